@@ -1,0 +1,2 @@
+//! The dlc binary.
+fn main() {}
