@@ -374,6 +374,46 @@ pub struct Window {
 }
 
 impl Op {
+    /// The name in the text form and in messages.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Op::Input { .. } => "input",
+            Op::Parameter { .. } => "parameter",
+            Op::State { .. } => "state",
+            Op::Constant(_) => "constant",
+            Op::Iota { .. } => "iota",
+            Op::Extent(_) => "extent",
+            Op::Random { .. } => "random",
+            Op::Unary(function) => function.name(),
+            Op::Binary(function) => function.name(),
+            Op::Compare(comparison) => comparison.name(),
+            Op::Select => "select",
+            Op::Cast(_) => "cast",
+            Op::Broadcast { .. } => "broadcast",
+            Op::Reshape => "reshape",
+            Op::Transpose { .. } => "transpose",
+            Op::Slice { .. } => "slice",
+            Op::Pad { .. } => "pad",
+            Op::Dilate { .. } => "dilate",
+            Op::Reverse { .. } => "reverse",
+            Op::Concat { .. } => "concat",
+            Op::Reduce { .. } => "reduce",
+            Op::ArgReduce { kind, .. } => kind.name(),
+            Op::CumulativeSum { .. } => "cumulative_sum",
+            Op::Contract(_) => "contract",
+            Op::Convolve(_) => "convolve",
+            Op::ReduceWindow { .. } => "reduce_window",
+            Op::WindowArgMax { .. } => "window_argmax",
+            Op::WindowScatter { .. } => "window_scatter",
+            Op::Gather { .. } => "gather",
+            Op::ScatterAdd { .. } => "scatter_add",
+            Op::BatchNorm { .. } => "batch_norm",
+            Op::Softmax { .. } => "softmax",
+            Op::LogSoftmax { .. } => "log_softmax",
+            Op::Project(_) => "project",
+        }
+    }
+
     /// Whether the op has no operands and stands for a value from outside the function.
     pub fn is_external(&self) -> bool {
         matches!(self, Op::Input { .. } | Op::Parameter { .. } | Op::State { .. })
