@@ -1,1 +1,29 @@
-//! 
+//! The kernel IR: what stands between the tensor graph and machine code, and all that a code generator
+//! sees.
+//!
+//! A [`Program`] is one compiled function: buffers with a place in memory, kernels, and launches in
+//! order. A kernel has operands (pointers to elements) and a parallel index space; every point of that
+//! space may run on any thread in any order. There are two kinds of body:
+//!
+//! - a [`LoopBody`]: loops around scalar operations, loads and stores, in SSA form. One loop of a nest
+//!   may be marked for lanes: its iterations are independent but for its carries, so that a code
+//!   generator may run several at once. How many is its own choice.
+//! - a [`Contraction`]: a batch-reduce matrix product over strided dimensions and a list of taps. Dense
+//!   layers, convolutions and both their gradients are this one form with other strides.
+//!
+//! Invariants are listed in [`verify`]; [`check`] proves a program's memory plan independently of the
+//! planner that made it. Choosing kernels, layouts and places is left to lowering; registers and
+//! instructions to the code generators.
+
+pub mod affine;
+pub mod body;
+pub mod check;
+pub mod contraction;
+pub mod program;
+pub mod text;
+pub mod verify;
+
+pub use affine::{Affine, IndexVar};
+pub use body::{Binary, Carry, Combine, Comparison, Guard, IndexExpr, Loop, LoopBody, ScalarOp, Statement, Unary, Var};
+pub use contraction::{Contraction, ContractionDim, Epilogue, Role, Split, Tap, Tile};
+pub use program::{Body, Buffer, BufferId, Kernel, KernelId, Launch, Operand, Program, Storage};

@@ -1,0 +1,125 @@
+//! Contraction kernels: a batch-reduce matrix product over strided dimensions.
+//!
+//! Operands: 0 `lanes` (read as vectors along the lanes dimension), 1 `rows` (read one element at a
+//! time along the rows dimension and repeated over the lanes), 2 the result; more where an epilogue
+//! reads or writes them. With `index(x)` the sum of each dimension's coordinate times its stride in `x`:
+//!
+//! ```text
+//! result[index(result)] (+)= sum over reduced coordinates and taps t of
+//!     lanes[index(lanes) + t.lanes] * rows[index(rows) + t.rows]
+//! ```
+//!
+//! Each product-sum is a fused multiply-add of the operands' float type, taken in the order reduced
+//! dimensions (outermost first), taps innermost but one, last reduced dimension innermost. Loop order
+//! within one point of the parallel space, from the outside: `ReduceOuter` dimensions, `Sequential`
+//! dimensions, lanes tiles, rows tiles, `Reduce` dimensions. A `ReduceOuter` dimension lets operands
+//! stay in a near cache: the result is stored and loaded again between its steps.
+//!
+//! Invariants (see [`crate::verify`]): exactly one `Lanes` and one `Rows` dimension; strides of reduced
+//! dimensions in the result are 0; those of all others address each result element once.
+
+use crate::{IndexVar, Statement, Var};
+use dlc_types::Dim;
+
+/// The body of a contraction kernel.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Contraction {
+    /// All dimensions. Those of one role are nested in this order, outermost first.
+    pub dims: Vec<ContractionDim>,
+    /// Constant element offsets of the three operands.
+    pub offsets: [i64; 3],
+    /// Pairs of offsets that the reduction visits; one tap of zeros for a plain product.
+    pub taps: Vec<Tap>,
+    /// Whether the sums are added to what the result holds, instead of replacing it.
+    pub accumulate: bool,
+    /// Register tile.
+    pub tile: Tile,
+    /// What is done with each element of the result, in place of storing it.
+    pub epilogue: Option<Epilogue>,
+}
+
+/// One dimension of a contraction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContractionDim {
+    /// Its name in texts: `n`, `p`, `oc`, ….
+    pub name: String,
+    /// Its length.
+    pub extent: Dim,
+    /// How it is looped.
+    pub role: Role,
+    /// Element strides in lanes operand, rows operand and result.
+    pub strides: [i64; 3],
+    /// Division of the dimension among points of the parallel space.
+    pub split: Option<Split>,
+}
+
+/// How a dimension is looped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// Every coordinate is a point of the parallel space.
+    Parallel,
+    /// Reduced, outside the tiles.
+    ReduceOuter,
+    /// Kept, outside the tiles, one coordinate after the other.
+    Sequential,
+    /// Kept, in vectors of the lanes operand.
+    Lanes,
+    /// Kept, in repeated elements of the rows operand.
+    Rows,
+    /// Reduced, inside the tiles.
+    Reduce,
+}
+
+/// Division of a dimension of extent `e` into `chunks` pieces, each a point of the parallel space:
+/// piece `c` is `e * c / chunks .. e * (c + 1) / chunks`, with both ends rounded down to a multiple of
+/// `align` (the last end is `e`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Split {
+    /// How many pieces, at least one.
+    pub chunks: usize,
+    /// Boundaries are multiples of it, at least one.
+    pub align: usize,
+    /// Element stride of the result between pieces: where a reduced dimension is split, every piece
+    /// has a result of its own; 0 for others.
+    pub result_stride: i64,
+}
+
+/// One pair of offsets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tap {
+    /// Element offset in the lanes operand.
+    pub lanes: i64,
+    /// Element offset in the rows operand.
+    pub rows: i64,
+}
+
+/// The register tile, a wish that a code generator may cut down: `vectors` vectors of lanes times
+/// `rows` rows of accumulators.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tile {
+    /// Vectors along the lanes.
+    pub vectors: usize,
+    /// Rows.
+    pub rows: usize,
+}
+
+/// What is done with each element of the result once its sum is complete.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Epilogue {
+    /// The coordinates of all dimensions, in the order of [`Contraction::dims`]; the one of the lanes
+    /// dimension runs in lanes. Coordinates of reduced dimensions must not be used.
+    pub coordinates: Vec<IndexVar>,
+    /// The sum.
+    pub value: Var,
+    /// Statements without loops; they store what is to be kept.
+    pub statements: Vec<Statement>,
+}
+
+impl Contraction {
+    /// The parallel space: `Parallel` dimensions in order, then the pieces of split ones in order.
+    pub fn space(&self) -> Vec<Dim> {
+        let parallel = self.dims.iter().filter(|dim| dim.role == Role::Parallel).map(|dim| dim.extent);
+        let splits = self.dims.iter().filter_map(|dim| dim.split).map(|split| Dim::Fixed(split.chunks));
+        parallel.chain(splits).collect()
+    }
+}

@@ -1,0 +1,107 @@
+//! Programs: buffers, kernels and launches of one compiled function.
+
+use crate::{Contraction, LoopBody};
+use dlc_types::{DType, Dim, IndexVec, define_index};
+
+define_index!(
+    /// A kernel of a program.
+    KernelId,
+    "k"
+);
+define_index!(
+    /// A buffer of a program.
+    BufferId,
+    "b"
+);
+
+/// One compiled function: every thread of a team runs all launches in order.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Program {
+    /// `initialize`, `train`, `evaluate`, `predict`, ….
+    pub name: String,
+    /// Memory.
+    pub buffers: IndexVec<BufferId, Buffer>,
+    /// Code; several launches may share a kernel.
+    pub kernels: IndexVec<KernelId, Kernel>,
+    /// Work in order.
+    pub launches: Vec<Launch>,
+    /// Bytes of scratch that [`Storage::Arena`] buffers lie in.
+    pub arena_bytes: usize,
+}
+
+/// A piece of memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Buffer {
+    /// For texts.
+    pub name: String,
+    /// Element type.
+    pub dtype: DType,
+    /// Size for the greatest batch.
+    pub bytes: usize,
+    /// Where it lies.
+    pub storage: Storage,
+}
+
+/// Where a buffer lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Storage {
+    /// In the arena at this byte; `usize::MAX` before memory is planned.
+    Arena(usize),
+    /// In the persistent block at this byte.
+    Persistent(usize),
+    /// In the constants at this byte.
+    Constants(usize),
+    /// At the pointer that the caller binds under this number.
+    Binding(usize),
+}
+
+/// A kernel.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Kernel {
+    /// Unique in the program; made from the origin of what it computes.
+    pub name: String,
+    /// What it reads and writes.
+    pub operands: Vec<Operand>,
+    /// The parallel index space; its points may run in any order on any thread. Empty for one point.
+    pub space: Vec<Dim>,
+    /// What is done at each point.
+    pub body: Body,
+}
+
+/// An operand of a kernel: a pointer to elements of one type. Two operands of a launch never overlap,
+/// unless they are the same buffer and every point of the kernel reads the elements it writes before
+/// it writes them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Operand {
+    /// For texts.
+    pub name: String,
+    /// Element type.
+    pub dtype: DType,
+    /// Whether the kernel writes through it.
+    pub writes: bool,
+    /// Whether the kernel reads through it.
+    pub reads: bool,
+}
+
+/// The body of a kernel.
+#[derive(Clone, Debug, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "there are few kernels and they are never moved in bulk")]
+pub enum Body {
+    /// Loops around scalar operations.
+    Loop(LoopBody),
+    /// A batch-reduce matrix product.
+    Contraction(Contraction),
+}
+
+/// One run of a kernel over its whole space, shared by all threads: the space's points, numbered
+/// row-major, are divided into one contiguous range per thread.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Launch {
+    /// The kernel.
+    pub kernel: KernelId,
+    /// A buffer for each operand.
+    pub arguments: Vec<BufferId>,
+    /// Whether all threads meet before this launch: it touches what an earlier one since the last
+    /// meeting wrote, or writes what one read.
+    pub barrier: bool,
+}
