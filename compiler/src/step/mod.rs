@@ -1,0 +1,143 @@
+//! Step functions: what a session calls, built from a model's forward function.
+//!
+//! A step is a function like any other: the new value of a parameter or state is an output of its name,
+//! and a state without such an output keeps its value. Schedules are graph expressions of the step
+//! counter, so a step needs nothing from its caller but the batch, the seed and the number of steps of
+//! the run.
+
+mod initialize;
+mod optimizer;
+mod schedule;
+
+pub use initialize::initialize;
+
+use crate::autodiff::{AutodiffError, differentiate};
+use dlc_ir::training::{SEED, STEP, TOTAL_STEPS};
+use dlc_ir::{Builder, Function, InferError, Initializer, Model, NodeId, Op, Origin, OutputRole, State};
+use dlc_types::{DType, TensorType};
+use thiserror::Error;
+
+/// Why a step function cannot be built.
+#[derive(Clone, Debug, PartialEq, Error)]
+pub enum StepError {
+    /// The model has no training forward function, or no optimiser.
+    #[error("the model `{model}` has no `train` section, so there is no training step to build")]
+    NoTraining {
+        /// Name of the model.
+        model: String,
+    },
+    /// The forward function cannot be differentiated.
+    #[error(transparent)]
+    Autodiff(#[from] AutodiffError),
+    /// An integer tensor can start from a constant only.
+    #[error("`{name}` has type {ty}: an integer tensor has a constant for its first value")]
+    IntegerInitializer {
+        /// Path of the tensor.
+        name: String,
+        /// Its type.
+        ty: TensorType,
+    },
+    /// A node of the step cannot be.
+    #[error("the step function does not fit: {0}; this is a bug in dlc")]
+    Build(#[from] InferError),
+}
+
+/// The training step (inputs, targets, parameters, states) -> loss, metrics, the new value of every
+/// trainable parameter, and the new value of every state that the step changes: those that the forward
+/// function changes, the optimiser's slots, and [`STEP`] plus one.
+pub fn training_step(model: &Model) -> Result<Function, StepError> {
+    let (Some(forward), Some(training)) = (&model.forward, &model.training) else {
+        return Err(StepError::NoTraining { model: model.name.clone() });
+    };
+    let mut differentiated = differentiate(forward, &trainable(model))?;
+    differentiated.name = "train".to_owned();
+    let gradients: Vec<(String, NodeId)> = differentiated
+        .outputs
+        .iter()
+        .filter(|output| output.role == OutputRole::Gradient)
+        .map(|output| (output.name.clone(), output.value))
+        .collect();
+    differentiated.outputs.retain(|output| output.role != OutputRole::Gradient);
+    let mut build = Builder::extend(differentiated);
+    build.set_origin(Origin { path: "train".to_owned(), span: None });
+    let step = state(&mut build, STEP, TensorType::scalar(DType::I32))?;
+    let total = state(&mut build, TOTAL_STEPS, TensorType::scalar(DType::I32))?;
+    let rates = schedule::rates(&mut build, training, step, total)?;
+    let update = optimizer::Update::new(&mut build, training, rates, step)?;
+    for (name, gradient) in gradients {
+        build.set_origin(Origin { path: format!("update({name})"), span: None });
+        update.apply(&mut build, &name, gradient)?;
+    }
+    build.set_origin(Origin { path: STEP.to_owned(), span: None });
+    let one = build.scalar(DType::I32, 1.0)?;
+    let next = build.add(step, one)?;
+    build.output(OutputRole::State, STEP, next);
+    Ok(build.finish().without_dead_nodes())
+}
+
+/// The forward function with the gradient of every trainable parameter, and no update.
+pub fn gradients(model: &Model) -> Result<Function, StepError> {
+    let Some(forward) = &model.forward else {
+        return Err(StepError::NoTraining { model: model.name.clone() });
+    };
+    let mut function = differentiate(forward, &trainable(model))?;
+    function.name = "gradients".to_owned();
+    Ok(function.without_dead_nodes())
+}
+
+/// The states that training adds to the model's own: for every trainable parameter the optimiser's slots
+/// (`PATH.momentum`, `PATH.first_moment`, `PATH.second_moment`), then [`STEP`], [`TOTAL_STEPS`] and
+/// [`SEED`]. A model without training has the seed alone, from which [`initialize`] draws.
+pub fn step_states(model: &Model) -> Vec<State> {
+    let mut states = Vec::new();
+    let mut scalar = |name: &str, dtype: DType| {
+        let ty = TensorType::scalar(dtype);
+        states.push(State { name: name.to_owned(), ty, initializer: Initializer::Constant(0.0) });
+    };
+    if model.training.is_some() {
+        scalar(STEP, DType::I32);
+        scalar(TOTAL_STEPS, DType::I32);
+    }
+    scalar(SEED, DType::I64);
+    let mut all = Vec::new();
+    if let Some(training) = &model.training {
+        for parameter in model.parameters.iter().filter(|parameter| parameter.trainable) {
+            for slot in optimizer::slots(training) {
+                all.push(State {
+                    name: format!("{}.{slot}", parameter.name),
+                    ty: parameter.ty.clone(),
+                    initializer: Initializer::Constant(0.0),
+                });
+            }
+        }
+    }
+    all.extend(states);
+    all.retain(|state| model.states.iter().all(|own| own.name != state.name));
+    all
+}
+
+fn trainable(model: &Model) -> Vec<String> {
+    let trainable = model.parameters.iter().filter(|parameter| parameter.trainable);
+    trainable.map(|parameter| parameter.name.clone()).collect()
+}
+
+/// The state of that name, declared if the function does not read it yet.
+fn state(build: &mut Builder, name: &str, ty: TensorType) -> Result<NodeId, InferError> {
+    let found = build
+        .function()
+        .nodes
+        .iter()
+        .find(|(_, node)| matches!(&node.op, Op::State { name: other } if other == name));
+    match found.map(|(id, _)| id) {
+        Some(id) => Ok(id),
+        None => build.state(name, ty),
+    }
+}
+
+/// The parameter of that name, which the differentiated function reads.
+fn parameter(build: &Builder, name: &str) -> Result<NodeId, InferError> {
+    let nodes = &build.function().nodes;
+    let found =
+        nodes.iter().find(|(_, node)| matches!(&node.op, Op::Parameter { name: other } if other == name));
+    found.map(|(id, _)| id).ok_or_else(|| InferError::new(format!("no parameter `{name}` to update")))
+}
