@@ -168,6 +168,8 @@ pub struct Guard {
 /// Index computations beyond integer-linear forms.
 #[derive(Clone, Debug, PartialEq)]
 pub enum IndexExpr {
+    /// The form itself; gives a scalar operation an index to convert.
+    Form(Affine),
     /// `form / divisor`, for a form that is never negative and a divisor of at least 1.
     Quotient(Affine, i64),
     /// `form % divisor`, likewise.
