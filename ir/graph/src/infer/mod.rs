@@ -100,7 +100,7 @@ pub fn infer(op: &Op, operands: &[&Type], declared: Option<&TensorType>) -> Resu
 }
 
 fn check_size(op: &Op, ty: &TensorType) -> Result<()> {
-    if ty.shape.dims().iter().any(|dim| *dim == dlc_types::Dim::Batch(0)) {
+    if ty.shape.dims().contains(&dlc_types::Dim::Batch(0)) {
         refuse!("{} has an extent of zero times the batch in {ty}; write it as 0", op.name());
     }
     match ty.shape.elements() {
