@@ -1,0 +1,142 @@
+//! Named tensors in a safetensors file.
+//!
+//! Equal content gives equal bytes: tensors are written in a fixed order and there is at most one
+//! metadata key, since safetensors keeps metadata in a hash map. A file is written beside its place
+//! and renamed, so that a full disk or a killed process loses no earlier one.
+
+use crate::error::{Result, RuntimeError};
+use crate::tensor::HostTensor;
+use dlc_abi::ElementType;
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// The one metadata key.
+const NOTE: &str = "dlc";
+
+/// What a checkpoint must have in common with a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoadPolicy {
+    /// The same tensors.
+    Exact,
+    /// All of the program's; more are ignored (a predict-only program lacks optimiser slots).
+    IgnoreExtra,
+    /// All of the program's parameters; its states where the checkpoint has them, more are ignored
+    /// (training starts from weights alone).
+    Parameters,
+}
+
+/// Named tensors with an optional note.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Checkpoint {
+    /// The tensors by name.
+    pub tensors: BTreeMap<String, HostTensor>,
+    /// A version or a hash, kept as metadata.
+    pub note: Option<String>,
+}
+
+fn dtype(element: ElementType) -> Dtype {
+    match element {
+        ElementType::F32 => Dtype::F32,
+        ElementType::F64 => Dtype::F64,
+        ElementType::I32 => Dtype::I32,
+        ElementType::I64 => Dtype::I64,
+        ElementType::Bool => Dtype::BOOL,
+    }
+}
+
+fn element(dtype: Dtype) -> Option<ElementType> {
+    Some(match dtype {
+        Dtype::F32 => ElementType::F32,
+        Dtype::F64 => ElementType::F64,
+        Dtype::I32 => ElementType::I32,
+        Dtype::I64 => ElementType::I64,
+        Dtype::BOOL => ElementType::Bool,
+        _ => return None,
+    })
+}
+
+fn damaged(cause: impl ToString) -> RuntimeError {
+    RuntimeError::DamagedCheckpoint(cause.to_string())
+}
+
+impl Checkpoint {
+    /// The file's bytes.
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        let mut views = Vec::with_capacity(self.tensors.len());
+        for (name, tensor) in &self.tensors {
+            let view = TensorView::new(dtype(tensor.element), tensor.dims.clone(), &tensor.bytes);
+            views.push((name.as_str(), view.map_err(damaged)?));
+        }
+        let metadata = self.note.as_ref().map(|note| HashMap::from([(NOTE.to_owned(), note.clone())]));
+        safetensors::serialize(views, metadata).map_err(damaged)
+    }
+
+    /// Reads a file's bytes; anything damaged, truncated or of an element type that no program has is
+    /// an error.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Checkpoint> {
+        let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
+        let note = metadata.metadata().as_ref().and_then(|metadata| metadata.get(NOTE).cloned());
+        let file = SafeTensors::deserialize(bytes).map_err(damaged)?;
+        let mut tensors = BTreeMap::new();
+        for (name, view) in file.tensors() {
+            let element = element(view.dtype()).ok_or_else(|| {
+                damaged(format!("`{name}` has element type {:?}, which dlc cannot hold", view.dtype()))
+            })?;
+            if element == ElementType::Bool && view.data().iter().any(|&byte| byte > 1) {
+                return Err(damaged(format!("`{name}` holds a bool that is neither 0 nor 1")));
+            }
+            let tensor = HostTensor::new(element, view.shape().to_vec(), view.data().to_vec())?;
+            tensors.insert(name, tensor);
+        }
+        Ok(Checkpoint { tensors, note })
+    }
+
+    /// Reads a file.
+    pub fn read(path: &Path) -> Result<Checkpoint> {
+        let bytes =
+            std::fs::read(path).map_err(|cause| RuntimeError::File { path: path.to_owned(), cause })?;
+        Checkpoint::from_bytes(&bytes)
+    }
+
+    /// Writes a file, as [`write_atomically`] does.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        write_atomically(path, &self.to_bytes()?)
+    }
+}
+
+/// Writes a file so that its place holds the old or the new content, never a part: into a file beside
+/// it, flushed to disk, then renamed.
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
+    let Some(name) = path.file_name() else {
+        let cause = std::io::Error::new(std::io::ErrorKind::InvalidInput, "this is not a file's name");
+        return Err(RuntimeError::File { path: path.to_owned(), cause });
+    };
+    let mut partial = std::ffi::OsString::from(".");
+    partial.push(name);
+    partial.push(format!(".{}.partial", std::process::id()));
+    let partial: PathBuf = path.with_file_name(partial);
+    let write = || -> std::io::Result<()> {
+        let mut file = File::create(&partial)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        drop(file);
+        std::fs::rename(&partial, path)
+    };
+    if let Err(cause) = write() {
+        // The first failure is the one to tell; a leftover is harmless.
+        let _ = std::fs::remove_file(&partial);
+        return Err(RuntimeError::File { path: path.to_owned(), cause });
+    }
+    #[cfg(unix)]
+    if let Some(folder) = path.parent() {
+        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        // Some file systems cannot flush a folder; the file itself is already safe.
+        if let Ok(folder) = File::open(folder) {
+            let _ = folder.sync_all();
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,73 @@
+//! What can go wrong between a caller and a compiled program.
+
+use dlc_abi::ElementType;
+use std::path::PathBuf;
+
+/// Every failure of this crate, told in one sentence.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the message names each field")]
+pub enum RuntimeError {
+    /// The code was made for another contract.
+    #[error("the program follows version {found} of the runtime contract; this runtime follows {expected}")]
+    Version { found: u32, expected: u32 },
+    /// The interface contradicts itself.
+    #[error("the program's interface is inconsistent: {0} (this is a bug in dlc)")]
+    Interface(String),
+    /// No function of that name.
+    #[error("the model {model} has no function `{function}`; it has: {available}")]
+    NoFunction { model: String, function: String, available: String },
+    /// No parameter or state of that name.
+    #[error("the model {model} has no parameter or state `{name}`")]
+    NoTensor { model: String, name: String },
+    /// A batch out of bounds.
+    #[error("a batch of {batch} does not fit; this program takes 1 to {batch_max} samples at a time")]
+    Batch { batch: usize, batch_max: usize },
+    /// The wrong number of inputs, outputs or reported values.
+    #[error("`{function}` has {expected} {what}; {found} were given")]
+    Count { function: String, what: &'static str, expected: usize, found: usize },
+    /// An input that was not given.
+    #[error("`{function}` needs the input `{name}`, which was not given")]
+    MissingInput { function: String, name: String },
+    /// A name that is no port of the function.
+    #[error("`{function}` has no {what} `{name}`; it has: {available}")]
+    NoPort { function: String, what: &'static str, name: String, available: String },
+    /// A buffer of the wrong length.
+    #[error("`{name}` of `{function}` takes {expected} bytes for a batch of {batch}; the buffer has {found}")]
+    Length { function: String, name: String, batch: usize, expected: usize, found: usize },
+    /// A tensor whose type or shape is not the model's.
+    #[error("`{name}` is {expected} in the model, not {found}")]
+    Misfit { name: String, expected: String, found: String },
+    /// A tensor whose bytes do not match its own shape.
+    #[error("a tensor {shape} takes {expected} bytes, not {found}")]
+    TensorBytes { shape: String, expected: usize, found: usize },
+    /// A tensor too large for the address space.
+    #[error("a tensor with dimensions {dims:?} has more elements than can be counted")]
+    TooLarge { dims: Vec<usize> },
+    /// Values asked for as another type.
+    #[error("the tensor holds {found:?}, not {expected:?}")]
+    Element { expected: ElementType, found: ElementType },
+    /// An integer that the state cannot hold.
+    #[error("`{name}` cannot hold {value}")]
+    Value { name: String, value: i64 },
+    /// A file that is not a checkpoint, or a damaged one.
+    #[error("this is not a readable checkpoint: {0}")]
+    DamagedCheckpoint(String),
+    /// A checkpoint that does not belong to the model.
+    #[error("the checkpoint is of another model than {model}: {}", .faults.join("; "))]
+    OtherModel { model: String, faults: Vec<String> },
+    /// Memory that the system did not give.
+    #[error("the system refused {bytes} bytes of memory for the {what}")]
+    Memory { what: &'static str, bytes: usize },
+    /// A thread that the system did not give.
+    #[error("the system refused a thread: {0}")]
+    Thread(std::io::Error),
+    /// A file that cannot be read or written.
+    #[error("{}: {cause}", .path.display())]
+    File { path: PathBuf, cause: std::io::Error },
+    /// A failure of an engine that is not this crate's session.
+    #[error("{0}")]
+    Engine(String),
+}
+
+/// Results of this crate.
+pub(crate) type Result<T> = std::result::Result<T, RuntimeError>;

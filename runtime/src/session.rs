@@ -1,0 +1,207 @@
+//! One instance of a compiled program: its parameters and states, its threads, its memory.
+//!
+//! A call checks every length before any generated code runs. Persistent block, arena and staging are
+//! this session's alone, so sessions of one program never meet.
+
+use crate::block::Block;
+use crate::error::{Result, RuntimeError};
+use crate::execution::{Asked, count};
+use crate::program::Program;
+use crate::team::Team;
+use std::sync::Arc;
+
+/// State (`i64` scalar) that seeds every random draw of a program.
+const SEED: &str = "train.seed";
+
+/// A function found once, to be called often.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FunctionHandle {
+    index: usize,
+}
+
+/// A running instance of a [`Program`].
+pub struct Session {
+    pub(crate) program: Arc<Program>,
+    pub(crate) team: Team,
+    pub(crate) persistent: Block,
+    pub(crate) arena: Block,
+    /// Outputs that nobody asked for, and misaligned buffers; grows to the largest function called.
+    pub(crate) staging: Block,
+    /// One pointer per input, then one per output; capacity for the function with the most.
+    pub(crate) bindings: Vec<*mut u8>,
+    train: Option<usize>,
+    evaluate: Option<usize>,
+    predict: Option<usize>,
+}
+
+// SAFETY: the pointers in `bindings` are written anew in every call and used only within it.
+unsafe impl Send for Session {}
+
+impl Session {
+    /// A session with all parameters and states zero; zero threads count as one.
+    pub fn new(program: Arc<Program>, threads: usize) -> Result<Session> {
+        let interface = program.interface();
+        let arena_bytes = interface.functions.iter().map(|function| function.arena_bytes).max();
+        let ports = interface.functions.iter().map(|f| f.inputs.len() + f.outputs.len()).max();
+        let persistent = Block::zeroed(interface.persistent_bytes, "parameters")?;
+        let arena = Block::zeroed(arena_bytes.unwrap_or(0), "arena")?;
+        let find = |name| program.function(name).ok();
+        Ok(Session {
+            team: Team::new(threads)?,
+            persistent,
+            arena,
+            staging: Block::zeroed(0, "staging")?,
+            bindings: Vec::with_capacity(ports.unwrap_or(0)),
+            train: find("train"),
+            evaluate: find("evaluate"),
+            predict: find("predict"),
+            program,
+        })
+    }
+
+    /// The program this is a session of.
+    pub fn program(&self) -> &Arc<Program> {
+        &self.program
+    }
+
+    /// Number of threads a call runs on.
+    pub fn threads(&self) -> usize {
+        self.team.threads()
+    }
+
+    /// Zeroes parameters and states, sets the seed and runs the function `initialize`.
+    pub fn initialize(&mut self, seed: u64) -> Result<()> {
+        let function = self.program.function("initialize")?;
+        self.persistent.bytes_mut().fill(0);
+        if self.program.has_tensor(SEED) {
+            self.set_scalar_i64(SEED, seed.cast_signed())?;
+        }
+        self.execute(function, 1, &[], Asked::Buffers(&[], &mut []))
+    }
+
+    /// Finds a function for [`Session::call`].
+    pub fn prepare(&self, function: &str) -> Result<FunctionHandle> {
+        Ok(FunctionHandle { index: self.program.function(function)? })
+    }
+
+    /// Calls a function with one buffer per input and one per output, in the interface's order. No
+    /// allocation after the first call, no look-up of names.
+    pub fn call(
+        &mut self,
+        function: FunctionHandle,
+        batch: usize,
+        inputs: &[&[u8]],
+        outputs: &mut [&mut [u8]],
+    ) -> Result<()> {
+        let program = Arc::clone(&self.program);
+        let Some(interface) = program.interface().functions.get(function.index) else {
+            return Err(RuntimeError::Engine("the function handle is another program's".to_owned()));
+        };
+        if outputs.len() != interface.outputs.len() {
+            return Err(count(interface, "outputs", interface.outputs.len(), outputs.len()));
+        }
+        self.execute_all_outputs(function.index, batch, inputs, outputs)
+    }
+
+    fn execute_all_outputs(
+        &mut self,
+        function: usize,
+        batch: usize,
+        inputs: &[&[u8]],
+        outputs: &mut [&mut [u8]],
+    ) -> Result<()> {
+        // Outputs are few; the numbers on the stack keep this path free of allocation.
+        const FEW: usize = 64;
+        const NUMBERS: [usize; FEW] = {
+            let mut numbers = [0; FEW];
+            let mut number = 0;
+            while number < FEW {
+                numbers[number] = number;
+                number += 1;
+            }
+            numbers
+        };
+        match NUMBERS.get(..outputs.len()) {
+            Some(asked) => self.execute(function, batch, inputs, Asked::Buffers(asked, outputs)),
+            None => {
+                let asked: Vec<usize> = (0..outputs.len()).collect();
+                self.execute(function, batch, inputs, Asked::Buffers(&asked, outputs))
+            }
+        }
+    }
+
+    /// Calls a function by names. Every input must be given; outputs not asked for are discarded.
+    pub fn run(
+        &mut self,
+        function: &str,
+        batch: usize,
+        inputs: &[(&str, &[u8])],
+        outputs: &mut [(&str, &mut [u8])],
+    ) -> Result<()> {
+        let program = Arc::clone(&self.program);
+        let index = program.function(function)?;
+        let interface = &program.interface().functions[index];
+        let no_port = |what, name: &str, ports: &[dlc_abi::Port]| RuntimeError::NoPort {
+            function: function.to_owned(),
+            what,
+            name: name.to_owned(),
+            available: ports.iter().map(|port| port.name.as_str()).collect::<Vec<_>>().join(", "),
+        };
+        for (name, _) in inputs {
+            if !interface.inputs.iter().any(|port| port.name == *name) {
+                return Err(no_port("input", name, &interface.inputs));
+            }
+        }
+        let mut ordered = Vec::with_capacity(interface.inputs.len());
+        for port in &interface.inputs {
+            let given = inputs.iter().find(|(name, _)| *name == port.name);
+            let missing =
+                || RuntimeError::MissingInput { function: function.to_owned(), name: port.name.clone() };
+            ordered.push(given.ok_or_else(missing)?.1);
+        }
+        let mut asked = Vec::with_capacity(outputs.len());
+        let mut buffers = Vec::with_capacity(outputs.len());
+        for (name, buffer) in outputs {
+            let position = interface.outputs.iter().position(|port| port.name == *name);
+            let number = position.ok_or_else(|| no_port("output", name, &interface.outputs))?;
+            if asked.contains(&number) {
+                return Err(RuntimeError::Engine(format!("the output `{name}` is asked for twice")));
+            }
+            asked.push(number);
+            buffers.push(&mut **buffer);
+        }
+        self.execute(index, batch, &ordered, Asked::Buffers(&asked, &mut buffers))
+    }
+
+    /// One step of training. `report` gets the loss, then the metrics in the interface's order.
+    pub fn train_step(&mut self, batch: usize, inputs: &[&[u8]], report: &mut [f32]) -> Result<()> {
+        let function = self.train.map_or_else(|| self.program.function("train"), Ok)?;
+        self.execute(function, batch, inputs, Asked::Report(report))
+    }
+
+    /// Loss and metrics of a batch in inference mode; `report` as in [`Session::train_step`].
+    pub fn evaluate(&mut self, batch: usize, inputs: &[&[u8]], report: &mut [f32]) -> Result<()> {
+        let function = self.evaluate.map_or_else(|| self.program.function("evaluate"), Ok)?;
+        self.execute(function, batch, inputs, Asked::Report(report))
+    }
+
+    /// The model's outputs for a batch: one buffer per port of role `Output`, in the interface's order.
+    pub fn predict(&mut self, batch: usize, inputs: &[&[u8]], outputs: &mut [&mut [u8]]) -> Result<()> {
+        let function = self.predict.map_or_else(|| self.program.function("predict"), Ok)?;
+        let program = Arc::clone(&self.program);
+        let results = &program.plan(function).results;
+        if results.len() != outputs.len() {
+            let interface = &program.interface().functions[function];
+            return Err(count(interface, "results", results.len(), outputs.len()));
+        }
+        self.execute(function, batch, inputs, Asked::Buffers(results, outputs))
+    }
+
+    /// What a report of the function holds: names of the loss and the metrics, in order.
+    pub fn report_names(&self, function: &str) -> Result<Vec<String>> {
+        let index = self.program.function(function)?;
+        let outputs = &self.program.interface().functions[index].outputs;
+        let report = &self.program.plan(index).report;
+        Ok(report.iter().map(|&output| outputs[output].name.clone()).collect())
+    }
+}
