@@ -66,15 +66,14 @@ fn input_gradient(
 /// `[O, C/groups, taps]` as `[C, O/groups, taps]`, each tap at the other end.
 fn transposed_kernel(tape: &mut Tape, kernel: NodeId, groups: usize) -> Rule<NodeId> {
     let dims = tape.build.shape(kernel).dims().to_vec();
-    let outputs = fixed(dims[0])? / groups;
-    let inputs = fixed(dims[1])?;
     let taps = &dims[LEADING..];
     let mut value = kernel;
     if groups > 1 {
-        let split = with_leading(&[groups.into(), outputs.into(), inputs.into()], taps);
+        let (outputs, inputs) = (divided(dims[0], groups), dims[1]);
+        let split = with_leading(&[groups.into(), outputs, inputs], taps);
         value = tape.build.reshape(value, split)?;
         value = tape.build.transpose(value, &swapped(1, 2, taps.len() + 3))?;
-        let merged = with_leading(&[Dim::Fixed(groups * inputs), outputs.into()], taps);
+        let merged = with_leading(&[times(inputs, groups)?, outputs], taps);
         value = tape.build.reshape(value, merged)?;
     } else {
         value = tape.build.transpose(value, &swapped(0, 1, dims.len()))?;
@@ -124,12 +123,24 @@ fn channels_as_batch(tape: &mut Tape, x: NodeId, groups: usize) -> Rule<NodeId> 
     if groups == 1 {
         return Ok(tape.build.transpose(x, &swapped(0, 1, dims.len()))?);
     }
-    let (batch, channels, spatial) = (dims[0], fixed(dims[1])? / groups, &dims[LEADING..]);
-    let split = with_leading(&[batch, groups.into(), channels.into()], spatial);
+    let (batch, channels, spatial) = (dims[0], divided(dims[1], groups), &dims[LEADING..]);
+    let split = with_leading(&[batch, groups.into(), channels], spatial);
     let value = tape.build.reshape(x, split)?;
     let value = tape.build.transpose(value, &swapped(0, 2, spatial.len() + 3))?;
-    let merged = batch.times(groups.into()).ok_or(InferError::new("groups times batch overflows"))?;
-    Ok(tape.build.reshape(value, with_leading(&[channels.into(), merged], spatial))?)
+    let merged = with_leading(&[channels, times(batch, groups)?], spatial);
+    Ok(tape.build.reshape(value, merged)?)
+}
+
+/// An extent that `groups` divides, as the op's shape rule demands.
+fn divided(dim: Dim, groups: usize) -> Dim {
+    match dim {
+        Dim::Fixed(size) => Dim::Fixed(size / groups),
+        Dim::Batch(scale) => Dim::Batch(scale / groups),
+    }
+}
+
+fn times(dim: Dim, groups: usize) -> Rule<Dim> {
+    dim.times(groups.into()).ok_or_else(|| InferError::new(format!("{dim} times {groups} overflows")).into())
 }
 
 fn with_leading(leading: &[Dim], spatial: &[Dim]) -> Shape {
@@ -143,10 +154,10 @@ fn swapped(a: usize, b: usize, rank: usize) -> Vec<usize> {
     permutation
 }
 
-fn fixed(dim: Dim) -> Rule<usize> {
-    dim.fixed().ok_or(Fault::Unsupported("a convolution whose channels or taps depend on the batch"))
-}
-
 fn spatial_sizes(tape: &Tape, value: NodeId) -> Rule<Vec<i64>> {
-    tape.build.shape(value).dims()[LEADING..].iter().map(|&dim| Ok(fixed(dim)? as i64)).collect()
+    let sizes = tape.build.shape(value).dims()[LEADING..].iter().map(|dim| match dim.fixed() {
+        Some(size) => i64::try_from(size).map_err(|_| InferError::new(format!("{size} overflows")).into()),
+        None => Err(Fault::Unsupported("the convolution slides over an axis of batch size")),
+    });
+    sizes.collect()
 }

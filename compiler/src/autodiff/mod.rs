@@ -80,8 +80,8 @@ pub enum AutodiffError {
     /// A rule built a node that cannot be.
     #[error("the derivative of {op} at `{path}` does not fit: {source}; this is a bug in dlc")]
     Rule {
-        /// The op, in its debug form.
-        op: String,
+        /// The op.
+        op: &'static str,
         /// Origin of the node.
         path: String,
         /// The shape rule that was broken.
@@ -255,7 +255,7 @@ fn at(forward: &Function, id: NodeId, fault: Fault) -> AutodiffError {
     let node = &forward.nodes[id];
     let path = if node.origin.path.is_empty() { id.to_string() } else { node.origin.path.clone() };
     match fault {
-        Fault::Infer(source) => AutodiffError::Rule { op: format!("{:?}", node.op), path, source },
+        Fault::Infer(source) => AutodiffError::Rule { op: node.op.name(), path, source },
         Fault::Unsupported(reason) => AutodiffError::Unsupported { path, reason: reason.to_owned() },
         Fault::SecondDerivativeOfMaxPooling => AutodiffError::SecondDerivativeOfMaxPooling { path },
     }
@@ -273,7 +273,7 @@ fn explain(forward: &Function, loss: NodeId, name: &str) -> MissingGradient {
             None => "has no influence on the loss".to_owned(),
             Some(id) => {
                 let barrier = &forward.nodes[id];
-                let op = format!("{:?}", barrier.op);
+                let op = barrier.op.name();
                 format!(
                     "reaches the loss only through {op} at `{}`, which has no derivative",
                     barrier.origin.path
