@@ -92,7 +92,8 @@ fn erf_gradient(b: &mut Builder, x: NodeId, g: NodeId) -> Built {
     b.mul(g, slope)
 }
 
-/// `y = function(left, right)`
+/// `y = function(left, right)`. The gradient of an extreme goes to the operand that won, and with a tie to
+/// the left one.
 pub(super) fn binary(
     tape: &mut Tape,
     function: Binary,
@@ -113,8 +114,15 @@ pub(super) fn binary(
             let quotient = b.div(g, right)?;
             (Some(quotient), if need_right { Some(negated_product(b, quotient, y)?) } else { None })
         }
-        Binary::Max => extreme(b, Comparison::GreaterEqual, left, right, g)?,
-        Binary::Min => extreme(b, Comparison::LessEqual, left, right, g)?,
+        Binary::Max | Binary::Min => {
+            let wins = if function == Binary::Max { Comparison::GreaterEqual } else { Comparison::LessEqual };
+            let wins = b.compare(wins, left, right)?;
+            let zero = b.splat_like(g, 0.0)?;
+            (
+                if need_left { Some(b.select(wins, g, zero)?) } else { None },
+                if need_right { Some(b.select(wins, zero, g)?) } else { None },
+            )
+        }
         Binary::Power => (
             if need_left { Some(power_base(b, left, right, g)?) } else { None },
             if need_right { Some(power_exponent(b, left, y, g)?) } else { None },
@@ -132,21 +140,6 @@ pub(super) fn binary(
 fn negated_product(b: &mut Builder, x: NodeId, y: NodeId) -> Built {
     let product = b.mul(x, y)?;
     b.neg(product)
-}
-
-/// The gradient goes to the operand that won; a tie goes to the left.
-fn extreme(
-    b: &mut Builder,
-    left_wins: Comparison,
-    left: NodeId,
-    right: NodeId,
-    g: NodeId,
-) -> Result<(Option<NodeId>, Option<NodeId>), InferError> {
-    let wins = b.compare(left_wins, left, right)?;
-    let zero = b.splat_like(g, 0.0)?;
-    let d_left = b.select(wins, g, zero)?;
-    let d_right = b.select(wins, zero, g)?;
-    Ok((Some(d_left), Some(d_right)))
 }
 
 /// `d(a^p)/da = p * a^(p - 1)`, and 0 for `p = 0` whatever `a` is.

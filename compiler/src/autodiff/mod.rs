@@ -105,6 +105,7 @@ pub fn differentiate(forward: &Function, parameters: &[String]) -> Result<Functi
     let loss = the_loss(forward)?;
     let needed = tape::needed(forward, parameters);
     let mut tape = Tape::new(forward, needed);
+    tape.build.set_origin(remark(forward, loss));
     if tape.needs(loss) {
         let one =
             tape.build.splat_like(loss, 1.0).map_err(|source| at(forward, loss, Fault::Infer(source)))?;
@@ -115,7 +116,7 @@ pub fn differentiate(forward: &Function, parameters: &[String]) -> Result<Functi
         if !tape.is_reached(id) {
             continue;
         }
-        tape.build.set_origin(Origin { path: format!("d({})", node.origin.path), span: node.origin.span });
+        tape.build.set_origin(remark(forward, id));
         let visit = tape.collect(id).and_then(|slots| match &node.op {
             Op::Parameter { name } => {
                 for gradient in slots.into_iter().flatten() {
@@ -144,6 +145,12 @@ pub fn differentiate(forward: &Function, parameters: &[String]) -> Result<Functi
         build.output(OutputRole::Gradient, name.clone(), gradients[name.as_str()]);
     }
     Ok(build.finish())
+}
+
+/// The origin of the gradient nodes of a node.
+fn remark(forward: &Function, id: NodeId) -> Origin {
+    let origin = &forward.nodes[id].origin;
+    Origin { path: format!("d({})", origin.path), span: origin.span }
 }
 
 /// The value to differentiate: a scalar of a float type.

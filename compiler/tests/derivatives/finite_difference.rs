@@ -3,6 +3,7 @@
 use dlc_compiler::autodiff::differentiate;
 use dlc_compiler::composite::expand_composites;
 use dlc_interp::{Data, Tensor, evaluate};
+use dlc_ir::verify::verify;
 use dlc_ir::{Binary, Builder, Function, InferError, NodeId, Op, OutputRole, Unary};
 use dlc_types::random::Stream;
 use dlc_types::{DType, Dim, Shape, TensorType};
@@ -85,8 +86,11 @@ impl Case {
     fn check_function(&self, forward: &Function) -> Function {
         let names: Vec<String> = self.parameters.iter().map(|(name, _)| name.clone()).collect();
         let function = differentiate(forward, &names).unwrap();
+        let expanded = expand_composites(&function).unwrap();
+        verify(&function).unwrap();
+        verify(&expanded).unwrap();
         let gradients = run(&function, &self.values);
-        let expanded = run(&expand_composites(&function).unwrap(), &self.values);
+        let expanded = run(&expanded, &self.values);
         for (name, _) in &self.parameters {
             let (gradient, expanded) = (elements(&gradients, name), elements(&expanded, name));
             for (position, (&actual, &expanded)) in gradient.iter().zip(&expanded).enumerate() {

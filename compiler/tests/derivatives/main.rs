@@ -10,6 +10,7 @@ mod failure;
 mod finite_difference;
 mod indexing;
 mod movement;
+mod network;
 mod reduction;
 mod text;
 mod window;

@@ -29,6 +29,7 @@ fn sample() -> Model {
 
 fn first_values(model: &Model, seed: i64) -> BTreeMap<(OutputRole, String), Tensor> {
     let function = initialize(model).unwrap();
+    dlc_ir::verify::verify(&function).unwrap();
     let externals = |op: &Op| match op {
         Op::State { name } if name == "train.seed" => Some(scalar(DType::I64, Data::Int(vec![seed]))),
         _ => None,

@@ -3,6 +3,7 @@
 use dlc_compiler::step::{step_states, training_step};
 use dlc_interp::{Data, Tensor, evaluate};
 use dlc_ir::training::{SEED, STEP, TOTAL_STEPS};
+use dlc_ir::verify::{verify, verify_model};
 use dlc_ir::{
     Builder, Declaration, Function, Initializer, Model, Op, Optimizer, OutputRole, Parameter, Schedule,
     Training,
@@ -66,6 +67,7 @@ pub(crate) struct Session {
 
 impl Session {
     pub(crate) fn new(model: &Model, total_steps: i64) -> Session {
+        verify_model(model).unwrap();
         let mut values = BTreeMap::new();
         for state in step_states(model) {
             let dims = state.ty.shape.as_fixed().unwrap();
@@ -84,7 +86,9 @@ impl Session {
         let weights = Data::Float(WEIGHTS.to_vec());
         values.insert("w".to_owned(), Tensor { dtype: DType::F64, dims: vec![2], data: weights });
         values.insert("frozen".to_owned(), scalar(DType::F64, Data::Float(vec![1.0])));
-        Session { step: training_step(model).unwrap(), values }
+        let step = training_step(model).unwrap();
+        verify(&step).unwrap();
+        Session { step, values }
     }
 
     /// Runs one step and keeps what it gives.
