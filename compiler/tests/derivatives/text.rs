@@ -63,5 +63,6 @@ fn dense_net() {
           output gradient "dense.weight" %24
           output gradient "dense.bias" %23
         }
-    "#]].assert_eq(&function.to_string());
+    "#]]
+    .assert_eq(&function.to_string());
 }

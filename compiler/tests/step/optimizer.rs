@@ -1,7 +1,10 @@
 use crate::model::{Session, WEIGHTS, assert_close, gradient, model};
 use dlc_compiler::autodiff::AutodiffError;
 use dlc_compiler::step::{StepError, gradients, step_states, training_step};
-use dlc_ir::{Optimizer, OutputRole, Schedule};
+use dlc_ir::training::{SEED, STEP};
+use dlc_ir::verify::verify;
+use dlc_ir::{Builder, Initializer, Op, Optimizer, OutputRole, Schedule, State};
+use dlc_types::{DType, TensorType};
 
 const RATE: f64 = 0.1;
 
@@ -111,4 +114,27 @@ fn refusals() {
     assert!(error.to_string().contains("`forgotten` is not read by the forward function"), "{error}");
     model.training = None;
     assert!(matches!(training_step(&model), Err(StepError::NoTraining { .. })));
+}
+
+/// Dropout reads seed and step itself; running statistics are new states of the forward function.
+#[test]
+fn states_of_the_forward_function_are_shared() {
+    let plain = Optimizer::Sgd { momentum: 0.0, nesterov: false, weight_decay: 0.0 };
+    let mut model = model(plain, Schedule::Constant(0.1));
+    let mut b = Builder::extend(model.forward.take().unwrap());
+    let scalar = TensorType::scalar;
+    let seed = b.state(SEED, scalar(DType::I64)).unwrap();
+    let step = b.state(STEP, scalar(DType::I32)).unwrap();
+    let draw = b.declare(Op::Random { stream: 0 }, &[seed, step], scalar(DType::F32)).unwrap();
+    let running = b.state("running", scalar(DType::F32)).unwrap();
+    let next = b.add(running, draw).unwrap();
+    b.output(OutputRole::State, "running", next);
+    model.forward = Some(b.finish());
+    let initializer = Initializer::Constant(0.0);
+    model.states.push(State { name: "running".to_owned(), ty: scalar(DType::F32), initializer });
+    let step = training_step(&model).unwrap();
+    verify(&step).unwrap();
+    let states = step.outputs.iter().filter(|output| output.role == OutputRole::State);
+    assert_eq!(states.map(|output| output.name.as_str()).collect::<Vec<_>>(), ["running", STEP]);
+    assert!(step_states(&model).iter().all(|state| state.name != "running"));
 }
