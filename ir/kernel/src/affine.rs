@@ -88,13 +88,31 @@ impl Affine {
 
     /// The coefficient of a variable; 0 where it does not occur.
     pub fn coefficient(&self, var: IndexVar) -> i64 {
-        self.terms
-            .binary_search_by_key(&var, |&(term, _)| term)
-            .map_or(0, |position| self.terms[position].1)
+        self.terms.binary_search_by_key(&var, |&(term, _)| term).map_or(0, |position| self.terms[position].1)
     }
 
     /// The number, if no variable and no batch occurs.
     pub fn as_constant(&self) -> Option<i64> {
         (self.batch == 0 && self.terms.is_empty()).then_some(self.constant)
+    }
+
+    /// Whether terms are sorted, without repetition and without zero coefficients.
+    pub fn is_canonical(&self) -> bool {
+        self.terms.iter().all(|&(_, coefficient)| coefficient != 0)
+            && self.terms.windows(2).all(|pair| pair[0].0 < pair[1].0)
+    }
+
+    /// `self + factor * other`, unless a number overflows.
+    pub fn plus_checked(&self, other: &Affine, factor: i64) -> Option<Affine> {
+        let scaled = |value: i64| value.checked_mul(factor);
+        let mut sum = self.clone();
+        sum.constant = sum.constant.checked_add(scaled(other.constant)?)?;
+        sum.batch = sum.batch.checked_add(scaled(other.batch)?)?;
+        for &(var, coefficient) in &other.terms {
+            let added = scaled(coefficient)?;
+            sum.coefficient(var).checked_add(added)?;
+            sum.add_term(var, added);
+        }
+        Some(sum)
     }
 }

@@ -234,3 +234,37 @@ pub enum Combine {
     /// `min(a, b)`, NaN if either is
     Min,
 }
+
+impl Combine {
+    /// Every way, in the order of declaration.
+    pub const ALL: [Combine; 4] = [Combine::Sum, Combine::Product, Combine::Max, Combine::Min];
+
+    /// The name in the text form.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Combine::Sum => "sum",
+            Combine::Product => "product",
+            Combine::Max => "max",
+            Combine::Min => "min",
+        }
+    }
+}
+
+impl ScalarOp {
+    /// The name in the text form.
+    pub const fn name(self) -> &'static str {
+        match self {
+            ScalarOp::Constant(_) => "const",
+            ScalarOp::Integer(_) => "int",
+            ScalarOp::Extent(_) => "extent",
+            ScalarOp::Index(_) => "index",
+            ScalarOp::Unary(function) => function.name(),
+            ScalarOp::Binary(function) => function.name(),
+            ScalarOp::FusedMultiplyAdd => "fma",
+            ScalarOp::Compare(comparison) => comparison.name(),
+            ScalarOp::Select => "select",
+            ScalarOp::Cast => "cast",
+            ScalarOp::Random { .. } => "random",
+        }
+    }
+}

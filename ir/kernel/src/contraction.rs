@@ -115,6 +115,45 @@ pub struct Epilogue {
     pub statements: Vec<Statement>,
 }
 
+impl Split {
+    /// Piece `chunk` of a dimension of extent `extent`; empty for a chunk that does not exist.
+    pub fn piece(&self, extent: usize, chunk: usize) -> std::ops::Range<usize> {
+        let bound = |chunk: usize| {
+            if chunk >= self.chunks {
+                return extent;
+            }
+            let exact = (extent as u128 * chunk as u128 / self.chunks as u128) as usize;
+            exact - exact % self.align.max(1)
+        };
+        bound(chunk)..bound(chunk + 1)
+    }
+}
+
+impl Role {
+    /// Every role, in the order of declaration.
+    pub const ALL: [Role; 6] =
+        [Role::Parallel, Role::ReduceOuter, Role::Sequential, Role::Lanes, Role::Rows, Role::Reduce];
+
+    /// The name in the text form.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Role::Parallel => "parallel",
+            Role::ReduceOuter => "reduce_outer",
+            Role::Sequential => "sequential",
+            Role::Lanes => "lanes",
+            Role::Rows => "rows",
+            Role::Reduce => "reduce",
+        }
+    }
+}
+
+impl ContractionDim {
+    /// Whether the result has no such dimension.
+    pub fn is_reduced(&self) -> bool {
+        matches!(self.role, Role::ReduceOuter | Role::Reduce)
+    }
+}
+
 impl Contraction {
     /// The parallel space: `Parallel` dimensions in order, then the pieces of split ones in order.
     pub fn space(&self) -> Vec<Dim> {

@@ -1,0 +1,232 @@
+//! The checker of the memory plan and the barriers.
+//!
+//! - Arena buffers begin at multiples of 64 and end inside of the arena; persistent buffers and constants
+//!   begin at multiples of their element's size.
+//! - Two buffers that share bytes are never live at once. In the arena a buffer lives from the first
+//!   launch that writes it to the last that touches it; a launch that reads one before is an error.
+//!   Persistent buffers and constants live always. Bindings share nothing unless their number is one.
+//! - Constants are never written.
+//! - Operands of one launch overlap only where they are one buffer.
+//! - A launch that touches what an earlier one wrote, or writes what an earlier one read, has a barrier
+//!   between.
+
+use crate::{Buffer, BufferId, Launch, Program, Storage};
+use std::fmt::{self, Display, Formatter};
+use std::ops::Range;
+use thiserror::Error;
+
+/// The alignment of arena buffers in bytes: a cache line, and the widest vector.
+const ALIGNMENT: usize = 64;
+
+/// A program whose memory plan or schedule is wrong: always a bug in dlc.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[allow(missing_docs, reason = "each variant's message says what it is")]
+pub enum PlanError {
+    #[error("bug in dlc: {0} has no place in the arena yet")]
+    Unplanned(Place),
+    #[error("bug in dlc: {place} is not aligned to {alignment} bytes")]
+    Unaligned { place: Place, alignment: usize },
+    #[error("bug in dlc: {place} does not lie in the arena of {arena_bytes} bytes")]
+    OutsideArena { place: Place, arena_bytes: usize },
+    #[error("bug in dlc: {first} and {second} share bytes while both are live")]
+    Overlap { first: Place, second: Place },
+    #[error("bug in dlc: launch {launch} reads {place}, which nothing has written")]
+    ReadBeforeWrite { launch: usize, place: Place },
+    #[error("bug in dlc: launch {launch} writes {place}")]
+    ConstantWritten { launch: usize, place: Place },
+    #[error("bug in dlc: two operands of launch {launch}, {first} and {second}, share bytes")]
+    OperandOverlap { launch: usize, first: Place, second: Place },
+    #[error(
+        "bug in dlc: launch {later} {later_access} {second} and launch {earlier} {earlier_access} {first}, \
+         without a barrier between"
+    )]
+    NoBarrier {
+        earlier: usize,
+        earlier_access: &'static str,
+        first: Place,
+        later: usize,
+        later_access: &'static str,
+        second: Place,
+    },
+    #[error("bug in dlc: launch {0} names a kernel or buffer that is none, or too few buffers")]
+    Malformed(usize),
+}
+
+/// A buffer and where it lies, for messages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The buffer.
+    pub id: BufferId,
+    /// What is known of it.
+    pub buffer: Box<Buffer>,
+}
+
+impl Display for Place {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Buffer { name, bytes, storage, .. } = self.buffer.as_ref();
+        write!(f, "{} `{name}` ({bytes} bytes at {storage})", self.id)
+    }
+}
+
+/// Checks the memory plan and the barriers of a program.
+///
+/// # Errors
+///
+/// The first rule that is broken.
+pub fn check_plan(program: &Program) -> Result<(), PlanError> {
+    for (id, _) in program.buffers.iter() {
+        check_place(program, id)?;
+    }
+    let touches = touches(program)?;
+    check_lives(program, &touches)?;
+    check_barriers(program, &touches)
+}
+
+fn place(program: &Program, id: BufferId) -> Place {
+    Place { id, buffer: Box::new(program.buffers[id].clone()) }
+}
+
+fn check_place(program: &Program, id: BufferId) -> Result<(), PlanError> {
+    let buffer = &program.buffers[id];
+    let (start, alignment) = match buffer.storage {
+        Storage::Arena(usize::MAX) => return Err(PlanError::Unplanned(place(program, id))),
+        Storage::Arena(start) => (start, ALIGNMENT),
+        Storage::Persistent(start) | Storage::Constants(start) => (start, buffer.dtype.size()),
+        Storage::Binding(_) => return Ok(()),
+    };
+    if start % alignment != 0 {
+        return Err(PlanError::Unaligned { place: place(program, id), alignment });
+    }
+    let arena_bytes = program.arena_bytes;
+    let end = start.checked_add(buffer.bytes);
+    if matches!(buffer.storage, Storage::Arena(_)) && end.is_none_or(|end| end > arena_bytes) {
+        return Err(PlanError::OutsideArena { place: place(program, id), arena_bytes });
+    }
+    Ok(())
+}
+
+/// One operand of a launch.
+#[derive(Clone, Copy)]
+struct Touch {
+    buffer: BufferId,
+    reads: bool,
+    writes: bool,
+}
+
+/// The operands of all launches.
+fn touches(program: &Program) -> Result<Vec<Vec<Touch>>, PlanError> {
+    let of_launch = |(position, launch): (usize, &Launch)| {
+        let kernel = program.kernels.get(launch.kernel).ok_or(PlanError::Malformed(position))?;
+        if kernel.operands.len() != launch.arguments.len() {
+            return Err(PlanError::Malformed(position));
+        }
+        let mut touches = Vec::new();
+        for (operand, &id) in kernel.operands.iter().zip(&launch.arguments) {
+            let buffer = program.buffers.get(id).ok_or(PlanError::Malformed(position))?;
+            if operand.writes && matches!(buffer.storage, Storage::Constants(_)) {
+                return Err(PlanError::ConstantWritten { launch: position, place: place(program, id) });
+            }
+            touches.push(Touch { buffer: id, reads: operand.reads, writes: operand.writes });
+        }
+        Ok(touches)
+    };
+    program.launches.iter().enumerate().map(of_launch).collect()
+}
+
+/// Whether two buffers share memory.
+fn share(program: &Program, a: BufferId, b: BufferId) -> bool {
+    let (a, b) = (&program.buffers[a], &program.buffers[b]);
+    let overlap = |start_a: usize, start_b: usize| {
+        a.bytes > 0
+            && b.bytes > 0
+            && start_a < start_b.saturating_add(b.bytes)
+            && start_b < start_a.saturating_add(a.bytes)
+    };
+    match (a.storage, b.storage) {
+        (Storage::Arena(a), Storage::Arena(b))
+        | (Storage::Persistent(a), Storage::Persistent(b))
+        | (Storage::Constants(a), Storage::Constants(b)) => overlap(a, b),
+        (Storage::Binding(a), Storage::Binding(b)) => a == b,
+        _ => false,
+    }
+}
+
+/// When each buffer lives, in launches; checks that arena buffers are written before they are read.
+fn lives(program: &Program, touches: &[Vec<Touch>]) -> Result<Vec<Range<usize>>, PlanError> {
+    let mut lives: Vec<Range<usize>> = program
+        .buffers
+        .values()
+        .map(|buffer| if matches!(buffer.storage, Storage::Arena(_)) { 0..0 } else { 0..usize::MAX })
+        .collect();
+    let position_of = |id: BufferId| dlc_types::index::EntityIndex::as_usize(id);
+    for (launch, touches) in touches.iter().enumerate() {
+        let unwritten = |touch: &&Touch| touch.reads && lives[position_of(touch.buffer)].is_empty();
+        if let Some(touch) = touches.iter().find(unwritten) {
+            return Err(PlanError::ReadBeforeWrite { launch, place: place(program, touch.buffer) });
+        }
+        for touch in touches {
+            let life = &mut lives[position_of(touch.buffer)];
+            if life.start >= life.end {
+                life.start = launch;
+            }
+            life.end = life.end.max(launch + 1);
+        }
+    }
+    Ok(lives)
+}
+
+fn check_lives(program: &Program, touches: &[Vec<Touch>]) -> Result<(), PlanError> {
+    for (launch, touches) in touches.iter().enumerate() {
+        for (position, first) in touches.iter().enumerate() {
+            let other = touches[position + 1..]
+                .iter()
+                .find(|second| second.buffer != first.buffer && share(program, first.buffer, second.buffer));
+            if let Some(second) = other {
+                let (first, second) = (place(program, first.buffer), place(program, second.buffer));
+                return Err(PlanError::OperandOverlap { launch, first, second });
+            }
+        }
+    }
+    let lives = lives(program, touches)?;
+    let buffers: Vec<(BufferId, &Range<usize>)> = program.buffers.indices().zip(&lives).collect();
+    for (position, &(first, life)) in buffers.iter().enumerate() {
+        for &(second, other) in &buffers[position + 1..] {
+            let together = life.start.max(other.start) < life.end.min(other.end);
+            let bound = matches!(program.buffers[first].storage, Storage::Binding(_));
+            if together && !bound && share(program, first, second) {
+                let (first, second) = (place(program, first), place(program, second));
+                return Err(PlanError::Overlap { first, second });
+            }
+        }
+    }
+    Ok(())
+}
+
+fn check_barriers(program: &Program, touches: &[Vec<Touch>]) -> Result<(), PlanError> {
+    let mut pending: Vec<(usize, Touch)> = Vec::new();
+    for (launch, (now, description)) in touches.iter().zip(&program.launches).enumerate() {
+        if description.barrier {
+            pending.clear();
+        }
+        for later in now {
+            for &(earlier_launch, earlier) in &pending {
+                let conflict =
+                    earlier.writes && (later.reads || later.writes) || earlier.reads && later.writes;
+                if conflict
+                    && (earlier.buffer == later.buffer || share(program, earlier.buffer, later.buffer))
+                {
+                    return Err(PlanError::NoBarrier {
+                        earlier: earlier_launch,
+                        earlier_access: if earlier.writes { "writes" } else { "reads" },
+                        first: place(program, earlier.buffer),
+                        later: launch,
+                        later_access: if later.writes { "writes" } else { "reads" },
+                        second: place(program, later.buffer),
+                    });
+                }
+            }
+        }
+        pending.extend(now.iter().map(|&touch| (launch, touch)));
+    }
+    Ok(())
+}

@@ -1,0 +1,83 @@
+//! Kernels and programs.
+
+use super::cursor::{Cursor, Parsed, entity};
+use crate::{Body, Buffer, BufferId, Kernel, KernelId, Launch, LoopBody, Operand, Program, Storage};
+
+impl Cursor<'_> {
+    pub(super) fn kernel(&mut self) -> Parsed<Kernel> {
+        self.keyword("kernel")?;
+        let name = self.quoted()?;
+        let operands = self.list("(", ")", Self::operand)?;
+        self.operands.clone_from(&operands);
+        self.keyword("space")?;
+        let space = self.list("[", "]", Self::dim)?;
+        let contraction = self.eat_word("contraction");
+        self.symbol("{")?;
+        let body = if contraction {
+            Body::Contraction(self.contraction()?)
+        } else {
+            let coordinates =
+                if self.eat_word("at") { self.list("(", ")", Self::index_var)? } else { Vec::new() };
+            Body::Loop(LoopBody { coordinates, statements: self.block()? })
+        };
+        Ok(Kernel { name, operands, space, body })
+    }
+
+    fn operand(&mut self) -> Parsed<Operand> {
+        let name = self.name()?;
+        self.symbol(":")?;
+        let dtype = self.dtype()?;
+        let reads = self.eat_word("read");
+        let writes = self.eat_word("write");
+        Ok(Operand { name, dtype, writes, reads })
+    }
+
+    pub(super) fn program(&mut self) -> Parsed<Program> {
+        self.keyword("program")?;
+        let name = self.quoted()?;
+        self.keyword("arena")?;
+        let mut program = Program { name, arena_bytes: self.number()?, ..Program::default() };
+        self.symbol("{")?;
+        while self.eat_word("buffer") {
+            let id: BufferId = self.buffer_id()?;
+            let buffer = self.buffer()?;
+            if program.buffers.push(buffer) != id {
+                return self.error(format_args!("{id} is out of order"));
+            }
+        }
+        while self.peek_word() == Some("kernel") {
+            program.kernels.push(self.kernel()?);
+        }
+        while !self.eat("}") {
+            program.launches.push(self.launch()?);
+        }
+        Ok(program)
+    }
+
+    fn buffer_id(&mut self) -> Parsed<BufferId> {
+        self.word("a buffer", |word| entity(word, "b"))
+    }
+
+    fn buffer(&mut self) -> Parsed<Buffer> {
+        let name = self.quoted()?;
+        let dtype = self.dtype()?;
+        let bytes = self.number()?;
+        self.keyword("bytes")?;
+        let place = self.word("`arena`, `persistent`, `constants` or `binding`", |word| match word {
+            "arena" => Some(Storage::Arena as fn(usize) -> Storage),
+            "persistent" => Some(Storage::Persistent),
+            "constants" => Some(Storage::Constants),
+            "binding" => Some(Storage::Binding),
+            _ => None,
+        })?;
+        let storage = if self.eat_word("unplanned") { place(usize::MAX) } else { place(self.number()?) };
+        Ok(Buffer { name, dtype, bytes, storage })
+    }
+
+    fn launch(&mut self) -> Parsed<Launch> {
+        let barrier = self.eat_word("barrier");
+        self.keyword("launch")?;
+        let kernel: KernelId = self.word("a kernel", |word| entity(word, "k"))?;
+        Ok(Launch { kernel, arguments: self.list("(", ")", Self::buffer_id)?, barrier })
+    }
+}
