@@ -64,3 +64,31 @@ fn graph(function: &Function) -> DiGraph<Vertex, Option<usize>> {
 fn escaped(text: &str) -> String {
     text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::dot;
+    use crate::text::parse;
+    use expect_test::expect;
+
+    #[test]
+    #[allow(clippy::unwrap_used, reason = "tests")]
+    fn nodes_edges_and_outputs() {
+        let text = "fn f {
+            %0: f32[N, 2] = input \"x\"
+            %1: f32[N, 2] = sub(%0, %0) @ \"zero\"
+            output output \"y\" %1
+        }";
+        expect![[r#"
+            digraph {
+                0 [ label="%0 input \"x\"\nf32[N, 2]" shape=box]
+                1 [ label="%1 sub\nf32[N, 2]\nzero" shape=ellipse]
+                2 [ label="output y" shape=doubleoctagon]
+                0 -> 1 [ label="0"]
+                0 -> 1 [ label="1"]
+                1 -> 2 [ ]
+            }
+        "#]]
+        .assert_eq(&dot(&parse(text).unwrap()));
+    }
+}

@@ -41,10 +41,7 @@ impl Literal {
 
     /// An integer tensor.
     pub fn ints(dtype: DType, sizes: &[usize], values: &[i64]) -> Literal {
-        Literal {
-            ty: TensorType::new(dtype, Shape::fixed(sizes)),
-            elements: Elements::Int(values.to_vec()),
-        }
+        Literal { ty: TensorType::new(dtype, Shape::fixed(sizes)), elements: Elements::Int(values.to_vec()) }
     }
 
     /// The value of a constant with exactly one element, as a float.

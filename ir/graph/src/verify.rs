@@ -260,3 +260,6 @@ fn not_declared(kind: &str, name: &str, ty: &Type, declared: Option<&TensorType>
         None => format!("{kind} \"{name}\" is not declared by the model"),
     }
 }
+
+#[cfg(test)]
+mod tests;
