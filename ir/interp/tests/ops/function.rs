@@ -86,3 +86,29 @@ fn a_layer_of_a_small_resnet_takes_a_fraction_of_a_second() {
     assert_eq!(result[33], 144.0);
     assert!(seconds < 1.0, "{seconds} s");
 }
+
+/// The graph's own test function has a node for each op; every one evaluates to its type.
+#[test]
+fn every_op_evaluates_to_its_type() {
+    let function = parse(include_str!("../../../graph/src/text/every_op.txt")).unwrap();
+    for batch in [2, 1] {
+        let known: Values = function
+            .externals()
+            .map(|(id, _)| {
+                let ty = function.tensor_type(id);
+                (id, vec![Tensor::zeros(ty.dtype, &ty.shape.at(batch))])
+            })
+            .collect();
+        let ids: Vec<NodeId> = function.nodes.indices().collect();
+        let found = evaluate_nodes(&function, batch, &known, &ids).unwrap();
+        for (id, node) in function.nodes.iter() {
+            let types = match &node.ty {
+                dlc_ir::Type::Tensor(ty) => std::slice::from_ref(ty),
+                dlc_ir::Type::Tuple(types) => types.as_slice(),
+            };
+            let found: Vec<_> = found[&id].iter().map(|tensor| (tensor.dtype, tensor.dims.clone())).collect();
+            let expected: Vec<_> = types.iter().map(|ty| (ty.dtype, ty.shape.at(batch))).collect();
+            assert_eq!(found, expected, "{id}");
+        }
+    }
+}
