@@ -1,0 +1,102 @@
+//! Convolutions over one and two axes.
+
+use super::LayerSpec;
+use super::initializer::InitializerRule;
+use super::window;
+use crate::codes;
+use crate::elaborate::Elaborator;
+use crate::elaborate::arguments::{Arguments, Parameter};
+use crate::report::Eval;
+use crate::value::Value;
+use dlc_ir::Convolution;
+use dlc_types::{Diagnostic, Dim, Shape, TensorType};
+
+const PARAMETERS: &[Parameter<'static>] = &[
+    ("x", true),
+    ("channels", true),
+    ("kernel", true),
+    ("stride", false),
+    ("padding", false),
+    ("dilation", false),
+    ("groups", false),
+    ("bias", false),
+    ("init", false),
+    ("bias_init", false),
+];
+
+pub(super) const SPECS: &[LayerSpec] = &[
+    LayerSpec::new("conv1d", PARAMETERS, conv1d).owning(),
+    LayerSpec::new("conv2d", PARAMETERS, conv2d).owning(),
+];
+
+fn conv1d(el: &mut Elaborator<'_>, arguments: &Arguments, path: &str) -> Eval<Value> {
+    convolution(el, arguments, path, 1, "[N, channels, length]")
+}
+
+fn conv2d(el: &mut Elaborator<'_>, arguments: &Arguments, path: &str) -> Eval<Value> {
+    convolution(el, arguments, path, 2, "[N, channels, height, width]")
+}
+
+/// Weight `[channels, inputs / groups, kernel…]`, bias `[channels]`.
+fn convolution(
+    el: &mut Elaborator<'_>,
+    arguments: &Arguments,
+    path: &str,
+    axes: usize,
+    form: &str,
+) -> Eval<Value> {
+    let x = arguments.float_tensor(el, "x")?;
+    window::require_rank(el, arguments, x, axes + 2, form)?;
+    let span = arguments.span;
+    let ty = el.builder.ty(x).clone();
+    let Dim::Fixed(inputs) = ty.shape[1] else {
+        let message = format!("the channels of {ty} depend on the batch");
+        return el.fail_at(codes::SHAPE, message, span, "channels are a fixed number");
+    };
+    let channels = arguments.size(el, "channels")?;
+    let groups = match arguments.get("groups") {
+        None => 1,
+        Some(_) => arguments.size(el, "groups")?,
+    };
+    if inputs % groups != 0 || channels % groups != 0 {
+        let message =
+            format!("{groups} groups divide neither or only one of {inputs} inputs and {channels} channels");
+        return el.fail(
+            Diagnostic::error(codes::SHAPE, message)
+                .at(arguments.span_of("groups"), format!("the input is {ty}"))
+                .note("the number of groups must divide the input's channels and the layer's"),
+        );
+    }
+    let window = window::read(el, arguments, x, false)?;
+    let mut sizes = vec![channels, inputs / groups];
+    sizes.extend(&window.kernel);
+    let taps: usize = window.kernel.iter().fold(1, |product, &size| product.saturating_mul(size));
+    let (fan_in, fan_out) = ((inputs / groups).saturating_mul(taps), channels.saturating_mul(taps));
+    let rule = arguments.initializer(el, "init", InitializerRule::HeNormal)?;
+    let weight_ty = TensorType::new(ty.dtype, Shape::fixed(&sizes));
+    let weight = el.parameter(&format!("{path}.weight"), weight_ty, rule.with_fans(fan_in, fan_out), span)?;
+    let padding = window
+        .padding
+        .iter()
+        .map(|&(low, high)| (i64::try_from(low).unwrap_or(i64::MAX), i64::try_from(high).unwrap_or(i64::MAX)))
+        .collect();
+    let attributes = Convolution {
+        strides: window.strides,
+        padding,
+        input_dilation: vec![1; axes],
+        kernel_dilation: window.dilations,
+        groups,
+    };
+    let mut y = el.build(span, |builder| builder.convolve(x, weight, attributes))?;
+    if arguments.bool_or(el, "bias", true)? {
+        let rule = arguments.initializer(el, "bias_init", InitializerRule::Constant(0.0))?;
+        let bias_ty = TensorType::new(ty.dtype, Shape::fixed(&[channels]));
+        let bias = el.parameter(&format!("{path}.bias"), bias_ty, rule.with_fans(fan_in, fan_out), span)?;
+        y = el.build(span, |builder| {
+            let shape = builder.shape(y).clone();
+            let bias = builder.broadcast_along(bias, shape, 1)?;
+            builder.add(y, bias)
+        })?;
+    }
+    Ok(Value::Tensor(y))
+}

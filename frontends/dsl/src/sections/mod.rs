@@ -1,0 +1,11 @@
+//! The sections of a file, joined: a model, and its data and training if they are there.
+
+mod configuration;
+mod data;
+mod freeze;
+mod model;
+mod settings;
+mod train;
+
+pub(crate) use model::assemble;
+pub(crate) use settings::apply as apply_settings;

@@ -1,0 +1,308 @@
+//! Joining the sections: three elaborations of the model's body make the functions of a model.
+
+use super::data::DataSection;
+use super::train::{self, Plan};
+use super::{data, freeze};
+use crate::ast::{File, Ident, ModelSection, Section, TrainSection};
+use crate::codes;
+use crate::elaborate::{Elaborator, Mode, Ownership, Target};
+use crate::program::Program;
+use crate::report::{Eval, Poison, Reporter};
+use crate::value::Value;
+use dlc_ir::{Declaration, Function, Model, OutputRole};
+use dlc_recipe::{Data, Field, Recipe};
+use dlc_types::{Diagnostic, Span, TensorType, diagnostic::nearest};
+use std::collections::BTreeMap;
+
+/// One elaboration's results.
+struct Elaborated {
+    function: Function,
+    ownership: Ownership,
+    inputs: Vec<Declaration>,
+    targets: BTreeMap<String, Target>,
+}
+
+/// The model and recipe of a file; `None` after errors.
+pub(crate) fn assemble(
+    file: &File,
+    program: &Program,
+    start: Span,
+    reporter: &mut Reporter,
+) -> Option<(Model, Option<Recipe>)> {
+    let train = file.train.first();
+    if let Some(second) = file.train.get(1) {
+        let message = "a file has one `train` section";
+        reporter.push(Diagnostic::error(codes::DUPLICATE, message).at(second.model.span, "the second one"));
+    }
+    let model = choose_model(file, train, start, reporter).ok()?;
+    let data = match train {
+        Some(train) => find_data(file, &train.data, reporter).ok(),
+        None => None,
+    };
+    let mut sections = Elaborator::new(program, "sections", Mode::Inference, reporter);
+    let data = data.and_then(|data| data::read(&mut sections, data).ok().map(|read| (data, read)));
+    let plan = train.and_then(|train| train::read(&mut sections, train).ok());
+    let predict = elaborate(program, model, "predict", Mode::Inference, None, reporter);
+    let (Ok(predict), Some(train)) = (&predict, train) else {
+        let predict = predict.ok().filter(|_| !reporter.has_errors())?;
+        return Some((inference_model(model, predict), None));
+    };
+    let (section, data) = data?;
+    let supervised = Some((train, &data));
+    let evaluate = elaborate(program, model, "evaluate", Mode::Inference, supervised, reporter).ok();
+    let forward = elaborate(program, model, "forward", Mode::Training, supervised, reporter).ok();
+    if let (Some(monitor), Some(evaluate)) = (plan.as_ref().and_then(|plan| plan.monitor.as_ref()), &evaluate)
+    {
+        let _ = evaluate;
+        let mut sections = Elaborator::new(program, "sections", Mode::Inference, reporter);
+        let _ = train::check_monitor(&mut sections, train, monitor);
+    }
+    let plan = plan?;
+    let mut result = inference_model(
+        model,
+        Elaborated {
+            function: predict.function.clone(),
+            ownership: Ownership::default(),
+            inputs: predict.inputs.clone(),
+            targets: BTreeMap::new(),
+        },
+    );
+    result.parameters = predict.ownership.parameters.clone();
+    result.states = predict.ownership.states.clone();
+    freeze::freeze(&mut result.parameters, &plan.freeze, reporter);
+    let (evaluate, forward) = (evaluate?, forward?);
+    for other in [&evaluate, &forward] {
+        if other.ownership.parameters != predict.ownership.parameters
+            || other.ownership.states != predict.ownership.states
+        {
+            let message = "training and inference have different parameters; this is a bug in dlc";
+            reporter.push(Diagnostic::error(codes::SHAPE, message).at(model.name.span, "in this model"));
+        }
+    }
+    result.targets = targets(&forward, &data, reporter);
+    let recipe = recipe(train, section, data, &plan, &result, reporter);
+    result.evaluate = Some(evaluate.function);
+    result.forward = Some(forward.function);
+    result.training = Some(plan.training);
+    (!reporter.has_errors()).then_some((result, Some(recipe)))
+}
+
+fn choose_model<'a>(
+    file: &'a File,
+    train: Option<&TrainSection>,
+    start: Span,
+    reporter: &mut Reporter,
+) -> Eval<&'a ModelSection> {
+    match (train, file.models.as_slice()) {
+        (_, []) => reporter.fail(
+            Diagnostic::error(codes::MISSING, "the file has no model")
+                .at(start, "in this file")
+                .help("write `model name(x: f32[N, 4]) -> (y) { … }`"),
+        ),
+        (Some(train), models) => {
+            let name = &train.model;
+            match models.iter().find(|model| model.name.text == name.text) {
+                Some(model) => Ok(model),
+                None => {
+                    let near = nearest(&name.text, models.iter().map(|model| model.name.text.as_str()));
+                    let mut diagnostic =
+                        Diagnostic::error(codes::NAME, format!("there is no model `{}`", name.text))
+                            .at(name.span, "unknown model");
+                    diagnostic.help = near.map(|near| format!("did you mean `{near}`?"));
+                    reporter.fail(diagnostic)
+                }
+            }
+        }
+        (None, [model]) => Ok(model),
+        (None, [_, second, ..]) => reporter.fail(
+            Diagnostic::error(codes::DUPLICATE, "a file without `train` section has one model")
+                .at(second.name.span, "the second one"),
+        ),
+    }
+}
+
+fn find_data<'a>(file: &'a File, name: &Ident, reporter: &mut Reporter) -> Eval<&'a Section> {
+    if let Some(data) = file.data.iter().find(|data| data.name.text == name.text) {
+        return Ok(data);
+    }
+    let near = nearest(&name.text, file.data.iter().map(|data| data.name.text.as_str()));
+    let mut diagnostic = Diagnostic::error(codes::NAME, format!("there is no data section `{}`", name.text))
+        .at(name.span, "unknown data section");
+    diagnostic.help = near.map(|near| format!("did you mean `{near}`?"));
+    reporter.fail(diagnostic)
+}
+
+fn inference_model(model: &ModelSection, predict: Elaborated) -> Model {
+    Model {
+        name: model.name.text.clone(),
+        inputs: predict.inputs,
+        targets: Vec::new(),
+        parameters: predict.ownership.parameters,
+        states: predict.ownership.states,
+        predict: predict.function,
+        evaluate: None,
+        forward: None,
+        training: None,
+    }
+}
+
+/// Runs the body in one mode. With a train section the outputs are loss, metrics and new states, else the
+/// model's own.
+fn elaborate(
+    program: &Program,
+    model: &ModelSection,
+    name: &str,
+    mode: Mode,
+    supervised: Option<(&TrainSection, &DataSection)>,
+    reporter: &mut Reporter,
+) -> Eval<Elaborated> {
+    let mut el = Elaborator::new(program, name, mode, reporter);
+    let mut inputs = Vec::new();
+    let mut fault = Ok(());
+    for (name, default) in &model.options {
+        let value = el.expr(default).unwrap_or(Value::Poison);
+        el.bind(&name.text, value);
+    }
+    for (name, ty) in &model.inputs {
+        match input(&mut el, name, ty) {
+            Ok(ty) => inputs.push(Declaration { name: name.text.clone(), ty }),
+            Err(poison) => {
+                el.bind(&name.text, Value::Poison);
+                fault = Err(poison);
+            }
+        }
+    }
+    let body = el.body(&model.body);
+    if let Ok(Some(_)) = body {
+        let message = "a model has no `return`: its outputs are named in the header";
+        fault = el.fail_at(codes::STATEMENT, message, model.name.span, "ends with a value");
+    }
+    let mut outputs = Vec::new();
+    for output in &model.outputs {
+        match el.lookup(&output.text).cloned() {
+            Some(Value::Tensor(node)) => outputs.push((output.text.clone(), node)),
+            Some(Value::Poison) => fault = Err(Poison),
+            Some(other) => {
+                let message = format!("the output `{}` is {}", output.text, other.describe(&el.builder));
+                fault = el.fail_at(codes::KIND, message, output.span, "not a tensor");
+            }
+            None => {
+                let message = format!("the output `{}` is bound nowhere in the model", output.text);
+                fault = el.fail(
+                    Diagnostic::error(codes::NAME, message)
+                        .at(output.span, "no value")
+                        .help(format!("write `{} = …` in the body, outside of loops", output.text)),
+                );
+            }
+        }
+    }
+    body?;
+    match supervised {
+        None => {
+            for (name, node) in outputs {
+                el.builder.output(OutputRole::Output, name, node);
+            }
+        }
+        Some((train, data)) => {
+            for (field, ty) in &data.fields {
+                if !inputs.iter().any(|input| input.name == field.text) {
+                    el.targets.insert(field.text.clone(), Target { ty: ty.clone(), node: None });
+                }
+            }
+            el.in_train_section = true;
+            fault = fault.and(train::outputs(&mut el, train));
+            let updates: Vec<_> = el.ownership.updates.clone().into_iter().collect();
+            for (name, node) in updates {
+                el.builder.output(OutputRole::State, name, node);
+            }
+        }
+    }
+    fault?;
+    Ok(Elaborated { function: el.builder.finish(), ownership: el.ownership, inputs, targets: el.targets })
+}
+
+fn input(el: &mut Elaborator<'_>, name: &Ident, ty: &crate::ast::Expr) -> Eval<TensorType> {
+    let ty = match el.expr(ty)? {
+        Value::Type(ty) => ty,
+        other => {
+            let message =
+                format!("an input's type is such as `f32[N, 3]`, not {}", other.describe(&el.builder));
+            return el.fail_at(codes::KIND, message, ty.span, "not a type");
+        }
+    };
+    if el.lookup(&name.text).is_some() {
+        let message = format!("two inputs or options are called `{}`", name.text);
+        return el.fail_at(codes::DUPLICATE, message, name.span, "again");
+    }
+    let node = el.build(name.span, |builder| builder.input(&name.text, ty.clone()))?;
+    el.bind(&name.text, Value::Tensor(node));
+    Ok(ty)
+}
+
+fn targets(forward: &Elaborated, data: &DataSection, reporter: &mut Reporter) -> Vec<Declaration> {
+    let mut declarations = Vec::new();
+    for (field, _) in &data.fields {
+        let Some(target) = forward.targets.get(&field.text) else { continue };
+        match (&target.ty, target.node) {
+            (Some(ty), Some(_)) => {
+                declarations.push(Declaration { name: field.text.clone(), ty: ty.clone() });
+            }
+            _ => reporter.push(
+                Diagnostic::error(codes::UNUSED, format!("nothing uses the field `{}`", field.text))
+                    .at(field.span, "neither an input of the model nor part of the loss")
+                    .help("give it the name of the model's input, or use it in `loss`"),
+            ),
+        }
+    }
+    declarations
+}
+
+fn recipe(
+    train: &TrainSection,
+    section: &Section,
+    data: DataSection,
+    plan: &Plan,
+    model: &Model,
+    reporter: &mut Reporter,
+) -> Recipe {
+    let declared =
+        |name: &str| model.inputs.iter().chain(&model.targets).find(|declaration| declaration.name == name);
+    let mut fields = Vec::new();
+    for (name, ty) in &data.fields {
+        let Some(declaration) = declared(&name.text) else { continue };
+        if let Some(ty) = ty.as_ref().filter(|ty| **ty != declaration.ty) {
+            let message =
+                format!("the field `{}` is {ty}, but the model takes {}", name.text, declaration.ty);
+            reporter.push(Diagnostic::error(codes::FIELD, message).at(name.span, "the types differ"));
+        }
+        fields.push(Field { name: name.text.clone(), ty: declaration.ty.clone() });
+    }
+    for input in &model.inputs {
+        if !data.fields.iter().any(|(field, _)| field.text == input.name) {
+            let message = format!("no field of `{}` feeds the input `{}`", section.name.text, input.name);
+            let names: Vec<&str> = data.fields.iter().map(|(field, _)| field.text.as_str()).collect();
+            reporter.push(
+                Diagnostic::error(codes::FIELD, message)
+                    .at(data.source_span, format!("yields {}", names.join(", ")))
+                    .help(format!("name a field `{}` behind `->`", input.name)),
+            );
+        }
+    }
+    Recipe {
+        model: train.model.text.clone(),
+        data: Data {
+            name: section.name.text.clone(),
+            source: data.source,
+            source_span: Some(data.source_span),
+            fields,
+            transform: data.transform,
+            augment: data.augment,
+            split: data.split,
+            batch: data.batch,
+            shuffle: data.shuffle,
+        },
+        epochs: plan.epochs,
+        seed: plan.seed,
+        monitor: plan.monitor.as_ref().map(|monitor| monitor.text.clone()).filter(|name| name != "loss"),
+    }
+}
