@@ -5,11 +5,12 @@
 
 use super::CoverageError;
 use crate::{Affine, Body, Contraction, ContractionDim, IndexExpr, IndexVar, Kernel, LoopBody, Statement};
+use dlc_types::Dim;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// More statements than this are not run.
-const MOST_STEPS: usize = 1 << 28;
+const MOST_STEPS: usize = 1 << 26;
 
 /// How often the elements of an operand are stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,7 +51,7 @@ pub fn store_counts(
         point: 0,
         steps: MOST_STEPS,
     };
-    let space: Vec<usize> = kernel.space.iter().map(|dim| dim.at(batch)).collect();
+    let space = kernel.space.iter().map(|&dim| size(dim, batch)).collect::<Result<Vec<_>, _>>()?;
     for_each_coordinate(&space, |coordinates| {
         match &kernel.body {
             Body::Loop(body) => walk.loop_point(body, coordinates)?,
@@ -62,6 +63,14 @@ pub fn store_counts(
     walk.shared.sort_unstable();
     walk.shared.dedup();
     Ok(StoreCounts { counts: walk.counts, shared: walk.shared, unknown: walk.unknown })
+}
+
+/// The extent for a batch.
+fn size(dim: Dim, batch: usize) -> Result<usize, CoverageError> {
+    match dim {
+        Dim::Fixed(size) => Ok(size),
+        Dim::Batch(scale) => scale.checked_mul(batch).ok_or(CoverageError::TooLarge),
+    }
 }
 
 type Walked = Result<(), CoverageError>;
@@ -104,7 +113,7 @@ impl Walk {
     }
 
     fn form(&self, form: &Affine) -> Option<i128> {
-        let fixed = i128::from(form.constant) + i128::from(form.batch) * self.batch;
+        let fixed = i128::from(form.batch).checked_mul(self.batch)?.checked_add(i128::from(form.constant))?;
         form.terms.iter().try_fold(fixed, |sum, (index, coefficient)| {
             let value = (*self.known.get(index)?)?;
             sum.checked_add(value.checked_mul(i128::from(*coefficient))?)
@@ -175,7 +184,7 @@ impl Walk {
 
     fn contraction_point(&mut self, body: &Contraction, coordinates: &[usize], batch: usize) -> Walked {
         let mut offset = i128::from(body.offsets[2]);
-        let ranges = point_ranges(body, coordinates, batch, &mut offset);
+        let ranges = point_ranges(body, coordinates, batch, &mut offset)?;
         let kept: Vec<usize> = (0..body.dims.len()).filter(|&dim| !body.dims[dim].is_reduced()).collect();
         let lengths: Vec<usize> = kept.iter().map(|&dim| ranges[dim].len()).collect();
         for_each_coordinate(&lengths, |steps| {
@@ -204,20 +213,20 @@ fn point_ranges(
     coordinates: &[usize],
     batch: usize,
     offset: &mut i128,
-) -> Vec<Range<usize>> {
+) -> Result<Vec<Range<usize>>, CoverageError> {
     let parallel = |dim: &&ContractionDim| dim.role == crate::Role::Parallel;
     let mut whole = coordinates.iter().copied();
     let mut pieces = coordinates.iter().copied().skip(body.dims.iter().filter(parallel).count());
     let mut range = |dim: &ContractionDim| {
-        let extent = dim.extent.at(batch);
+        let extent = size(dim.extent, batch)?;
         if parallel(&dim) {
             let coordinate = whole.next().unwrap_or(0);
-            return coordinate..coordinate + 1;
+            return Ok(coordinate..coordinate + 1);
         }
-        let Some(split) = dim.split else { return 0..extent };
+        let Some(split) = dim.split else { return Ok(0..extent) };
         let chunk = pieces.next().unwrap_or(0);
         *offset += i128::from(split.result_stride) * chunk as i128;
-        split.piece(extent, chunk)
+        Ok(split.piece(extent, chunk))
     };
     body.dims.iter().map(&mut range).collect()
 }

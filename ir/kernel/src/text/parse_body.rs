@@ -1,6 +1,6 @@
 //! Statements.
 
-use super::cursor::{Cursor, Parsed};
+use super::cursor::{Cursor, Parsed, entity};
 use crate::{Affine, Binary, Carry, Combine, Comparison, Guard, IndexExpr, IndexVar, Loop, ScalarOp};
 use crate::{Statement, Unary, Var};
 use dlc_types::DType;
@@ -103,7 +103,7 @@ impl Cursor<'_> {
     /// Operands on the operation's line.
     fn arguments(&mut self) -> Parsed<Vec<Var>> {
         let mut args = Vec::new();
-        if self.on_same_line() && self.peek_word().is_some() {
+        if self.on_same_line() && self.peek_word().and_then(|word| entity::<Var>(word, "v")).is_some() {
             args.push(self.var()?);
             while self.eat(",") {
                 args.push(self.var()?);

@@ -86,7 +86,7 @@ impl Access<'_> {
                 }
                 Statement::For(inner) => {
                     let (start, end) = (ranges.of(&inner.start), ranges.of(&inner.end));
-                    let interval = Interval { low: start.low, high: end.high - 1 };
+                    let interval = Interval { low: start.low, high: end.high.saturating_sub(1) };
                     if !interval.is_empty() {
                         ranges.set(inner.var, interval);
                         self.block(&inner.body, ranges)?;

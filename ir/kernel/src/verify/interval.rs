@@ -20,7 +20,7 @@ impl Interval {
 
     /// `0..length`
     pub(super) fn below(length: i128) -> Interval {
-        Interval { low: 0, high: length - 1 }
+        Interval { low: 0, high: length.saturating_sub(1) }
     }
 
     pub(super) fn is_empty(self) -> bool {
@@ -88,7 +88,7 @@ impl Ranges {
         for &(index, coefficient) in &form.terms {
             let Some(IndexExpr::Form(whole)) = self.parts.get(&index) else { continue };
             let mut rest = expanded.clone();
-            rest.add_term(index, -coefficient);
+            rest.terms.retain(|&(other, _)| other != index);
             if let Some(sum) = rest.plus_checked(whole, coefficient) {
                 expanded = sum;
             }
@@ -122,10 +122,9 @@ impl Ranges {
                 joined.terms.iter().find(|(index, _)| self.parts.get(index) == Some(&wanted)).filter(
                     |(_, found)| coefficient != 0 && coefficient.checked_mul(*divisor) == Some(*found),
                 );
-            let Some(&(quotient, found)) = quotient else { continue };
+            let Some(&(quotient, _)) = quotient else { continue };
             let mut rest = joined.clone();
-            rest.add_term(remainder, -coefficient);
-            rest.add_term(quotient, -found);
+            rest.terms.retain(|&(index, _)| index != remainder && index != quotient);
             match rest.plus_checked(whole, coefficient) {
                 Some(sum) => joined = sum,
                 None => return joined,
@@ -163,9 +162,12 @@ impl Ranges {
         let fixed = self.plain(&Affine { terms: Vec::new(), ..guard.clone() }).low;
         let factor = i128::from(factor);
         let (a, b) = (allowed.low.saturating_sub(fixed), allowed.high.saturating_sub(fixed));
-        let (low, high) = if factor > 0 { (a, b) } else { (-b, -a) };
+        let (low, high) = if factor > 0 { (a, b) } else { (b.saturating_neg(), a.saturating_neg()) };
         let magnitude = factor.abs();
-        let range = Interval { low: -(-low).div_euclid(magnitude), high: high.div_euclid(magnitude) };
+        let range = Interval {
+            low: low.saturating_neg().div_euclid(magnitude).saturating_neg(),
+            high: high.div_euclid(magnitude),
+        };
         if let Some(known) = self.ranges.get_mut(&index) {
             *known = known.meet(range);
         }

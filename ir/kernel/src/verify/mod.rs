@@ -41,6 +41,7 @@
 //! checked in [`crate::check`].
 
 mod bounds;
+mod carries;
 mod contraction;
 mod fault;
 mod interval;

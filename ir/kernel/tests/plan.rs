@@ -1,0 +1,137 @@
+//! The checker of memory plans and barriers.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+use dlc_kernel::{check_plan, parse_program};
+use expect_test::{Expect, expect};
+
+/// x -> a -> b -> c -> y, where c takes the place of a.
+const CHAIN: &str = r#"
+program "p" arena 512 {
+  buffer b0 "x" f32 256 bytes binding 0
+  buffer b1 "a" f32 256 bytes arena 0
+  buffer b2 "b" f32 256 bytes arena 256
+  buffer b3 "c" f32 256 bytes arena 0
+  buffer b4 "y" f32 256 bytes binding 1
+  buffer b5 "w" f32 256 bytes persistent 0
+  buffer b6 "v" f32 256 bytes persistent 256
+  buffer b7 "k" f32 256 bytes constants 0
+  kernel "f" (x: f32 read, y: f32 write) space [] {}
+  kernel "g" (x: f32 read, y: f32 read write) space [] {}
+  launch k0 (b0, b1)
+  barrier
+  launch k0 (b1, b2)
+  barrier
+  launch k0 (b2, b3)
+  barrier
+  launch k0 (b3, b4)
+  launch k1 (b7, b5)
+}
+"#;
+
+fn verdicts(changes: &[(&str, &str)], expected: Expect) {
+    let mut found = String::new();
+    for (from, to) in [("", "")].iter().chain(changes) {
+        assert!(CHAIN.contains(from), "{from}");
+        let program = parse_program(&CHAIN.replacen(from, to, 1)).unwrap();
+        found += &check_plan(&program).map_or_else(|error| error.to_string(), |()| "right".to_owned());
+        found += "\n";
+    }
+    expected.assert_eq(&found);
+}
+
+#[test]
+fn places() {
+    verdicts(
+        &[
+            ("\"a\" f32 256 bytes arena 0", "\"a\" f32 256 bytes arena 32"),
+            ("\"a\" f32 256 bytes arena 0", "\"a\" f32 256 bytes arena unplanned"),
+            ("arena 512 {", "arena 511 {"),
+            ("\"a\" f32 256 bytes", "\"a\" f32 18446744073709551615 bytes"),
+            ("persistent 256", "persistent 258"),
+            ("persistent 256", "persistent 252"),
+            ("arena 256", "arena 192"),
+            ("b2 \"b\" f32 256 bytes arena 256", "b2 \"b\" f32 0 bytes arena 0"),
+        ],
+        expect![[r#"
+            right
+            bug in dlc: b1 `a` (256 bytes at arena 32) is not aligned to 64 bytes
+            bug in dlc: b1 `a` (256 bytes at arena unplanned) has no place in the arena yet
+            bug in dlc: b2 `b` (256 bytes at arena 256) does not lie in the arena of 511 bytes
+            bug in dlc: b1 `a` (18446744073709551615 bytes at arena 0) does not lie in the arena of 512 bytes
+            bug in dlc: b6 `v` (256 bytes at persistent 258) is not aligned to 4 bytes
+            bug in dlc: b5 `w` (256 bytes at persistent 0) and b6 `v` (256 bytes at persistent 252) share bytes while both are live
+            bug in dlc: two operands of launch 1, b1 `a` (256 bytes at arena 0) and b2 `b` (256 bytes at arena 192), share bytes
+            right
+        "#]],
+    );
+}
+
+#[test]
+fn lives() {
+    verdicts(
+        &[
+            // a is read after c has taken its place.
+            ("launch k0 (b3, b4)", "launch k0 (b1, b4)"),
+            ("launch k1 (b7, b5)", "launch k0 (b1, b4)"),
+            ("launch k0 (b0, b1)", "launch k0 (b3, b1)"),
+            ("launch k0 (b0, b1)", "launch k1 (b0, b1)"),
+            ("launch k1 (b7, b5)", "launch k1 (b5, b7)"),
+            // Operands of one launch.
+            ("launch k0 (b0, b1)", "launch k0 (b0, b0)"),
+            ("binding 1", "binding 0"),
+            ("\"x\" f32 256 bytes binding 0", "\"x\" f32 256 bytes arena 0"),
+            ("launch k0 (b1, b2)", "launch k0 (b3, b1)"),
+        ],
+        expect![[r#"
+            right
+            bug in dlc: b1 `a` (256 bytes at arena 0) and b3 `c` (256 bytes at arena 0) share bytes while both are live
+            bug in dlc: b1 `a` (256 bytes at arena 0) and b3 `c` (256 bytes at arena 0) share bytes while both are live
+            bug in dlc: two operands of launch 0, b3 `c` (256 bytes at arena 0) and b1 `a` (256 bytes at arena 0), share bytes
+            bug in dlc: launch 0 reads b1 `a` (256 bytes at arena 0), which nothing has written
+            bug in dlc: launch 4 writes b7 `k` (256 bytes at constants 0)
+            bug in dlc: launch 1 reads b1 `a` (256 bytes at arena 0), which nothing has written
+            right
+            bug in dlc: two operands of launch 0, b0 `x` (256 bytes at arena 0) and b1 `a` (256 bytes at arena 0), share bytes
+            bug in dlc: two operands of launch 1, b3 `c` (256 bytes at arena 0) and b1 `a` (256 bytes at arena 0), share bytes
+        "#]],
+    );
+}
+
+#[test]
+fn barriers() {
+    let missing = |nth: usize| {
+        let mut seen = 0;
+        let lines = CHAIN.lines().filter(|line| {
+            seen += usize::from(line.trim() == "barrier");
+            !(line.trim() == "barrier" && seen == nth)
+        });
+        let text: Vec<&str> = lines.collect();
+        check_plan(&parse_program(&text.join("\n")).unwrap()).unwrap_err().to_string()
+    };
+    expect!["bug in dlc: launch 1 reads b1 `a` (256 bytes at arena 0) and launch 0 writes b1 `a` (256 bytes at arena 0), without a barrier between"].assert_eq(&missing(1));
+    expect!["bug in dlc: launch 2 reads b2 `b` (256 bytes at arena 256) and launch 1 writes b2 `b` (256 bytes at arena 256), without a barrier between"].assert_eq(&missing(2));
+    expect!["bug in dlc: launch 3 reads b3 `c` (256 bytes at arena 0) and launch 2 writes b3 `c` (256 bytes at arena 0), without a barrier between"].assert_eq(&missing(3));
+    verdicts(
+        &[
+            // Two launches that write one buffer, one that writes what the last read, two that read.
+            ("launch k1 (b7, b5)", "launch k0 (b0, b4)"),
+            ("launch k1 (b7, b5)", "launch k0 (b0, b2) launch k0 (b0, b3)"),
+            ("launch k1 (b7, b5)", "launch k0 (b3, b5) launch k0 (b3, b6)"),
+            ("binding 1", "binding 0"),
+            ("launch k1 (b7, b5)", "launch k7 (b7, b5)"),
+            ("launch k1 (b7, b5)", "launch k1 (b7)"),
+            ("launch k1 (b7, b5)", "launch k1 (b7, b99)"),
+        ],
+        expect![[r#"
+            right
+            bug in dlc: launch 4 writes b4 `y` (256 bytes at binding 1) and launch 3 writes b4 `y` (256 bytes at binding 1), without a barrier between
+            bug in dlc: launch 5 writes b3 `c` (256 bytes at arena 0) and launch 3 reads b3 `c` (256 bytes at arena 0), without a barrier between
+            right
+            right
+            bug in dlc: launch 4 names a kernel or buffer that is none, or too few buffers
+            bug in dlc: launch 4 names a kernel or buffer that is none, or too few buffers
+            bug in dlc: launch 4 names a kernel or buffer that is none, or too few buffers
+        "#]],
+    );
+}
