@@ -24,7 +24,12 @@ fn a_dense_net() {
     let loaded = loaded(DENSE, &[]);
     assert_eq!(
         paths(&loaded),
-        ["hidden.weight: f32[64, 32]", "hidden.bias: f32[32]", "head.weight: f32[32, 10]", "head.bias: f32[10]"]
+        [
+            "hidden.weight: f32[64, 32]",
+            "hidden.bias: f32[32]",
+            "head.weight: f32[32, 10]",
+            "head.bias: f32[10]"
+        ]
     );
     let model = &loaded.model;
     assert_eq!(model.targets.iter().map(|target| target.ty.to_string()).collect::<Vec<_>>(), ["i32[N]"]);

@@ -18,6 +18,7 @@ impl Elaborator<'_> {
         span: Span,
     ) -> Eval<Value> {
         match (&left, &right) {
+            (Value::Target(name), _) | (_, Value::Target(name)) => self.untyped_target(name, span),
             (Value::Tensor(a), Value::Tensor(b)) if operator == BinaryOperator::MatMul => {
                 self.matmul(*a, *b, span).map(Value::Tensor)
             }

@@ -40,6 +40,15 @@ impl Elaborator<'_> {
         }
     }
 
+    /// Fails because a target is computed with before a loss or the data section says its type.
+    pub(crate) fn untyped_target<T>(&mut self, name: &str, span: Span) -> Eval<T> {
+        self.fail(
+            Diagnostic::error(codes::TARGET, format!("the type of the target `{name}` is not known here"))
+                .at(span, "not given to a loss yet")
+                .help(format!("declare it in the data section: `source = … -> (x, {name}: f32[N, 1])`")),
+        )
+    }
+
     fn declare_target(&mut self, name: &str, ty: TensorType, span: Span) -> Eval<NodeId> {
         let node = self.build(span, |builder| builder.input(name, ty.clone()))?;
         self.targets.insert(name.to_owned(), Target { ty: Some(ty), node: Some(node) });

@@ -1,0 +1,45 @@
+//! The formatter: one layout, kept by a second run, with all comments.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+use dlc_dsl::format;
+use expect_test::expect;
+
+#[test]
+fn the_examples_are_laid_out() {
+    for text in [include_str!("programs/dense.dsl"), include_str!("programs/resnet.dsl")] {
+        assert_eq!(format(text, "test.dsl").unwrap(), text);
+    }
+}
+
+#[test]
+fn spaces_breaks_and_comments() {
+    let text = "# head\n\n\ndlc   1\nblock  f( x,k=1 ){\n# inside\n   y=x|>dense( k*2^3 ,bias=false)as a   # one\n\
+                 longer = x[:,0:-1]+(-k) # two\n for i in 0 .. 3{\nz = relu(y\n,\n)\n}\n\n\n  return y @ longer\n      |> relu()\n}\n\n\n";
+    let once = format(text, "test.dsl").unwrap();
+    expect![[r#"
+        # head
+
+        dlc 1
+        block f(x, k = 1) {
+          # inside
+          y      = x |> dense(k * 2^3, bias = false) as a  # one
+          longer = x[:, 0:-1] + (-k)                       # two
+          for i in 0..3 {
+            z = relu(y
+              ,
+            )
+          }
+
+          return y @ longer
+            |> relu()
+        }
+    "#]]
+    .assert_eq(&once);
+    assert_eq!(format(&once, "test.dsl").unwrap(), once);
+}
+
+#[test]
+fn faults_are_told_instead() {
+    let (_, diagnostics) = format("dlc 1\nmodel m(x: f32[N, 2]) -> (y) { y = ) }\n", "test.dsl").unwrap_err();
+    assert_eq!(diagnostics.all[0].code, "DLC0104");
+}
