@@ -1,1 +1,41 @@
-//! 
+//! Everything around the compiled training step: reading data, making batches, epochs, metrics,
+//! checkpoints.
+//!
+//! The trainer reads a [`dlc_recipe::Recipe`] and drives an [`Engine`] (a compiled session, or the
+//! interpreter). It computes nothing that belongs to the model. Every random choice (split, order,
+//! augmentation) is a pure function of the run's seed, the epoch and the sample, so a run gives the
+//! same weights for any number of threads, and one that was stopped goes on bit for bit.
+
+pub mod augment;
+pub mod checkpoint;
+pub mod dataset;
+mod engine;
+mod error;
+mod evaluate;
+mod field;
+mod loader;
+mod metrics;
+mod options;
+mod predict;
+mod prepare;
+mod report;
+pub mod split;
+mod train;
+mod transform;
+
+pub use checkpoint::{Progress, read_checkpoint};
+pub use dataset::csv::{CsvColumns, CsvFault, CsvTable, TargetKind, Targets, parse_csv};
+pub use dataset::{Column, Dataset};
+pub use engine::Engine;
+pub use error::TrainError;
+pub use evaluate::{EvalReport, evaluate};
+pub use loader::{Batch, Pass, each_batch};
+pub use options::{RateAt, RunOptions};
+pub use predict::{Prediction, Predictions, predict};
+pub use prepare::{Preparation, PreparedData};
+pub use report::{EpochReport, Measures, Observer, Outcome, Silent, TrainReport};
+pub use train::train;
+pub use transform::Scaling;
+
+/// Results of this crate.
+pub(crate) type Result<T> = std::result::Result<T, TrainError>;

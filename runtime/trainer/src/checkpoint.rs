@@ -1,0 +1,195 @@
+//! A run's checkpoint: parameters and states, the fitted scaling, and how far the run is.
+//!
+//! All of it is tensors in one safetensors file: the engine's own, `data.scaling.*`, and `trainer.*`
+//! for the progress. A file from elsewhere, with weights alone, has no progress and cannot be resumed,
+//! but evaluated.
+
+use crate::metrics::Means;
+use crate::transform::PREFIX as SCALING;
+use crate::{Result, TrainError};
+use dlc_runtime::{Checkpoint, HostTensor, RuntimeError};
+use std::path::Path;
+
+/// Names that belong to the progress begin so.
+const PROGRESS: &str = "trainer.";
+
+/// How far a run is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Progress {
+    /// Epochs of the whole run.
+    pub epochs: usize,
+    /// Epochs done.
+    pub epoch: usize,
+    /// Training steps of an epoch.
+    pub steps_per_epoch: usize,
+    /// Steps done of the epoch that follows the finished ones.
+    pub step: usize,
+    /// Seed of the run.
+    pub seed: u64,
+    /// The best value so far and the epoch (from 1) that had it.
+    pub best: Option<(f64, usize)>,
+    /// Sums of loss and metrics over the samples of the epoch that is not finished.
+    pub sums: Vec<f64>,
+    /// Samples in `sums`.
+    pub samples: u64,
+}
+
+/// What a checkpoint's file holds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SavedRun {
+    /// The engine's parameters and states.
+    pub model: Checkpoint,
+    /// The scaling of fields, as [`crate::Scaling::saved`] reads it.
+    pub scaling: Checkpoint,
+    /// How far the run was.
+    pub progress: Option<Progress>,
+}
+
+fn integer(value: usize) -> HostTensor {
+    HostTensor::scalar_i64(i64::try_from(value).unwrap_or(i64::MAX))
+}
+
+impl Progress {
+    pub(crate) fn means(&self, values: usize) -> Means {
+        if self.sums.len() == values {
+            return Means { sums: self.sums.clone(), samples: self.samples };
+        }
+        Means::new(values)
+    }
+
+    /// Puts the progress into a checkpoint.
+    pub fn save(&self, checkpoint: &mut Checkpoint) -> Result<()> {
+        let mut put = |name: &str, tensor| checkpoint.tensors.insert(format!("{PROGRESS}{name}"), tensor);
+        put("epochs", integer(self.epochs));
+        put("epoch", integer(self.epoch));
+        put("steps_per_epoch", integer(self.steps_per_epoch));
+        put("step", integer(self.step));
+        put("seed", HostTensor::scalar_i64(self.seed.cast_signed()));
+        if let Some((value, epoch)) = self.best {
+            put("best", HostTensor::scalar_f64(value));
+            put("best_epoch", integer(epoch));
+        }
+        if self.step > 0 {
+            put("sums", HostTensor::from_f64(&[self.sums.len()], &self.sums)?);
+            put("samples", HostTensor::scalar_i64(self.samples.cast_signed()));
+        }
+        Ok(())
+    }
+
+    fn read(tensors: &Checkpoint) -> std::result::Result<Option<Progress>, RuntimeError> {
+        let find = |name: &str| tensors.tensors.get(&format!("{PROGRESS}{name}"));
+        let damaged =
+            |name: &str| RuntimeError::DamagedCheckpoint(format!("`{PROGRESS}{name}` is missing or wrong"));
+        let number = |name: &str| -> std::result::Result<i64, RuntimeError> {
+            let values = find(name).ok_or_else(|| damaged(name))?.i64_values()?;
+            values.first().copied().ok_or_else(|| damaged(name))
+        };
+        let count = |name: &str| usize::try_from(number(name)?).map_err(|_| damaged(name));
+        if find("epoch").is_none() {
+            return Ok(None);
+        }
+        let best = match find("best") {
+            Some(best) => {
+                let value = best.f64_values()?.first().copied().ok_or_else(|| damaged("best"))?;
+                Some((value, count("best_epoch")?))
+            }
+            None => None,
+        };
+        let step = count("step")?;
+        let sums = match find("sums") {
+            Some(sums) => sums.f64_values()?,
+            None if step > 0 => return Err(damaged("sums")),
+            None => Vec::new(),
+        };
+        Ok(Some(Progress {
+            epochs: count("epochs")?,
+            epoch: count("epoch")?,
+            steps_per_epoch: count("steps_per_epoch")?,
+            step,
+            seed: number("seed")?.cast_unsigned(),
+            best,
+            sums,
+            samples: if step > 0 { number("samples")?.cast_unsigned() } else { 0 },
+        }))
+    }
+}
+
+/// Reads a checkpoint from its bytes.
+pub fn read_checkpoint(bytes: &[u8]) -> std::result::Result<SavedRun, RuntimeError> {
+    let mut model = Checkpoint::from_bytes(bytes)?;
+    let (mut scaling, mut progress) = (Checkpoint::default(), Checkpoint::default());
+    for (name, tensor) in std::mem::take(&mut model.tensors) {
+        let part = if name.starts_with(SCALING) {
+            &mut scaling
+        } else if name.starts_with(PROGRESS) {
+            &mut progress
+        } else {
+            &mut model
+        };
+        part.tensors.insert(name, tensor);
+    }
+    Ok(SavedRun { model, scaling, progress: Progress::read(&progress)? })
+}
+
+impl SavedRun {
+    /// Reads a file.
+    pub fn read(path: &Path) -> Result<SavedRun> {
+        let bytes = std::fs::read(path).map_err(|cause| TrainError::File { path: path.to_owned(), cause })?;
+        read_checkpoint(&bytes).map_err(|cause| TrainError::Checkpoint { path: path.to_owned(), cause })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn progress_comes_back() {
+        let mut progress = Progress {
+            epochs: 20,
+            epoch: 3,
+            steps_per_epoch: 7,
+            step: 2,
+            seed: u64::MAX - 1,
+            best: Some((0.5, 2)),
+            sums: vec![1.5, 2.5],
+            samples: 64,
+        };
+        for _ in 0..2 {
+            let mut file = Checkpoint::default();
+            file.tensors.insert("weight".to_owned(), HostTensor::from_f32(&[1], &[2.0]).unwrap());
+            progress.save(&mut file).unwrap();
+            let saved = read_checkpoint(&file.to_bytes().unwrap()).unwrap();
+            assert_eq!(saved.progress.unwrap(), progress);
+            assert_eq!(saved.model.tensors.len(), 1);
+            (progress.step, progress.best, progress.samples) = (0, None, 0);
+            progress.sums.clear();
+        }
+    }
+
+    #[test]
+    fn wrong_progress_is_an_error() {
+        for (name, tensor) in [
+            ("trainer.step", HostTensor::scalar_i64(-1)),
+            ("trainer.epochs", HostTensor::from_f32(&[1], &[1.0]).unwrap()),
+            ("trainer.seed", HostTensor::from_i64(&[0], &[]).unwrap()),
+            ("trainer.step", HostTensor::scalar_i64(1)),
+        ] {
+            let mut file = Checkpoint::default();
+            let progress = Progress {
+                epochs: 1,
+                epoch: 0,
+                steps_per_epoch: 1,
+                step: 0,
+                seed: 0,
+                best: None,
+                sums: vec![],
+                samples: 0,
+            };
+            progress.save(&mut file).unwrap();
+            file.tensors.insert(name.to_owned(), tensor);
+            assert!(read_checkpoint(&file.to_bytes().unwrap()).is_err(), "{name}");
+        }
+    }
+}

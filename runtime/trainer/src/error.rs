@@ -1,0 +1,60 @@
+//! What can go wrong around a training run, each told in one sentence.
+
+use crate::dataset::csv::CsvFault;
+use dlc_runtime::RuntimeError;
+use std::path::PathBuf;
+
+/// Every failure of this crate.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the message names each field")]
+pub enum TrainError {
+    /// A data file or folder that does not exist.
+    #[error("the data {what} {} does not exist; --data PATH can name another", .path.display())]
+    MissingData { what: &'static str, path: PathBuf },
+    /// A file that cannot be read or written.
+    #[error("{}: {cause}", .path.display())]
+    File { path: PathBuf, cause: std::io::Error },
+    /// A table that is not what the recipe says.
+    #[error("{}: {fault}", .path.display())]
+    Table { path: PathBuf, fault: CsvFault },
+    /// A file that does not consist of whole records.
+    #[error(
+        "{}: the file has {found} bytes, but CIFAR-10's files consist of records of {record} bytes \
+         (expected {expected}); is it cut short?",
+        .path.display()
+    )]
+    Truncated { path: PathBuf, record: usize, expected: usize, found: usize },
+    /// A label that the source or the model does not know.
+    #[error("{}: {place} has the label {label}, outside 0..{classes}", .path.display())]
+    Label { path: PathBuf, place: String, label: i64, classes: usize },
+    /// A picture that cannot be used.
+    #[error("{}: {problem}", .path.display())]
+    Image { path: PathBuf, problem: String },
+    /// A folder without what it should hold.
+    #[error("{}: {problem}", .path.display())]
+    Folder { path: PathBuf, problem: String },
+    /// Data, recipe and model do not go together.
+    #[error("{0}")]
+    Recipe(String),
+    /// A model's input that no field of the data section feeds.
+    #[error(
+        "the function `{function}` needs the input `{input}`, which the data section does not give; \
+         it gives: {available}"
+    )]
+    MissingField { function: String, input: String, available: String },
+    /// Training diverged.
+    #[error(
+        "the {what} is {value} at step {step} of epoch {epoch}; training stopped, and the checkpoints \
+         written before are untouched (a lower learning rate or scaled inputs may help)"
+    )]
+    NotFinite { what: String, value: f64, epoch: usize, step: usize },
+    /// A checkpoint that cannot be resumed in this way.
+    #[error("{}: {problem}", .path.display())]
+    Resume { path: PathBuf, problem: String },
+    /// A failure of the engine or of a checkpoint.
+    #[error(transparent)]
+    Runtime(#[from] RuntimeError),
+    /// A failure of the engine or of a checkpoint, with the file.
+    #[error("{}: {cause}", .path.display())]
+    Checkpoint { path: PathBuf, cause: RuntimeError },
+}

@@ -1,0 +1,150 @@
+//! Loss and metrics over a part of the data, without changing the model.
+
+use crate::checkpoint::SavedRun;
+use crate::loader::{Pass, each_batch};
+use crate::metrics::Means;
+use crate::prepare::{Preparation, PreparedData};
+use crate::report::Measures;
+use crate::{Engine, Result, RunOptions, TrainError};
+use dlc_recipe::Recipe;
+use dlc_runtime::abi::{ElementType, FunctionInterface, PortRole};
+use dlc_runtime::{LoadPolicy, RuntimeError};
+use dlc_types::DType;
+use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
+use std::path::Path;
+
+/// How a function's inputs are fed, and what it reports.
+#[derive(Clone, Debug)]
+pub(crate) struct Feed {
+    /// The number of the field for each input.
+    pub(crate) fields: Vec<usize>,
+    /// The loss, then the metrics.
+    pub(crate) names: Vec<String>,
+}
+
+pub(crate) fn function_of<'a>(engine: &'a dyn Engine, name: &str) -> Result<&'a FunctionInterface> {
+    let interface = engine.interface();
+    interface.functions.iter().find(|function| function.name == name).ok_or_else(|| {
+        let available: Vec<&str> = interface.functions.iter().map(|f| f.name.as_str()).collect();
+        let (model, function) = (interface.model.clone(), name.to_owned());
+        TrainError::Runtime(RuntimeError::NoFunction { model, function, available: available.join(", ") })
+    })
+}
+
+fn same_element(dtype: DType, element: ElementType) -> bool {
+    matches!(
+        (dtype, element),
+        (DType::F32, ElementType::F32)
+            | (DType::F64, ElementType::F64)
+            | (DType::I32, ElementType::I32)
+            | (DType::I64, ElementType::I64)
+            | (DType::Bool, ElementType::Bool)
+    )
+}
+
+impl Feed {
+    /// Finds the field of every input of a function.
+    pub(crate) fn new(engine: &dyn Engine, name: &str, data: &PreparedData) -> Result<Feed> {
+        let function = function_of(engine, name)?;
+        let mut fields = Vec::new();
+        for port in &function.inputs {
+            let found = data.pipelines.iter().position(|pipeline| pipeline.name == port.name);
+            let number = found.ok_or_else(|| TrainError::MissingField {
+                function: name.to_owned(),
+                input: port.name.clone(),
+                available: data.pipelines.iter().map(|p| p.name.as_str()).collect::<Vec<_>>().join(", "),
+            })?;
+            let pipeline = &data.pipelines[number];
+            if !same_element(pipeline.dtype, port.element) || port.elements(1) != pipeline.elements {
+                return Err(TrainError::Recipe(format!(
+                    "the field `{}` gives {} elements of {} per sample, the model's input takes {} of {:?}",
+                    port.name,
+                    pipeline.elements,
+                    pipeline.dtype,
+                    port.elements(1),
+                    port.element
+                )));
+            }
+            fields.push(number);
+        }
+        let of_role = |role| function.outputs.iter().filter(move |port| port.role == role);
+        let reported = of_role(PortRole::Loss).chain(of_role(PortRole::Metric));
+        Ok(Feed { fields, names: reported.map(|port| port.name.clone()).collect() })
+    }
+}
+
+/// The slices of a batch's tensors.
+pub(crate) fn slices(inputs: &[Vec<u8>]) -> Vec<&[u8]> {
+    inputs.iter().map(Vec::as_slice).collect()
+}
+
+/// Means over some samples.
+pub(crate) fn measure(
+    engine: &mut dyn Engine,
+    data: &PreparedData,
+    feed: &Feed,
+    samples: &[usize],
+    batch: usize,
+) -> Result<Measures> {
+    let mut means = Means::new(feed.names.len());
+    let mut report = vec![0.0; feed.names.len()];
+    let pass = Pass { order: samples, batch, feed: &feed.fields, random: None };
+    each_batch(data, &pass, |batch| {
+        engine.evaluate(batch.samples, &slices(&batch.inputs), &mut report)?;
+        means.add(&report, batch.samples);
+        Ok(true)
+    })?;
+    Ok(means.measures(&feed.names))
+}
+
+/// The result of an evaluation; serialises as `{"test":{"loss":…},"samples":…}`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EvalReport {
+    /// `test`, or `validation` or `train` where the data has no test split.
+    pub part: &'static str,
+    /// Number of its samples.
+    pub samples: usize,
+    /// Means over them.
+    pub measures: Measures,
+}
+
+impl Serialize for EvalReport {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(2))?;
+        map.serialize_entry(self.part, &self.measures)?;
+        map.serialize_entry("samples", &self.samples)?;
+        map.end()
+    }
+}
+
+/// Puts a checkpoint's parameters and states into the engine, and gives back the rest.
+pub(crate) fn restore(engine: &mut dyn Engine, path: &Path, policy: LoadPolicy) -> Result<SavedRun> {
+    let saved = SavedRun::read(path)?;
+    engine
+        .restore(&saved.model, policy)
+        .map_err(|cause| TrainError::Checkpoint { path: path.to_owned(), cause })?;
+    Ok(saved)
+}
+
+/// Loss and metrics of a checkpoint on the test split. The split is that of the checkpoint's seed.
+pub fn evaluate(
+    recipe: &Recipe,
+    folder: &Path,
+    engine: &mut dyn Engine,
+    checkpoint: &Path,
+    options: &RunOptions,
+) -> Result<EvalReport> {
+    let saved = restore(engine, checkpoint, LoadPolicy::IgnoreExtra)?;
+    let seed = options.seed.or(saved.progress.map(|progress| progress.seed)).unwrap_or(recipe.seed);
+    let with = Preparation { folder, options, seed, saved: Some(&saved.scaling) };
+    let data = PreparedData::open(recipe, &with)?;
+    let feed = Feed::new(engine, "evaluate", &data)?;
+    let parts =
+        [("test", &data.parts.test), ("validation", &data.parts.validation), ("train", &data.parts.training)];
+    let (part, samples) =
+        parts.into_iter().find(|(_, samples)| !samples.is_empty()).unwrap_or(("train", &data.parts.training));
+    let batch = recipe.data.batch.min(engine.interface().batch_max);
+    let measures = measure(engine, &data, &feed, samples, batch)?;
+    Ok(EvalReport { part, samples: samples.len(), measures })
+}

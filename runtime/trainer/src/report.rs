@@ -1,0 +1,170 @@
+//! What a run tells while it goes and when it ends.
+
+use crate::Result;
+use dlc_runtime::write_atomically;
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+/// Loss and metrics by name, in the order of the model.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Measures(pub Vec<(String, f64)>);
+
+impl Measures {
+    /// The value of that name.
+    pub fn get(&self, name: &str) -> Option<f64> {
+        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| *value)
+    }
+}
+
+impl Serialize for Measures {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (name, value) in &self.0 {
+            map.serialize_entry(name, value)?;
+        }
+        map.end()
+    }
+}
+
+/// One finished epoch; serialises as the JSON line of `dlc train --json`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct EpochReport {
+    /// Its number, from 1.
+    pub epoch: usize,
+    /// Learning rate of its last step.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lr: Option<f64>,
+    /// Wall-clock seconds, validation included.
+    pub seconds: f64,
+    /// Means over the training samples, each measured as its batch was trained on.
+    pub train: Measures,
+    /// Means over the validation split, after the epoch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub validation: Option<Measures>,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// All epochs are done.
+    Finished,
+    /// `stop_after` ended it; it can be resumed.
+    Stopped,
+    /// The stop flag ended it, maybe inside an epoch; it can be resumed.
+    Interrupted,
+}
+
+/// A run's end; serialises as the last JSON line of `dlc train --json`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct TrainReport {
+    /// How the run ended.
+    #[serde(skip)]
+    pub outcome: Outcome,
+    /// The epochs that this call finished.
+    #[serde(skip)]
+    pub epochs: Vec<EpochReport>,
+    /// Means over the test split by the last weights, if there is one and nobody interrupted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test: Option<Measures>,
+    /// The last checkpoint.
+    pub checkpoint: PathBuf,
+}
+
+/// Hears what happens; a command line draws progress with it.
+pub trait Observer {
+    /// Data is ready: samples for training, validation and test.
+    fn data_ready(&mut self, _training: usize, _validation: usize, _test: usize) {}
+    /// An epoch (from 1) of so many begins; `done` of its `steps` were done before an interruption.
+    fn epoch_started(&mut self, _epoch: usize, _epochs: usize, _done: usize, _steps: usize) {}
+    /// So many steps of the epoch are done; the loss is the last step's.
+    fn step(&mut self, _done: usize, _steps: usize, _loss: f32) {}
+    /// An epoch is finished and its checkpoint written.
+    fn epoch_finished(&mut self, _report: &EpochReport) {}
+}
+
+/// An observer that keeps quiet.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Silent;
+
+impl Observer for Silent {}
+
+/// `metrics.csv`: one row per epoch. It holds no times, so equal runs write equal files.
+#[derive(Debug)]
+pub(crate) struct MetricsTable {
+    path: PathBuf,
+    text: String,
+}
+
+impl MetricsTable {
+    /// Begins the table, or goes on behind the rows of the first `done` epochs when the file there has
+    /// the same columns.
+    pub(crate) fn open(path: &Path, names: &[String], validation: bool, done: usize) -> MetricsTable {
+        let mut header = "epoch,lr".to_owned();
+        let parts: &[&str] = if validation { &["train", "validation"] } else { &["train"] };
+        for part in parts {
+            for name in names {
+                // Writing to a string cannot fail.
+                let _ = write!(header, ",{part}_{name}");
+            }
+        }
+        let mut text = format!("{header}\n");
+        // A file that cannot be read is one that begins anew.
+        let before = if done > 0 { std::fs::read_to_string(path).unwrap_or_default() } else { String::new() };
+        let mut lines = before.lines();
+        if lines.next() == Some(header.as_str()) {
+            let epoch = |line: &str| line.split(',').next().and_then(|cell| cell.parse::<usize>().ok());
+            for line in lines.filter(|line| epoch(line).is_some_and(|epoch| epoch <= done)) {
+                text.push_str(line);
+                text.push('\n');
+            }
+        }
+        MetricsTable { path: path.to_owned(), text }
+    }
+
+    /// Adds an epoch's row and writes the file.
+    pub(crate) fn add(&mut self, report: &EpochReport) -> Result<()> {
+        let lr = report.lr.map(|lr| lr.to_string()).unwrap_or_default();
+        let _ = write!(self.text, "{},{lr}", report.epoch);
+        let measures = report.train.0.iter().chain(report.validation.iter().flat_map(|m| &m.0));
+        for (_, value) in measures {
+            let _ = write!(self.text, ",{value}");
+        }
+        self.text.push('\n');
+        Ok(write_atomically(&self.path, self.text.as_bytes())?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn reports_serialise_as_the_command_line_promises() {
+        let measures = |loss| Measures(vec![("loss".to_owned(), loss), ("accuracy".to_owned(), 0.5)]);
+        let epoch = EpochReport {
+            epoch: 3,
+            lr: Some(0.01),
+            seconds: 1.5,
+            train: measures(0.25),
+            validation: Some(measures(0.75)),
+        };
+        assert_eq!(
+            serde_json::to_string(&epoch).unwrap(),
+            r#"{"epoch":3,"lr":0.01,"seconds":1.5,"train":{"loss":0.25,"accuracy":0.5},"validation":{"loss":0.75,"accuracy":0.5}}"#
+        );
+        let end = TrainReport {
+            outcome: Outcome::Finished,
+            epochs: vec![epoch],
+            test: Some(measures(0.5)),
+            checkpoint: "run/last.safetensors".into(),
+        };
+        assert_eq!(
+            serde_json::to_string(&end).unwrap(),
+            r#"{"test":{"loss":0.5,"accuracy":0.5},"checkpoint":"run/last.safetensors"}"#
+        );
+    }
+}
