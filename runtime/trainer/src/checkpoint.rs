@@ -7,6 +7,7 @@
 use crate::metrics::Means;
 use crate::transform::PREFIX as SCALING;
 use crate::{Result, TrainError};
+use dlc_runtime::abi::ElementType;
 use dlc_runtime::{Checkpoint, HostTensor, RuntimeError};
 use std::path::Path;
 
@@ -137,6 +138,24 @@ impl SavedRun {
         let bytes = std::fs::read(path).map_err(|cause| TrainError::File { path: path.to_owned(), cause })?;
         read_checkpoint(&bytes).map_err(|cause| TrainError::Checkpoint { path: path.to_owned(), cause })
     }
+}
+
+/// The first number of a checkpoint that is not finite, with its tensor's name.
+pub(crate) fn not_finite(checkpoint: &Checkpoint) -> Option<(&str, f64)> {
+    checkpoint.tensors.iter().find_map(|(name, tensor)| {
+        let (fours, eights) = (tensor.bytes.as_chunks::<4>().0, tensor.bytes.as_chunks::<8>().0);
+        let odd = match tensor.element {
+            ElementType::F32 => fours
+                .iter()
+                .map(|&bytes| f64::from(f32::from_ne_bytes(bytes)))
+                .find(|value| !value.is_finite()),
+            ElementType::F64 => {
+                eights.iter().map(|&bytes| f64::from_ne_bytes(bytes)).find(|value| !value.is_finite())
+            }
+            _ => None,
+        };
+        odd.map(|value| (name.as_str(), value))
+    })
 }
 
 #[cfg(test)]

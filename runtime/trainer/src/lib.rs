@@ -15,6 +15,7 @@ mod evaluate;
 mod field;
 mod loader;
 mod metrics;
+mod monitor;
 mod options;
 mod predict;
 mod prepare;

@@ -6,53 +6,18 @@
 //! that very state, position inside the epoch included. In every case a resumed run gives the weights,
 //! bit for bit, of one that never stopped.
 
-use crate::checkpoint::{Progress, SavedRun};
+use crate::checkpoint::{Progress, SavedRun, not_finite};
 use crate::evaluate::{Feed, measure, restore, slices};
 use crate::loader::{Pass, each_batch, epoch_order, steps_per_epoch};
+use crate::monitor::Monitor;
 use crate::prepare::{Preparation, PreparedData};
 use crate::report::{EpochReport, Measures, MetricsTable, Observer, Outcome, TrainReport};
 use crate::{Engine, Result, RunOptions, TrainError};
 use dlc_recipe::Recipe;
-use dlc_runtime::abi::ElementType;
 use dlc_runtime::{Checkpoint, LoadPolicy};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
-
-/// What decides which checkpoint is best.
-struct Monitor {
-    name: String,
-    /// Whether less is better.
-    falling: bool,
-}
-
-impl Monitor {
-    fn new(recipe: &Recipe, names: &[String]) -> Result<Monitor> {
-        let name = match &recipe.monitor {
-            Some(name) => name.as_str(),
-            None => names.first().map_or("loss", String::as_str),
-        };
-        let name = name.strip_prefix("validation.").or(name.strip_prefix("validation_")).unwrap_or(name);
-        if !names.iter().any(|known| known == name) {
-            return Err(TrainError::Recipe(format!(
-                "monitor names `{name}`, but training reports: {}",
-                names.join(", ")
-            )));
-        }
-        let falling = names.first().is_some_and(|loss| loss == name)
-            || ["loss", "error", "mae", "mse", "entropy", "perplexity"]
-                .iter()
-                .any(|kind| name.contains(kind));
-        Ok(Monitor { name: name.to_owned(), falling })
-    }
-
-    /// The watched value, if it is better than the best so far.
-    fn better(&self, measures: &Measures, best: Option<(f64, usize)>) -> Option<f64> {
-        let value = measures.get(&self.name).filter(|value| value.is_finite())?;
-        let better = best.is_none_or(|(best, _)| if self.falling { value < best } else { value > best });
-        better.then_some(value)
-    }
-}
 
 /// A run that is under way.
 struct Run<'a> {
@@ -248,12 +213,14 @@ impl<'a> Run<'a> {
             if self.validates() { Some(self.measure(|data| &data.parts.validation)?) } else { None };
         if let Some((name, value)) = validation.iter().flat_map(|m| m.0.first()).find(|(_, v)| !v.is_finite())
         {
-            return Err(self.not_finite(format!("validation {name}"), *value));
+            return Err(self.diverged(format!("validation {name}"), *value));
         }
         let total = self.progress.epochs * steps;
         let lr = self.options.rate_at.as_ref().map(|rate| (rate.0)(number * steps - 1, total));
         let checkpoint = self.engine.checkpoint()?;
-        self.check_finite(&checkpoint)?;
+        if let Some((name, value)) = not_finite(&checkpoint) {
+            return Err(self.diverged(format!("tensor `{name}`"), value));
+        }
         self.progress.epoch = number;
         self.progress.step = 0;
         self.progress.sums.clear();
@@ -304,26 +271,8 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn not_finite(&self, what: String, value: f64) -> TrainError {
+    fn diverged(&self, what: String, value: f64) -> TrainError {
         TrainError::NotFinite { what, value, epoch: self.progress.epoch + 1, step: self.progress.step }
-    }
-
-    /// That no tensor diverged in the last step, before a good checkpoint is replaced.
-    fn check_finite(&self, checkpoint: &Checkpoint) -> Result<()> {
-        for (name, tensor) in &checkpoint.tensors {
-            let (fours, eights) = (tensor.bytes.as_chunks::<4>().0, tensor.bytes.as_chunks::<8>().0);
-            let odd = match tensor.element {
-                ElementType::F32 => {
-                    fours.iter().map(|&b| f64::from(f32::from_ne_bytes(b))).find(|v| !v.is_finite())
-                }
-                ElementType::F64 => eights.iter().map(|&b| f64::from_ne_bytes(b)).find(|v| !v.is_finite()),
-                _ => None,
-            };
-            if let Some(value) = odd {
-                return Err(self.not_finite(format!("tensor `{name}`"), value));
-            }
-        }
-        Ok(())
     }
 
     /// Writes the engine's state with scaling and progress.

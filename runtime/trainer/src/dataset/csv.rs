@@ -81,13 +81,18 @@ pub struct CsvTable {
 }
 
 /// The positions of the columns that are read.
-struct Selection {
+struct Selection<'a> {
+    bytes: &'a [u8],
     header: Vec<String>,
     features: Vec<usize>,
     target: Option<usize>,
 }
 
-fn select(header: &csv::ByteRecord, columns: &CsvColumns<'_>) -> std::result::Result<Selection, CsvFault> {
+fn select<'a>(
+    bytes: &'a [u8],
+    header: &csv::ByteRecord,
+    columns: &CsvColumns<'_>,
+) -> std::result::Result<Selection<'a>, CsvFault> {
     let header: Vec<String> = header.iter().map(|cell| String::from_utf8_lossy(cell).into_owned()).collect();
     if header.is_empty() || header.iter().all(String::is_empty) {
         return Err(CsvFault::Empty("header"));
@@ -124,7 +129,7 @@ fn select(header: &csv::ByteRecord, columns: &CsvColumns<'_>) -> std::result::Re
     if features.is_empty() {
         return Err(CsvFault::NoFeatures);
     }
-    Ok(Selection { header, features, target })
+    Ok(Selection { bytes, header, features, target })
 }
 
 fn number(cell: &[u8]) -> Option<f32> {
@@ -141,9 +146,17 @@ fn label(cell: &[u8]) -> Option<i64> {
     (value.fract() == 0.0 && value.abs() < 9_007_199_254_740_992.0).then_some(value as i64)
 }
 
+/// The line a record stands in. The reader's own count stops before blank lines.
+fn line_of(bytes: &[u8], record: &csv::ByteRecord) -> u64 {
+    let start = record.position().map_or(0, csv::Position::byte);
+    let start = usize::try_from(start).unwrap_or(bytes.len()).min(bytes.len());
+    let blank = bytes[start..].iter().take_while(|&&byte| byte == b'\n' || byte == b'\r').count();
+    1 + bytes[..start + blank].iter().filter(|&&byte| byte == b'\n').count() as u64
+}
+
 /// A row's place and a cell of it, to be told when it turns out wrong.
 fn cell_fault(
-    selection: &Selection,
+    selection: &Selection<'_>,
     position: usize,
     record: &csv::ByteRecord,
     row: usize,
@@ -152,7 +165,7 @@ fn cell_fault(
     let cell = String::from_utf8_lossy(record.get(position).unwrap_or_default());
     CsvFault::Cell {
         row,
-        line: record.position().map_or(0, csv::Position::line),
+        line: line_of(selection.bytes, record),
         column: selection.header[position].clone(),
         cell: cell.chars().take(60).collect(),
         needed,
@@ -186,7 +199,7 @@ impl Labels {
 pub fn parse_csv(bytes: &[u8], columns: &CsvColumns<'_>) -> std::result::Result<CsvTable, CsvFault> {
     let unreadable = |fault: csv::Error| CsvFault::Unreadable(fault.to_string());
     let mut reader = csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(bytes);
-    let selection = select(reader.byte_headers().map_err(unreadable)?, columns)?;
+    let selection = select(bytes, reader.byte_headers().map_err(unreadable)?, columns)?;
     let kind = columns.target.map(|(_, kind)| kind);
     let (mut rows, mut values, mut numbers) = (0usize, Vec::new(), Vec::new());
     let mut labels = Labels::default();
@@ -194,7 +207,7 @@ pub fn parse_csv(bytes: &[u8], columns: &CsvColumns<'_>) -> std::result::Result<
     while reader.read_byte_record(&mut record).map_err(unreadable)? {
         rows += 1;
         if record.len() != selection.header.len() {
-            let line = record.position().map_or(0, csv::Position::line);
+            let line = line_of(bytes, &record);
             let (expected, found) = (selection.header.len(), record.len());
             return Err(CsvFault::RowLength { row: rows, line, expected, found });
         }

@@ -1,0 +1,220 @@
+//! An engine that computes a linear model by hand, recipes for it, and files made up on the spot.
+
+#![allow(dead_code, reason = "not every test binary uses all of it")]
+
+use dlc_recipe::{Augment, Data, Field, Recipe, Source, Split, Transform};
+use dlc_runtime::abi::{
+    ElementType, Extent, FunctionInterface, Interface, PersistentRole, PersistentTensor, Port, PortRole,
+    VERSION,
+};
+use dlc_runtime::{Checkpoint, HostTensor, LoadPolicy, RuntimeError};
+use dlc_trainer::Engine;
+use dlc_types::{DType, Dim, Shape, TensorType};
+use std::path::Path;
+
+pub(crate) fn field(name: &str, dtype: DType, dims: &[usize]) -> Field {
+    let dims = std::iter::once(Dim::N).chain(dims.iter().map(|&dim| Dim::Fixed(dim))).collect();
+    Field { name: name.to_owned(), ty: TensorType::new(dtype, Shape(dims)) }
+}
+
+pub(crate) fn data(source: Source, fields: Vec<Field>, batch: usize) -> Data {
+    Data {
+        name: "data".to_owned(),
+        source,
+        source_span: None,
+        fields,
+        transform: Vec::new(),
+        augment: Vec::new(),
+        split: Split { validation: 0.2, test: 0.1, stratified: false, seed: None },
+        batch,
+        shuffle: true,
+    }
+}
+
+pub(crate) fn csv(path: &str, target: &str) -> Source {
+    Source::Csv { path: path.to_owned(), target: target.to_owned(), features: None, drop: Vec::new() }
+}
+
+/// Regression of `y` on two features, standardised.
+pub(crate) fn regression() -> Recipe {
+    let fields = vec![field("x", DType::F32, &[2]), field("y", DType::F32, &[])];
+    let mut data = data(csv("table.csv", "y"), fields, 8);
+    data.transform.push(("x".to_owned(), Transform::Standardize));
+    Recipe { model: "linear".to_owned(), data, epochs: 4, seed: 7, monitor: None }
+}
+
+/// A table with `y = 2 a - b + 1`.
+pub(crate) fn write_table(folder: &Path, rows: usize) {
+    let mut text = "a,b,y\n".to_owned();
+    for row in 0..rows {
+        let (a, b) = ((row * 7 % 23) as f32, (row * 5 % 11) as f32 / 4.0);
+        text.push_str(&format!("{a},{b},{}\n", 2.0 * a - b + 1.0));
+    }
+    std::fs::write(folder.join("table.csv"), text).unwrap();
+}
+
+pub(crate) fn flip() -> Augment {
+    Augment::RandomFlip { probability: 0.5 }
+}
+
+/// Fits `y = w . x + w2` by gradient descent; diverges at step `poison`.
+pub(crate) struct Linear {
+    interface: Interface,
+    weights: [f32; 3],
+    steps: i32,
+    pub(crate) total_steps: usize,
+    pub(crate) poison: Option<i32>,
+    /// Step after which a weight is infinite.
+    pub(crate) infinite: Option<i32>,
+    /// Samples seen by `train_step`, as (x0 bits).
+    pub(crate) seen: Vec<u32>,
+}
+
+fn port(name: &str, role: PortRole, dims: &[Extent]) -> Port {
+    Port { name: name.to_owned(), role, element: ElementType::F32, dims: dims.to_vec() }
+}
+
+impl Linear {
+    pub(crate) fn new() -> Linear {
+        let n = Extent { scale: 1, batch: true };
+        let inputs = || {
+            // The other order than the recipe's.
+            vec![
+                port("y", PortRole::Input, &[n]),
+                port("x", PortRole::Input, &[n, Extent { scale: 2, batch: false }]),
+            ]
+        };
+        let function = |name: &str, inputs, outputs| FunctionInterface {
+            name: name.to_owned(),
+            arena_bytes: 0,
+            inputs,
+            outputs,
+        };
+        let report = || vec![port("mae", PortRole::Metric, &[]), port("loss", PortRole::Loss, &[])];
+        let predict_inputs = vec![inputs().remove(1)];
+        let tensor = |name: &str, element, dims: Vec<usize>| PersistentTensor {
+            name: name.to_owned(),
+            role: PersistentRole::Parameter,
+            element,
+            strides: vec![1; dims.len()],
+            dims,
+            offset: 0,
+            bytes: 12,
+        };
+        let interface = Interface {
+            version: VERSION,
+            model: "linear".to_owned(),
+            batch_max: 8,
+            persistent_bytes: 0,
+            tensors: vec![
+                tensor("weights", ElementType::F32, vec![3]),
+                tensor("train.step", ElementType::I32, vec![]),
+            ],
+            constants: Vec::new(),
+            functions: vec![
+                function("train", inputs(), report()),
+                function("evaluate", inputs(), report()),
+                function("predict", predict_inputs, vec![port("y_hat", PortRole::Output, &[n])]),
+            ],
+        };
+        Linear {
+            interface,
+            weights: [0.0; 3],
+            steps: 0,
+            total_steps: 0,
+            poison: None,
+            infinite: None,
+            seen: Vec::new(),
+        }
+    }
+
+    fn output(&self, x: &[f32]) -> f32 {
+        self.weights[0] * x[0] + self.weights[1] * x[1] + self.weights[2]
+    }
+
+    fn pass(&self, batch: usize, inputs: &[&[u8]], report: &mut [f32]) -> [f32; 3] {
+        let (y, x) = (floats(inputs[0]), floats(inputs[1]));
+        assert_eq!((y.len(), x.len(), report.len()), (batch, 2 * batch, 2));
+        report.fill(0.0);
+        let mut gradient = [0.0; 3];
+        for (x, y) in x.chunks(2).zip(&y) {
+            let error = self.output(x) - y;
+            report[0] += error * error / batch as f32;
+            report[1] += error.abs() / batch as f32;
+            for (slot, value) in gradient.iter_mut().zip([x[0], x[1], 1.0]) {
+                *slot += error * value / batch as f32;
+            }
+        }
+        gradient
+    }
+}
+
+pub(crate) fn floats(bytes: &[u8]) -> Vec<f32> {
+    bytes.chunks_exact(4).map(|chunk| f32::from_ne_bytes(chunk.try_into().unwrap())).collect()
+}
+
+impl Engine for Linear {
+    fn interface(&self) -> &Interface {
+        &self.interface
+    }
+
+    fn initialize(&mut self, seed: u64) -> Result<(), RuntimeError> {
+        (self.weights, self.steps) = ([seed as f32 * 0.01; 3], 0);
+        Ok(())
+    }
+
+    fn set_total_steps(&mut self, steps: usize) -> Result<(), RuntimeError> {
+        self.total_steps = steps;
+        Ok(())
+    }
+
+    fn train_step(&mut self, batch: usize, inputs: &[&[u8]], report: &mut [f32]) -> Result<(), RuntimeError> {
+        self.seen.extend(floats(inputs[1]).chunks(2).map(|x| x[0].to_bits()));
+        let gradient = self.pass(batch, inputs, report);
+        self.steps += 1;
+        for (weight, slope) in self.weights.iter_mut().zip(gradient) {
+            *weight -= 0.1 * slope;
+        }
+        if self.infinite == Some(self.steps) {
+            self.weights[2] = f32::INFINITY;
+        }
+        if self.poison == Some(self.steps) {
+            report[0] = f32::NAN;
+        }
+        Ok(())
+    }
+
+    fn evaluate(&mut self, batch: usize, inputs: &[&[u8]], report: &mut [f32]) -> Result<(), RuntimeError> {
+        self.pass(batch, inputs, report);
+        Ok(())
+    }
+
+    fn predict(&mut self, _: usize, inputs: &[&[u8]], outputs: &mut [&mut [u8]]) -> Result<(), RuntimeError> {
+        for (x, out) in floats(inputs[0]).chunks(2).zip(outputs[0].chunks_exact_mut(4)) {
+            out.copy_from_slice(&self.output(x).to_ne_bytes());
+        }
+        Ok(())
+    }
+
+    fn checkpoint(&self) -> Result<Checkpoint, RuntimeError> {
+        let mut checkpoint = Checkpoint::default();
+        checkpoint.tensors.insert("weights".to_owned(), HostTensor::from_f32(&[3], &self.weights)?);
+        checkpoint.tensors.insert("train.step".to_owned(), HostTensor::from_i32(&[], &[self.steps])?);
+        Ok(checkpoint)
+    }
+
+    fn restore(&mut self, checkpoint: &Checkpoint, policy: LoadPolicy) -> Result<(), RuntimeError> {
+        if policy == LoadPolicy::Exact {
+            assert_eq!(checkpoint.tensors.len(), 2);
+        }
+        let find = |name: &str| {
+            checkpoint.tensors.get(name).ok_or_else(|| RuntimeError::OtherModel {
+                model: "linear".to_owned(),
+                faults: vec![name.to_owned()],
+            })
+        };
+        self.weights = find("weights")?.f32_values()?.try_into().unwrap();
+        self.steps = find("train.step")?.i32_values()?[0];
+        Ok(())
+    }
+}

@@ -1,0 +1,243 @@
+//! The loop with an engine made by hand: stopping and resuming, divergence, evaluation, prediction.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "tests")]
+
+mod fake;
+
+use dlc_trainer::{
+    EpochReport, Observer, Outcome, RateAt, RunOptions, Silent, TrainError, TrainReport, evaluate, predict,
+    read_checkpoint, train,
+};
+use fake::{Linear, regression, write_table};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+fn options(folder: &Path, out: &str) -> RunOptions {
+    RunOptions { out: folder.join(out), ..RunOptions::default() }
+}
+
+fn run(folder: &Path, options: &RunOptions) -> Result<TrainReport, TrainError> {
+    train(&regression(), folder, &mut Linear::new(), options, &mut Silent, &AtomicBool::new(false))
+}
+
+fn read(folder: &Path, name: &str) -> Vec<u8> {
+    std::fs::read(folder.join(name)).unwrap()
+}
+
+#[test]
+fn a_run_learns_and_reports() {
+    let folder = tempfile::tempdir().unwrap();
+    write_table(folder.path(), 103);
+    let mut options = options(folder.path(), "out");
+    options.rate_at = Some(RateAt(Arc::new(|step, total| step as f64 / total as f64)));
+    options.epochs = Some(30);
+    let mut engine = Linear::new();
+    let report =
+        train(&regression(), folder.path(), &mut engine, &options, &mut Silent, &AtomicBool::new(false))
+            .unwrap();
+    // 72 samples to train on: nine batches of 8.
+    assert_eq!((report.outcome, report.epochs.len(), engine.total_steps), (Outcome::Finished, 30, 270));
+    assert_eq!(report.epochs[29].lr, Some(269.0 / 270.0));
+    let names: Vec<&str> = report.epochs[0].train.0.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["loss", "mae"]);
+    assert!(report.test.as_ref().unwrap().get("loss").unwrap() < 1e-3, "{:?}", report.test);
+    let table = String::from_utf8(read(folder.path(), "out/metrics.csv")).unwrap();
+    assert!(table.starts_with("epoch,lr,train_loss,train_mae,validation_loss,validation_mae\n1,"));
+    assert_eq!(table.lines().count(), 31);
+    // Every epoch shows each training sample once.
+    let mut epochs = engine.seen.chunks(72).map(|seen| {
+        let mut seen = seen.to_vec();
+        seen.sort_unstable();
+        seen
+    });
+    let first = epochs.next().unwrap();
+    assert!(epochs.all(|epoch| epoch == first));
+    assert_ne!(engine.seen[..72], engine.seen[72..144]);
+}
+
+#[test]
+fn stopped_and_resumed_equals_one_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    write_table(folder, 103);
+    run(folder, &options(folder, "whole")).unwrap();
+    let mut first = options(folder, "parts");
+    first.stop_after = Some(2);
+    let report = run(folder, &first).unwrap();
+    assert_eq!((report.outcome, report.epochs.len()), (Outcome::Stopped, 2));
+    assert!(report.test.is_some());
+    let mut second = options(folder, "parts");
+    second.resume = Some(folder.join("parts/last.safetensors"));
+    let report = run(folder, &second).unwrap();
+    assert_eq!((report.outcome, report.epochs.len()), (Outcome::Finished, 2));
+    for name in ["last.safetensors", "best.safetensors", "metrics.csv"] {
+        assert_eq!(read(folder, &format!("whole/{name}")), read(folder, &format!("parts/{name}")), "{name}");
+    }
+}
+
+/// Sets the stop flag after so many steps.
+struct StopAt<'a> {
+    left: usize,
+    stop: &'a AtomicBool,
+    finished: Vec<usize>,
+}
+
+impl Observer for StopAt<'_> {
+    fn step(&mut self, _: usize, _: usize, _: f32) {
+        self.left -= 1;
+        if self.left == 0 {
+            self.stop.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn epoch_finished(&mut self, report: &EpochReport) {
+        self.finished.push(report.epoch);
+    }
+}
+
+#[test]
+fn interrupted_inside_an_epoch_and_resumed_equals_one_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    write_table(folder, 103);
+    run(folder, &options(folder, "whole")).unwrap();
+    // Nine steps per epoch: in the first, in the second, and at the very end of the second.
+    for steps in [1, 13, 18] {
+        let name = format!("stopped{steps}");
+        let stop = AtomicBool::new(false);
+        let mut observer = StopAt { left: steps, stop: &stop, finished: Vec::new() };
+        let mut engine = Linear::new();
+        let report =
+            train(&regression(), folder, &mut engine, &options(folder, &name), &mut observer, &stop).unwrap();
+        assert_eq!(report.outcome, Outcome::Interrupted);
+        assert_eq!(observer.finished.len(), (steps - 1) / 9);
+        let saved = read_checkpoint(&read(folder, &format!("{name}/last.safetensors"))).unwrap();
+        let progress = saved.progress.unwrap();
+        assert_eq!(progress.epoch * 9 + progress.step, steps);
+        let mut rest = options(folder, &name);
+        rest.resume = Some(folder.join(&name).join("last.safetensors"));
+        run(folder, &rest).unwrap();
+        for file in ["last.safetensors", "best.safetensors", "metrics.csv"] {
+            assert_eq!(
+                read(folder, &format!("whole/{file}")),
+                read(folder, &format!("{name}/{file}")),
+                "{steps} {file}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_resumed_run_keeps_its_shape() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    write_table(folder, 103);
+    let mut first = options(folder, "out");
+    first.stop_after = Some(1);
+    run(folder, &first).unwrap();
+    let mut resumed = options(folder, "out");
+    resumed.resume = Some(folder.join("out/last.safetensors"));
+    resumed.epochs = Some(9);
+    let error = run(folder, &resumed).unwrap_err().to_string();
+    assert!(error.contains("this run has 4 epochs in all, not 9"), "{error}");
+    (resumed.epochs, resumed.seed) = (None, Some(3));
+    assert!(run(folder, &resumed).unwrap_err().to_string().contains("seed 7, not 3"));
+    resumed.seed = None;
+    write_table(folder, 55);
+    assert!(run(folder, &resumed).unwrap_err().to_string().contains("9 steps per epoch"));
+}
+
+#[test]
+fn a_loss_that_is_no_number_stops_at_once_and_keeps_the_checkpoint() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    write_table(folder, 103);
+    let mut one = options(folder, "out");
+    one.stop_after = Some(1);
+    run(folder, &one).unwrap();
+    let before = read(folder, "out/last.safetensors");
+    let mut engine = Linear::new();
+    engine.poison = Some(13);
+    let result = train(
+        &regression(),
+        folder,
+        &mut engine,
+        &options(folder, "out"),
+        &mut Silent,
+        &AtomicBool::new(false),
+    );
+    let Err(TrainError::NotFinite { epoch: 2, step: 4, .. }) = result else { panic!("{result:?}") };
+    assert_eq!(read(folder, "out/last.safetensors"), before);
+}
+
+#[test]
+fn weights_that_diverge_in_the_last_step_are_not_saved() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    write_table(folder, 103);
+    let mut recipe = regression();
+    (recipe.data.split.validation, recipe.data.split.test) = (0.0, 0.0);
+    let mut engine = Linear::new();
+    // 103 samples: twelve full batches per epoch, the last seven samples wait for another epoch.
+    engine.infinite = Some(24);
+    let out = options(folder, "out");
+    let result = train(&recipe, folder, &mut engine, &out, &mut Silent, &AtomicBool::new(false));
+    let Err(TrainError::NotFinite { what, epoch: 2, step: 12, .. }) = result else { panic!("{result:?}") };
+    assert_eq!(what, "tensor `weights`");
+    let saved = read_checkpoint(&read(folder, "out/last.safetensors")).unwrap();
+    assert_eq!(saved.progress.unwrap().epoch, 1);
+}
+
+#[test]
+fn evaluation_and_prediction_use_the_checkpoints_seed_and_scaling() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    write_table(folder, 103);
+    let mut options = options(folder, "out");
+    (options.seed, options.epochs) = (Some(11), Some(40));
+    let trained = run(folder, &options).unwrap();
+    options.seed = None;
+    let best = folder.join("out/last.safetensors");
+    let report = evaluate(&regression(), folder, &mut Linear::new(), &best, &options).unwrap();
+    assert_eq!((report.part, report.samples), ("test", 10));
+    assert_eq!(Some(report.measures), trained.test);
+    std::fs::write(folder.join("new.csv"), "a,b\n4,1\n10,0.5\n").unwrap();
+    let files = [folder.join("new.csv")];
+    let made = predict(&regression(), folder, &mut Linear::new(), &best, &files, &options).unwrap();
+    assert_eq!(made.outputs, ["y_hat"]);
+    let values: Vec<f64> = made.rows.iter().map(|row| row.values[0][0]).collect();
+    assert!((values[0] - 8.0).abs() < 0.05 && (values[1] - 20.5).abs() < 0.05, "{values:?}");
+    assert!(made.rows[1].source.ends_with("new.csv:2"));
+}
+
+#[test]
+fn mistakes_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let out = options(folder, "out");
+    let missing = run(folder, &out).unwrap_err().to_string();
+    assert!(missing.contains("table.csv does not exist; --data PATH can name another"), "{missing}");
+    write_table(folder, 103);
+    let fail = |recipe: &dlc_recipe::Recipe| {
+        let stop = AtomicBool::new(false);
+        train(recipe, folder, &mut Linear::new(), &out, &mut Silent, &stop).unwrap_err().to_string()
+    };
+    let mut recipe = regression();
+    recipe.data.fields[1].name = "target".to_owned();
+    assert!(fail(&recipe).contains("needs the input `y`, which the data section does not give"));
+    let mut recipe = regression();
+    recipe.monitor = Some("accuracy".to_owned());
+    assert!(fail(&recipe).contains("training reports: loss, mae"));
+    let mut recipe = regression();
+    recipe.data.batch = 9;
+    assert!(fail(&recipe).contains("compiled for at most 8"));
+    recipe.data.batch = 0;
+    assert!(fail(&recipe).contains("at least one sample"));
+    let mut recipe = regression();
+    recipe.data.fields[0] = fake::field("x", dlc_types::DType::F32, &[3]);
+    assert!(fail(&recipe).contains("gives 2 numbers per sample, not 3"));
+    let mut garbage = out.clone();
+    garbage.resume = Some(folder.join("table.csv"));
+    assert!(run(folder, &garbage).unwrap_err().to_string().contains("not a readable checkpoint"));
+    assert!(!folder.join("out").exists());
+}
