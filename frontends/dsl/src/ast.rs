@@ -73,6 +73,7 @@ pub(crate) struct TrainSection {
 pub(crate) struct Entry {
     pub(crate) key: Ident,
     pub(crate) values: Vec<Expr>,
+    /// Names with their types, where types are written.
     pub(crate) fields: Vec<(Ident, Option<Expr>)>,
 }
 
@@ -156,7 +157,16 @@ pub(crate) struct Argument {
 #[derive(Clone, Debug)]
 pub(crate) enum Subscript {
     At(Expr),
-    Slice { start: Option<Expr>, limit: Option<Expr>, step: Option<Expr>, span: Span },
+    Slice(Box<Slice>),
+}
+
+/// `start:limit:step`
+#[derive(Clone, Debug)]
+pub(crate) struct Slice {
+    pub(crate) start: Option<Expr>,
+    pub(crate) limit: Option<Expr>,
+    pub(crate) step: Option<Expr>,
+    pub(crate) span: Span,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

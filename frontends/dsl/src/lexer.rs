@@ -74,10 +74,8 @@ pub(crate) fn significant(tokens: &[Token]) -> Vec<Token> {
             TokenKind::Symbol(")" | "]" | "}") if lines_count.len() > 1 => {
                 lines_count.pop();
             }
-            TokenKind::Symbol("|>") => {
-                if result.last().is_some_and(|last| last.kind == TokenKind::Newline) {
-                    result.pop();
-                }
+            TokenKind::Symbol("|>") if result.last().is_some_and(|last| last.kind == TokenKind::Newline) => {
+                result.pop();
             }
             _ => {}
         }

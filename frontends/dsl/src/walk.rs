@@ -63,8 +63,8 @@ pub(crate) fn children<'a>(expr: &'a Expr, visit: &mut impl FnMut(&'a Expr)) {
             for subscript in subscripts {
                 match subscript {
                     Subscript::At(index) => visit(index),
-                    Subscript::Slice { start, limit, step, .. } => {
-                        [start, limit, step].into_iter().flatten().for_each(&mut *visit);
+                    Subscript::Slice(slice) => {
+                        [&slice.start, &slice.limit, &slice.step].into_iter().flatten().for_each(&mut *visit);
                     }
                 }
             }

@@ -62,7 +62,8 @@ impl Elaborator<'_> {
                         .fail(Diagnostic::error(codes::KEY, message).at(name.span, "unknown key").help(help));
                     continue;
                 }
-                None => match parameters.get(next) {
+                // Where more are welcome, unnamed arguments fill what must be given and then the rest.
+                None => match parameters.get(next).filter(|(_, required)| *required || !rest_allowed) {
                     Some((name, _)) => {
                         next += 1;
                         (*name).to_owned()

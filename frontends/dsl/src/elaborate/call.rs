@@ -135,11 +135,11 @@ impl Elaborator<'_> {
         span: Span,
     ) -> Eval<Value> {
         let arguments = self.match_arguments(spec.name, spec.parameters, spec.rest, given, span)?;
-        let mut own_path = path.clone().unwrap_or_else(|| spec.name.to_owned());
-        if spec.owns {
-            own_path = self.require_path(path, spec.name, span)?;
-            self.claim(&own_path, span)?;
-        }
+        let own_path = if spec.owns {
+            self.claim(path, spec.name, span)
+        } else {
+            path.unwrap_or_else(|| spec.name.to_owned())
+        };
         let origin = Origin { path: own_path.clone(), span: Some(span) };
         let outer = self.builder.set_origin(origin);
         let result = (spec.apply)(self, &arguments, &own_path);
@@ -151,7 +151,7 @@ impl Elaborator<'_> {
         &mut self,
         block: &Block,
         given: Vec<Given>,
-        path: Option<String>,
+        mut path: Option<String>,
         span: Span,
     ) -> Eval<Value> {
         let name = &block.name.text;
@@ -170,8 +170,7 @@ impl Elaborator<'_> {
             .collect();
         let arguments = self.match_arguments(name, &parameters, false, given, span)?;
         if self.program.owning_blocks.contains(name) {
-            let path = self.require_path(path.clone(), name, span)?;
-            self.claim(&path, span)?;
+            path = Some(self.claim(path, name, span));
         }
         self.active.push(name.clone());
         self.frames.push(Frame { scopes: vec![BTreeMap::new()], prefix: path, binding: None });

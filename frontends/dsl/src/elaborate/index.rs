@@ -1,7 +1,7 @@
 //! `x[…]` on lists and tensors.
 
 use super::Elaborator;
-use crate::ast::{Expr, Subscript};
+use crate::ast::{Expr, Slice, Subscript};
 use crate::codes;
 use crate::report::Eval;
 use crate::value::Value;
@@ -55,7 +55,12 @@ impl Elaborator<'_> {
         let mut taken = Vec::new();
         for (axis, &dim) in ty.shape.dims().iter().enumerate() {
             taken.push(match (subscripts.get(axis), dim) {
-                (None | Some(Subscript::Slice { start: None, limit: None, step: None, .. }), _) => WHOLE,
+                (None, _) => WHOLE,
+                (Some(Subscript::Slice(slice)), _)
+                    if slice.start.is_none() && slice.limit.is_none() && slice.step.is_none() =>
+                {
+                    WHOLE
+                }
                 (Some(subscript), Dim::Fixed(size)) => self.taken(subscript, size)?,
                 (Some(_), Dim::Batch(_)) => {
                     let message = format!("the batch axis of {ty} cannot be cut");
@@ -84,7 +89,8 @@ impl Elaborator<'_> {
                 let start = self.position(index, size)?;
                 Ok(Taken { start, limit: start.saturating_add(1), step: 1, single: true })
             }
-            Subscript::Slice { start, limit, step, span } => {
+            Subscript::Slice(slice) => {
+                let Slice { start, limit, step, span } = &**slice;
                 let start = self.bound(start.as_ref(), size, 0)?;
                 let limit = self.bound(limit.as_ref(), size, size)?;
                 let step = match step {

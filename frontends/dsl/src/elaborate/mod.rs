@@ -61,6 +61,8 @@ pub(crate) struct Ownership {
     claims: BTreeMap<String, Span>,
     /// Instances that were used before, by place of their making.
     used_instances: Vec<(Rc<LayerInstance>, String)>,
+    /// Paths that stand in for missing and repeated ones, so that the check can go on.
+    substitutes: usize,
     /// Above 0 inside the repeated use of an instance.
     repeated: usize,
 }
@@ -134,7 +136,10 @@ impl<'a> Elaborator<'a> {
 
     /// Pays for one step of work.
     fn spend(&mut self, span: Span) -> Eval<()> {
-        if self.budget == 0 || self.builder.function().nodes.len() > MAX_NODES {
+        if self.budget == 0 {
+            return Err(Poison);
+        }
+        if self.budget == 1 || self.builder.function().nodes.len() > MAX_NODES {
             self.budget = 0;
             return self.fail(
                 Diagnostic::error(codes::TOO_LARGE, "the program unrolls to too much")
@@ -192,6 +197,13 @@ impl<'a> Elaborator<'a> {
                     scope.insert(name.to_owned(), value);
                 }
             }
+        }
+    }
+
+    /// Unbinds a name of the outermost scope: a target of that name takes its place.
+    pub(crate) fn forget(&mut self, name: &str) {
+        if let Some(scope) = self.frame().scopes.first_mut() {
+            scope.remove(name);
         }
     }
 

@@ -36,49 +36,41 @@ impl Elaborator<'_> {
         })
     }
 
-    /// The path, or the complaint that there is none.
-    pub(super) fn require_path(&mut self, path: Option<String>, callee: &str, span: Span) -> Eval<String> {
-        match path {
-            Some(path) => Ok(path),
-            None => {
-                let message = format!("`{callee}` has trainable values but no path");
-                self.fail(
-                    Diagnostic::error(codes::NO_PATH, message)
-                        .at(span, "neither bound to one name nor named")
-                        .help(format!("write `{callee}(…) as NAME`")),
-                )
-            }
+    /// Takes the path for a layer or block instance. A missing or repeated one is told, and a substitute
+    /// lets the check go on.
+    pub(super) fn claim(&mut self, path: Option<String>, callee: &str, span: Span) -> String {
+        let Some(path) = path else {
+            self.reporter.push(
+                Diagnostic::error(codes::NO_PATH, format!("`{callee}` has trainable values but no path"))
+                    .at(span, "neither bound to one name nor named")
+                    .help(format!("write `{callee}(…) as NAME`")),
+            );
+            return self.substitute();
+        };
+        if self.ownership.repeated > 0 {
+            return path;
         }
+        let reserved = path == "train" || path.starts_with("train.");
+        let fault = match self.ownership.claims.get(&path) {
+            _ if reserved => Diagnostic::error(
+                codes::EQUAL_PATHS,
+                format!("the path `{path}` is taken by the training step"),
+            )
+            .at(span, "reserved")
+            .help("use another name"),
+            Some(&first) => equal_paths(&path, span, first),
+            None => {
+                self.ownership.claims.insert(path.clone(), span);
+                return path;
+            }
+        };
+        self.reporter.push(fault);
+        self.substitute()
     }
 
-    /// Takes a path for a layer or block instance.
-    pub(super) fn claim(&mut self, path: &str, span: Span) -> Eval<()> {
-        if self.ownership.repeated > 0 {
-            return Ok(());
-        }
-        if path == "train" || path.starts_with("train.") {
-            let message = format!("the path `{path}` is taken by the training step");
-            return self.fail(
-                Diagnostic::error(codes::EQUAL_PATHS, message).at(span, "reserved").help("use another name"),
-            );
-        }
-        let Some(&first) = self.ownership.claims.get(path) else {
-            self.ownership.claims.insert(path.to_owned(), span);
-            return Ok(());
-        };
-        let mut diagnostic =
-            Diagnostic::error(codes::EQUAL_PATHS, format!("two layers have the path `{path}`"));
-        diagnostic = if first == span {
-            diagnostic
-                .at(span, format!("`{path}` again in a later turn of the loop"))
-                .help(format!("number it: `as \"{path}{{i}}\"`, with the loop's variable"))
-        } else {
-            diagnostic.at(span, format!("`{path}` again")).at(first, "first here").help(
-                "give one of them another path with `as NAME`; to share weights write `shared = layer …` once \
-                 and call `shared(x)`",
-            )
-        };
-        self.fail(diagnostic)
+    fn substitute(&mut self) -> String {
+        self.ownership.substitutes += 1;
+        format!("?{}", self.ownership.substitutes)
     }
 
     /// A parameter: made at the first use, found again at repeated uses of an instance.
@@ -152,4 +144,17 @@ impl Elaborator<'_> {
                 .note("every use of a shared layer must have inputs of one shape"),
         )
     }
+}
+
+fn equal_paths(path: &str, span: Span, first: Span) -> Diagnostic {
+    let diagnostic = Diagnostic::error(codes::EQUAL_PATHS, format!("two layers have the path `{path}`"));
+    if first == span {
+        return diagnostic
+            .at(span, format!("`{path}` again in a later turn of the loop"))
+            .help(format!("number it: `as \"{path}{{i}}\"`, with the loop's variable"));
+    }
+    diagnostic.at(span, format!("`{path}` again")).at(first, "first here").help(
+        "give one of them another path with `as NAME`; to share weights write `shared = layer …` once and call \
+         `shared(x)`",
+    )
 }

@@ -13,7 +13,7 @@ pub(super) const SPECS: &[LayerSpec] = &[
     LayerSpec::new("flatten", &[("x", true)], flatten),
     LayerSpec::new("reshape", &[("x", true), ("shape", true)], reshape),
     LayerSpec::new("transpose", &[("x", true), ("axes", true)], transpose),
-    LayerSpec::new("concat", &[("x", true), ("y", false), ("axis", false)], concat).with_rest(),
+    LayerSpec::new("concat", &[("x", true), ("axis", false)], concat).with_rest(),
     LayerSpec::new("cast", &[("x", true), ("type", true)], cast),
 ];
 
@@ -87,7 +87,7 @@ fn misfit<T>(el: &mut Elaborator<'_>, arguments: &Arguments, from: &TensorType, 
 
 /// `total / part`, where it is an extent.
 fn quotient(total: Dim, part: Dim) -> Option<Dim> {
-    let divide = |a: usize, b: usize| (b > 0 && a % b == 0 && a > 0).then(|| a / b);
+    let divide = |a: usize, b: usize| (b > 0 && a > 0 && a.is_multiple_of(b)).then(|| a / b);
     match (total, part) {
         (Dim::Fixed(a), Dim::Fixed(b)) | (Dim::Batch(a), Dim::Batch(b)) => divide(a, b).map(Dim::Fixed),
         (Dim::Batch(a), Dim::Fixed(b)) => divide(a, b).map(Dim::Batch),
@@ -126,10 +126,7 @@ fn transpose(el: &mut Elaborator<'_>, arguments: &Arguments, _: &str) -> Eval<Va
 /// `concat(a, b, …, axis = 1)` or `concat([a, b, …])`.
 fn concat(el: &mut Elaborator<'_>, arguments: &Arguments, _: &str) -> Eval<Value> {
     let mut tensors: Vec<(NodeId, Span)> = Vec::new();
-    let named = ["x", "y"].into_iter().filter_map(|key| arguments.get(key));
-    // A third unnamed argument lands at `axis`, as the signature's last.
-    let third = arguments.get("axis").filter(|(value, _)| matches!(value, Value::Tensor(_)));
-    for (value, span) in named.chain(third).chain(&arguments.rest) {
+    for (value, span) in arguments.get("x").into_iter().chain(&arguments.rest) {
         match value {
             Value::Tensor(node) => tensors.push((*node, *span)),
             Value::List(list) => {
@@ -160,11 +157,7 @@ fn concat(el: &mut Elaborator<'_>, arguments: &Arguments, _: &str) -> Eval<Value
         );
     };
     let ty = el.builder.ty(first).clone();
-    let axis = if third.is_some() {
-        resolve_axis(1, ty.shape.rank()).unwrap_or(0)
-    } else {
-        arguments.axis(el, "axis", 1, ty.shape.rank())?
-    };
+    let axis = arguments.axis(el, "axis", 1, ty.shape.rank())?;
     for &(node, span) in &tensors {
         let other = el.builder.ty(node).clone();
         let same_rank = other.shape.rank() == ty.shape.rank();

@@ -4,7 +4,9 @@
 //! `^` (right-associative); calls, `.name`, `[…]`.
 
 use super::{MAX_DEPTH, Parsed, Parser};
-use crate::ast::{Argument, BinaryOperator, Call, Expr, ExprKind, Ident, Piece, Subscript, UnaryOperator};
+use crate::ast::{
+    Argument, BinaryOperator, Call, Expr, ExprKind, Ident, Piece, Slice, Subscript, UnaryOperator,
+};
 use crate::lexer::TokenKind;
 use dlc_types::{DType, Span};
 
@@ -139,7 +141,9 @@ impl Parser<'_> {
         if self.eat(")") {
             return Ok(Expr { kind: first.kind, span: span.to(self.previous()) });
         }
-        self.expect(",")?;
+        if !self.eat(",") {
+            return self.expected("`)`");
+        }
         let items = self.items(")", vec![first])?;
         Ok(Expr { kind: ExprKind::List(items), span: span.to(self.previous()) })
     }
@@ -251,6 +255,7 @@ impl Parser<'_> {
         }
         let limit = if ends(self) { None } else { Some(self.expression()?) };
         let step = if self.eat(":") && !ends(self) { Some(self.expression()?) } else { None };
-        Ok(Subscript::Slice { start, limit, step, span: span.to(self.previous()) })
+        let span = span.to(self.previous());
+        Ok(Subscript::Slice(Box::new(Slice { start, limit, step, span })))
     }
 }

@@ -29,15 +29,15 @@ pub(super) fn check_keys(
             let message = format!("a `{section}` section has no key `{key}`");
             el.reporter
                 .push(Diagnostic::error(codes::KEY, message).at(entry.key.span, "unknown key").help(help));
-        } else if !several.contains(&key) {
-            if let Some(first) = entries[..position].iter().find(|first| first.key.text == key) {
-                let message = format!("`{key}` is given twice");
-                el.reporter.push(
-                    Diagnostic::error(codes::DUPLICATE, message)
-                        .at(entry.key.span, "again")
-                        .at(first.key.span, "first here"),
-                );
-            }
+        }
+        let first = entries[..position].iter().find(|first| first.key.text == key);
+        if let Some(first) = first.filter(|_| keys.contains(&key) && !several.contains(&key)) {
+            let message = format!("`{key}` is given twice");
+            el.reporter.push(
+                Diagnostic::error(codes::DUPLICATE, message)
+                    .at(entry.key.span, "again")
+                    .at(first.key.span, "first here"),
+            );
         }
         if key != "source" && !entry.fields.is_empty() {
             let message = format!("`{key}` yields no fields");

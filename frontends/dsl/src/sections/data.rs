@@ -33,11 +33,14 @@ const AUGMENTS: &[Form] =
 const SPLIT: &[Form] =
     &[("split", &[("validation", false), ("test", false), ("stratified", false), ("seed", false)])];
 
+/// A field's name, and its type where the section says it.
+pub(super) type NamedField = (Ident, Option<TensorType>);
+
 /// The section before its fields are matched with the model.
 pub(super) struct DataSection {
     pub(super) source: Source,
     pub(super) source_span: Span,
-    pub(super) fields: Vec<(Ident, Option<TensorType>)>,
+    pub(super) fields: Vec<NamedField>,
     pub(super) transform: Vec<(String, Transform)>,
     pub(super) augment: Vec<(String, Augment)>,
     pub(super) split: Split,
@@ -86,7 +89,7 @@ pub(super) fn read(el: &mut Elaborator<'_>, section: &Section) -> Eval<DataSecti
     })
 }
 
-type SourceWithFields = (Source, Span, Vec<(Ident, Option<TensorType>)>);
+type SourceWithFields = (Source, Span, Vec<NamedField>);
 
 fn read_source(el: &mut Elaborator<'_>, section: &Section) -> Eval<SourceWithFields> {
     let Some(entry) = find(&section.entries, "source") else {
@@ -128,8 +131,8 @@ fn read_source(el: &mut Elaborator<'_>, section: &Section) -> Eval<SourceWithFie
     Ok((source, expr.span, fields))
 }
 
-fn read_fields(el: &mut Elaborator<'_>, entry: &Entry) -> Eval<Vec<(Ident, Option<TensorType>)>> {
-    let mut fields: Vec<(Ident, Option<TensorType>)> = Vec::new();
+fn read_fields(el: &mut Elaborator<'_>, entry: &Entry) -> Eval<Vec<NamedField>> {
+    let mut fields: Vec<NamedField> = Vec::new();
     for (name, ty) in &entry.fields {
         if fields.iter().any(|(known, _)| known.text == name.text) {
             let message = format!("two fields are called `{}`", name.text);

@@ -1,6 +1,6 @@
 //! Joining the sections: three elaborations of the model's body make the functions of a model.
 
-use super::data::DataSection;
+use super::data::{DataSection, NamedField};
 use super::train::{self, Plan};
 use super::{data, freeze};
 use crate::ast::{File, Ident, ModelSection, Section, TrainSection};
@@ -29,52 +29,69 @@ pub(crate) fn assemble(
     start: Span,
     reporter: &mut Reporter,
 ) -> Option<(Model, Option<Recipe>)> {
-    let train = file.train.first();
     if let Some(second) = file.train.get(1) {
         let message = "a file has one `train` section";
         reporter.push(Diagnostic::error(codes::DUPLICATE, message).at(second.model.span, "the second one"));
     }
-    let model = choose_model(file, train, start, reporter).ok()?;
-    let data = match train {
-        Some(train) => find_data(file, &train.data, reporter).ok(),
-        None => None,
+    let train = file.train.first();
+    let model = choose_model(file, train, start, reporter).ok();
+    let predict = model.map(|model| elaborate(program, model, "predict", Mode::Inference, None, reporter));
+    let result = match (train, model, predict) {
+        (Some(train), model, predict) => {
+            let predict = predict.and_then(Eval::ok);
+            supervised(file, program, train, model.zip(predict), reporter)
+        }
+        (None, Some(model), Some(predict)) => {
+            predict.ok().map(|predict| (inference_model(model, predict), None))
+        }
+        _ => None,
     };
+    result.filter(|_| !reporter.has_errors())
+}
+
+/// The model with its training; sections are checked even where the model failed.
+fn supervised(
+    file: &File,
+    program: &Program,
+    train: &TrainSection,
+    model: Option<(&ModelSection, Elaborated)>,
+    reporter: &mut Reporter,
+) -> Option<(Model, Option<Recipe>)> {
+    let section = find_data(file, &train.data, reporter).ok();
     let mut sections = Elaborator::new(program, "sections", Mode::Inference, reporter);
-    let data = data.and_then(|data| data::read(&mut sections, data).ok().map(|read| (data, read)));
-    let plan = train.and_then(|train| train::read(&mut sections, train).ok());
-    let predict = elaborate(program, model, "predict", Mode::Inference, None, reporter);
-    let (Ok(predict), Some(train)) = (&predict, train) else {
-        let predict = predict.ok().filter(|_| !reporter.has_errors())?;
-        return Some((inference_model(model, predict), None));
+    let data = section.map(|section| data::read(&mut sections, section));
+    let plan = train::read(&mut sections, train);
+    let (model, predict) = model?;
+    let section = section?;
+    let fields = match &data {
+        Some(Ok(data)) => data.fields.clone(),
+        // The names alone let the loss be checked.
+        _ => section
+            .entries
+            .iter()
+            .flat_map(|entry| &entry.fields)
+            .map(|(name, _)| (name.clone(), None))
+            .collect(),
     };
-    let (section, data) = data?;
-    let supervised = Some((train, &data));
-    let evaluate = elaborate(program, model, "evaluate", Mode::Inference, supervised, reporter).ok();
-    let forward = elaborate(program, model, "forward", Mode::Training, supervised, reporter).ok();
-    if let (Some(monitor), Some(evaluate)) = (plan.as_ref().and_then(|plan| plan.monitor.as_ref()), &evaluate)
-    {
-        let _ = evaluate;
-        let mut sections = Elaborator::new(program, "sections", Mode::Inference, reporter);
-        let _ = train::check_monitor(&mut sections, train, monitor);
+    let objective = Some((train, fields.as_slice()));
+    let evaluate = elaborate(program, model, "evaluate", Mode::Inference, objective, reporter);
+    let forward = elaborate(program, model, "forward", Mode::Training, objective, reporter);
+    let mut result = inference_model(model, predict);
+    if let Ok(plan) = &plan {
+        freeze::freeze(&mut result.parameters, &plan.freeze, reporter);
+        if let Some(monitor) = &plan.monitor {
+            let mut sections = Elaborator::new(program, "sections", Mode::Inference, reporter);
+            // A fault is told; the model stands without it.
+            let _ = train::check_monitor(&mut sections, train, monitor);
+        }
     }
-    let plan = plan?;
-    let mut result = inference_model(
-        model,
-        Elaborated {
-            function: predict.function.clone(),
-            ownership: Ownership::default(),
-            inputs: predict.inputs.clone(),
-            targets: BTreeMap::new(),
-        },
-    );
-    result.parameters = predict.ownership.parameters.clone();
-    result.states = predict.ownership.states.clone();
-    freeze::freeze(&mut result.parameters, &plan.freeze, reporter);
-    let (evaluate, forward) = (evaluate?, forward?);
+    let (data, plan, evaluate, forward) = (data?.ok()?, plan.ok()?, evaluate.ok()?, forward.ok()?);
     for other in [&evaluate, &forward] {
-        if other.ownership.parameters != predict.ownership.parameters
-            || other.ownership.states != predict.ownership.states
-        {
+        let paths = |parameters: &[dlc_ir::Parameter]| -> Vec<String> {
+            parameters.iter().map(|parameter| parameter.name.clone()).collect()
+        };
+        let same = paths(&other.ownership.parameters) == paths(&result.parameters);
+        if !same || other.ownership.states != result.states {
             let message = "training and inference have different parameters; this is a bug in dlc";
             reporter.push(Diagnostic::error(codes::SHAPE, message).at(model.name.span, "in this model"));
         }
@@ -84,7 +101,7 @@ pub(crate) fn assemble(
     result.evaluate = Some(evaluate.function);
     result.forward = Some(forward.function);
     result.training = Some(plan.training);
-    (!reporter.has_errors()).then_some((result, Some(recipe)))
+    Some((result, Some(recipe)))
 }
 
 fn choose_model<'a>(
@@ -153,7 +170,7 @@ fn elaborate(
     model: &ModelSection,
     name: &str,
     mode: Mode,
-    supervised: Option<(&TrainSection, &DataSection)>,
+    objective: Option<(&TrainSection, &[NamedField])>,
     reporter: &mut Reporter,
 ) -> Eval<Elaborated> {
     let mut el = Elaborator::new(program, name, mode, reporter);
@@ -178,7 +195,12 @@ fn elaborate(
         fault = el.fail_at(codes::STATEMENT, message, model.name.span, "ends with a value");
     }
     let mut outputs = Vec::new();
-    for output in &model.outputs {
+    for (position, output) in model.outputs.iter().enumerate() {
+        if model.outputs[..position].iter().any(|other| other.text == output.text) {
+            let message = format!("two outputs are called `{}`", output.text);
+            fault = el.fail_at(codes::DUPLICATE, message, output.span, "again");
+            continue;
+        }
         match el.lookup(&output.text).cloned() {
             Some(Value::Tensor(node)) => outputs.push((output.text.clone(), node)),
             Some(Value::Poison) => fault = Err(Poison),
@@ -197,15 +219,16 @@ fn elaborate(
         }
     }
     body?;
-    match supervised {
+    match objective {
         None => {
             for (name, node) in outputs {
                 el.builder.output(OutputRole::Output, name, node);
             }
         }
-        Some((train, data)) => {
-            for (field, ty) in &data.fields {
+        Some((train, fields)) => {
+            for (field, ty) in fields {
                 if !inputs.iter().any(|input| input.name == field.text) {
+                    el.forget(&field.text);
                     el.targets.insert(field.text.clone(), Target { ty: ty.clone(), node: None });
                 }
             }

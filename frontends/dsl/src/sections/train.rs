@@ -278,7 +278,7 @@ pub(super) fn check_monitor(el: &mut Elaborator<'_>, section: &TrainSection, mon
     }
     let help = match nearest(&monitor.text, names.iter().map(String::as_str)) {
         Some(near) => format!("did you mean `{near}`?"),
-        None => format!("there are {}", names.join(", ")),
+        None => format!("loss and metrics are {}", names.join(", ")),
     };
     el.fail(
         Diagnostic::error(codes::NAME, format!("there is no metric `{}`", monitor.text))
