@@ -1,0 +1,194 @@
+//! One register tile: where its sums start, and what becomes of them.
+
+use super::reduce::Micro;
+use super::{Place, Plan, Unit};
+use crate::ClifError;
+use crate::emitter::{Emitter, Form, IndexForm, LaneContext, scalar_type, vector_type};
+use crate::nest::arguments;
+use crate::statement::access;
+use cranelift_codegen::ir::{Block, InstBuilder, Type, Value};
+use dlc_kernel::Epilogue;
+
+impl<'f> Emitter<'_, 'f> {
+    /// A tile of `unit` lanes times `rows` rows.
+    pub(super) fn tile(
+        &mut self,
+        plan: &Plan<'_>,
+        unit: Unit,
+        rows: usize,
+        place: &Place,
+    ) -> Result<(), ClifError> {
+        let scalar = scalar_type(plan.dtype)?;
+        let ty = match unit {
+            Unit::Vectors(_) => vector_type(plan.dtype, plan.width).unwrap_or(scalar),
+            Unit::Scalars(_) => scalar,
+        };
+        let micro = Micro {
+            unit,
+            rows,
+            ty,
+            lane_step: match unit {
+                Unit::Vectors(_) => plan.width as i64 * plan.size,
+                Unit::Scalars(_) => plan.strides(plan.lanes)[0],
+            },
+            row_step: plan.strides(plan.rows)[1],
+        };
+        let accumulators = self.start(plan, &micro, place)?;
+        let pointers = [place.pointers[0], place.pointers[1]];
+        let sums = match place.active {
+            None => self.reduction(plan, &micro, pointers, accumulators)?,
+            Some(active) => {
+                let work = self.builder.create_block();
+                let (join, sums) = self.joint(ty, accumulators.len());
+                self.builder.ins().brif(active, work, &[], join, &arguments(accumulators.iter().copied()));
+                self.builder.switch_to_block(work);
+                let reduced = self.reduction(plan, &micro, pointers, accumulators)?;
+                self.builder.ins().jump(join, &arguments(reduced));
+                self.builder.switch_to_block(join);
+                sums
+            }
+        };
+        self.finish(plan, &micro, place, &sums)
+    }
+
+    /// A block with so many parameters of one type.
+    fn joint(&mut self, ty: Type, count: usize) -> (Block, Vec<Value>) {
+        let block = self.builder.create_block();
+        let values = (0..count).map(|_| self.builder.append_block_param(block, ty)).collect();
+        (block, values)
+    }
+
+    /// Zeros, or what the result holds.
+    fn start(&mut self, plan: &Plan<'_>, micro: &Micro, place: &Place) -> Result<Vec<Value>, ClifError> {
+        if plan.contraction.accumulate {
+            return self.held(plan, micro, place);
+        }
+        let Some(first) = place.first else { return Ok(self.zeros(micro)) };
+        let fresh = self.builder.create_block();
+        let again = self.builder.create_block();
+        let (join, accumulators) = self.joint(micro.ty, micro.unit.registers() * micro.rows);
+        self.builder.ins().brif(first, fresh, &[], again, &[]);
+        self.builder.switch_to_block(fresh);
+        let zeros = self.zeros(micro);
+        self.builder.ins().jump(join, &arguments(zeros));
+        self.builder.switch_to_block(again);
+        let held = self.held(plan, micro, place)?;
+        self.builder.ins().jump(join, &arguments(held));
+        self.builder.switch_to_block(join);
+        Ok(accumulators)
+    }
+
+    fn zeros(&mut self, micro: &Micro) -> Vec<Value> {
+        let count = micro.unit.registers() * micro.rows;
+        (0..count).map(|_| self.float(micro.ty).constant(0.0)).collect()
+    }
+
+    fn held(&mut self, plan: &Plan<'_>, micro: &Micro, place: &Place) -> Result<Vec<Value>, ClifError> {
+        let mut values = Vec::new();
+        for offset in result_offsets(plan, micro) {
+            let (pointer, offset) = self.reachable(place.pointers[2], offset);
+            values.push(self.builder.ins().load(micro.ty, access(), pointer, offset));
+        }
+        Ok(values)
+    }
+
+    fn finish(
+        &mut self,
+        plan: &Plan<'_>,
+        micro: &Micro,
+        place: &Place,
+        sums: &[Value],
+    ) -> Result<(), ClifError> {
+        let Some(epilogue) = &plan.contraction.epilogue else {
+            self.keep(plan, micro, place, sums);
+            return Ok(());
+        };
+        let Some(last) = place.last else {
+            return self.epilogue(plan, micro, place, sums, epilogue);
+        };
+        let complete = self.builder.create_block();
+        let partial = self.builder.create_block();
+        let join = self.builder.create_block();
+        self.builder.ins().brif(last, complete, &[], partial, &[]);
+        self.builder.switch_to_block(partial);
+        self.keep(plan, micro, place, sums);
+        self.builder.ins().jump(join, &[]);
+        self.builder.switch_to_block(complete);
+        self.epilogue(plan, micro, place, sums, epilogue)?;
+        self.builder.ins().jump(join, &[]);
+        self.builder.switch_to_block(join);
+        Ok(())
+    }
+
+    fn keep(&mut self, plan: &Plan<'_>, micro: &Micro, place: &Place, sums: &[Value]) {
+        for (offset, &sum) in result_offsets(plan, micro).into_iter().zip(sums) {
+            let (pointer, offset) = self.reachable(place.pointers[2], offset);
+            self.builder.ins().store(access(), sum, pointer, offset);
+        }
+    }
+
+    fn epilogue(
+        &mut self,
+        plan: &Plan<'_>,
+        micro: &Micro,
+        place: &Place,
+        sums: &[Value],
+        epilogue: &Epilogue,
+    ) -> Result<(), ClifError> {
+        let &lane_var = epilogue
+            .coordinates
+            .get(plan.lanes)
+            .ok_or_else(|| self.malformed("an epilogue has a coordinate for each dimension"))?;
+        let registers = micro.unit.registers();
+        for (row, mine) in sums.chunks(registers).enumerate() {
+            let vectors = matches!(micro.unit, Unit::Vectors(_));
+            let groups: Vec<&[Value]> = if vectors { vec![mine] } else { mine.chunks(1).collect() };
+            for (number, group) in groups.into_iter().enumerate() {
+                let scope = self.open();
+                for (dim, &var) in epilogue.coordinates.iter().enumerate() {
+                    let form = place.coordinates.get(dim).cloned().unwrap_or(IndexForm::Constant(0));
+                    let shift = if dim == plan.rows {
+                        row as i64
+                    } else if dim == plan.lanes {
+                        number as i64
+                    } else {
+                        0
+                    };
+                    let form = self.shifted(form, shift);
+                    self.define_index(var, form);
+                }
+                if vectors {
+                    self.lane = Some(LaneContext { var: lane_var, width: plan.width, vectors: registers });
+                    self.define(epilogue.value, plan.dtype, Form::Vectors(group.to_vec()));
+                } else {
+                    self.define(epilogue.value, plan.dtype, Form::Uniform(group[0]));
+                }
+                self.statements(&epilogue.statements)?;
+                self.lane = None;
+                self.close(scope);
+            }
+        }
+        Ok(())
+    }
+
+    fn shifted(&mut self, form: IndexForm, shift: i64) -> IndexForm {
+        match form {
+            IndexForm::Constant(number) => IndexForm::Constant(number + shift),
+            IndexForm::Uniform(value) => IndexForm::Uniform(self.plus(value, shift)),
+            other => other,
+        }
+    }
+}
+
+/// Byte offsets of a tile's elements in the result, row by row.
+fn result_offsets(plan: &Plan<'_>, micro: &Micro) -> Vec<i64> {
+    let lane_step = match micro.unit {
+        Unit::Vectors(_) => plan.width as i64 * plan.size,
+        Unit::Scalars(_) => plan.strides(plan.lanes)[2],
+    };
+    let row_step = plan.strides(plan.rows)[2];
+    let registers = micro.unit.registers() as i64;
+    (0..micro.rows as i64)
+        .flat_map(|row| (0..registers).map(move |lane| row * row_step + lane * lane_step))
+        .collect()
+}

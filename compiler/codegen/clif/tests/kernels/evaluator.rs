@@ -1,0 +1,372 @@
+//! The kernel IR's meaning, one element after the other, in `f64` and `i64` rounded to the element types.
+
+use dlc_kernel::{
+    Affine, Binary, Body, Comparison, Contraction, IndexExpr, IndexVar, Kernel, Role, ScalarOp, Statement,
+    Unary, Var,
+};
+use dlc_types::{DType, random};
+use std::collections::BTreeMap;
+
+/// A scalar.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Number {
+    Float(f64),
+    Integer(i64),
+}
+
+impl Number {
+    pub fn float(self) -> f64 {
+        match self {
+            Number::Float(value) => value,
+            Number::Integer(value) => value as f64,
+        }
+    }
+
+    pub fn integer(self) -> i64 {
+        match self {
+            Number::Float(value) => value as i64,
+            Number::Integer(value) => value,
+        }
+    }
+}
+
+/// Reads element `index` of a buffer.
+pub fn read(buffer: &[u8], dtype: DType, index: usize) -> Number {
+    let bytes = &buffer[index * dtype.size()..(index + 1) * dtype.size()];
+    match dtype {
+        DType::F32 => Number::Float(f64::from(f32::from_le_bytes(bytes.try_into().unwrap()))),
+        DType::F64 => Number::Float(f64::from_le_bytes(bytes.try_into().unwrap())),
+        DType::I32 => Number::Integer(i64::from(i32::from_le_bytes(bytes.try_into().unwrap()))),
+        DType::I64 => Number::Integer(i64::from_le_bytes(bytes.try_into().unwrap())),
+        DType::Bool => Number::Integer(i64::from(bytes[0])),
+        other => panic!("{other}"),
+    }
+}
+
+/// Writes element `index` of a buffer.
+pub fn write(buffer: &mut [u8], dtype: DType, index: usize, value: Number) {
+    let bytes = &mut buffer[index * dtype.size()..(index + 1) * dtype.size()];
+    match dtype {
+        DType::F32 => bytes.copy_from_slice(&(value.float() as f32).to_le_bytes()),
+        DType::F64 => bytes.copy_from_slice(&value.float().to_le_bytes()),
+        DType::I32 => bytes.copy_from_slice(&(value.integer() as i32).to_le_bytes()),
+        DType::I64 => bytes.copy_from_slice(&value.integer().to_le_bytes()),
+        DType::Bool => bytes[0] = u8::from(value.integer() != 0),
+        other => panic!("{other}"),
+    }
+}
+
+fn rounded(dtype: DType, value: Number) -> Number {
+    match dtype {
+        DType::F32 => Number::Float(f64::from(value.float() as f32)),
+        DType::F64 => Number::Float(value.float()),
+        DType::I32 => Number::Integer(match value {
+            Number::Float(value) => i64::from(value as i32),
+            Number::Integer(value) => i64::from(value as i32),
+        }),
+        DType::I64 => Number::Integer(value.integer()),
+        _ => Number::Integer(i64::from(value != Number::Integer(0) && value != Number::Float(0.0))),
+    }
+}
+
+/// The error function by its series, and by the continued fraction of its complement further out.
+pub fn erf(x: f64) -> f64 {
+    let a = x.abs();
+    if x.is_nan() || a > 6.0 {
+        return if x.is_nan() { x } else { x.signum() };
+    }
+    if a < 2.5 {
+        let (mut term, mut sum) = (x, x);
+        for n in 1..120 {
+            term *= -x * x / f64::from(n);
+            sum += term / f64::from(2 * n + 1);
+        }
+        return sum * std::f64::consts::FRAC_2_SQRT_PI;
+    }
+    let mut fraction = 0.0;
+    for n in (1..200).rev() {
+        fraction = f64::from(n) / 2.0 / (a + fraction);
+    }
+    let complement = (-a * a).exp() / (a + fraction) / std::f64::consts::PI.sqrt();
+    x.signum() * (1.0 - complement)
+}
+
+/// A unary function in `f64`.
+pub fn unary(op: Unary, x: f64) -> f64 {
+    match op {
+        Unary::Negate => -x,
+        Unary::Abs => x.abs(),
+        Unary::Sign if x.is_nan() || x == 0.0 => x,
+        Unary::Sign => x.signum(),
+        Unary::Exp => x.exp(),
+        Unary::Log => x.ln(),
+        Unary::LogOnePlus => x.ln_1p(),
+        Unary::Sqrt => x.sqrt(),
+        Unary::ReciprocalSqrt => 1.0 / x.sqrt(),
+        Unary::Tanh => x.tanh(),
+        Unary::Sigmoid if x < 0.0 => x.exp() / (1.0 + x.exp()),
+        Unary::Sigmoid => 1.0 / (1.0 + (-x).exp()),
+        Unary::Erf => erf(x),
+        Unary::Relu if x < 0.0 => 0.0,
+        Unary::Relu => x,
+        Unary::Floor => x.floor(),
+        Unary::Ceil => x.ceil(),
+        Unary::Round => x.round_ties_even(),
+        Unary::Cos => x.cos(),
+        Unary::Sin => x.sin(),
+        Unary::Not => panic!("not on a float"),
+    }
+}
+
+fn integer_unary(op: Unary, dtype: DType, x: i64) -> i64 {
+    match op {
+        Unary::Not => 1 - x,
+        Unary::Negate => x.wrapping_neg(),
+        Unary::Abs => x.wrapping_abs(),
+        Unary::Sign => x.signum(),
+        Unary::Relu => x.max(0),
+        Unary::Floor | Unary::Ceil | Unary::Round => x,
+        other => panic!("{} on {dtype}", other.name()),
+    }
+}
+
+fn binary(op: Binary, dtype: DType, a: Number, b: Number) -> Number {
+    if dtype.is_float() {
+        let (a, b) = (a.float(), b.float());
+        return Number::Float(match op {
+            Binary::Add => a + b,
+            Binary::Subtract => a - b,
+            Binary::Multiply => a * b,
+            Binary::Divide => a / b,
+            Binary::Max | Binary::Min if a.is_nan() || b.is_nan() => f64::NAN,
+            Binary::Max => a.max(b),
+            Binary::Min => a.min(b),
+            Binary::Power => a.powf(b),
+            other => panic!("{} on a float", other.name()),
+        });
+    }
+    let (a, b) = (a.integer(), b.integer());
+    Number::Integer(match op {
+        Binary::Add => a.wrapping_add(b),
+        Binary::Subtract => a.wrapping_sub(b),
+        Binary::Multiply => a.wrapping_mul(b),
+        Binary::Divide if b == 0 => 0,
+        Binary::Divide => a.wrapping_div(b),
+        Binary::Max => a.max(b),
+        Binary::Min => a.min(b),
+        Binary::And => a & b,
+        Binary::Or => a | b,
+        Binary::Power => panic!("pow on an integer"),
+    })
+}
+
+fn holds<T: PartialOrd>(op: Comparison, a: T, b: T) -> bool {
+    match op {
+        Comparison::Equal => a == b,
+        Comparison::NotEqual => a != b,
+        Comparison::Less => a < b,
+        Comparison::LessEqual => a <= b,
+        Comparison::Greater => a > b,
+        Comparison::GreaterEqual => a >= b,
+    }
+}
+
+/// The state at one point.
+pub struct Evaluator<'k> {
+    kernel: &'k Kernel,
+    batch: i64,
+    vars: BTreeMap<Var, Number>,
+    indices: BTreeMap<IndexVar, i64>,
+}
+
+impl<'k> Evaluator<'k> {
+    /// All points of the kernel.
+    pub fn run(kernel: &'k Kernel, batch: i64, buffers: &mut [Vec<u8>]) {
+        let extents: Vec<i64> = kernel.space.iter().map(|dim| dim.at(batch as usize) as i64).collect();
+        let total: i64 = extents.iter().product();
+        for number in 0..total {
+            let mut rest = number;
+            let mut point = vec![0; extents.len()];
+            for (coordinate, extent) in point.iter_mut().zip(&extents).rev() {
+                *coordinate = rest % extent;
+                rest /= extent;
+            }
+            let mut state = Evaluator { kernel, batch, vars: BTreeMap::new(), indices: BTreeMap::new() };
+            match &kernel.body {
+                Body::Loop(body) => {
+                    state.indices.extend(body.coordinates.iter().copied().zip(point));
+                    state.statements(&body.statements, buffers);
+                }
+                Body::Contraction(contraction) => state.contraction(contraction, &point, buffers),
+            }
+        }
+    }
+
+    fn form(&self, form: &Affine) -> i64 {
+        let terms: i64 = form.terms.iter().map(|(var, coefficient)| self.indices[var] * coefficient).sum();
+        form.constant + form.batch * self.batch + terms
+    }
+
+    fn statements(&mut self, statements: &[Statement], buffers: &mut [Vec<u8>]) {
+        for statement in statements {
+            match statement {
+                Statement::Let { result, dtype, op, args } => {
+                    let value = self.scalar(*dtype, op, args);
+                    self.vars.insert(*result, rounded(*dtype, value));
+                }
+                Statement::Load { result, operand, index, guard } => {
+                    let dtype = self.kernel.operands[*operand].dtype;
+                    let exists = guard
+                        .iter()
+                        .flat_map(|guard| &guard.ranges)
+                        .all(|(form, low, high)| (*low..*high).contains(&self.form(form)));
+                    let value = if exists {
+                        read(&buffers[*operand], dtype, usize::try_from(self.form(index)).unwrap())
+                    } else {
+                        rounded(dtype, Number::Float(guard.as_ref().map_or(0.0, |guard| guard.fill)))
+                    };
+                    self.vars.insert(*result, value);
+                }
+                Statement::Store { operand, index, value } => {
+                    let dtype = self.kernel.operands[*operand].dtype;
+                    let index = usize::try_from(self.form(index)).unwrap();
+                    write(&mut buffers[*operand], dtype, index, self.vars[value]);
+                }
+                Statement::Index { result, expr } => {
+                    let value = match expr {
+                        IndexExpr::Form(form) => self.form(form),
+                        IndexExpr::Quotient(form, divisor) => self.form(form) / divisor,
+                        IndexExpr::Remainder(form, divisor) => self.form(form) % divisor,
+                        IndexExpr::ChunkStart { form, chunk, chunks } => {
+                            self.form(form) * self.form(chunk) / chunks
+                        }
+                        IndexExpr::Clamped(var, form) => {
+                            self.vars[var].integer().min(self.form(form) - 1).max(0)
+                        }
+                    };
+                    self.indices.insert(*result, value);
+                }
+                Statement::For(nest) => {
+                    let mut carried: Vec<Number> =
+                        nest.carries.iter().map(|carry| self.vars[&carry.initial]).collect();
+                    for number in self.form(&nest.start)..self.form(&nest.end) {
+                        self.indices.insert(nest.var, number);
+                        for (carry, value) in nest.carries.iter().zip(&carried) {
+                            self.vars.insert(carry.current, *value);
+                        }
+                        self.statements(&nest.body, buffers);
+                        carried = nest.carries.iter().map(|carry| self.vars[&carry.next]).collect();
+                    }
+                    for (carry, value) in nest.carries.iter().zip(carried) {
+                        self.vars.insert(carry.result, value);
+                    }
+                }
+            }
+        }
+    }
+
+    fn scalar(&self, dtype: DType, op: &ScalarOp, args: &[Var]) -> Number {
+        let arg = |position: usize| self.vars[&args[position]];
+        match op {
+            ScalarOp::Constant(number) => Number::Float(*number),
+            ScalarOp::Integer(number) => Number::Integer(*number),
+            ScalarOp::Extent(dim) => Number::Integer(dim.at(self.batch as usize) as i64),
+            ScalarOp::Index(index) => Number::Integer(self.indices[index]),
+            ScalarOp::Unary(op) if dtype.is_float() => Number::Float(unary(*op, arg(0).float())),
+            ScalarOp::Unary(op) => Number::Integer(integer_unary(*op, dtype, arg(0).integer())),
+            ScalarOp::Binary(op) => binary(*op, dtype, arg(0), arg(1)),
+            ScalarOp::FusedMultiplyAdd => {
+                Number::Float(arg(0).float().mul_add(arg(1).float(), arg(2).float()))
+            }
+            ScalarOp::Compare(op) => Number::Integer(i64::from(match (arg(0), arg(1)) {
+                (Number::Float(a), Number::Float(b)) => holds(*op, a, b),
+                (a, b) => holds(*op, a.integer(), b.integer()),
+            })),
+            ScalarOp::Select => {
+                if arg(0).integer() != 0 {
+                    arg(1)
+                } else {
+                    arg(2)
+                }
+            }
+            ScalarOp::Cast => arg(0),
+            ScalarOp::Random { stream } => {
+                let (seed, step, index) = (arg(0).integer(), arg(1).integer(), arg(2).integer());
+                let bits = random::random_bits(seed as u64, *stream, step as u32, index as u64);
+                Number::Float(f64::from(random::unit_from_bits(bits)))
+            }
+        }
+    }
+
+    fn contraction(&mut self, contraction: &Contraction, point: &[i64], buffers: &mut [Vec<u8>]) {
+        let dtype = self.kernel.operands[0].dtype;
+        let mut pieces = point.iter().copied();
+        let parallel: Vec<Option<i64>> = contraction
+            .dims
+            .iter()
+            .map(|dim| (dim.role == Role::Parallel).then(|| pieces.next().unwrap()))
+            .collect();
+        let mut result_shift = 0;
+        let ranges: Vec<std::ops::Range<i64>> = contraction
+            .dims
+            .iter()
+            .zip(parallel)
+            .map(|(dim, parallel)| {
+                let extent = dim.extent.at(self.batch as usize);
+                if let Some(coordinate) = parallel {
+                    return coordinate..coordinate + 1;
+                }
+                let Some(split) = dim.split else { return 0..extent as i64 };
+                let chunk = pieces.next().unwrap();
+                result_shift += chunk * split.result_stride;
+                let piece = split.piece(extent, chunk as usize);
+                piece.start as i64..piece.end as i64
+            })
+            .collect();
+        let kept: Vec<usize> = (0..ranges.len()).filter(|&dim| !contraction.dims[dim].is_reduced()).collect();
+        let reduced: Vec<usize> =
+            (0..ranges.len()).filter(|&dim| contraction.dims[dim].is_reduced()).collect();
+        each(&ranges, &kept, &mut vec![0; ranges.len()], &mut |coordinates| {
+            let at = |operand: usize, coordinates: &[i64]| -> i64 {
+                let dims: i64 =
+                    contraction.dims.iter().zip(coordinates).map(|(dim, at)| dim.strides[operand] * at).sum();
+                contraction.offsets[operand] + dims
+            };
+            let mut sum = 0.0;
+            each(&ranges, &reduced, &mut coordinates.to_vec(), &mut |coordinates| {
+                for tap in &contraction.taps {
+                    let lanes = usize::try_from(at(0, coordinates) + tap.lanes).unwrap();
+                    let rows = usize::try_from(at(1, coordinates) + tap.rows).unwrap();
+                    sum += read(&buffers[0], dtype, lanes).float() * read(&buffers[1], dtype, rows).float();
+                }
+            });
+            let place = usize::try_from(at(2, coordinates) + result_shift).unwrap();
+            if contraction.accumulate {
+                sum += read(&buffers[2], dtype, place).float();
+            }
+            match &contraction.epilogue {
+                None => write(&mut buffers[2], dtype, place, Number::Float(sum)),
+                Some(epilogue) => {
+                    self.indices
+                        .extend(epilogue.coordinates.iter().copied().zip(coordinates.iter().copied()));
+                    self.vars.insert(epilogue.value, rounded(dtype, Number::Float(sum)));
+                    self.statements(&epilogue.statements, buffers);
+                }
+            }
+        });
+    }
+}
+
+/// All coordinates of some dimensions.
+fn each(
+    ranges: &[std::ops::Range<i64>],
+    dims: &[usize],
+    coordinates: &mut Vec<i64>,
+    visit: &mut dyn FnMut(&[i64]),
+) {
+    let Some((&dim, rest)) = dims.split_first() else { return visit(coordinates) };
+    for at in ranges[dim].clone() {
+        coordinates[dim] = at;
+        each(ranges, rest, coordinates, visit);
+    }
+}
