@@ -1,5 +1,11 @@
-//! From the graph of a model to machine code: differentiation, step functions, rewriting, lowering.
+//! From the graph of a model to machine code: differentiation, step functions, rewriting, lowering and
+//! the emission of a module. [`pipeline`] reads as one page.
 
 pub mod autodiff;
 pub mod composite;
+pub mod emit;
+pub mod lower;
+pub mod pipeline;
 pub mod step;
+
+pub use pipeline::{Compilation, CompileError, CompileOptions, CompiledFunction, FunctionKind, compile};

@@ -1,1 +1,7 @@
-//! 
+//! What the tests of the whole compiler share: running one function on every back end, random tensors
+//! and random graphs.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+pub mod harness;
+pub mod random_graph;

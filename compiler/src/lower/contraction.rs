@@ -1,0 +1,344 @@
+//! Schedules contractions: which axis runs in lanes, which in rows, what is parallel and in what order
+//! the reduction runs.
+//!
+//! Dense layers, convolutions and their gradients arrive here as a [`Product`]: axes with a stride in
+//! each of three operands. Three cases:
+//!
+//! - *plain*: the kept axes beside lanes and rows are the parallel space; each point reduces all.
+//! - *divided*: there are too few such points (a dense layer), so lanes and rows are cut into pieces.
+//! - *accumulating*: the reduction is long and the result small (the gradient of a kernel). The operands
+//!   are walked in blocks that stay in the nearest cache, the result is added to in memory. The batch is
+//!   cut into [`super::LowerOptions::max_parallel`] pieces with a result each, which are added in order;
+//!   a result too large for copies is divided among threads instead.
+
+use super::elementwise::temporary;
+use super::error::LowerError;
+use super::reduction::combine_pieces;
+use super::view::{View, view_of};
+use super::{Lowering, Place};
+use dlc_ir::{NodeId, Reduction};
+use dlc_kernel::{Body, BufferId, Contraction, ContractionDim, Kernel, Operand, Role, Split, Tap, Tile};
+use dlc_types::{DType, Dim, Shape};
+
+/// Batch that schedules are made for; they hold for every batch.
+const TYPICAL_BATCH: usize = 128;
+/// Points of the parallel space that keep all threads busy.
+const ENOUGH_POINTS: usize = 32;
+/// Bytes of both operands that one block of an accumulating reduction may touch: it is read once per
+/// tile, so it should stay in the nearest cache (32 to 48 KiB on the machines of today).
+const BLOCK_BYTES: usize = 32 << 10;
+/// Bytes of result copies above which an accumulating reduction divides the result instead.
+const COPIES_BYTES: usize = 8 << 20;
+/// Elements in one vector that tiles are chosen for.
+const LANES: usize = 4;
+
+/// One axis of a product.
+#[derive(Clone, Debug)]
+pub(crate) struct Axis {
+    pub(crate) name: &'static str,
+    pub(crate) extent: Dim,
+    /// Strides in lanes operand, rows operand, result.
+    pub(crate) strides: [i64; 3],
+    pub(crate) reduced: bool,
+}
+
+/// A sum of products over strided operands.
+#[derive(Clone, Debug)]
+pub(crate) struct Product {
+    pub(crate) axes: Vec<Axis>,
+    pub(crate) offsets: [i64; 3],
+    pub(crate) taps: Vec<Tap>,
+    /// Lanes operand and rows operand.
+    pub(crate) operands: [BufferId; 2],
+    /// Whether copies of the result may be made.
+    pub(crate) may_split: bool,
+}
+
+/// The view of an operand of a contraction.
+pub(crate) fn operand_view(lowering: &Lowering<'_>, id: NodeId) -> Result<View, LowerError> {
+    let layout_of = |node: NodeId| {
+        lowering.stored[node].then(|| lowering.places[node].as_ref().map(|place| &place.layout)).flatten()
+    };
+    view_of(lowering.function(), id, &layout_of)
+        .ok_or_else(|| LowerError::Internal(format!("operand {id} of a contraction has no view")))
+}
+
+/// Lowers a `contract`.
+pub(crate) fn lower_contract(
+    lowering: &mut Lowering<'_>,
+    id: NodeId,
+    contraction: &dlc_ir::Contraction,
+) -> Result<(), LowerError> {
+    let [left, right] = lowering.node(id).operands[..] else {
+        return Err(LowerError::Internal("contract takes two operands".to_owned()));
+    };
+    let (left_view, right_view) = (operand_view(lowering, left)?, operand_view(lowering, right)?);
+    let (left_shape, right_shape) = (lowering.ty(left).shape.clone(), lowering.ty(right).shape.clone());
+    let place = lowering.place(id)?.clone();
+    let mut axes = Vec::new();
+    let mut result_axis = 0..;
+    let mut next_stride = || result_axis.next().and_then(|axis: usize| place.layout.strides.get(axis).copied());
+    for &(l, r) in &contraction.batch {
+        let strides = [right_view.strides[r], left_view.strides[l], next_stride().unwrap_or(0)];
+        axes.push(Axis { name: "batch", extent: left_shape[l], strides, reduced: false });
+    }
+    for l in 0..left_shape.rank() {
+        if !contraction.batch.iter().chain(&contraction.contract).any(|pair| pair.0 == l) {
+            let strides = [0, left_view.strides[l], next_stride().unwrap_or(0)];
+            axes.push(Axis { name: "m", extent: left_shape[l], strides, reduced: false });
+        }
+    }
+    for r in 0..right_shape.rank() {
+        if !contraction.batch.iter().chain(&contraction.contract).any(|pair| pair.1 == r) {
+            let strides = [right_view.strides[r], 0, next_stride().unwrap_or(0)];
+            axes.push(Axis { name: "n", extent: right_shape[r], strides, reduced: false });
+        }
+    }
+    for &(l, r) in &contraction.contract {
+        let strides = [right_view.strides[r], left_view.strides[l], 0];
+        axes.push(Axis { name: "k", extent: left_shape[l], strides, reduced: true });
+    }
+    let product = Product {
+        axes,
+        offsets: [right_view.offset, left_view.offset, place.layout.origin],
+        taps: vec![Tap { lanes: 0, rows: 0 }],
+        operands: [lowering.place(right_view.base)?.buffer, lowering.place(left_view.base)?.buffer],
+        may_split: true,
+    };
+    let name = lowering.kernel_name(id, "contract");
+    lower_product(lowering, id, product, name)
+}
+
+/// Schedules a product into one kernel, and a second one that adds copies of the result.
+pub(crate) fn lower_product(
+    lowering: &mut Lowering<'_>,
+    id: NodeId,
+    mut product: Product,
+    name: String,
+) -> Result<(), LowerError> {
+    let dtype = lowering.ty(id).dtype;
+    if !matches!(dtype, DType::F32 | DType::F64) {
+        return Err(lowering.unsupported(id, format!("a contraction of {dtype}")));
+    }
+    product.axes.retain(|axis| axis.extent != Dim::Fixed(1));
+    merge(&mut product.axes);
+    let lanes = take_lanes(&mut product);
+    let rows = take_rows(&mut product.axes);
+    let tile = tile_for(lanes.extent, rows.extent);
+    let (mut reduced, mut kept): (Vec<Axis>, Vec<Axis>) = product.axes.drain(..).partition(|axis| axis.reduced);
+    reduced.sort_by_key(|axis| std::cmp::Reverse(axis.strides[0].abs().max(axis.strides[1].abs())));
+    kept.sort_by_key(|axis| std::cmp::Reverse(axis.strides[2].abs()));
+    let target = lowering.place(id)?.clone();
+    let points: usize = kept.iter().map(|axis| axis.extent.at(TYPICAL_BATCH)).product();
+    let long = reduced.len() >= 2 && reduced[0].extent.at(TYPICAL_BATCH) >= lowering.options.max_parallel;
+    let small_result = kept.iter().all(|axis| !axis.extent.is_batch()) && !rows.extent.is_batch();
+
+    let mut dims = Vec::new();
+    let mut pieces = None;
+    if long && small_result && points < 8 * ENOUGH_POINTS {
+        let copies = target.layout.elements * dtype.size() * lowering.options.max_parallel;
+        if product.may_split && copies <= COPIES_BYTES {
+            pieces = Some(lowering.options.max_parallel);
+        }
+        accumulate(&mut dims, reduced, kept, pieces, target.layout.elements, dtype);
+        let split = if pieces.is_none() { pieces_of(lanes.extent, tile.vectors * LANES, ENOUGH_POINTS, points) } else { None };
+        dims.push(dim(lanes, Role::Lanes, split));
+        dims.push(dim(rows, Role::Rows, None));
+    } else {
+        let lanes_split = pieces_of(lanes.extent, tile.vectors * LANES, ENOUGH_POINTS, points);
+        let points = points * lanes_split.map_or(1, |split| split.chunks);
+        let rows_split = pieces_of(rows.extent, tile.rows, ENOUGH_POINTS, points);
+        dims.extend(kept.into_iter().map(|axis| dim(axis, Role::Parallel, None)));
+        dims.push(dim(lanes, Role::Lanes, lanes_split));
+        dims.push(dim(rows, Role::Rows, rows_split));
+        dims.extend(reduced.into_iter().map(|axis| dim(axis, Role::Reduce, None)));
+    }
+    dims.sort_by_key(|dim| dim.role);
+    let mut offsets = product.offsets;
+    let mut result = target.buffer;
+    let partial = match pieces {
+        None => None,
+        Some(pieces) => {
+            let place = copies_of(lowering, id, &target, pieces, dtype, &name)?;
+            offsets[2] = 0;
+            result = place.buffer;
+            Some((place, pieces))
+        }
+    };
+    let contraction = Contraction { dims, offsets, taps: product.taps, accumulate: false, tile, epilogue: None };
+    let arguments = vec![product.operands[0], product.operands[1], result];
+    launch_contraction(lowering, id, contraction, arguments, dtype, name.clone());
+    if let Some((partial, pieces)) = partial {
+        combine_pieces(lowering, id, Reduction::Sum, &partial, pieces, &target, format!("{name}.combine"))?;
+    }
+    Ok(())
+}
+
+fn launch_contraction(
+    lowering: &mut Lowering<'_>,
+    id: NodeId,
+    contraction: Contraction,
+    arguments: Vec<BufferId>,
+    dtype: DType,
+    name: String,
+) {
+    let operand = |name: &str, writes: bool, reads: bool| Operand { name: name.to_owned(), dtype, writes, reads };
+    let adds = contraction.accumulate;
+    let operands = vec![operand("lanes", false, true), operand("rows", false, true), operand("result", true, adds)];
+    let space = contraction.space();
+    let kernel = Kernel { name, operands, space, body: Body::Contraction(contraction) };
+    lowering.launch(id, kernel, arguments);
+}
+
+/// A buffer for `pieces` copies of a result without border, one after the other.
+fn copies_of(
+    lowering: &mut Lowering<'_>,
+    id: NodeId,
+    target: &Place,
+    pieces: usize,
+    dtype: DType,
+    name: &str,
+) -> Result<Place, LowerError> {
+    let mut dims = vec![Dim::Fixed(pieces)];
+    dims.extend_from_slice(lowering.ty(id).shape.dims());
+    let order = std::iter::once(0).chain(target.layout.order.iter().map(|&axis| axis + 1)).collect();
+    temporary(lowering, &format!("{name}.pieces"), dtype, &Shape(dims), order)
+}
+
+fn accumulate(
+    dims: &mut Vec<ContractionDim>,
+    reduced: Vec<Axis>,
+    kept: Vec<Axis>,
+    pieces: Option<usize>,
+    result_elements: usize,
+    dtype: DType,
+) {
+    let last = reduced.len() - 1;
+    for (position, axis) in reduced.into_iter().enumerate() {
+        if position == 0 {
+            let split = pieces.map(|chunks| Split { chunks, align: 1, result_stride: result_elements as i64 });
+            dims.push(dim(axis, Role::ReduceOuter, split));
+            continue;
+        }
+        let step = (axis.strides[0].unsigned_abs() + axis.strides[1].unsigned_abs()) as usize * dtype.size();
+        let block = match axis.extent {
+            Dim::Fixed(length) if position < last => divisor_within(length, BLOCK_BYTES / step.max(1)),
+            other => other.at(1),
+        };
+        let blocks = axis.extent.at(1) / block.max(1);
+        if blocks > 1 {
+            let strides = axis.strides.map(|stride| stride * block as i64);
+            let outer = Axis { extent: Dim::Fixed(blocks), strides, ..axis.clone() };
+            dims.push(dim(outer, Role::ReduceOuter, None));
+            dims.push(dim(Axis { extent: Dim::Fixed(block), ..axis }, Role::Reduce, None));
+        } else {
+            dims.push(dim(axis, Role::Reduce, None));
+        }
+    }
+    let role = if pieces.is_some() { Role::Sequential } else { Role::Parallel };
+    dims.extend(kept.into_iter().map(|axis| dim(axis, role, None)));
+}
+
+/// The greatest divisor of a length that is at most `limit`, at least 1.
+fn divisor_within(length: usize, limit: usize) -> usize {
+    (1..=length.min(limit.max(1))).rev().find(|&divisor| length % divisor == 0).unwrap_or(1)
+}
+
+fn dim(axis: Axis, role: Role, split: Option<Split>) -> ContractionDim {
+    ContractionDim { name: axis.name.to_owned(), extent: axis.extent, role, strides: axis.strides, split }
+}
+
+/// Pieces of an axis such that there are enough points, each with a whole tile at least.
+fn pieces_of(extent: Dim, align: usize, enough: usize, points: usize) -> Option<Split> {
+    let tiles = extent.at(TYPICAL_BATCH).div_ceil(align);
+    let chunks = tiles.min(enough.div_ceil(points.max(1)));
+    (chunks > 1).then_some(Split { chunks, align, result_stride: 0 })
+}
+
+/// Makes one axis of two where the outer one continues the inner one in all operands.
+fn merge(axes: &mut Vec<Axis>) {
+    loop {
+        let pair = (0..axes.len()).flat_map(|outer| (0..axes.len()).map(move |inner| (outer, inner))).find(
+            |&(outer, inner)| {
+                let Dim::Fixed(length) = axes[inner].extent else { return false };
+                outer != inner
+                    && axes[outer].reduced == axes[inner].reduced
+                    && !axes[outer].extent.is_batch()
+                    && (0..3).all(|operand| {
+                        axes[outer].strides[operand] == axes[inner].strides[operand] * length as i64
+                    })
+            },
+        );
+        let Some((outer, inner)) = pair else { return };
+        let Some(extent) = axes[outer].extent.times(axes[inner].extent) else { return };
+        axes[inner].extent = extent;
+        axes.remove(outer);
+    }
+}
+
+/// The axis that runs in lanes: kept, in one operand only, at stride 1 there and in the result. Where
+/// it lies in the rows operand, the operands change places.
+fn take_lanes(product: &mut Product) -> Axis {
+    let place = |axis: &Axis| match axis.strides {
+        [a, 0, _] if a != 0 => Some(0),
+        [0, b, _] if b != 0 => Some(1),
+        _ => None,
+    };
+    let score = |axis: &Axis| {
+        let side = place(axis)?;
+        (!axis.reduced).then(|| {
+            let contiguous = axis.strides[side] == 1 && axis.strides[2] == 1;
+            (contiguous, axis.strides[2] == 1, side == 0, axis.extent.at(TYPICAL_BATCH))
+        })
+    };
+    let best = (0..product.axes.len())
+        .filter_map(|position| score(&product.axes[position]).map(|score| (score, position)))
+        .max();
+    let Some((_, position)) = best else {
+        return Axis { name: "lane", extent: Dim::Fixed(1), strides: [1, 0, 1], reduced: false };
+    };
+    let mut axis = product.axes.remove(position);
+    if place(&axis) == Some(1) {
+        axis.strides.swap(0, 1);
+        product.axes.iter_mut().for_each(|axis| axis.strides.swap(0, 1));
+        product.offsets.swap(0, 1);
+        product.operands.swap(0, 1);
+        product.taps.iter_mut().for_each(|tap| std::mem::swap(&mut tap.lanes, &mut tap.rows));
+    }
+    axis
+}
+
+/// The axis that runs in rows: kept, in the rows operand only; of those long enough for a tile the one
+/// whose elements lie nearest.
+fn take_rows(axes: &mut Vec<Axis>) -> Axis {
+    let score = |axis: &Axis| {
+        let length = axis.extent.at(TYPICAL_BATCH);
+        (length.min(LANES), std::cmp::Reverse(axis.strides[1].abs()), length)
+    };
+    let best = (0..axes.len())
+        .filter(|&position| {
+            let axis = &axes[position];
+            !axis.reduced && axis.strides[0] == 0 && axis.strides[1] != 0
+        })
+        .max_by_key(|&position| score(&axes[position]));
+    match best {
+        Some(position) => axes.remove(position),
+        None => Axis { name: "row", extent: Dim::Fixed(1), strides: [0, 0, 0], reduced: false },
+    }
+}
+
+/// The register tile: of the tiles that fit 16 vector registers with their operands, the one with the
+/// best use of lanes and rows and the fewest loads per multiply-add.
+fn tile_for(lanes: Dim, rows: Dim) -> Tile {
+    let vectors = lanes.at(TYPICAL_BATCH).div_ceil(LANES);
+    let rows = rows.at(TYPICAL_BATCH);
+    let candidates = [(2, 6), (2, 5), (2, 4), (3, 4), (3, 3), (4, 3), (4, 2), (1, 8), (1, 6), (1, 4), (4, 1), (2, 3), (2, 2), (3, 2), (2, 1), (1, 2), (1, 1)];
+    let cost = |&(v, r): &(usize, usize)| {
+        let covered = (vectors.div_ceil(v) * v * rows.div_ceil(r) * r) as f64 / (vectors * rows) as f64;
+        let loads = (v + r) as f64 / (v * r) as f64;
+        let latency = (8.0 / (v * r) as f64).max(1.0);
+        covered * (1.0 + 0.3 * loads) * latency
+    };
+    let best = candidates.iter().min_by(|a, b| cost(a).total_cmp(&cost(b)));
+    best.map_or(Tile { vectors: 1, rows: 1 }, |&(vectors, rows)| Tile { vectors, rows })
+}

@@ -1,0 +1,182 @@
+//! Convolutions as contractions.
+//!
+//! Every tap of the kernel is a pair of offsets, or, where the "kernel" is as large as an image (the
+//! gradient of a kernel), its axes are axes of the reduction. Padding is found as zeros in the input's
+//! border, dilation and stride are factors of strides, and a dilated input is divided into phases
+//! (see [`super::window`]), each a contraction of its own.
+
+use super::contraction::{Axis, Product, lower_product, operand_view};
+use super::elementwise::element_kernel;
+use super::error::LowerError;
+use super::prepare::merged_groups;
+use super::view::View;
+use super::window::{Phase, phases};
+use super::Lowering;
+use dlc_ir::{Convolution, NodeId};
+use dlc_kernel::Tap;
+use dlc_types::{Dim, Shape};
+
+/// Lowers a `convolve`.
+pub(crate) fn lower_convolve(
+    lowering: &mut Lowering<'_>,
+    id: NodeId,
+    convolution: &Convolution,
+) -> Result<(), LowerError> {
+    let spatial = convolution.strides.len();
+    let shape = lowering.ty(id).shape.clone();
+    let kernel_shape = lowering.ty(lowering.node(id).operands[1]).shape.clone();
+    let fixed = |dim: Dim| dim.fixed().ok_or_else(|| lowering.unsupported(id, "a convolution along the batch"));
+    let mut per_axis = Vec::new();
+    for axis in 0..spatial {
+        per_axis.push(phases(convolution, axis, fixed(shape[axis + 2])?, fixed(kernel_shape[axis + 2])?));
+    }
+    let combinations = product_of(&per_axis);
+    let single = combinations.len() == 1;
+    for combination in combinations {
+        if combination.iter().any(|phase| phase.taps.is_empty()) {
+            fill_zero(lowering, id, &combination)?;
+        } else {
+            let product = phase_product(lowering, id, convolution, &combination, single)?;
+            let name = lowering.kernel_name(id, "convolve");
+            lower_product(lowering, id, product, name)?;
+        }
+    }
+    Ok(())
+}
+
+/// All ways to take one phase of every axis.
+fn product_of(per_axis: &[Vec<Phase>]) -> Vec<Vec<&Phase>> {
+    per_axis.iter().fold(vec![Vec::new()], |combinations, choices| {
+        combinations
+            .iter()
+            .flat_map(|combination: &Vec<&Phase>| {
+                choices.iter().map(move |choice| combination.iter().copied().chain([choice]).collect())
+            })
+            .collect()
+    })
+}
+
+/// The input's view with strides per (group, channel within the group) instead of per channel.
+struct InputView {
+    view: View,
+    group: i64,
+    channel: i64,
+}
+
+fn input_view(lowering: &Lowering<'_>, input: NodeId, groups: usize, channels: Dim) -> Result<InputView, LowerError> {
+    if groups > 1
+        && let Some(split) = merged_groups(lowering.prepared, input, groups)
+    {
+        let mut view = operand_view(lowering, split)?;
+        let group = view.strides.remove(1);
+        let channel = view.strides[1];
+        return Ok(InputView { view, group, channel });
+    }
+    let view = operand_view(lowering, input)?;
+    let channel = view.strides[1];
+    let per_group = match channels {
+        Dim::Fixed(count) => count as i64,
+        Dim::Batch(_) if groups == 1 => 0,
+        Dim::Batch(_) => {
+            return Err(LowerError::Internal("a grouped reduction over the batch that is no merge".to_owned()));
+        }
+    };
+    Ok(InputView { group: channel * per_group, channel, view })
+}
+
+fn phase_product(
+    lowering: &Lowering<'_>,
+    id: NodeId,
+    convolution: &Convolution,
+    combination: &[&Phase],
+    single: bool,
+) -> Result<Product, LowerError> {
+    let [input, kernel] = lowering.node(id).operands[..] else {
+        return Err(LowerError::Internal("convolve takes two operands".to_owned()));
+    };
+    let shape = &lowering.ty(id).shape;
+    let kernel_shape = &lowering.ty(kernel).shape;
+    let channels = kernel_shape[1];
+    let input = input_view(lowering, input, convolution.groups, channels)?;
+    let kernel = operand_view(lowering, kernel)?;
+    let result = lowering.place(id)?;
+    let groups = convolution.groups;
+    let outputs = match shape[1] {
+        Dim::Fixed(count) => Dim::Fixed(count / groups),
+        batch if groups == 1 => batch,
+        Dim::Batch(scale) => Dim::Batch(scale / groups),
+    };
+    let per_group = outputs.fixed().unwrap_or(0) as i64;
+    let y = &result.layout.strides;
+    let mut axes = vec![
+        Axis { name: "n", extent: shape[0], strides: [0, input.view.strides[0], y[0]], reduced: false },
+        Axis {
+            name: "g",
+            extent: Dim::Fixed(groups),
+            strides: [kernel.strides[0] * per_group, input.group, y[1] * per_group],
+            reduced: false,
+        },
+        Axis { name: "o", extent: outputs, strides: [kernel.strides[0], 0, y[1]], reduced: false },
+        Axis { name: "c", extent: channels, strides: [kernel.strides[1], input.channel, 0], reduced: true },
+    ];
+    let mut offsets = [kernel.offset, input.view.offset, result.layout.origin];
+    let listed = !channels.is_batch();
+    let mut taps = vec![Tap { lanes: 0, rows: 0 }];
+    for (axis, phase) in combination.iter().enumerate() {
+        let (x, w) = (input.view.strides[axis + 2], kernel.strides[axis + 2]);
+        offsets[2] += phase.first as i64 * y[axis + 2];
+        axes.push(Axis {
+            name: OUTPUT_NAMES[axis.min(2)],
+            extent: Dim::Fixed(phase.count),
+            strides: [0, x * phase.input_step, y[axis + 2] * phase.step as i64],
+            reduced: false,
+        });
+        if listed {
+            taps = taps
+                .iter()
+                .flat_map(|tap| {
+                    phase.taps.iter().map(move |&(number, place)| Tap {
+                        lanes: tap.lanes + number as i64 * w,
+                        rows: tap.rows + place * x,
+                    })
+                })
+                .collect();
+        } else {
+            let (first, place) = phase.taps[0];
+            let step = phase.taps.get(1).map_or((0, 0), |&(second, next)| (second - first, next - place));
+            offsets[0] += first as i64 * w;
+            offsets[1] += place * x;
+            axes.push(Axis {
+                name: TAP_NAMES[axis.min(2)],
+                extent: Dim::Fixed(phase.taps.len()),
+                strides: [step.0 as i64 * w, step.1 * x, 0],
+                reduced: true,
+            });
+        }
+    }
+    let operands = [lowering.place(kernel.base)?.buffer, lowering.place(input.view.base)?.buffer];
+    Ok(Product { axes, offsets, taps, operands, may_split: single })
+}
+
+const OUTPUT_NAMES: [&str; 3] = ["p", "q", "z"];
+const TAP_NAMES: [&str; 3] = ["r", "s", "t"];
+
+/// Outputs of a phase that no tap reaches are zero.
+fn fill_zero(lowering: &mut Lowering<'_>, id: NodeId, combination: &[&Phase]) -> Result<(), LowerError> {
+    let shape = lowering.ty(id).shape.clone();
+    let dtype = lowering.ty(id).dtype;
+    let mut dims = shape.dims()[..2].to_vec();
+    dims.extend(combination.iter().map(|phase| Dim::Fixed(phase.count)));
+    let order = lowering.place(id)?.layout.order.clone();
+    let name = lowering.kernel_name(id, "convolve.zero");
+    let (kernel, arguments) = element_kernel(lowering, None, name, &Shape(dims), &order, &|emitter, at| {
+        let mut target = at.to_vec();
+        for (axis, phase) in combination.iter().enumerate() {
+            target[axis + 2] = at[axis + 2].times(phase.step as i64).offset(phase.first as i64);
+        }
+        let zero = emitter.nest.number(dtype, 0.0);
+        emitter.store(id, &target, zero)
+    })?;
+    lowering.launch(id, kernel, arguments);
+    Ok(())
+}

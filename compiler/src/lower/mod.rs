@@ -1,0 +1,253 @@
+//! Lowering: from a graph of tensors to a program of kernels.
+//!
+//! Input: a verified function without composite ops. Output: a [`Program`] with memory planned and
+//! barriers set, and the place of every stored value. Stages, each a module:
+//!
+//! ```text
+//! prepare      copies where a contraction cannot read in place
+//! materialize  which values get a buffer; the others are computed where they are used
+//! orders       order of axes and border of zeros of every buffer
+//! elementwise, reduction, sliding, movement, indexing, contraction, convolution
+//!              one or more kernels for every stored value
+//! schedule     updates of parameters and states last; barriers
+//! memory       places in the arena
+//! ```
+//!
+//! Lowering never looks at the machine: lanes, registers and instructions are the code generators'.
+
+mod contraction;
+mod convolution;
+mod elementwise;
+mod error;
+mod expression;
+mod indexing;
+mod layout;
+mod materialize;
+mod memory;
+mod movement;
+mod nest;
+mod orders;
+mod prepare;
+mod reduction;
+mod schedule;
+mod sliding;
+mod storage;
+mod view;
+mod window;
+
+pub use error::LowerError;
+pub use layout::Layout;
+pub use orders::PersistentOrders;
+pub use storage::{Constants, PersistentPlaces};
+
+use dlc_ir::{Function, Node, NodeId, Op, Output, OutputRole};
+use dlc_kernel::{BufferId, Kernel, KernelId, Launch, Program};
+use dlc_types::{IndexVec, TensorType};
+use prepare::Prepared;
+use std::collections::BTreeMap;
+
+/// What lowering may choose by.
+#[derive(Clone, Debug)]
+pub struct LowerOptions {
+    /// Greatest batch.
+    pub batch_max: usize,
+    /// Into how many pieces a long reduction is split. Part of the numbers' definition: it does not
+    /// follow the number of threads.
+    pub max_parallel: usize,
+    /// Gives every value a place of its own, so that all of them can be looked at after a run.
+    pub keep_all: bool,
+}
+
+/// A lowered function.
+#[derive(Clone, Debug)]
+pub struct Lowered {
+    /// Kernels and launches.
+    pub program: Program,
+    /// The function that was lowered, copies included.
+    pub function: Function,
+    /// Where the stored values lie, in order of nodes; values that a launch overwrites in place are
+    /// those of outputs with role parameter or state.
+    pub values: BTreeMap<NodeId, (BufferId, Layout)>,
+    /// Inputs in the order of their bindings.
+    pub inputs: Vec<(String, TensorType)>,
+    /// Outputs in the order of their bindings, which follow those of the inputs.
+    pub outputs: Vec<(OutputRole, String, TensorType)>,
+    /// For every launch, the value that it computes or helps to compute.
+    pub purposes: Vec<NodeId>,
+}
+
+/// A place of a stored value.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    pub(crate) buffer: BufferId,
+    pub(crate) layout: Layout,
+}
+
+/// Everything that the stages share.
+pub(crate) struct Lowering<'a> {
+    pub(crate) prepared: &'a Prepared,
+    pub(crate) options: &'a LowerOptions,
+    pub(crate) stored: IndexVec<NodeId, bool>,
+    pub(crate) places: IndexVec<NodeId, Option<Place>>,
+    pub(crate) program: Program,
+    pub(crate) purposes: Vec<NodeId>,
+    pub(crate) kernel_names: BTreeMap<String, usize>,
+    /// Layouts of parameters and states by name.
+    pub(crate) persistent_layouts: BTreeMap<String, Layout>,
+}
+
+impl Lowering<'_> {
+    pub(crate) fn function(&self) -> &Function {
+        &self.prepared.function
+    }
+
+    pub(crate) fn node(&self, id: NodeId) -> &Node {
+        &self.prepared.function.nodes[id]
+    }
+
+    pub(crate) fn ty(&self, id: NodeId) -> &TensorType {
+        self.prepared.function.tensor_type(id)
+    }
+
+    pub(crate) fn place(&self, id: NodeId) -> Result<&Place, LowerError> {
+        self.places[id].as_ref().ok_or_else(|| LowerError::Internal(format!("value {id} has no place")))
+    }
+
+    pub(crate) fn unsupported(&self, id: NodeId, what: impl Into<String>) -> LowerError {
+        LowerError::Unsupported { origin: self.origin(id), what: what.into() }
+    }
+
+    pub(crate) fn origin(&self, id: NodeId) -> String {
+        let path = &self.node(id).origin.path;
+        if path.is_empty() { self.node(id).op.name().to_owned() } else { path.clone() }
+    }
+
+    /// A name for a kernel that computes a value: its layer, its op and a number where that repeats.
+    pub(crate) fn kernel_name(&mut self, id: NodeId, purpose: &str) -> String {
+        let path = &self.node(id).origin.path;
+        let stem = if path.is_empty() { purpose.to_owned() } else { format!("{path}.{purpose}") };
+        let count = self.kernel_names.entry(stem.clone()).or_insert(0);
+        *count += 1;
+        if *count == 1 { stem } else { format!("{stem}#{count}") }
+    }
+
+    /// Adds a kernel and its one launch.
+    pub(crate) fn launch(&mut self, purpose: NodeId, kernel: Kernel, arguments: Vec<BufferId>) -> KernelId {
+        let kernel = self.program.kernels.push(kernel);
+        self.program.launches.push(Launch { kernel, arguments, barrier: true });
+        self.purposes.push(purpose);
+        kernel
+    }
+}
+
+/// The orders that one function would like its parameters and states to have.
+pub fn wished_persistent_orders(function: &Function) -> PersistentOrders {
+    let prepared = prepare::prepare(function);
+    let orders = orders::wished_orders(&prepared, &PersistentOrders::new());
+    let mut result = PersistentOrders::new();
+    for (id, node) in prepared.function.nodes.iter() {
+        if let (Op::Parameter { name } | Op::State { name }, Some(order)) = (&node.op, &orders[id]) {
+            result.insert(name.clone(), order.clone());
+        }
+    }
+    result
+}
+
+/// Lowers a function.
+pub fn lower(
+    function: &Function,
+    options: &LowerOptions,
+    persistent: &PersistentPlaces,
+    constants: &mut Constants,
+) -> Result<Lowered, LowerError> {
+    let prepared = prepare::prepare(&function.without_dead_nodes());
+    let stored = materialize::materialize(&prepared);
+    let mut lowering = Lowering {
+        places: prepared.function.nodes.indices().map(|_| None).collect(),
+        prepared: &prepared,
+        options,
+        stored,
+        program: Program { name: function.name.clone(), ..Program::default() },
+        purposes: Vec::new(),
+        kernel_names: BTreeMap::new(),
+        persistent_layouts: persistent
+            .places
+            .iter()
+            .map(|(name, (_, _, layout))| (name.clone(), layout.clone()))
+            .collect(),
+    };
+    let outputs = storage::assign(&mut lowering, persistent, constants)?;
+    for id in schedule::order(&lowering, &outputs) {
+        lower_value(&mut lowering, id)?;
+    }
+    for (output, buffer) in &outputs.copies {
+        elementwise::copy_to_output(&mut lowering, output, *buffer)?;
+    }
+    let Lowering { mut program, purposes, places, .. } = lowering;
+    memory::plan(&mut program, options.keep_all)?;
+    schedule::set_barriers(&mut program);
+    let values = places.iter().filter_map(|(id, place)| {
+        place.as_ref().map(|place| (id, (place.buffer, place.layout.clone())))
+    });
+    Ok(Lowered {
+        values: values.collect(),
+        program,
+        inputs: outputs.inputs,
+        outputs: prepared
+            .function
+            .outputs
+            .iter()
+            .filter(|output| !is_persistent(output))
+            .map(|output| {
+                let ty = prepared.function.tensor_type(output.value).clone();
+                (output.role, output.name.clone(), ty)
+            })
+            .collect(),
+        function: prepared.function.clone(),
+        purposes,
+    })
+}
+
+/// Whether an output is the next value of a parameter or state.
+pub(crate) fn is_persistent(output: &Output) -> bool {
+    matches!(output.role, OutputRole::Parameter | OutputRole::State)
+}
+
+/// The kernels that compute one stored value.
+fn lower_value(lowering: &mut Lowering<'_>, id: NodeId) -> Result<(), LowerError> {
+    storage::fill_halo(lowering, id)?;
+    match lowering.node(id).op.clone() {
+        Op::Input { .. } | Op::Parameter { .. } | Op::State { .. } => Ok(()),
+        Op::Constant(literal) if literal.ty.shape.rank() > 0 => Ok(()),
+        Op::Reduce { kind, axes } => reduction::lower_reduce(lowering, id, kind, &axes),
+        Op::ArgReduce { kind, axis } => reduction::lower_arg_reduce(lowering, id, kind, axis),
+        Op::CumulativeSum { axis, reverse } => movement::lower_cumulative_sum(lowering, id, axis, reverse),
+        Op::Concat { axis } => movement::lower_concat(lowering, id, axis),
+        Op::Contract(contraction) => contraction::lower_contract(lowering, id, &contraction),
+        Op::Convolve(convolution) => convolution::lower_convolve(lowering, id, &convolution),
+        Op::ReduceWindow { kind, window } => sliding::lower_reduce_window(lowering, id, kind, &window),
+        Op::WindowArgMax { window } => sliding::lower_window_arg_max(lowering, id, &window),
+        Op::WindowScatter { window } => sliding::lower_window_scatter(lowering, id, &window),
+        Op::ScatterAdd { axis } => indexing::lower_scatter_add(lowering, id, axis),
+        Op::BatchNorm { .. } | Op::Softmax { .. } | Op::LogSoftmax { .. } | Op::Project(_) => {
+            Err(LowerError::Internal(format!("composite op {} reached lowering", lowering.node(id).op.name())))
+        }
+        Op::Constant(_)
+        | Op::Iota { .. }
+        | Op::Extent(_)
+        | Op::Random { .. }
+        | Op::Unary(_)
+        | Op::Binary(_)
+        | Op::Compare(_)
+        | Op::Select
+        | Op::Cast(_)
+        | Op::Broadcast { .. }
+        | Op::Reshape
+        | Op::Transpose { .. }
+        | Op::Slice { .. }
+        | Op::Pad { .. }
+        | Op::Dilate { .. }
+        | Op::Reverse { .. }
+        | Op::Gather { .. } => elementwise::lower_elementwise(lowering, id),
+    }
+}

@@ -1,0 +1,162 @@
+//! Chooses the order of axes and the border of every stored value.
+//!
+//! Input: the prepared function and which of its values are stored. Output: an order and a halo per
+//! value. Convolutions want channels innermost, kernels want output channels innermost; these wishes
+//! spread through elementwise ops to values of the same shape, so that no reorder stands between
+//! layers. Whatever has no wish is row-major. Inputs of the function are always row-major: that is the
+//! contract with the caller.
+
+use super::layout::{channels_last, kernel_order};
+use super::prepare::{Prepared, base_axis};
+use super::window::convolution_reach;
+use dlc_ir::{NodeId, Op, Type};
+use dlc_types::IndexVec;
+use std::collections::BTreeMap;
+
+/// Orders of parameters and states by name, shared by all functions of a model.
+pub type PersistentOrders = BTreeMap<String, Vec<usize>>;
+
+/// The wish of every value for an order of its axes.
+pub fn wished_orders(prepared: &Prepared, fixed: &PersistentOrders) -> IndexVec<NodeId, Option<Vec<usize>>> {
+    let function = &prepared.function;
+    let mut orders: IndexVec<NodeId, Option<Vec<usize>>> = function.nodes.indices().map(|_| None).collect();
+    for (id, node) in function.nodes.iter() {
+        match &node.op {
+            Op::Input { .. } => orders[id] = plain(prepared, id),
+            Op::Parameter { name } | Op::State { name } => orders[id] = fixed.get(name).cloned(),
+            _ => {}
+        }
+    }
+    for (id, node) in function.nodes.iter() {
+        seed_orders(prepared, id, &node.op, &node.operands, &mut orders);
+    }
+    for _ in 0..3 {
+        for id in function.nodes.indices() {
+            spread_forward(prepared, id, &mut orders);
+        }
+        for id in function.nodes.indices().rev() {
+            spread_backward(prepared, id, &mut orders);
+        }
+    }
+    orders
+}
+
+fn plain(prepared: &Prepared, node: NodeId) -> Option<Vec<usize>> {
+    rank(prepared, node).map(|rank| (0..rank).collect())
+}
+
+fn rank(prepared: &Prepared, node: NodeId) -> Option<usize> {
+    prepared.function.nodes[node].ty.tensor().map(|ty| ty.shape.rank())
+}
+
+fn seed_orders(
+    prepared: &Prepared,
+    id: NodeId,
+    op: &Op,
+    operands: &[NodeId],
+    orders: &mut IndexVec<NodeId, Option<Vec<usize>>>,
+) {
+    let mut wish = |node: NodeId, order: Vec<usize>| {
+        if orders[node].is_none() {
+            orders[node] = Some(order);
+        }
+    };
+    match op {
+        Op::Convolve(_) => {
+            let Some(rank) = rank(prepared, id) else { return };
+            if prepared.is_base(operands[0]) {
+                wish(operands[0], channels_last(rank));
+            }
+            let plain_kernel = prepared.is_base(operands[1]);
+            if plain_kernel {
+                wish(operands[1], kernel_order(rank));
+            }
+            // The gradient of a kernel has taps for space and is used beside the kernel.
+            let result = if plain_kernel { channels_last(rank) } else { (2..rank).chain([0, 1]).collect() };
+            wish(id, result);
+        }
+        Op::ReduceWindow { window, .. } | Op::WindowArgMax { window } | Op::WindowScatter { window }
+            if window.sizes.len() > 2 && window.sizes[..2] == [1, 1] =>
+        {
+            wish(id, channels_last(window.sizes.len()));
+            wish(operands[0], channels_last(window.sizes.len()));
+        }
+        _ => {
+            if let Some(Some(order)) = prepared.copies.get(&id) {
+                wish(id, order.clone());
+            }
+        }
+    }
+}
+
+/// Takes the order of an operand of the same shape, or its permuted order.
+fn spread_forward(prepared: &Prepared, id: NodeId, orders: &mut IndexVec<NodeId, Option<Vec<usize>>>) {
+    if orders[id].is_some() {
+        return;
+    }
+    let node = &prepared.function.nodes[id];
+    for &operand in &node.operands {
+        let Some(order) = orders[operand].clone() else { continue };
+        if let Op::Transpose { permutation } = &node.op {
+            let inverse: Option<Vec<usize>> = order
+                .iter()
+                .map(|&axis| permutation.iter().position(|&source| source == axis))
+                .collect();
+            orders[id] = inverse;
+            return;
+        }
+        let external_input = matches!(prepared.function.nodes[operand].op, Op::Input { .. });
+        if !external_input && keeps_axes(prepared, id, operand) {
+            orders[id] = Some(order);
+            return;
+        }
+    }
+}
+
+fn spread_backward(prepared: &Prepared, id: NodeId, orders: &mut IndexVec<NodeId, Option<Vec<usize>>>) {
+    let Some(order) = orders[id].clone() else { return };
+    let node = &prepared.function.nodes[id];
+    for &operand in &node.operands {
+        if orders[operand].is_some() {
+            continue;
+        }
+        if let Op::Transpose { permutation } = &node.op {
+            orders[operand] = Some(order.iter().map(|&axis| permutation[axis]).collect());
+        } else if keeps_axes(prepared, id, operand) {
+            orders[operand] = Some(order.clone());
+        }
+    }
+}
+
+/// Whether axis `i` of the operand runs along axis `i` of the result.
+fn keeps_axes(prepared: &Prepared, id: NodeId, operand: NodeId) -> bool {
+    let function = &prepared.function;
+    let (Type::Tensor(from), Type::Tensor(to)) = (&function.nodes[operand].ty, &function.nodes[id].ty) else {
+        return false;
+    };
+    let op = &function.nodes[id].op;
+    let same_rank = from.shape.rank() == to.shape.rank() && from.shape.rank() > 0;
+    let by_place = op.is_elementwise()
+        || matches!(op, Op::Slice { .. } | Op::Pad { .. } | Op::Dilate { .. } | Op::Reverse { .. })
+        || matches!(op, Op::Concat { .. } | Op::CumulativeSum { .. });
+    same_rank && (by_place || (matches!(op, Op::Reshape) && from.shape == to.shape))
+}
+
+/// The border of every value: the greatest that any convolution reading it asks for.
+pub fn halos(prepared: &Prepared) -> BTreeMap<NodeId, Vec<(usize, usize)>> {
+    let mut halos: BTreeMap<NodeId, Vec<(usize, usize)>> = BTreeMap::new();
+    for (id, node) in prepared.function.nodes.iter() {
+        let Op::Convolve(convolution) = &node.op else { continue };
+        let input = node.operands[0];
+        let base = prepared.base(input);
+        let Some(rank) = rank(prepared, base) else { continue };
+        let reach = convolution_reach(&prepared.function, id, convolution);
+        let halo = halos.entry(base).or_insert_with(|| vec![(0, 0); rank]);
+        for (spatial, &(low, high)) in reach.iter().enumerate() {
+            if let Some(axis) = base_axis(prepared, input, spatial + 2) {
+                halo[axis] = (halo[axis].0.max(low), halo[axis].1.max(high));
+            }
+        }
+    }
+    halos
+}

@@ -1,0 +1,202 @@
+//! Puts copies where a contraction cannot read its operand in place.
+//!
+//! Input: a verified function without composite ops. Output: the same function with some operands of
+//! contractions and convolutions copied (an identity reshape, listed in [`Prepared::copies`]). Stands
+//! before layouts are chosen, because each copy is a value with a layout of its own.
+//!
+//! A convolution reads its input through transposes of a value that we lay out ourselves, since the
+//! zeros around the input belong to that value's buffer; inputs of the function, parameters and
+//! constants have no such border. Its kernel must have output channels innermost. A contraction reads
+//! through any view, but the last axis of its result must be innermost in the operand it comes from.
+
+use super::view::base_of;
+use dlc_ir::{Contraction, Function, Node, NodeId, Op};
+use dlc_types::{Dim, Shape};
+use std::collections::BTreeMap;
+
+/// A function with the copies that lowering asked for.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    /// The function.
+    pub function: Function,
+    /// Identity reshapes that are copies, with the order of axes that each must have, if any.
+    pub copies: BTreeMap<NodeId, Option<Vec<usize>>>,
+}
+
+impl Prepared {
+    /// Whether a value is more than a view of another: a copy, or no movement op at all.
+    pub fn is_base(&self, node: NodeId) -> bool {
+        self.copies.contains_key(&node) || !is_movement(&self.function.nodes[node].op)
+    }
+}
+
+/// Whether an op only shows its operand through other strides.
+pub fn is_movement(op: &Op) -> bool {
+    matches!(op, Op::Transpose { .. } | Op::Reverse { .. } | Op::Slice { .. } | Op::Reshape | Op::Broadcast { .. })
+}
+
+/// Copies operands where needed.
+pub fn prepare(function: &Function) -> Prepared {
+    let empty = Function { name: function.name.clone(), ..Function::default() };
+    let mut prepared = Prepared { function: empty, copies: BTreeMap::new() };
+    let mut moved: BTreeMap<NodeId, NodeId> = BTreeMap::new();
+    for (id, node) in function.nodes.iter() {
+        let mut operands: Vec<NodeId> = node.operands.iter().map(|operand| moved[operand]).collect();
+        match &node.op {
+            Op::Convolve(convolution) => {
+                if !input_is_readable(&prepared, operands[0], convolution.groups) {
+                    operands[0] = prepared.copy(operands[0], None);
+                }
+                if !kernel_is_readable(&prepared, operands[1]) {
+                    operands[1] = prepared.copy(operands[1], None);
+                }
+            }
+            Op::Contract(contraction) => prepare_contraction(&mut prepared, contraction, &mut operands),
+            _ => {}
+        }
+        moved.insert(id, prepared.function.nodes.push(Node { operands, ..node.clone() }));
+    }
+    for output in &function.outputs {
+        let value = moved[&output.value];
+        prepared.function.outputs.push(dlc_ir::Output { value, ..output.clone() });
+    }
+    prepared
+}
+
+impl Prepared {
+    fn copy(&mut self, node: NodeId, order: Option<Vec<usize>>) -> NodeId {
+        let Node { ty, origin, .. } = self.function.nodes[node].clone();
+        let copy = self.function.nodes.push(Node { op: Op::Reshape, operands: vec![node], ty, origin });
+        self.copies.insert(copy, order);
+        copy
+    }
+
+    /// The value whose buffer a view shows.
+    pub fn base(&self, node: NodeId) -> NodeId {
+        base_of(&self.function, node, &|node| self.is_base(node))
+    }
+
+    fn shape(&self, node: NodeId) -> &Shape {
+        &self.function.tensor_type(node).shape
+    }
+}
+
+fn input_is_readable(prepared: &Prepared, input: NodeId, groups: usize) -> bool {
+    let base = prepared.base(input);
+    let op = &prepared.function.nodes[base].op;
+    if op.is_external() || matches!(op, Op::Constant(_)) {
+        return false;
+    }
+    let rank = prepared.shape(input).rank();
+    let spatial_axes_are_kept = (2..rank).all(|axis| base_axis(prepared, input, axis).is_some());
+    let channels_are_told = groups == 1 || channels_can_split(prepared, input, groups);
+    spatial_axes_are_kept && channels_are_told && base_axis(prepared, input, 1).is_some() | (groups > 1)
+}
+
+/// The axis of the base that an axis of a view is, if the way there is by transposes and by reshapes
+/// that leave the trailing axes alone.
+pub fn base_axis(prepared: &Prepared, node: NodeId, axis: usize) -> Option<usize> {
+    if prepared.is_base(node) {
+        return Some(axis);
+    }
+    let operand = prepared.function.nodes[node].operands[0];
+    match &prepared.function.nodes[node].op {
+        Op::Transpose { permutation } => base_axis(prepared, operand, permutation[axis]),
+        Op::Reshape => {
+            let (from, to) = (prepared.shape(operand), prepared.shape(node));
+            let trailing = to.rank() - axis;
+            let same = trailing <= from.rank() && from.dims()[from.rank() - trailing..] == to.dims()[axis..];
+            if same { base_axis(prepared, operand, from.rank() - trailing) } else { None }
+        }
+        _ => None,
+    }
+}
+
+/// Whether the channel axis of a grouped convolution's input can be told as (group, channel): it is a
+/// plain axis, or made by a reshape that merges just these two.
+fn channels_can_split(prepared: &Prepared, input: NodeId, groups: usize) -> bool {
+    base_axis(prepared, input, 1).is_some() || merged_groups(prepared, input, groups).is_some()
+}
+
+/// The operand of the reshape that merged `groups` with the channels of each group, if that is how the
+/// channel axis of `input` came about.
+pub fn merged_groups(prepared: &Prepared, input: NodeId, groups: usize) -> Option<NodeId> {
+    let node = &prepared.function.nodes[input];
+    if prepared.is_base(input) || !matches!(node.op, Op::Reshape) {
+        return None;
+    }
+    let shape = prepared.shape(input);
+    let operand = node.operands[0];
+    let from = prepared.shape(operand);
+    let fits = from.rank() == shape.rank() + 1
+        && from[0] == shape[0]
+        && from[1] == Dim::Fixed(groups)
+        && from.dims()[3..] == shape.dims()[2..];
+    fits.then_some(operand)
+}
+
+fn kernel_is_readable(prepared: &Prepared, kernel: NodeId) -> bool {
+    let base = prepared.base(kernel);
+    let op = &prepared.function.nodes[base].op;
+    if base == kernel {
+        return !matches!(op, Op::Input { .. } | Op::Constant(_));
+    }
+    let rank = prepared.shape(kernel).rank();
+    !op.is_external()
+        && !matches!(op, Op::Constant(_))
+        && (0..rank).all(|axis| base_axis(prepared, kernel, axis).is_some())
+        && base_axis(prepared, kernel, 0) == Some(1)
+}
+
+fn prepare_contraction(prepared: &mut Prepared, contraction: &Contraction, operands: &mut [NodeId]) {
+    let reshaped = |prepared: &Prepared, node: NodeId| {
+        let mut current = node;
+        while !prepared.is_base(current) {
+            if matches!(prepared.function.nodes[current].op, Op::Reshape) {
+                return true;
+            }
+            current = prepared.function.nodes[current].operands[0];
+        }
+        false
+    };
+    let kept = |side: usize, rank: usize, free_only: bool| -> Vec<usize> {
+        let pick = |pair: &(usize, usize)| if side == 0 { pair.0 } else { pair.1 };
+        let summed: Vec<usize> = contraction.contract.iter().map(pick).collect();
+        let batch: Vec<usize> = contraction.batch.iter().map(pick).collect();
+        (0..rank).filter(|axis| !summed.contains(axis) && !(free_only && batch.contains(axis))).collect()
+    };
+    let ranks = [prepared.shape(operands[0]).rank(), prepared.shape(operands[1]).rank()];
+    let innermost = [1, 0].into_iter().find_map(|side| {
+        kept(side, ranks[side], true).last().map(|&axis| (side, axis))
+    });
+    for side in [0, 1] {
+        let pick = |pair: &(usize, usize)| if side == 0 { pair.0 } else { pair.1 };
+        let node = operands[side];
+        let lanes_axis = innermost.filter(|&(owner, _)| owner == side).map(|(_, axis)| axis);
+        let lanes_fit = lanes_axis.is_none_or(|axis| is_innermost(prepared, node, axis));
+        if reshaped(prepared, node) || !lanes_fit {
+            let batch: Vec<usize> = contraction.batch.iter().map(pick).collect();
+            let summed: Vec<usize> = contraction.contract.iter().map(pick).collect();
+            let free = kept(side, ranks[side], true);
+            operands[side] = prepared.copy(node, Some([batch, summed, free].concat()));
+        }
+    }
+}
+
+/// Whether an axis is the innermost of its base when the base lies row-major.
+fn is_innermost(prepared: &Prepared, node: NodeId, axis: usize) -> bool {
+    if prepared.shape(node)[axis] == Dim::Fixed(1) {
+        return true;
+    }
+    if prepared.is_base(node) {
+        return match prepared.copies.get(&node) {
+            Some(Some(order)) => order.last() == Some(&axis),
+            _ => axis + 1 == prepared.shape(node).rank(),
+        };
+    }
+    let operand = prepared.function.nodes[node].operands[0];
+    match &prepared.function.nodes[node].op {
+        Op::Transpose { permutation } => is_innermost(prepared, operand, permutation[axis]),
+        _ => false,
+    }
+}

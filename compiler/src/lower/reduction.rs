@@ -1,0 +1,268 @@
+//! Kernels for reductions.
+//!
+//! The loops follow the order in memory of the operand's largest stored part. Kept axes are the
+//! parallel space, but for an innermost kept axis, which runs in lanes around the loops over the reduced
+//! axes. Each reduced axis sums into a value of its own before it is added to the one outside, which
+//! keeps rounding errors as small as the number of axes allows.
+//!
+//! A reduction with too few kept elements to keep threads busy is split along its outermost reduced
+//! axis into [`super::LowerOptions::max_parallel`] pieces, whatever the number of threads; a second
+//! kernel combines the pieces in order.
+
+use super::elementwise::temporary;
+use super::error::LowerError;
+use super::expression::{Emitter, element};
+use super::{Lowering, Place};
+use dlc_ir::{ArgReduction, NodeId, Reduction};
+use dlc_kernel::{Affine, Binary, Combine, Comparison, IndexExpr, ScalarOp, Var};
+use dlc_types::{DType, Dim, Shape};
+
+/// Kept elements from which a reduction is not split.
+const ENOUGH_KEPT: usize = 64;
+/// Reduced elements per kept one from which a split pays.
+const WORTH_SPLITTING: usize = 4096;
+/// Kept elements per row from which lanes run along a kept innermost axis.
+const LANES_WORTH: usize = 4;
+
+/// The loops of one reduction.
+#[derive(Debug)]
+struct Plan {
+    /// Kept axes that are the parallel space.
+    parallel: Vec<usize>,
+    /// Kept innermost axis that runs in lanes.
+    lanes: Option<usize>,
+    /// Reduced axes, outermost first.
+    reduced: Vec<usize>,
+    /// Number of pieces of the first reduced axis, if it is split.
+    pieces: Option<usize>,
+}
+
+/// Lowers a `reduce`.
+pub(crate) fn lower_reduce(
+    lowering: &mut Lowering<'_>,
+    id: NodeId,
+    kind: Reduction,
+    axes: &[usize],
+) -> Result<(), LowerError> {
+    let operand = lowering.node(id).operands[0];
+    let shape = lowering.ty(operand).shape.clone();
+    let dtype = lowering.ty(id).dtype;
+    let plan = plan(lowering, operand, &shape, axes);
+    let kept: Vec<usize> = (0..shape.rank()).filter(|axis| !axes.contains(axis)).collect();
+    let name = lowering.kernel_name(id, kind.name());
+    let Some(pieces) = plan.pieces else {
+        let place = lowering.place(id)?.clone();
+        let (kernel, arguments) = reduce_kernel(lowering, &plan, operand, &shape, &kept, kind, &place, None, name)?;
+        lowering.launch(id, kernel, arguments);
+        return Ok(());
+    };
+    let target = lowering.place(id)?.clone();
+    let mut partial_dims = vec![Dim::Fixed(pieces)];
+    partial_dims.extend(kept.iter().map(|&axis| shape[axis]));
+    let partial_shape = Shape(partial_dims);
+    let order = std::iter::once(0).chain(target.layout.order.iter().map(|&axis| axis + 1)).collect();
+    let partial = temporary(lowering, &format!("{name}.pieces"), dtype, &partial_shape, order)?;
+    let (kernel, arguments) =
+        reduce_kernel(lowering, &plan, operand, &shape, &kept, kind, &partial, Some(pieces), format!("{name}.split"))?;
+    lowering.launch(id, kernel, arguments);
+    combine_pieces(lowering, id, kind, &partial, pieces, &target, format!("{name}.combine"))
+}
+
+fn plan(lowering: &Lowering<'_>, operand: NodeId, shape: &Shape, axes: &[usize]) -> Plan {
+    let order = memory_order(lowering, operand, shape);
+    let long: Vec<usize> = order.into_iter().filter(|&axis| shape[axis] != Dim::Fixed(1)).collect();
+    let reduced: Vec<usize> = long.iter().copied().filter(|axis| axes.contains(axis)).collect();
+    let mut parallel: Vec<usize> = long.iter().copied().filter(|axis| !axes.contains(axis)).collect();
+    let lanes = long.last().copied().filter(|axis| {
+        !axes.contains(axis) && shape[*axis].fixed().is_none_or(|length| length >= LANES_WORTH)
+    });
+    if lanes.is_some() {
+        parallel.pop();
+    }
+    let count = |axes: &[usize]| axes.iter().map(|&axis| shape[axis].at(LINE_BATCH)).product::<usize>();
+    let few_kept = count(&parallel) < ENOUGH_KEPT && parallel.iter().all(|&axis| !shape[axis].is_batch());
+    let splits = few_kept
+        && count(&reduced) >= WORTH_SPLITTING
+        && reduced.first().is_some_and(|&axis| shape[axis].at(LINE_BATCH) >= lowering.options.max_parallel);
+    let pieces = splits.then_some(lowering.options.max_parallel);
+    Plan { parallel, lanes, reduced, pieces }
+}
+
+/// The batch that plans are made for; they hold for every batch.
+const LINE_BATCH: usize = 128;
+
+/// The order of axes of the first stored value of that shape that the expression reads.
+fn memory_order(lowering: &Lowering<'_>, id: NodeId, shape: &Shape) -> Vec<usize> {
+    fn search(lowering: &Lowering<'_>, id: NodeId, shape: &Shape, depth: usize) -> Option<Vec<usize>> {
+        let ty = lowering.node(id).ty.tensor()?;
+        if ty.shape != *shape || depth > 64 {
+            return None;
+        }
+        if let Some(place) = &lowering.places[id] {
+            return Some(place.layout.order.clone());
+        }
+        lowering.node(id).operands.iter().find_map(|&operand| search(lowering, operand, shape, depth + 1))
+    }
+    search(lowering, id, shape, 0).unwrap_or_else(|| (0..shape.rank()).collect())
+}
+
+#[allow(clippy::too_many_arguments, reason = "one kernel, described by its parts")]
+fn reduce_kernel(
+    lowering: &Lowering<'_>,
+    plan: &Plan,
+    operand: NodeId,
+    shape: &Shape,
+    kept: &[usize],
+    kind: Reduction,
+    target: &Place,
+    pieces: Option<usize>,
+    name: String,
+) -> Result<(dlc_kernel::Kernel, Vec<dlc_kernel::BufferId>), LowerError> {
+    let dtype = lowering.ty(operand).dtype;
+    let mut emitter = Emitter::new(lowering, None);
+    let mut at = vec![Affine::constant(0); shape.rank()];
+    let piece = pieces.map(|pieces| emitter.nest.coordinate(Dim::Fixed(pieces)));
+    for &axis in &plan.parallel {
+        at[axis] = Affine::var(emitter.nest.coordinate(shape[axis]));
+    }
+    if let Some(axis) = plan.lanes {
+        at[axis] = Affine::var(emitter.nest.open_over(shape[axis], true));
+    }
+    let first = emitter.nest.number(dtype, identity(kind, dtype));
+    let bounds = |emitter: &mut Emitter<'_, '_>, axis: usize| {
+        let whole = Affine::extent(shape[axis]);
+        let (Some(piece), Some(pieces), true) = (piece, pieces, plan.reduced.first() == Some(&axis)) else {
+            return (Affine::constant(0), whole);
+        };
+        let start = |chunk: Affine| IndexExpr::ChunkStart { form: whole.clone(), chunk, chunks: pieces as i64 };
+        let end = emitter.nest.index(start(Affine::var(piece).offset(1)));
+        let start = emitter.nest.index(start(Affine::var(piece)));
+        (Affine::var(start), Affine::var(end))
+    };
+    let mut carried = Vec::new();
+    for (position, &axis) in plan.reduced.iter().enumerate() {
+        let lanes = plan.lanes.is_none() && position + 1 == plan.reduced.len();
+        let (start, end) = bounds(&mut emitter, axis);
+        let (var, current) = emitter.nest.open(start, end, lanes, &[first]);
+        at[axis] = Affine::var(var);
+        carried.push(current[0]);
+    }
+    let mut value = emitter.value(operand, &at)?;
+    for current in carried.into_iter().rev() {
+        let next = emitter.nest.op(dtype, ScalarOp::Binary(binary(kind)), &[current, value]);
+        value = emitter.nest.close(&[next], Some(combine(kind)))[0];
+    }
+    let mut target_at: Vec<Affine> = piece.into_iter().map(Affine::var).collect();
+    target_at.extend(kept.iter().map(|&axis| at[axis].clone()));
+    let result = emitter.nest.operand(target.buffer, "result", dtype, true);
+    emitter.nest.store(result, element(target.layout.origin, &target.layout.strides, &target_at), value);
+    Ok(emitter.nest.finish(name))
+}
+
+/// Combines the pieces of a split reduction, in order.
+pub(crate) fn combine_pieces(
+    lowering: &mut Lowering<'_>,
+    id: NodeId,
+    kind: Reduction,
+    partial: &Place,
+    pieces: usize,
+    target: &Place,
+    name: String,
+) -> Result<(), LowerError> {
+    let shape = lowering.ty(id).shape.clone();
+    let dtype = lowering.ty(id).dtype;
+    let order = target.layout.order.clone();
+    let (kernel, arguments) =
+        super::elementwise::element_kernel(lowering, None, name, &shape, &order, &|emitter, at| {
+            let from = emitter.nest.operand(partial.buffer, "pieces", dtype, false);
+            let mut sum: Option<Var> = None;
+            for piece in 0..pieces {
+                let mut partial_at = vec![Affine::constant(piece as i64)];
+                partial_at.extend_from_slice(at);
+                let index = element(partial.layout.origin, &partial.layout.strides, &partial_at);
+                let value = emitter.nest.load(from, index, None);
+                sum = Some(match sum {
+                    Some(sum) => emitter.nest.op(dtype, ScalarOp::Binary(binary(kind)), &[sum, value]),
+                    None => value,
+                });
+            }
+            let value = sum.ok_or_else(|| LowerError::Internal("a reduction of no pieces".to_owned()))?;
+            let to = emitter.nest.operand(target.buffer, "result", dtype, true);
+            emitter.nest.store(to, element(target.layout.origin, &target.layout.strides, at), value);
+            Ok(())
+        })?;
+    lowering.launch(id, kernel, arguments);
+    Ok(())
+}
+
+/// Lowers an `argmax` or `argmin`: the first extreme element wins.
+pub(crate) fn lower_arg_reduce(
+    lowering: &mut Lowering<'_>,
+    id: NodeId,
+    kind: ArgReduction,
+    axis: usize,
+) -> Result<(), LowerError> {
+    let operand = lowering.node(id).operands[0];
+    let shape = lowering.ty(operand).shape.clone();
+    let dtype = lowering.ty(operand).dtype;
+    let name = lowering.kernel_name(id, kind.name());
+    let mut emitter = Emitter::new(lowering, None);
+    let order = memory_order(lowering, operand, &shape);
+    let mut at = vec![Affine::constant(0); shape.rank()];
+    for &kept in order.iter().filter(|&&kept| kept != axis) {
+        at[kept] = Affine::var(emitter.nest.coordinate(shape[kept]));
+    }
+    at[axis] = Affine::constant(0);
+    let first = emitter.value(operand, &at)?;
+    let zero = emitter.nest.number(DType::I32, 0.0);
+    let bounds = (Affine::constant(1), Affine::extent(shape[axis]));
+    let (var, current) = emitter.nest.open(bounds.0, bounds.1, false, &[first, zero]);
+    at[axis] = Affine::var(var);
+    let value = emitter.value(operand, &at)?;
+    let position = emitter.nest.op(DType::I32, ScalarOp::Index(var), &[]);
+    let comparison = match kind {
+        ArgReduction::Max => Comparison::Greater,
+        ArgReduction::Min => Comparison::Less,
+    };
+    let better = emitter.nest.op(DType::Bool, ScalarOp::Compare(comparison), &[value, current[0]]);
+    let best = emitter.nest.op(dtype, ScalarOp::Select, &[better, value, current[0]]);
+    let best_at = emitter.nest.op(DType::I32, ScalarOp::Select, &[better, position, current[1]]);
+    let results = emitter.nest.close(&[best, best_at], None);
+    let kept: Vec<Affine> = (0..shape.rank()).filter(|&kept| kept != axis).map(|kept| at[kept].clone()).collect();
+    emitter.store(id, &kept, results[1])?;
+    let (kernel, arguments) = emitter.nest.finish(name);
+    lowering.launch(id, kernel, arguments);
+    Ok(())
+}
+
+fn identity(kind: Reduction, dtype: DType) -> f64 {
+    let (least, greatest) = match dtype {
+        DType::I32 => (f64::from(i32::MIN), f64::from(i32::MAX)),
+        DType::I64 => (i64::MIN as f64, i64::MAX as f64),
+        _ => (f64::NEG_INFINITY, f64::INFINITY),
+    };
+    match kind {
+        Reduction::Sum => 0.0,
+        Reduction::Product => 1.0,
+        Reduction::Max => least,
+        Reduction::Min => greatest,
+    }
+}
+
+fn binary(kind: Reduction) -> Binary {
+    match kind {
+        Reduction::Sum => Binary::Add,
+        Reduction::Product => Binary::Multiply,
+        Reduction::Max => Binary::Max,
+        Reduction::Min => Binary::Min,
+    }
+}
+
+fn combine(kind: Reduction) -> Combine {
+    match kind {
+        Reduction::Sum => Combine::Sum,
+        Reduction::Product => Combine::Product,
+        Reduction::Max => Combine::Max,
+        Reduction::Min => Combine::Min,
+    }
+}

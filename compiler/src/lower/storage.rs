@@ -1,0 +1,322 @@
+//! Gives every stored value a buffer and a layout.
+//!
+//! Inputs and outputs are bound by the caller and lie row-major; parameters and states lie in the
+//! persistent block; the rest goes to the arena, whose places `memory` plans later. The next value of a
+//! parameter or state is written over the old one where nothing reads the old one afterwards, else it
+//! is copied there at the end.
+
+use super::error::LowerError;
+use super::layout::Layout;
+use super::nest::Nest;
+use super::orders::{halos, wished_orders};
+use super::{Lowering, Place, is_persistent};
+use dlc_ir::literal::Elements;
+use dlc_ir::{Literal, NodeId, Op, Output, OutputRole};
+use dlc_kernel::{Affine, Buffer, BufferId, Storage};
+use dlc_types::{DType, TensorType};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Where parameters and states lie in the persistent block: byte offset, type, layout.
+#[derive(Clone, Debug, Default)]
+pub struct PersistentPlaces {
+    /// By name.
+    pub places: BTreeMap<String, (usize, TensorType, Layout)>,
+    /// Size of the block in bytes.
+    pub bytes: usize,
+}
+
+impl PersistentPlaces {
+    /// Appends a tensor.
+    pub fn add(&mut self, name: &str, ty: &TensorType, order: Option<Vec<usize>>) -> Result<(), LowerError> {
+        let rank = ty.shape.rank();
+        let order = order.unwrap_or_else(|| (0..rank).collect());
+        let layout = Layout::new(&ty.shape, order, vec![(0, 0); rank], 1)
+            .ok_or_else(|| LowerError::TooLarge(format!("`{name}`")))?;
+        let offset = self.bytes;
+        let bytes = layout.elements.checked_mul(ty.dtype.size()).and_then(|bytes| bytes.checked_next_multiple_of(64));
+        let end = bytes.and_then(|bytes| bytes.checked_add(offset));
+        self.bytes = end.ok_or_else(|| LowerError::TooLarge(format!("`{name}`")))?;
+        self.places.insert(name.to_owned(), (offset, ty.clone(), layout));
+        Ok(())
+    }
+}
+
+/// Read-only data of all functions of a module.
+#[derive(Clone, Debug, Default)]
+pub struct Constants {
+    /// The bytes; every tensor begins at a multiple of 64.
+    pub bytes: Vec<u8>,
+}
+
+impl Constants {
+    /// Appends a constant and returns its offset; an equal one is shared.
+    pub fn add(&mut self, literal: &Literal) -> usize {
+        let mut data = Vec::new();
+        let dtype = literal.ty.dtype;
+        match &literal.elements {
+            Elements::Float(values) => values.iter().for_each(|&value| match dtype {
+                DType::F64 => data.extend(value.to_le_bytes()),
+                _ => data.extend((value as f32).to_le_bytes()),
+            }),
+            Elements::Int(values) => values.iter().for_each(|&value| match dtype {
+                DType::I64 => data.extend(value.to_le_bytes()),
+                _ => data.extend((value as i32).to_le_bytes()),
+            }),
+            Elements::Bool(values) => data.extend(values.iter().map(|&value| u8::from(value))),
+        }
+        let known = (0..self.bytes.len()).step_by(64).find(|&start| self.bytes[start..].starts_with(&data));
+        known.unwrap_or_else(|| {
+            let offset = self.bytes.len();
+            self.bytes.extend(&data);
+            self.bytes.resize(self.bytes.len().next_multiple_of(64), 0);
+            offset
+        })
+    }
+}
+
+/// What the caller binds, and what is copied at the end.
+#[derive(Debug, Default)]
+pub(crate) struct Outputs {
+    pub(crate) inputs: Vec<(String, TensorType)>,
+    /// Outputs whose value lies elsewhere, with the buffer that they are copied to.
+    pub(crate) copies: Vec<(Output, (BufferId, usize))>,
+    /// Values that are written over the old value of a parameter or state.
+    pub(crate) updates: BTreeSet<NodeId>,
+}
+
+/// Assigns buffers to all stored values.
+pub(crate) fn assign(
+    lowering: &mut Lowering<'_>,
+    persistent: &PersistentPlaces,
+    constants: &mut Constants,
+) -> Result<Outputs, LowerError> {
+    let mut outputs = Outputs::default();
+    let orders = persistent.places.iter().map(|(name, (_, _, layout))| (name.clone(), layout.order.clone()));
+    let mut wishes = wished_orders(lowering.prepared, &orders.collect());
+    let halos = halos(lowering.prepared);
+    assign_externals(lowering, persistent, constants, &mut outputs)?;
+    let mut persistent_buffers: BTreeMap<String, BufferId> = BTreeMap::new();
+    for (_, node) in lowering.function().nodes.iter() {
+        if let Op::Parameter { name } | Op::State { name } = &node.op {
+            let buffer = lowering.places.values().flatten().find(|place| {
+                lowering.program.buffers[place.buffer].name == *name
+                    && matches!(lowering.program.buffers[place.buffer].storage, Storage::Persistent(_))
+            });
+            if let Some(place) = buffer {
+                persistent_buffers.insert(name.clone(), place.buffer);
+            }
+        }
+    }
+    let mut next_binding = outputs.inputs.len();
+    for output in lowering.function().outputs.clone() {
+        let id = output.value;
+        let ty = lowering.ty(id).clone();
+        let free = lowering.places[id].is_none() && !halos.get(&id).is_some_and(|halo| halo.iter().any(|&h| h != (0, 0)));
+        if is_persistent(&output) {
+            let (offset, _, layout) = persistent.places.get(&output.name).ok_or_else(|| {
+                LowerError::Internal(format!("output `{}` is no parameter or state", output.name))
+            })?;
+            let buffer = match persistent_buffers.get(&output.name) {
+                Some(&buffer) => buffer,
+                None => {
+                    let storage = Storage::Persistent(*offset);
+                    let buffer = add_buffer(lowering, &output.name, ty.dtype, layout, storage)?;
+                    persistent_buffers.insert(output.name.clone(), buffer);
+                    buffer
+                }
+            };
+            if free && may_overwrite(lowering, id, &output.name) {
+                lowering.places[id] = Some(Place { buffer, layout: layout.clone() });
+                outputs.updates.insert(id);
+            } else {
+                outputs.copies.push((output, (buffer, *offset)));
+            }
+            continue;
+        }
+        let layout = plain(lowering, id)?;
+        let storage = Storage::Binding(next_binding);
+        next_binding += 1;
+        let buffer = add_buffer(lowering, &format!("{}.{}", output.role.name(), output.name), ty.dtype, &layout, storage)?;
+        let wished_plain = wishes[id].as_ref().is_none_or(|order| order.is_sorted());
+        if free && wished_plain {
+            lowering.places[id] = Some(Place { buffer, layout });
+        } else {
+            outputs.copies.push((output, (buffer, 0)));
+        }
+    }
+    for id in lowering.function().nodes.indices() {
+        if lowering.places[id].is_some() || !lowering.stored[id] || lowering.node(id).ty.tensor().is_none() {
+            continue;
+        }
+        let ty = lowering.ty(id).clone();
+        let rank = ty.shape.rank();
+        let order = wishes[id].take().unwrap_or_else(|| (0..rank).collect());
+        let halo = halos.get(&id).cloned().unwrap_or_else(|| vec![(0, 0); rank]);
+        let layout = Layout::new(&ty.shape, order, halo, lowering.options.batch_max)
+            .ok_or_else(|| LowerError::TooLarge(lowering.origin(id)))?;
+        let name = super::expression::operand_name(lowering, id);
+        let buffer = add_buffer(lowering, &name, ty.dtype, &layout, Storage::Arena(usize::MAX))?;
+        lowering.places[id] = Some(Place { buffer, layout });
+    }
+    Ok(outputs)
+}
+
+fn assign_externals(
+    lowering: &mut Lowering<'_>,
+    persistent: &PersistentPlaces,
+    constants: &mut Constants,
+    outputs: &mut Outputs,
+) -> Result<(), LowerError> {
+    for id in lowering.function().nodes.indices() {
+        let op = lowering.node(id).op.clone();
+        let (name, layout, storage) = match op {
+            Op::Input { name } => {
+                outputs.inputs.push((name.clone(), lowering.ty(id).clone()));
+                (name, plain(lowering, id)?, Storage::Binding(outputs.inputs.len() - 1))
+            }
+            Op::Parameter { name } | Op::State { name } => {
+                let (offset, _, layout) = persistent.places.get(&name).ok_or_else(|| {
+                    LowerError::Internal(format!("`{name}` has no place in the persistent block"))
+                })?;
+                (name, layout.clone(), Storage::Persistent(*offset))
+            }
+            Op::Constant(literal) if literal.ty.shape.rank() > 0 => {
+                ("constant".to_owned(), plain(lowering, id)?, Storage::Constants(constants.add(&literal)))
+            }
+            _ => continue,
+        };
+        let dtype = lowering.ty(id).dtype;
+        let buffer = add_buffer(lowering, &name, dtype, &layout, storage)?;
+        lowering.places[id] = Some(Place { buffer, layout });
+    }
+    Ok(())
+}
+
+fn plain(lowering: &Lowering<'_>, id: NodeId) -> Result<Layout, LowerError> {
+    Layout::plain(&lowering.ty(id).shape, lowering.options.batch_max)
+        .ok_or_else(|| LowerError::TooLarge(lowering.origin(id)))
+}
+
+/// Adds a buffer that holds a layout.
+pub(crate) fn add_buffer(
+    lowering: &mut Lowering<'_>,
+    name: &str,
+    dtype: DType,
+    layout: &Layout,
+    storage: Storage,
+) -> Result<BufferId, LowerError> {
+    let bytes = layout.elements.checked_mul(dtype.size()).ok_or_else(|| LowerError::TooLarge(name.to_owned()))?;
+    Ok(lowering.program.buffers.push(Buffer { name: name.to_owned(), dtype, bytes, storage }))
+}
+
+/// Whether the kernel of `id` may write over the tensor of that name: the kernel is elementwise and
+/// reads the old value at its own element only, and no update that runs later reads it.
+fn may_overwrite(lowering: &Lowering<'_>, id: NodeId, name: &str) -> bool {
+    let function = lowering.function();
+    let named = |node: NodeId| match &function.nodes[node].op {
+        Op::Parameter { name: external } | Op::State { name: external } => external == name,
+        _ => false,
+    };
+    if !function.nodes.indices().any(named) {
+        return true;
+    }
+    let op = &function.nodes[id].op;
+    let later_updates = function
+        .outputs
+        .iter()
+        .filter(|output| matches!(output.role, OutputRole::Parameter | OutputRole::State) && output.value > id);
+    let mut seen = BTreeSet::new();
+    op.is_elementwise()
+        && reads_only_in_place(lowering, id, id, &named)
+        && later_updates.into_iter().all(|output| !reads(lowering, output.value, output.value, &named, &mut seen))
+}
+
+fn reads_only_in_place(lowering: &Lowering<'_>, root: NodeId, id: NodeId, named: &dyn Fn(NodeId) -> bool) -> bool {
+    if named(id) || (lowering.stored[id] && id != root) {
+        return true;
+    }
+    let node = lowering.node(id);
+    node.operands.iter().all(|&operand| {
+        if node.op.is_elementwise() {
+            reads_only_in_place(lowering, root, operand, named)
+        } else {
+            !reads(lowering, root, operand, named, &mut BTreeSet::new())
+        }
+    })
+}
+
+/// Whether the kernel of `root` loads a value that `named` holds for, on the way through `id`.
+fn reads(
+    lowering: &Lowering<'_>,
+    root: NodeId,
+    id: NodeId,
+    named: &dyn Fn(NodeId) -> bool,
+    seen: &mut BTreeSet<NodeId>,
+) -> bool {
+    if named(id) {
+        return true;
+    }
+    if (lowering.stored[id] && id != root) || !seen.insert(id) {
+        return false;
+    }
+    lowering.node(id).operands.iter().any(|&operand| reads(lowering, root, operand, named, seen))
+}
+
+/// Writes zeros to the border of a value, if it has one.
+///
+/// The border is cut into boxes: for each bordered axis its front and its back piece, over the inner
+/// range of the bordered axes before it and the whole range of those after it.
+pub(crate) fn fill_halo(lowering: &mut Lowering<'_>, id: NodeId) -> Result<(), LowerError> {
+    let Place { buffer, layout } = lowering.place(id)?.clone();
+    if !layout.has_halo() {
+        return Ok(());
+    }
+    let ty = lowering.ty(id).clone();
+    let name = lowering.kernel_name(id, "border");
+    let mut nest = Nest::new();
+    let operand = nest.operand(buffer, "border", ty.dtype, true);
+    let zero = nest.number(ty.dtype, 0.0);
+    let bordered: Vec<usize> = layout.order.iter().copied().filter(|&axis| layout.halo[axis] != (0, 0)).collect();
+    let first = layout.order[0];
+    let outer = (!bordered.contains(&first)).then(|| Affine::var(nest.coordinate(ty.shape[first])));
+    for (position, &axis) in bordered.iter().enumerate() {
+        let length = Affine::extent(ty.shape[axis]);
+        let (low, high) = layout.halo[axis];
+        let sides = [
+            (Affine::constant(-(low as i64)), Affine::constant(0), low),
+            (length.clone(), length.offset(high as i64), high),
+        ];
+        for (start, end, width) in sides {
+            if width == 0 {
+                continue;
+            }
+            let mut at = vec![Affine::default(); layout.order.len()];
+            let mut open = 0;
+            for (depth, &inner) in layout.order.iter().enumerate() {
+                if let (true, Some(outer)) = (depth == 0, &outer) {
+                    at[inner] = outer.clone();
+                    continue;
+                }
+                let whole = Affine::extent(ty.shape[inner]);
+                let border = layout.halo[inner];
+                let range = match bordered.iter().position(|&other| other == inner) {
+                    Some(place) if place == position => (start.clone(), end.clone()),
+                    Some(place) if place > position => {
+                        (Affine::constant(-(border.0 as i64)), whole.offset(border.1 as i64))
+                    }
+                    _ => (Affine::constant(0), whole),
+                };
+                let lanes = depth + 1 == layout.order.len();
+                at[inner] = Affine::var(nest.open(range.0, range.1, lanes, &[]).0);
+                open += 1;
+            }
+            nest.store(operand, super::expression::element(layout.origin, &layout.strides, &at), zero);
+            for _ in 0..open {
+                nest.close(&[], None);
+            }
+        }
+    }
+    let (kernel, arguments) = nest.finish(name);
+    lowering.launch(id, kernel, arguments);
+    Ok(())
+}

@@ -1,0 +1,188 @@
+//! Runs a function compiled and interpreted on the same seeded inputs and compares the results.
+
+use dlc_compiler::emit::{host_isa, jit};
+use dlc_compiler::{CompileOptions, FunctionKind, compile};
+use dlc_interp::{Data, Tensor};
+use dlc_ir::{Function, Model, Node, Op, OutputRole};
+use dlc_runtime::{Program, Session};
+use dlc_types::random::Stream;
+use dlc_types::{DType, TensorType};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Norm-wise bound on the difference of compiled `f32` results from the oracle's.
+pub const BOUND: f64 = 1e-5;
+
+/// A model whose one function is `predict`.
+pub fn model_of(function: &Function) -> Model {
+    Model {
+        name: "case".to_owned(),
+        inputs: Vec::new(),
+        targets: Vec::new(),
+        parameters: Vec::new(),
+        states: Vec::new(),
+        predict: function.clone(),
+        evaluate: None,
+        forward: None,
+        training: None,
+    }
+}
+
+/// Compiles a function into a session; `keep_all` as in [`CompileOptions`].
+pub fn session_of(function: &Function, batch_max: usize, threads: usize) -> Session {
+    let options = CompileOptions { functions: vec![FunctionKind::Predict], ..CompileOptions::new(batch_max) };
+    let compilation = compile(&model_of(function), &options).unwrap_or_else(|error| panic!("{error}\n{function}"));
+    let code = jit(&compilation, host_isa().unwrap()).unwrap_or_else(|error| {
+        panic!("{error}\n{}", compilation.functions[0].lowered.program)
+    });
+    // SAFETY: the entries were made from the very compilation that the interface describes, and the
+    // owner keeps their memory.
+    let program = unsafe { Program::new(compilation.interface.clone(), code.entries, code.owner) }.unwrap();
+    Session::new(Arc::new(program), threads).unwrap()
+}
+
+/// A seeded tensor: floats standard normal, integers in -3..=9, booleans even.
+pub fn random_tensor(ty: &TensorType, batch: usize, draws: &mut Stream) -> Tensor {
+    let dims = ty.shape.at(batch);
+    let count = dims.iter().product();
+    let data = match ty.dtype {
+        DType::Bool => Data::Bool((0..count).map(|_| draws.bits() & 1 == 1).collect()),
+        dtype if dtype.is_float() => Data::Float((0..count).map(|_| normal(draws)).collect()),
+        _ => Data::Int((0..count).map(|_| i64::from(draws.below(13)) - 3).collect()),
+    };
+    Tensor::new(ty.dtype, &dims, data).unwrap()
+}
+
+fn normal(draws: &mut Stream) -> f64 {
+    let (radius, angle) = (draws.unit(), draws.unit());
+    let value = (-2.0 * f64::from(1.0 - radius).ln()).sqrt() * (std::f64::consts::TAU * f64::from(angle)).cos();
+    f64::from(value as f32)
+}
+
+/// The bytes of a tensor as the runtime takes them.
+pub fn bytes_of(tensor: &Tensor) -> Vec<u8> {
+    match (&tensor.data, tensor.dtype) {
+        (Data::Float(values), DType::F64) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+        (Data::Float(values), _) => values.iter().flat_map(|&value| (value as f32).to_le_bytes()).collect(),
+        (Data::Int(values), DType::I64) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+        (Data::Int(values), _) => values.iter().flat_map(|&value| (value as i32).to_le_bytes()).collect(),
+        (Data::Bool(values), _) => values.iter().map(|&value| u8::from(value)).collect(),
+    }
+}
+
+/// A tensor from the runtime's bytes.
+pub fn tensor_of(ty: &TensorType, batch: usize, bytes: &[u8]) -> Tensor {
+    let chunk = |size: usize| bytes.chunks_exact(size);
+    let data = match ty.dtype {
+        DType::F64 => Data::Float(chunk(8).map(|b| f64::from_le_bytes(b.try_into().unwrap())).collect()),
+        DType::F32 => Data::Float(chunk(4).map(|b| f64::from(f32::from_le_bytes(b.try_into().unwrap()))).collect()),
+        DType::I64 => Data::Int(chunk(8).map(|b| i64::from_le_bytes(b.try_into().unwrap())).collect()),
+        DType::Bool => Data::Bool(bytes.iter().map(|&byte| byte != 0).collect()),
+        _ => Data::Int(chunk(4).map(|b| i64::from(i32::from_le_bytes(b.try_into().unwrap()))).collect()),
+    };
+    Tensor::new(ty.dtype, &ty.shape.at(batch), data).unwrap()
+}
+
+/// Seeded inputs of a function by name.
+pub fn random_inputs(function: &Function, batch: usize, seed: u64) -> BTreeMap<String, Tensor> {
+    let mut draws = Stream::new(seed, 7, 0);
+    let inputs = function.nodes.values().filter_map(|node: &Node| match (&node.op, node.ty.tensor()) {
+        (Op::Input { name }, Some(ty)) => Some((name.clone(), ty.clone())),
+        _ => None,
+    });
+    inputs.map(|(name, ty)| (name, random_tensor(&ty, batch, &mut draws))).collect()
+}
+
+/// The results of a compiled function.
+pub fn run_compiled(
+    session: &mut Session,
+    function: &Function,
+    batch: usize,
+    inputs: &BTreeMap<String, Tensor>,
+) -> Vec<Tensor> {
+    let wanted: Vec<&str> = session.program().interface().functions[0]
+        .inputs
+        .iter()
+        .map(|port| port.name.as_str())
+        .collect::<Vec<_>>();
+    let fed: Vec<(String, Vec<u8>)> =
+        wanted.iter().map(|&name| (name.to_owned(), bytes_of(&inputs[name]))).collect();
+    let fed: Vec<(&str, &[u8])> = fed.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect();
+    let types: Vec<TensorType> =
+        function.outputs.iter().map(|output| function.tensor_type(output.value).clone()).collect();
+    let mut results: Vec<Vec<u8>> = types
+        .iter()
+        .map(|ty| vec![0xAA; ty.shape.at(batch).iter().product::<usize>() * ty.dtype.size()])
+        .collect();
+    let mut outputs: Vec<(&str, &mut [u8])> = function
+        .outputs
+        .iter()
+        .zip(&mut results)
+        .map(|(output, bytes)| (output.name.as_str(), bytes.as_mut_slice()))
+        .collect();
+    session.run("predict", batch, &fed, &mut outputs).unwrap();
+    results.iter().zip(&types).map(|(bytes, ty)| tensor_of(ty, batch, bytes)).collect()
+}
+
+/// Compares a compiled function with the oracle, at every batch and for one, two and three threads.
+pub fn check(function: &Function, batches: &[usize], seed: u64) {
+    let batch_max = batches.iter().copied().max().unwrap_or(1);
+    for output in &function.outputs {
+        assert_eq!(output.role, OutputRole::Output, "the harness compares plain outputs");
+    }
+    let mut sessions: Vec<Session> =
+        (1..=3).map(|threads| session_of(function, batch_max, threads)).collect();
+    for &batch in batches {
+        let inputs = random_inputs(function, batch, seed);
+        let expected = dlc_interp::evaluate(function, batch, &|op| match op {
+            Op::Input { name } => inputs.get(name).cloned(),
+            _ => None,
+        })
+        .unwrap_or_else(|error| panic!("{error}\n{function}"));
+        let first = run_compiled(&mut sessions[0], function, batch, &inputs);
+        for (position, output) in function.outputs.iter().enumerate() {
+            if let Err(difference) = agree(&first[position], &expected[position]) {
+                panic!("batch {batch}, seed {seed}, output {}: {difference}\n{function}", output.name);
+            }
+        }
+        for session in &mut sessions[1..] {
+            let again = run_compiled(session, function, batch, &inputs);
+            for (one, other) in first.iter().zip(&again) {
+                assert_eq!(bytes_of(one), bytes_of(other), "thread counts differ in bits\n{function}");
+            }
+        }
+    }
+}
+
+/// Whether two tensors agree: floats by norm within [`BOUND`], with NaN and infinity in the same places;
+/// others exactly.
+pub fn agree(compiled: &Tensor, oracle: &Tensor) -> Result<(), String> {
+    let (Data::Float(a), Data::Float(b)) = (&compiled.data, &oracle.data) else {
+        return if compiled.data == oracle.data {
+            Ok(())
+        } else {
+            Err(format!("compiled {:?}, oracle {:?}", compiled.data, oracle.data))
+        };
+    };
+    let (mut error, mut norm) = (0.0, 0.0);
+    for (index, (&x, &y)) in a.iter().zip(b).enumerate() {
+        let special = !x.is_finite() || !(y as f32).is_finite();
+        if special && !(x.is_nan() && y.is_nan()) && x != f64::from(y as f32) {
+            return Err(format!("element {index}: compiled {x}, oracle {y}"));
+        }
+        if !special {
+            error += (x - y) * (x - y);
+            norm += y * y;
+        }
+    }
+    if error.sqrt() <= BOUND * norm.sqrt() + 1e-30 {
+        return Ok(());
+    }
+    let worst = (0..a.len()).max_by(|&i, &j| (a[i] - b[i]).abs().total_cmp(&(a[j] - b[j]).abs())).unwrap_or(0);
+    Err(format!(
+        "relative error {:.2e}; element {worst}: compiled {}, oracle {}",
+        error.sqrt() / norm.sqrt(),
+        a[worst],
+        b[worst]
+    ))
+}
