@@ -35,9 +35,19 @@ pub fn random_graph(seed: u64, size: usize) -> Function {
     let mut results: Vec<NodeId> = values.iter().copied().filter(|&value| users[value].is_empty()).collect();
     results.push(values[values.len() / 2]);
     for (position, value) in results.into_iter().enumerate() {
+        let value = batch_first(&mut builder, value);
         builder.output(OutputRole::Output, format!("y{position}"), value);
     }
     builder.finish()
+}
+
+/// The value with its batch axis outermost, as inputs and outputs must have it.
+fn batch_first(builder: &mut Builder, value: NodeId) -> NodeId {
+    let shape = builder.shape(value).clone();
+    let Some(axis) = (0..shape.rank()).find(|&axis| shape[axis].is_batch()) else { return value };
+    let others = (0..shape.rank()).filter(|&other| other != axis);
+    let permutation: Vec<usize> = std::iter::once(axis).chain(others).collect();
+    builder.transpose(value, &permutation).expect("a permutation")
 }
 
 fn small(draws: &mut Stream) -> Dim {
@@ -131,7 +141,7 @@ fn random_slice(builder: &mut Builder, x: NodeId, draws: &mut Stream) -> Option<
 
 fn merge_axes(builder: &mut Builder, x: NodeId, axis: usize) -> Option<NodeId> {
     let shape = builder.shape(x).clone();
-    if axis + 1 >= shape.rank() {
+    if axis + 1 >= shape.rank() || shape[axis + 1].is_batch() {
         return None;
     }
     let mut dims = shape.dims().to_vec();

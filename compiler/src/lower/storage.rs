@@ -13,7 +13,7 @@ use super::{Lowering, Place, is_persistent};
 use dlc_ir::literal::Elements;
 use dlc_ir::{Literal, NodeId, Op, Output, OutputRole};
 use dlc_kernel::{Affine, Buffer, BufferId, Storage};
-use dlc_types::{DType, TensorType};
+use dlc_types::{DType, Dim, TensorType};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Where parameters and states lie in the persistent block: byte offset, type, layout.
@@ -133,7 +133,7 @@ pub(crate) fn assign(
             }
             continue;
         }
-        let layout = plain(lowering, id)?;
+        let layout = bound(lowering, id)?;
         let storage = Storage::Binding(next_binding);
         next_binding += 1;
         let buffer = add_buffer(lowering, &format!("{}.{}", output.role.name(), output.name), ty.dtype, &layout, storage)?;
@@ -172,7 +172,7 @@ fn assign_externals(
         let (name, layout, storage) = match op {
             Op::Input { name } => {
                 outputs.inputs.push((name.clone(), lowering.ty(id).clone()));
-                (name, plain(lowering, id)?, Storage::Binding(outputs.inputs.len() - 1))
+                (name, bound(lowering, id)?, Storage::Binding(outputs.inputs.len() - 1))
             }
             Op::Parameter { name } | Op::State { name } => {
                 let (offset, _, layout) = persistent.places.get(&name).ok_or_else(|| {
@@ -190,6 +190,17 @@ fn assign_externals(
         lowering.places[id] = Some(Place { buffer, layout });
     }
     Ok(())
+}
+
+/// The layout of an input or output, which must not depend on the greatest batch: the batch is the
+/// outermost axis.
+fn bound(lowering: &Lowering<'_>, id: NodeId) -> Result<Layout, LowerError> {
+    let shape = &lowering.ty(id).shape;
+    let mut long = shape.dims().iter().filter(|&&dim| dim != Dim::Fixed(1));
+    if long.next().is_some() && long.any(|dim| dim.is_batch()) {
+        return Err(lowering.unsupported(id, format!("an input or output {shape} whose batch axis is not the first")));
+    }
+    plain(lowering, id)
 }
 
 fn plain(lowering: &Lowering<'_>, id: NodeId) -> Result<Layout, LowerError> {
