@@ -97,17 +97,24 @@ fn binding_width(code: &[&Token], sources: &SourceMap, outside: bool) -> Option<
 /// The tokens of a line with their spaces.
 fn spaced(code: &[&Token], sources: &SourceMap) -> String {
     let mut text = String::new();
+    // The brackets that are open on this line: a `:` within `[…]` belongs to a slice.
+    let mut open: Vec<bool> = Vec::new();
     for (position, token) in code.iter().enumerate() {
-        if position > 0 && space_between(code, position) {
+        if position > 0 && space_between(code, position, open.last() == Some(&true)) {
             text.push(' ');
         }
         text.push_str(sources.slice(token.span));
+        if is_symbol(token, &["(", "[", "{"]) {
+            open.push(is_symbol(token, &["["]));
+        } else if is_symbol(token, &[")", "]", "}"]) {
+            open.pop();
+        }
     }
     text
 }
 
 /// Whether a space stands before the token at that position.
-fn space_between(code: &[&Token], position: usize) -> bool {
+fn space_between(code: &[&Token], position: usize, in_subscript: bool) -> bool {
     let (before, token) = (code[position - 1], code[position]);
     let word_before = matches!(&before.kind, TokenKind::Name(word) if is_operator_word(word));
     if is_symbol(before, &["-"]) && is_prefix(code, position - 1) {
@@ -120,7 +127,7 @@ fn space_between(code: &[&Token], position: usize) -> bool {
         return false;
     }
     if is_symbol(before, &[":"]) {
-        return !inside_subscript(code, position);
+        return !in_subscript;
     }
     if is_symbol(token, &["(", "["]) {
         let after_value = matches!(before.kind, TokenKind::Name(_)) && !word_before;
@@ -142,22 +149,6 @@ fn is_prefix(code: &[&Token], position: usize) -> bool {
         TokenKind::Name(word) => is_operator_word(word),
         _ => false,
     }
-}
-
-/// Whether a `:` left of the position belongs to a slice and not to a type.
-fn inside_subscript(code: &[&Token], position: usize) -> bool {
-    let mut depth = 0usize;
-    for token in code[..position].iter().rev() {
-        if is_symbol(token, &[")", "]"]) {
-            depth += 1;
-        } else if is_symbol(token, &["(", "["]) {
-            if depth == 0 {
-                return is_symbol(token, &["["]);
-            }
-            depth -= 1;
-        }
-    }
-    false
 }
 
 /// Pads the names of neighbouring bindings to one width.

@@ -17,11 +17,11 @@ type Names = BTreeSet<String>;
 pub(crate) fn check(file: &File, program: &Program, reporter: &mut Reporter) {
     for block in program.blocks.values() {
         let mut analysis = Analysis::default();
-        let mut live = analysis.body(&block.body, Names::new(), true);
+        let mut live = analysis.body(&block.body, Names::new());
         for parameter in block.parameters.iter().rev() {
             analysis.declaration(&parameter.name, &mut live, "parameter");
             if let Some(default) = &parameter.default {
-                analysis.expr(default, &mut live, true);
+                analysis.expr(default, &mut live);
             }
         }
         analysis.tell(reporter);
@@ -29,14 +29,14 @@ pub(crate) fn check(file: &File, program: &Program, reporter: &mut Reporter) {
     for model in &file.models {
         let mut analysis = Analysis::default();
         let outputs: Names = model.outputs.iter().map(|output| output.text.clone()).collect();
-        let mut live = analysis.body(&model.body, outputs, true);
+        let mut live = analysis.body(&model.body, outputs);
         for (name, ty) in model.inputs.iter().rev() {
             analysis.declaration(name, &mut live, "input");
-            analysis.expr(ty, &mut live, true);
+            analysis.expr(ty, &mut live);
         }
         for (name, default) in model.options.iter().rev() {
             analysis.declaration(name, &mut live, "option");
-            analysis.expr(default, &mut live, true);
+            analysis.expr(default, &mut live);
         }
         analysis.tell(reporter);
     }
@@ -65,8 +65,8 @@ impl Analysis {
         }
     }
 
-    /// Names that are live before a body, from those live behind it. Faults are kept if `tell`.
-    fn body(&mut self, body: &[Statement], mut live: Names, tell: bool) -> Names {
+    /// Names that are live before a body, from those live behind it.
+    fn body(&mut self, body: &[Statement], mut live: Names) -> Names {
         for statement in body.iter().rev() {
             match statement {
                 Statement::Bind { names, value } => {
@@ -75,51 +75,50 @@ impl Analysis {
                     for name in names {
                         live.remove(&name.text);
                     }
-                    if let (false, true, Some(first)) = (read, tell, names.first()) {
+                    if let (false, Some(first)) = (read, names.first()) {
                         self.unread.insert(first.span, (first.text.clone(), "value"));
                     }
-                    self.expr(value, &mut live, tell);
+                    self.expr(value, &mut live);
                 }
                 Statement::For { names, items, body, .. } => {
-                    // What one turn reads at its start is live at the end of the turn before.
-                    let first = self.body(body, live.clone(), false);
+                    // What a turn reads anywhere may be what the turn before has bound.
                     let mut end = live.clone();
-                    end.extend(first.into_iter().filter(|name| !names.iter().any(|own| own.text == *name)));
-                    let mut start = self.body(body, end, tell);
+                    end.extend(reads(body).filter(|read| !names.iter().any(|own| own.text == *read)));
+                    let mut start = self.body(body, end);
                     for name in names {
                         start.remove(&name.text);
                     }
                     live.extend(start);
-                    self.expr(items, &mut live, tell);
+                    self.expr(items, &mut live);
                 }
                 Statement::Return { values, .. } => {
                     live = Names::new();
                     for value in values.iter().rev() {
-                        self.expr(value, &mut live, tell);
+                        self.expr(value, &mut live);
                     }
                 }
-                Statement::Expr(value) => self.expr(value, &mut live, tell),
+                Statement::Expr(value) => self.expr(value, &mut live),
             }
         }
         live
     }
 
     /// Adds what an expression reads.
-    fn expr(&mut self, expr: &Expr, live: &mut Names, tell: bool) {
+    fn expr(&mut self, expr: &Expr, live: &mut Names) {
         match &expr.kind {
             ExprKind::Name(name) => {
                 live.insert(name.clone());
             }
             ExprKind::If(condition) => {
-                let then = self.body(&condition.then, live.clone(), tell);
+                let then = self.body(&condition.then, live.clone());
                 let otherwise = match &condition.otherwise {
-                    Some(body) => self.body(body, live.clone(), tell),
+                    Some(body) => self.body(body, live.clone()),
                     None => live.clone(),
                 };
                 live.clear();
                 live.extend(then);
                 live.extend(otherwise);
-                self.expr(&condition.condition, live, tell);
+                self.expr(&condition.condition, live);
             }
             kind => {
                 match kind {
@@ -131,8 +130,24 @@ impl Analysis {
                     }
                     _ => {}
                 }
-                walk::children(expr, &mut |child| self.expr(child, live, tell));
+                walk::children(expr, &mut |child| self.expr(child, live));
             }
         }
     }
+}
+
+/// All names that a body reads or calls, wherever.
+fn reads(body: &[Statement]) -> impl Iterator<Item = String> {
+    let mut names = Names::new();
+    walk::statements(body, &mut |expr: &Expr| match &expr.kind {
+        ExprKind::Name(name) => {
+            names.insert(name.clone());
+        }
+        ExprKind::Call(call) => {
+            names.insert(call.callee.text.clone());
+        }
+        ExprKind::Pipe(_, stages) => names.extend(stages.iter().map(|stage| stage.callee.text.clone())),
+        _ => {}
+    });
+    names.into_iter()
 }

@@ -246,7 +246,7 @@ fn recursion_and_endless_loops() {
               --> test.dsl:6:11
                |       k = i + j
                |           ^^^^^ given up here
-              note: the limits are 1000000 statements and 200000 graph nodes
+              note: the limits are 1000000 statements, 5000000 values and 200000 graph nodes
         "#]],
     );
     refused(
@@ -319,6 +319,10 @@ fn data_and_train_sections() {
                |   optimizer = sgd(lr = one_cycle(maximum = 0.1), momentum = 1.5)
                |                                  ^^^^^^^ unknown key
               help: the keys are max, warmup, div, final_div, momentum
+            error[DLC0305]: `momentum` of `sgd` is 1.5; it is at least 0 and below 1
+              --> test.dsl:14:61
+               |   optimizer = sgd(lr = one_cycle(maximum = 0.1), momentum = 1.5)
+               |                                                             ^^^ out of range
         "#]],
     );
     let sections = "data d {\n  source = csv(\"f.csv\", target = \"y\") -> (x, label: i32[N, 3])\n}\ntrain net on d {\n  loss = \
@@ -396,4 +400,47 @@ fn settings_that_fit_nothing() {
            |                 ^ expected a value
     "#]]
     .assert_eq(&render(&sources, &diagnostics));
+}
+
+#[test]
+fn data_that_does_not_fit_the_model() {
+    let sections = "data d {\n  source = csv(\"f.csv\", target = \"y\", features = [\"a\", \"b\"]) -> (x, label)\n  transform = x |> \
+                    normalize(mean = [1, 2, 3], std = [1, 1, 1])\n}\ntrain net on d {\n  loss = label * 2\n  optimizer = \
+                    adam(lr = 0)\n  epochs = 2\n}\n";
+    refused(
+        &format!("{NET}{sections}"),
+        expect![[r#"
+        error[DLC0403]: the type of the target `label` is not known here
+          --> test.dsl:10:10
+           |   loss = label * 2
+           |          ^^^^^^^^^ not given to a loss yet
+          help: declare it in the data section: `source = … -> (x, label: f32[N, 1])`
+        error[DLC0305]: `lr` of `adam` is 0; a rate is above 0
+          --> test.dsl:11:25
+           |   optimizer = adam(lr = 0)
+           |                         ^ not a rate
+    "#]],
+    );
+    let sections = "data d {\n  source = csv(\"f.csv\", target = \"y\", features = [\"a\", \"b\"]) -> (x, label)\n  transform = x |> \
+                    normalize(mean = [1, 2, 3], std = [1, 1, 1])\n}\ntrain net on d {\n  loss = cross_entropy(softmax(logits), label)\n  optimizer = \
+                    adam(lr = 0.1)\n  epochs = 2\n}\n";
+    refused(
+        &format!("{NET}{sections}"),
+        expect![[r#"
+            error[DLC0402]: the source yields 2 feature columns, but the model's `x` is f32[N, 4]
+              --> test.dsl:6:12
+               |   source = csv("f.csv", target = "y", features = ["a", "b"]) -> (x, label)
+               |            ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ 2 feature columns per sample
+            error[DLC0301]: `normalize` has 3 means, but `x` has 4 channels
+              --> test.dsl:6:12
+               |   source = csv("f.csv", target = "y", features = ["a", "b"]) -> (x, label)
+               |            ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ the source of that field
+              note: `normalize` takes one value, or one per channel
+            warning[DLC0404]: `cross_entropy` takes logits, but this is the result of `softmax`
+              --> test.dsl:10:24
+               |   loss = cross_entropy(softmax(logits), label)
+               |                        ^^^^^^^^^^^^^^^ probabilities
+              help: use `cross_entropy_probabilities`, or drop the `softmax`
+        "#]],
+    );
 }

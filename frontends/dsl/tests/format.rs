@@ -6,7 +6,11 @@ use expect_test::expect;
 
 #[test]
 fn the_examples_are_laid_out() {
-    for text in [include_str!("programs/dense.dsl"), include_str!("programs/resnet.dsl")] {
+    for text in [
+        include_str!("programs/dense.dsl"),
+        include_str!("programs/resnet.dsl"),
+        include_str!("programs/features.dsl"),
+    ] {
         assert_eq!(format(text, "test.dsl").unwrap(), text);
     }
 }

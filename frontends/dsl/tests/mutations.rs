@@ -4,7 +4,11 @@
 use dlc_dsl::{LoadOptions, format, load_text};
 use dlc_types::random::Stream;
 
-const PROGRAMS: [&str; 2] = [include_str!("programs/dense.dsl"), include_str!("programs/resnet.dsl")];
+const PROGRAMS: [&str; 3] = [
+    include_str!("programs/dense.dsl"),
+    include_str!("programs/resnet.dsl"),
+    include_str!("programs/features.dsl"),
+];
 
 const FRAGMENTS: [&str; 40] = [
     "(",
@@ -82,7 +86,7 @@ fn mutated_programs() {
     let mut stream = Stream::new(1, 2, 3);
     let (mut accepted, mut laid_out) = (0, 0);
     for case in 0..count {
-        let text = mutate(PROGRAMS[case % 2], &mut stream);
+        let text = mutate(PROGRAMS[case % 3], &mut stream);
         let (loaded, _, diagnostics) = load_text("mutated", &text, &LoadOptions::default());
         assert_eq!(loaded.is_none(), diagnostics.has_errors(), "{text}");
         if let Some(loaded) = loaded {
@@ -115,6 +119,13 @@ fn deep_and_long_texts() {
         body(format!("x{}", " |> relu()".repeat(long))),
         body("relu(".repeat(long)),
         body("[".repeat(long)),
+        body(format!("{}x{}", "if true { for i in 0..2 { z = ".repeat(20), " } }".repeat(20))),
+        format!(
+            "dlc 1\nmodel m(x: f32[N, 2]) -> (y) {{\n  y = x\n{}{}}}\n",
+            "for i in 0..9 {\n".repeat(60),
+            "}\n".repeat(60)
+        ),
+        "dlc 1\nmodel m(x: f32[N, 2]) -> (y) {\n  y = x\n  for i in 0..1000000 {\n    _ = enumerate(0..9999)\n  }\n}\n".to_owned(),
         "{".repeat(long),
         format!("dlc 1\n{}", "model ".repeat(long)),
     ] {

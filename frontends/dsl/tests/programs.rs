@@ -7,6 +7,7 @@ use dlc_dsl::{LoadOptions, Loaded, load_text};
 use support::render;
 
 const DENSE: &str = include_str!("programs/dense.dsl");
+const FEATURES: &str = include_str!("programs/features.dsl");
 const RESNET: &str = include_str!("programs/resnet.dsl");
 
 fn loaded(text: &str, settings: &[(&str, &str)]) -> Loaded {
@@ -179,6 +180,30 @@ fn settings_replace_what_the_file_says() {
     assert_eq!(loaded.unwrap().model.inputs[0].ty.to_string(), "f32[N, 128]");
 }
 
+#[test]
+fn the_recipe_of_the_example_with_every_feature() {
+    let loaded = loaded(FEATURES, &[]);
+    let recipe = loaded.recipe.unwrap();
+    let data = recipe.data;
+    let fields: Vec<String> =
+        data.fields.iter().map(|field| format!("{}: {}", field.name, field.ty)).collect();
+    let lines = [
+        format!("{:?} -> {fields:?}", data.source),
+        format!("{:?}", data.transform),
+        format!("{:?}", data.augment),
+        format!("{:?}, batch {}, shuffle {}", data.split, data.batch, data.shuffle),
+        format!("{:?}, seed {}", recipe.monitor, recipe.seed),
+        format!("{:?}", loaded.model.training.unwrap()),
+    ];
+    expect_test::expect![[r#"
+        Synthetic { samples: 64, classes: 10 } -> ["image: f32[N, 3, 12, 12]", "extra: f32[N, 10]", "label: i32[N]", "value: f32[N, 1]"]
+        [("image", Normalize { mean: [0.5, 0.5, 0.5], std: [0.1, 0.2, 0.3] }), ("image", Resize { height: 12, width: 12 }), ("extra", Standardize), ("value", MinMax), ("value", Scale { divisor: 2.5 })]
+        [("image", RandomCrop { size: (12, 12), padding: 2 }), ("image", RandomFlip { probability: 0.25 })]
+        Split { validation: 0.1, test: 0.2, stratified: false, seed: Some(3) }, batch 16, shuffle false
+        Some("accuracy"), seed 42
+        Training { optimizer: Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0001 }, schedule: OneCycle { max: 0.01, warmup: 0.3, div: 25.0, final_div: 10000.0, momentum: None } }"#]].assert_eq(&lines.join("\n"));
+}
+
 /// Loss, metrics and target types that verify.
 #[test]
 fn every_loss_and_metric() {
@@ -228,8 +253,8 @@ fn labels_of_pixels_and_one_hot_labels() {
 
 #[test]
 fn whole_models_verify() {
-    for text in [DENSE, RESNET] {
-        dlc_ir::verify::verify_model(&loaded(text, &[("train.freeze", "[\"head\"]")]).model).unwrap();
+    for text in [DENSE, RESNET, FEATURES] {
+        dlc_ir::verify::verify_model(&loaded(text, &[]).model).unwrap();
     }
     let frozen = loaded(RESNET, &[("train.freeze", "[\"stem*\"]")]);
     let names: Vec<&str> =

@@ -14,6 +14,7 @@ const SYMBOLS: [&str; 2] = ["same", "valid"];
 impl Elaborator<'_> {
     /// The value of an expression.
     pub(crate) fn expr(&mut self, expr: &Expr) -> Eval<Value> {
+        self.charge(1, expr.span)?;
         self.deeper(expr.span, |this| this.expr_kind(expr))
     }
 
@@ -37,36 +38,13 @@ impl Elaborator<'_> {
                 self.unary(*operator, value, span)
             }
             ExprKind::Binary(operator @ (BinaryOperator::And | BinaryOperator::Or), left, right) => {
-                let value = self.expr(left)?;
-                let decided = *operator == BinaryOperator::Or;
-                match value {
-                    // The right side need not make sense where the left decides.
-                    Value::Bool(value) if value == decided => Ok(Value::Bool(value)),
-                    Value::Bool(_) => self.expr(right),
-                    other => {
-                        let right = self.expr(right)?;
-                        self.binary(*operator, other, right, span)
-                    }
-                }
+                self.decision(*operator, left, right, span)
             }
             ExprKind::Binary(operator, left, right) => {
                 let (left, right) = (self.expr(left), self.expr(right));
                 self.binary(*operator, left?, right?, span)
             }
-            ExprKind::Range(low, high) => {
-                let (low_value, high_value) = (self.expr(low), self.expr(high));
-                match (low_value?, high_value?) {
-                    (Value::Int(low), Value::Int(high)) => Ok(Value::Range(low, high)),
-                    (low, high) => {
-                        let message = format!(
-                            "a range runs between whole numbers, not from {} to {}",
-                            low.describe(&self.builder),
-                            high.describe(&self.builder)
-                        );
-                        self.fail_at(codes::KIND, message, span, "not a range")
-                    }
-                }
-            }
+            ExprKind::Range(low, high) => self.range(low, high, span),
             ExprKind::Call(call) => self.call(call, None),
             ExprKind::Pipe(head, stages) => {
                 let mut value = self.expr(head);
@@ -99,6 +77,33 @@ impl Elaborator<'_> {
         }
     }
 
+    /// `and` and `or`: the right side need not make sense where the left decides.
+    fn decision(&mut self, operator: BinaryOperator, left: &Expr, right: &Expr, span: Span) -> Eval<Value> {
+        match self.expr(left)? {
+            Value::Bool(value) if value == (operator == BinaryOperator::Or) => Ok(Value::Bool(value)),
+            Value::Bool(_) => self.expr(right),
+            other => {
+                let right = self.expr(right)?;
+                self.binary(operator, other, right, span)
+            }
+        }
+    }
+
+    fn range(&mut self, low: &Expr, high: &Expr, span: Span) -> Eval<Value> {
+        let (low, high) = (self.expr(low), self.expr(high));
+        match (low?, high?) {
+            (Value::Int(low), Value::Int(high)) => Ok(Value::Range(low, high)),
+            (low, high) => {
+                let message = format!(
+                    "a range runs between whole numbers, not from {} to {}",
+                    low.describe(&self.builder),
+                    high.describe(&self.builder)
+                );
+                self.fail_at(codes::KIND, message, span, "not a range")
+            }
+        }
+    }
+
     /// The value of the branch that the condition chooses.
     pub(super) fn if_body(&mut self, condition: &If) -> Eval<Option<Value>> {
         match self.expr(&condition.condition)? {
@@ -121,7 +126,8 @@ impl Elaborator<'_> {
         }
     }
 
-    pub(super) fn list(&mut self, items: Vec<Value>, span: Span) -> Eval<Value> {
+    pub(crate) fn list(&mut self, items: Vec<Value>, span: Span) -> Eval<Value> {
+        self.charge(items.len(), span)?;
         match List::new(items) {
             Some(list) => Ok(Value::List(list)),
             None => self.fail_at(codes::TOO_LARGE, "this list is too long or too deep", span, "too large"),
@@ -148,6 +154,7 @@ impl Elaborator<'_> {
                 return self.fail_at(codes::TOO_LARGE, "this string is too long", span, "too long");
             }
         }
+        self.charge(text.len() / 16, span)?;
         Ok(Value::Text(text.into()))
     }
 

@@ -33,6 +33,8 @@ pub(crate) enum Mode {
 
 /// Statements, calls and loop turns that one elaboration may take.
 const BUDGET: u32 = 1_000_000;
+/// Expressions, list items and pieces of text that one elaboration may evaluate.
+const WORK: usize = 5_000_000;
 /// Nodes that one function may have.
 const MAX_NODES: usize = 200_000;
 /// How deeply evaluation may nest over all blocks.
@@ -85,6 +87,7 @@ pub(crate) struct Elaborator<'a> {
     pub(crate) targets: BTreeMap<String, Target>,
     frames: Vec<Frame>,
     budget: u32,
+    work: usize,
     depth: usize,
     /// Random ops made so far.
     pub(crate) streams: u32,
@@ -111,6 +114,7 @@ impl<'a> Elaborator<'a> {
             targets: BTreeMap::new(),
             frames: vec![frame],
             budget: BUDGET,
+            work: WORK,
             depth: 0,
             streams: 0,
             active: Vec::new(),
@@ -139,16 +143,24 @@ impl<'a> Elaborator<'a> {
         if self.budget == 0 {
             return Err(Poison);
         }
-        if self.budget == 1 || self.builder.function().nodes.len() > MAX_NODES {
+        if self.budget == 1 || self.work == 0 || self.builder.function().nodes.len() > MAX_NODES {
             self.budget = 0;
             return self.fail(
                 Diagnostic::error(codes::TOO_LARGE, "the program unrolls to too much")
                     .at(span, "given up here")
-                    .note(format!("the limits are {BUDGET} statements and {MAX_NODES} graph nodes")),
+                    .note(format!(
+                        "the limits are {BUDGET} statements, {WORK} values and {MAX_NODES} graph nodes"
+                    )),
             );
         }
         self.budget -= 1;
         Ok(())
+    }
+
+    /// Pays for work that is not a statement.
+    pub(crate) fn charge(&mut self, amount: usize, span: Span) -> Eval<()> {
+        self.work = self.work.saturating_sub(amount);
+        if self.work == 0 { self.spend(span) } else { Ok(()) }
     }
 
     /// Runs `run` one level deeper.

@@ -10,12 +10,18 @@ use dlc_types::{DType, Diagnostic, Dim, Shape, Span, TensorType};
 
 /// The largest extent that can be written.
 pub(crate) const MAX_EXTENT: i64 = 1 << 31;
+/// The largest number of axes of one tensor.
+const MAX_RANK: usize = 16;
 /// The largest number of elements of one tensor (per sample where the batch is an axis).
 const MAX_ELEMENTS: usize = 1 << 40;
 
 impl Elaborator<'_> {
     /// Reports a tensor that is too large to exist.
     pub(crate) fn check_size(&mut self, ty: &TensorType, span: Span) -> Eval<()> {
+        if ty.shape.rank() > MAX_RANK {
+            let message = format!("a tensor has {MAX_RANK} axes at most, not {}", ty.shape.rank());
+            return self.fail_at(codes::TOO_LARGE, message, span, "too many axes");
+        }
         match ty.shape.elements() {
             Some(Dim::Fixed(count) | Dim::Batch(count)) if count <= MAX_ELEMENTS => Ok(()),
             _ => {

@@ -90,10 +90,6 @@ fn enumerate(el: &mut Elaborator<'_>, arguments: &Arguments, _: &str) -> Eval<Va
     let pairs = items.into_iter().enumerate().map(|(position, item)| {
         List::new(vec![Value::Int(position as i64), item]).map_or(Value::Poison, Value::List)
     });
-    match List::new(pairs.collect()) {
-        Some(list) => Ok(Value::List(list)),
-        None => {
-            el.fail_at(codes::TOO_LARGE, "this list is too long or too deep", arguments.span, "too large")
-        }
-    }
+    let pairs = pairs.collect();
+    el.list(pairs, arguments.span)
 }

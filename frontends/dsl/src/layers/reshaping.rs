@@ -158,6 +158,7 @@ fn concat(el: &mut Elaborator<'_>, arguments: &Arguments, _: &str) -> Eval<Value
     };
     let ty = el.builder.ty(first).clone();
     let axis = arguments.axis(el, "axis", 1, ty.shape.rank())?;
+    el.charge(tensors.len(), arguments.span)?;
     for &(node, span) in &tensors {
         let other = el.builder.ty(node).clone();
         let same_rank = other.shape.rank() == ty.shape.rank();

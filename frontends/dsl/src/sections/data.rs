@@ -236,6 +236,12 @@ fn transform_step(el: &mut Elaborator<'_>, name: &str, arguments: &Arguments) ->
         "normalize" => {
             let mean = numbers(el, arguments, "mean")?;
             let std = numbers(el, arguments, "std")?;
+            let channels = mean.len().max(std.len());
+            let repeated = |values: Vec<f64>| match values.as_slice() {
+                [value] => vec![*value; channels],
+                _ => values,
+            };
+            let (mean, std) = (repeated(mean), repeated(std));
             if std.contains(&0.0) || mean.len() != std.len() {
                 let message = "`normalize` takes as many means as deviations, and no deviation of 0";
                 return el.fail_at(codes::RANGE, message, arguments.span, "cannot divide");

@@ -2,6 +2,7 @@
 
 mod configuration;
 mod data;
+mod fit;
 mod freeze;
 mod model;
 mod settings;

@@ -2,14 +2,14 @@
 
 use super::data::{DataSection, NamedField};
 use super::train::{self, Plan};
-use super::{data, freeze};
+use super::{data, fit, freeze};
 use crate::ast::{File, Ident, ModelSection, Section, TrainSection};
 use crate::codes;
 use crate::elaborate::{Elaborator, Mode, Ownership, Target};
 use crate::program::Program;
 use crate::report::{Eval, Poison, Reporter};
 use crate::value::Value;
-use dlc_ir::{Declaration, Function, Model, OutputRole};
+use dlc_ir::{Declaration, Function, Model, NodeId, OutputRole};
 use dlc_recipe::{Data, Field, Recipe};
 use dlc_types::{Diagnostic, Span, TensorType, diagnostic::nearest};
 use std::collections::BTreeMap;
@@ -194,6 +194,36 @@ fn elaborate(
         let message = "a model has no `return`: its outputs are named in the header";
         fault = el.fail_at(codes::STATEMENT, message, model.name.span, "ends with a value");
     }
+    let outputs = outputs(&mut el, model);
+    body?;
+    match objective {
+        None => {
+            for (name, node) in outputs? {
+                el.builder.output(OutputRole::Output, name, node);
+            }
+        }
+        Some((train, fields)) => {
+            for (field, ty) in fields {
+                if !inputs.iter().any(|input| input.name == field.text) {
+                    el.forget(&field.text);
+                    el.targets.insert(field.text.clone(), Target { ty: ty.clone(), node: None });
+                }
+            }
+            el.in_train_section = true;
+            fault = fault.and(train::outputs(&mut el, train));
+            let updates: Vec<_> = el.ownership.updates.clone().into_iter().collect();
+            for (name, node) in updates {
+                el.builder.output(OutputRole::State, name, node);
+            }
+        }
+    }
+    fault?;
+    Ok(Elaborated { function: el.builder.finish(), ownership: el.ownership, inputs, targets: el.targets })
+}
+
+/// The values of the outputs that the header names; all faults are told.
+fn outputs(el: &mut Elaborator<'_>, model: &ModelSection) -> Eval<Vec<(String, NodeId)>> {
+    let mut fault = Ok(());
     let mut outputs = Vec::new();
     for (position, output) in model.outputs.iter().enumerate() {
         if model.outputs[..position].iter().any(|other| other.text == output.text) {
@@ -218,30 +248,7 @@ fn elaborate(
             }
         }
     }
-    body?;
-    match objective {
-        None => {
-            for (name, node) in outputs {
-                el.builder.output(OutputRole::Output, name, node);
-            }
-        }
-        Some((train, fields)) => {
-            for (field, ty) in fields {
-                if !inputs.iter().any(|input| input.name == field.text) {
-                    el.forget(&field.text);
-                    el.targets.insert(field.text.clone(), Target { ty: ty.clone(), node: None });
-                }
-            }
-            el.in_train_section = true;
-            fault = fault.and(train::outputs(&mut el, train));
-            let updates: Vec<_> = el.ownership.updates.clone().into_iter().collect();
-            for (name, node) in updates {
-                el.builder.output(OutputRole::State, name, node);
-            }
-        }
-    }
-    fault?;
-    Ok(Elaborated { function: el.builder.finish(), ownership: el.ownership, inputs, targets: el.targets })
+    fault.map(|()| outputs)
 }
 
 fn input(el: &mut Elaborator<'_>, name: &Ident, ty: &crate::ast::Expr) -> Eval<TensorType> {
@@ -311,6 +318,7 @@ fn recipe(
             );
         }
     }
+    fit::check(&data, &fields, reporter);
     Recipe {
         model: train.model.text.clone(),
         data: Data {

@@ -111,8 +111,8 @@ fn optimizer(el: &mut Elaborator<'_>, expr: &Expr) -> Eval<Training> {
         (name, schedule, arguments)
     };
     let schedule = match schedule {
-        Some(expr) => read_schedule(el, &expr)?,
-        None => Schedule::Constant(rate(el, &arguments, "lr")?),
+        Some(expr) => read_schedule(el, &expr),
+        None => rate(el, &arguments, "lr").map(Schedule::Constant),
     };
     let weight_decay = arguments.float_within(el, "weight_decay", 0.0, 0.0..=1e6)?;
     let optimizer = if name == "sgd" {
@@ -135,7 +135,7 @@ fn optimizer(el: &mut Elaborator<'_>, expr: &Expr) -> Eval<Training> {
             weight_decay,
         }
     };
-    Ok(Training { optimizer, schedule })
+    Ok(Training { optimizer, schedule: schedule? })
 }
 
 fn rate(el: &mut Elaborator<'_>, arguments: &Arguments, key: &str) -> Eval<f64> {
