@@ -158,11 +158,6 @@ impl Float<'_, '_> {
         }
     }
 
-    /// Both masks.
-    pub(crate) fn both(&mut self, a: Value, b: Value) -> Value {
-        self.builder.ins().band(a, b)
-    }
-
     /// The smaller of `a` and a bound; `a` where it is NaN.
     pub(crate) fn at_most(&mut self, a: Value, bound: f64) -> Value {
         let bound = self.constant(bound);

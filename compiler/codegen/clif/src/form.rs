@@ -111,14 +111,6 @@ impl Emitter<'_, '_> {
         if dtype == DType::Bool { self.builder.ins().icmp_imm_s(IntCC::NotEqual, value, 0) } else { value }
     }
 
-    /// Values of either form, as many as the lane context asks, from a scalar per lane or per vector.
-    pub(crate) fn varying(&mut self, var: Var) -> Result<(Form, Vec<Value>), ClifError> {
-        if let Some(vectors) = self.vectors(var)? {
-            return Ok((Form::Vectors(Vec::new()), vectors));
-        }
-        Ok((Form::Lanes(Vec::new()), self.lanes(var)?))
-    }
-
     /// The register type of a varying scalar and how many registers it takes.
     pub(crate) fn varying_type(&self, dtype: DType) -> Result<(Type, usize, bool), ClifError> {
         match self.lane {
