@@ -75,7 +75,9 @@ fn random_op(builder: &mut Builder, x: NodeId, values: &[NodeId], draws: &mut St
         7 | 8 => {
             let kind = [Reduction::Sum, Reduction::Max, Reduction::Sum][draws.below(3) as usize];
             let axes: Vec<usize> = (0..rank).filter(|_| draws.below(2) == 0).collect();
-            let reduced = builder.reduce(kind, x, &axes).ok()?;
+            // Sums of both signs may cancel, and then no bound on the relative error holds.
+            let terms = if kind == Reduction::Sum { builder.unary(Unary::Sigmoid, x).ok()? } else { x };
+            let reduced = builder.reduce(kind, terms, &axes).ok()?;
             builder.broadcast_reduced(reduced, shape, &axes).ok()
         }
         9 => {
