@@ -1,8 +1,9 @@
 //! The formatter: one way to lay out a file.
 //!
 //! It works on the tokens, so comments and line breaks stay where the author put them. It sets spaces,
-//! indents by two, aligns the `=` of neighbouring bindings and the comments behind neighbouring lines, and
-//! keeps at most one blank line. Formatting twice changes nothing more.
+//! indents by two, aligns the comments behind neighbouring lines and the `=` of neighbouring bindings (in
+//! `data` and `train` always, elsewhere where one of them is set off by more than a space), and keeps at
+//! most one blank line. Formatting twice changes nothing more.
 
 use crate::lexer::{self, Token, TokenKind};
 use crate::parser;
@@ -33,8 +34,16 @@ struct Line {
     indent: usize,
     code: String,
     comment: Option<String>,
-    /// Length of the names before the `=` of a binding.
-    binding: Option<usize>,
+    binding: Option<Binding>,
+}
+
+/// The left side of `names = …`.
+#[derive(Clone, Copy, Debug)]
+struct Binding {
+    /// Length of the names.
+    width: usize,
+    /// Whether the author, or the section, asks for aligned `=`.
+    aligned: bool,
 }
 
 impl Line {
@@ -48,6 +57,7 @@ fn layout(tokens: &[Token], sources: &SourceMap) -> Vec<Line> {
     let mut lines = Vec::new();
     // For each open bracket the indent of the line that opened it.
     let mut open: Vec<usize> = Vec::new();
+    let mut in_entries = false;
     for line in tokens.split(|token| token.kind == TokenKind::Newline) {
         let code: Vec<&Token> =
             line.iter().filter(|token| !matches!(token.kind, TokenKind::Comment | TokenKind::End)).collect();
@@ -60,6 +70,10 @@ fn layout(tokens: &[Token], sources: &SourceMap) -> Vec<Line> {
         };
         if code.first().is_some_and(|token| is_symbol(token, &["|>"])) {
             indent += 2;
+        }
+        if let (true, Some(TokenKind::Name(word))) = (open.is_empty(), code.first().map(|token| &token.kind))
+        {
+            in_entries = word == "data" || word == "train";
         }
         for token in &code {
             if is_symbol(token, &["(", "[", "{"]) {
@@ -75,7 +89,7 @@ fn layout(tokens: &[Token], sources: &SourceMap) -> Vec<Line> {
             binding: None,
         });
         if let Some(line) = lines.last_mut() {
-            line.binding = binding_width(&code, sources, open.is_empty());
+            line.binding = binding(&code, sources, in_entries).filter(|_| !open.is_empty());
         }
     }
     lines
@@ -85,13 +99,14 @@ fn is_symbol(token: &Token, symbols: &[&str]) -> bool {
     matches!(token.kind, TokenKind::Symbol(symbol) if symbols.contains(&symbol))
 }
 
-/// The width of `name, name` before the `=` of a binding statement.
-fn binding_width(code: &[&Token], sources: &SourceMap, outside: bool) -> Option<usize> {
+/// The left side of a line that binds names inside of a section.
+fn binding(code: &[&Token], sources: &SourceMap, in_entries: bool) -> Option<Binding> {
     let equals = code.iter().position(|token| is_symbol(token, &["="]))?;
     let names = &code[..equals];
     let plain =
         names.iter().all(|token| matches!(token.kind, TokenKind::Name(_)) || is_symbol(token, &[","]));
-    (plain && !outside && !names.is_empty()).then(|| spaced(names, sources).chars().count())
+    let gap = code[equals].span.start.saturating_sub(names.last()?.span.end);
+    plain.then(|| Binding { width: spaced(names, sources).chars().count(), aligned: in_entries || gap > 1 })
 }
 
 /// The tokens of a line with their spaces.
@@ -151,16 +166,18 @@ fn is_prefix(code: &[&Token], position: usize) -> bool {
     }
 }
 
-/// Pads the names of neighbouring bindings to one width.
+/// Pads the names of neighbouring bindings to one width, in runs where alignment is asked for.
 fn align_bindings(lines: &mut [Line]) {
     let mut start = 0;
     while start < lines.len() {
         let indent = lines[start].indent;
         let run =
             lines[start..].iter().take_while(|line| line.binding.is_some() && line.indent == indent).count();
-        let width = lines[start..start + run].iter().filter_map(|line| line.binding).max().unwrap_or(0);
-        for line in &mut lines[start..start + run] {
-            let Some(own) = line.binding else { continue };
+        let bindings = || lines[start..start + run].iter().filter_map(|line| line.binding);
+        let width = bindings().map(|binding| binding.width).max().unwrap_or(0);
+        let aligned = bindings().any(|binding| binding.aligned);
+        for line in lines[start..start + run].iter_mut().filter(|_| aligned) {
+            let Some(own) = line.binding.map(|binding| binding.width) else { continue };
             let Some((byte, _)) = line.code.char_indices().nth(own) else { continue };
             line.code.insert_str(byte, &" ".repeat(width - own));
         }

@@ -18,7 +18,7 @@ fn the_examples_are_laid_out() {
 #[test]
 fn spaces_breaks_and_comments() {
     let text = "# head\n\n\ndlc   1\nblock  f( x,k=1 ){\n# inside\n   y=x|>dense( k*2^3 ,bias=false)as a   # one\n\
-                 longer = x[:,0:-1]+(-k) # two\n for i in 0 .. 3{\nz = relu(y\n,\n)\n}\n\n\n  return y @ longer\n      |> relu()\n}\n\n\n";
+                 longer   = x[:,0:-1]+(-k) # two\n for i in 0 .. 3{\nz = relu(y\n,\n)\n}\n\n\n  return y @ longer\n      |> relu()\n}\n\n\n";
     let once = format(text, "test.dsl").unwrap();
     expect![[r#"
         # head
@@ -40,6 +40,27 @@ fn spaces_breaks_and_comments() {
     "#]]
     .assert_eq(&once);
     assert_eq!(format(&once, "test.dsl").unwrap(), once);
+}
+
+#[test]
+fn bindings_are_aligned_where_the_author_or_the_section_asks() {
+    let text = "dlc 1\nmodel m(x: f32[N, 4]) -> (y) {\n  x = relu(x)\n  long = x\n\n  a   = long\n  y = a\n}\ndata d {\n  batch = 1\n  \
+                source = synthetic() -> (x)\n}\n";
+    expect![[r#"
+        dlc 1
+        model m(x: f32[N, 4]) -> (y) {
+          x = relu(x)
+          long = x
+
+          a = long
+          y = a
+        }
+        data d {
+          batch  = 1
+          source = synthetic() -> (x)
+        }
+    "#]]
+    .assert_eq(&format(text, "test.dsl").unwrap());
 }
 
 #[test]

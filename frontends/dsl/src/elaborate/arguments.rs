@@ -47,19 +47,11 @@ impl Elaborator<'_> {
             Arguments { callee: callee.to_owned(), span, values: BTreeMap::new(), rest: Vec::new() };
         let mut fault = Ok(());
         let mut next = 0;
-        let list = || parameters.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
         for argument in given {
             let name = match &argument.name {
                 Some(name) if parameters.iter().any(|(known, _)| *known == name.text) => name.text.clone(),
                 Some(name) => {
-                    let known = parameters.iter().map(|(known, _)| *known);
-                    let help = match nearest(&name.text, known) {
-                        Some(near) => format!("did you mean `{near}`?"),
-                        None => format!("the keys are {}", list()),
-                    };
-                    let message = format!("`{callee}` has no key `{}`", name.text);
-                    fault = self
-                        .fail(Diagnostic::error(codes::KEY, message).at(name.span, "unknown key").help(help));
+                    fault = self.unknown_key(callee, parameters, name);
                     continue;
                 }
                 // Where more are welcome, unnamed arguments fill what must be given and then the rest.
@@ -74,10 +66,11 @@ impl Elaborator<'_> {
                     }
                     None => {
                         let message = format!("`{callee}` takes {} arguments at most", parameters.len());
+                        let help = format!("the arguments are {}", list(parameters));
                         fault = self.fail(
                             Diagnostic::error(codes::ARGUMENT, message)
                                 .at(argument.span, "one too many")
-                                .help(format!("the arguments are {}", list())),
+                                .help(help),
                         );
                         continue;
                     }
@@ -90,16 +83,7 @@ impl Elaborator<'_> {
             }
             arguments.values.insert(name, (argument.value, argument.span));
         }
-        for (name, required) in parameters {
-            if *required && !arguments.values.contains_key(*name) {
-                let message = format!("`{callee}` needs `{name}`");
-                fault = self.fail(
-                    Diagnostic::error(codes::ARGUMENT, message)
-                        .at(span, format!("`{name}` is missing"))
-                        .note(format!("the arguments are {}", list())),
-                );
-            }
-        }
+        let fault = fault.and(self.missing_arguments(parameters, &arguments));
         fault?;
         let values = arguments.values.values().chain(&arguments.rest);
         if values.into_iter().any(|(value, _)| matches!(value, Value::Poison)) {
@@ -107,6 +91,40 @@ impl Elaborator<'_> {
         }
         Ok(arguments)
     }
+
+    fn missing_arguments(&mut self, parameters: &[Parameter<'_>], arguments: &Arguments) -> Eval<()> {
+        let mut fault = Ok(());
+        for (name, required) in parameters {
+            if *required && !arguments.values.contains_key(*name) {
+                let message = format!("`{}` needs `{name}`", arguments.callee);
+                fault = self.fail(
+                    Diagnostic::error(codes::ARGUMENT, message)
+                        .at(arguments.span, format!("`{name}` is missing"))
+                        .note(format!("the arguments are {}", list(parameters))),
+                );
+            }
+        }
+        fault
+    }
+
+    fn unknown_key(
+        &mut self,
+        callee: &str,
+        parameters: &[Parameter<'_>],
+        name: &crate::ast::Ident,
+    ) -> Eval<()> {
+        let help = match nearest(&name.text, parameters.iter().map(|(known, _)| *known)) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("the keys are {}", list(parameters)),
+        };
+        let message = format!("`{callee}` has no key `{}`", name.text);
+        self.fail(Diagnostic::error(codes::KEY, message).at(name.span, "unknown key").help(help))
+    }
+}
+
+/// The names of parameters, for messages.
+fn list(parameters: &[Parameter<'_>]) -> String {
+    parameters.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
 }
 
 impl Arguments {

@@ -86,7 +86,18 @@ fn supervised(
         }
     }
     let (data, plan, evaluate, forward) = (data?.ok()?, plan.ok()?, evaluate.ok()?, forward.ok()?);
-    for other in [&evaluate, &forward] {
+    check_agreement(model, &result, &[&evaluate, &forward], reporter);
+    result.targets = targets(&forward, &data, reporter);
+    let recipe = recipe(train, section, data, &plan, &result, reporter);
+    result.evaluate = Some(evaluate.function);
+    result.forward = Some(forward.function);
+    result.training = Some(plan.training);
+    Some((result, Some(recipe)))
+}
+
+/// All modes must own the same parameters and states.
+fn check_agreement(model: &ModelSection, result: &Model, others: &[&Elaborated], reporter: &mut Reporter) {
+    for other in others {
         let paths = |parameters: &[dlc_ir::Parameter]| -> Vec<String> {
             parameters.iter().map(|parameter| parameter.name.clone()).collect()
         };
@@ -96,12 +107,6 @@ fn supervised(
             reporter.push(Diagnostic::error(codes::SHAPE, message).at(model.name.span, "in this model"));
         }
     }
-    result.targets = targets(&forward, &data, reporter);
-    let recipe = recipe(train, section, data, &plan, &result, reporter);
-    result.evaluate = Some(evaluate.function);
-    result.forward = Some(forward.function);
-    result.training = Some(plan.training);
-    Some((result, Some(recipe)))
 }
 
 fn choose_model<'a>(
