@@ -82,12 +82,21 @@ pub(crate) struct Scope {
     indices: usize,
 }
 
+/// What the target can do.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Target {
+    /// Multiply and add in one rounding, at the speed of a multiplication.
+    pub(crate) fused: bool,
+    /// Broadcast from memory, if Cranelift is led to it (see `contraction::reduce`).
+    pub(crate) hides_broadcasts: bool,
+}
+
 /// The state of one kernel's emission.
 pub(crate) struct Emitter<'e, 'f> {
     pub(crate) builder: &'e mut FunctionBuilder<'f>,
     pub(crate) kernel: &'e Kernel,
-    /// Whether the target multiplies and adds in one rounding.
-    pub(crate) fused: bool,
+    /// What the target can do.
+    pub(crate) target: Target,
     /// The batch, `i64`.
     pub(crate) batch: Value,
     /// Pointers of the operands.
@@ -131,14 +140,14 @@ impl<'e, 'f> Emitter<'e, 'f> {
     pub(crate) fn new(
         builder: &'e mut FunctionBuilder<'f>,
         kernel: &'e Kernel,
-        fused: bool,
+        target: Target,
         batch: Value,
         pointers: Vec<Value>,
     ) -> Self {
         Emitter {
             builder,
             kernel,
-            fused,
+            target,
             batch,
             pointers,
             lane: None,
@@ -158,7 +167,7 @@ impl<'e, 'f> Emitter<'e, 'f> {
 
     /// Float arithmetic on a type.
     pub(crate) fn float(&mut self, ty: Type) -> Float<'_, 'f> {
-        Float { builder: self.builder, ty, fused: self.fused }
+        Float { builder: self.builder, ty, fused: self.target.fused }
     }
 
     /// An `i64`.

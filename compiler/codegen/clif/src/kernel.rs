@@ -4,7 +4,7 @@
 //! taken apart by division; from point to point the coordinates count up with carry.
 
 use crate::ClifError;
-use crate::emitter::{Emitter, IndexForm, scalar_type};
+use crate::emitter::{Emitter, IndexForm, Target, scalar_type};
 use crate::nest::arguments;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{
@@ -23,12 +23,11 @@ pub fn kernel_signature(kernel: &Kernel, call_conv: CallConv) -> Signature {
     signature
 }
 
-/// Whether the target multiplies and adds in one rounding, at the speed of a multiplication.
-pub(crate) fn has_fused(isa: &dyn TargetIsa) -> bool {
-    match isa.name() {
-        "x64" => isa.isa_flags().iter().any(|flag| flag.name == "has_fma" && flag.as_bool() == Some(true)),
-        _ => true,
-    }
+fn target(isa: &dyn TargetIsa) -> Target {
+    let has =
+        |name: &str| isa.isa_flags().iter().any(|flag| flag.name == name && flag.as_bool() == Some(true));
+    let x64 = isa.name() == "x64";
+    Target { fused: !x64 || has("has_fma"), hides_broadcasts: x64 && has("has_avx") }
 }
 
 /// A kernel as a function of Cranelift IR.
@@ -44,7 +43,7 @@ pub fn build_kernel(
     let signature = kernel_signature(kernel, isa.default_call_conv());
     let mut function = Function::with_name_signature(UserFuncName::default(), signature);
     let mut builder = FunctionBuilder::new(&mut function, builder_context);
-    let result = emit(kernel, has_fused(isa), &mut builder);
+    let result = emit(kernel, target(isa), &mut builder);
     if result.is_err() {
         // An unfinished function must not reach the checks of `finalize`.
         *builder_context = FunctionBuilderContext::new();
@@ -55,7 +54,7 @@ pub fn build_kernel(
     Ok(function)
 }
 
-fn emit(kernel: &Kernel, fused: bool, builder: &mut FunctionBuilder<'_>) -> Result<(), ClifError> {
+fn emit(kernel: &Kernel, target: Target, builder: &mut FunctionBuilder<'_>) -> Result<(), ClifError> {
     let entry = builder.create_block();
     builder.append_block_params_for_function_params(entry);
     builder.switch_to_block(entry);
@@ -63,7 +62,7 @@ fn emit(kernel: &Kernel, fused: bool, builder: &mut FunctionBuilder<'_>) -> Resu
     let &[batch, begin, end, ref pointers @ ..] = parameters.as_slice() else {
         return Err(ClifError::Malformed { kernel: kernel.name.clone(), reason: "no parameters".into() });
     };
-    let mut emitter = Emitter::new(builder, kernel, fused, batch, pointers.to_vec());
+    let mut emitter = Emitter::new(builder, kernel, target, batch, pointers.to_vec());
     let statements = match &kernel.body {
         Body::Loop(body) => body.statements.as_slice(),
         Body::Contraction(contraction) => {

@@ -3,6 +3,7 @@
 use super::{Plan, Unit, taps};
 use crate::ClifError;
 use crate::emitter::Emitter;
+use crate::nest::arguments;
 use crate::statement::access;
 use cranelift_codegen::ir::{InstBuilder, Type, Value, types};
 use dlc_kernel::Role;
@@ -226,18 +227,39 @@ impl<'f> Emitter<'_, 'f> {
             let (pointer, offset) = self.reachable(cursor.pointers[0], offset);
             lanes.push(self.builder.ins().load(micro.ty, access(), pointer, offset));
         }
+        let hides = micro.ty.is_vector() && registers > 1 && self.target.hides_broadcasts;
         let mut sums = Vec::with_capacity(accumulators.len());
         for (row, mine) in accumulators.chunks(registers).enumerate() {
             let offset = cursor.displacements[1] + row as i64 * micro.row_step;
             let (pointer, offset) = self.reachable(cursor.pointers[1], offset);
-            let element = self.builder.ins().load(micro.ty.lane_type(), access(), pointer, offset);
-            let element =
-                if micro.ty.is_vector() { self.builder.ins().splat(micro.ty, element) } else { element };
+            let mut element = self.builder.ins().load(micro.ty.lane_type(), access(), pointer, offset);
+            if micro.ty.is_vector() {
+                element = self.builder.ins().splat(micro.ty, element);
+            }
+            if hides {
+                element = self.hide_uses(micro, element, cursor.pointers[1], lanes[0]);
+            }
             for (&lane, &sum) in lanes.iter().zip(mine) {
-                let mut float = self.float(micro.ty);
-                sums.push(float.mul_add(element, lane, sum));
+                sums.push(self.float(micro.ty).mul_add(element, lane, sum));
             }
         }
         Ok(sums)
+    }
+
+    /// Lets Cranelift join a load with the broadcast that uses it.
+    ///
+    /// It does so only where no value that depends on the load is used twice, and a broadcast on registers
+    /// takes a port that multiply-adds need. A value that comes from two predecessors hides its uses from
+    /// that rule; the second predecessor here is never taken, since no operand lies at address 0.
+    fn hide_uses(&mut self, micro: &Micro, value: Value, pointer: Value, other: Value) -> Value {
+        let next = self.builder.create_block();
+        let hidden = self.builder.append_block_param(next, micro.ty);
+        let never = self.builder.create_block();
+        self.builder.set_cold_block(never);
+        self.builder.ins().brif(pointer, next, &arguments([value]), never, &[]);
+        self.builder.switch_to_block(never);
+        self.builder.ins().jump(next, &arguments([other]));
+        self.builder.switch_to_block(next);
+        hidden
     }
 }

@@ -42,13 +42,15 @@ pub(crate) struct Pieces {
 }
 
 /// The register tile that runs fastest for these extents, of 128-bit vectors of `f32`.
+///
+/// Eight sums hide the latency of two multiply-adds per cycle; two vectors per broadcast keep the loads
+/// below two per cycle; more sums would need more copies than there are registers. One vector wants more
+/// rows, since it repeats a load for every broadcast.
 pub fn preferred_tile(lanes: Dim, rows: Dim) -> Tile {
-    let vectors = match lanes.fixed() {
-        Some(extent) if extent < 8 => 1,
-        _ => 2,
+    let (vectors, most) = match lanes.fixed() {
+        Some(extent) if extent < 8 => (1, 12),
+        _ => (2, 4),
     };
-    let most = (REGISTERS - 1 - vectors) / vectors;
-    let most = most.min(if vectors == 1 { 12 } else { 6 });
     let rows = rows.fixed().map_or(most, |extent| extent.clamp(1, most));
     Tile { vectors, rows }
 }
@@ -113,8 +115,9 @@ pub(crate) fn lanes_pieces(plan: &Plan<'_>) -> Vec<Pieces> {
 pub(crate) fn rows_pieces(plan: &Plan<'_>, lanes: Unit) -> Vec<Pieces> {
     let span = plan.spans[plan.rows];
     let tile = fitted(plan.contraction.tile);
-    // Scalars take registers like vectors do.
-    let most = tile.rows.min(((REGISTERS - 1 - lanes.registers()) / lanes.registers()).max(1));
+    // As many sums beside fewer lanes as beside a whole tile; scalars take registers like vectors do.
+    let most = (tile.vectors * tile.rows / lanes.registers()).max(1);
+    let most = most.min(((REGISTERS - 1 - lanes.registers()) / lanes.registers()).max(1));
     // A lanes operand that moves along the rows would have to be loaded for each of them.
     let most = if plan.dim(plan.rows).strides[0] != 0 { 1 } else { most as i64 };
     let run = |size: i64, count| Pieces { unit: Unit::Scalars(size as usize), count };
