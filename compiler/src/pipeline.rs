@@ -36,7 +36,12 @@ pub struct CompileOptions {
 impl CompileOptions {
     /// The defaults for a greatest batch: predict, evaluate, train and initialize.
     pub fn new(batch_max: usize) -> CompileOptions {
-        CompileOptions { batch_max, max_parallel: 16, keep_all: false, functions: FunctionKind::STANDARD.to_vec() }
+        CompileOptions {
+            batch_max,
+            max_parallel: 16,
+            keep_all: false,
+            functions: FunctionKind::STANDARD.to_vec(),
+        }
     }
 }
 
@@ -135,7 +140,8 @@ pub fn compile(model: &Model, options: &CompileOptions) -> Result<Compilation, C
     };
     let mut functions = Vec::new();
     for (graph, expanded) in graphs.into_iter().zip(&expanded) {
-        let lowered = timings.measure("lower", || lower::lower(expanded, &lower_options, &persistent, &mut constants))?;
+        let lowered = timings
+            .measure("lower", || lower::lower(expanded, &lower_options, &persistent, &mut constants))?;
         timings.measure("verify", || verify_program(&lowered, options.batch_max))?;
         functions.push(CompiledFunction { name: graph.name.clone(), graph, lowered });
     }
@@ -187,13 +193,18 @@ fn persistent_places(model: &Model, functions: &[Function]) -> Result<Persistent
 
 fn verify_program(lowered: &Lowered, batch_max: usize) -> Result<(), CompileError> {
     let program = &lowered.program;
-    let invalid = |error: String| CompileError::Invalid { stage: "lower", function: program.name.clone(), error };
+    let invalid =
+        |error: String| CompileError::Invalid { stage: "lower", function: program.name.clone(), error };
     dlc_kernel::verify::verify_program(program).map_err(|error| invalid(error.to_string()))?;
     dlc_kernel::verify::verify_bounds(program, batch_max).map_err(|error| invalid(error.to_string()))?;
     dlc_kernel::check::check_plan(program).map_err(|error| invalid(error.to_string()))
 }
 
-fn checked<E: ToString>(stage: &'static str, function: &Function, result: Result<(), E>) -> Result<(), CompileError> {
+fn checked<E: ToString>(
+    stage: &'static str,
+    function: &Function,
+    result: Result<(), E>,
+) -> Result<(), CompileError> {
     result.map_err(|error| CompileError::Invalid {
         stage,
         function: function.name.clone(),
@@ -208,10 +219,15 @@ fn interface(
     constants: Constants,
     functions: &[CompiledFunction],
 ) -> Result<Interface, CompileError> {
-    let parameters: BTreeSet<&str> = model.parameters.iter().map(|parameter| parameter.name.as_str()).collect();
+    let parameters: BTreeSet<&str> =
+        model.parameters.iter().map(|parameter| parameter.name.as_str()).collect();
     let mut tensors = Vec::new();
     for (name, (offset, ty, layout)) in &persistent.places {
-        let role = if parameters.contains(name.as_str()) { PersistentRole::Parameter } else { PersistentRole::State };
+        let role = if parameters.contains(name.as_str()) {
+            PersistentRole::Parameter
+        } else {
+            PersistentRole::State
+        };
         tensors.push(PersistentTensor {
             name: name.clone(),
             role,

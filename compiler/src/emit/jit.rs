@@ -41,7 +41,10 @@ pub fn jit(compilation: &Compilation, isa: OwnedTargetIsa) -> Result<JitCode, Co
     let mut entries = Vec::new();
     for function in &compilation.functions {
         let symbol = format!("{}_{}", compilation.interface.model, function.name);
-        entries.push((function.name.clone(), define_program(&mut module, isa.as_ref(), &function.lowered.program, &symbol)?));
+        entries.push((
+            function.name.clone(),
+            define_program(&mut module, isa.as_ref(), &function.lowered.program, &symbol)?,
+        ));
     }
     module.finalize_definitions()?;
     let entries = entries

@@ -47,10 +47,11 @@ fn define_program(
     let signature = dlc_codegen_clif::entry_signature(call_conv);
     let entry = module.declare_function(symbol, Linkage::Export, &signature)?;
     let references: Vec<(KernelId, FuncId)> = functions.into_iter().collect();
-    context.func = dlc_codegen_clif::build_entry(program, isa, &mut builder_context, &mut |function, kernel| {
-        let position = references.binary_search_by_key(&kernel, |&(id, _)| id).unwrap_or(0);
-        module.declare_func_in_func(references[position].1, function)
-    })?;
+    context.func =
+        dlc_codegen_clif::build_entry(program, isa, &mut builder_context, &mut |function, kernel| {
+            let position = references.binary_search_by_key(&kernel, |&(id, _)| id).unwrap_or(0);
+            module.declare_func_in_func(references[position].1, function)
+        })?;
     module.define_function(entry, &mut context)?;
     Ok(entry)
 }

@@ -17,7 +17,7 @@ use super::reduction::combine_pieces;
 use super::view::{View, view_of};
 use super::{Lowering, Place};
 use dlc_ir::{NodeId, Reduction};
-use dlc_kernel::{Body, BufferId, Contraction, ContractionDim, Kernel, Operand, Role, Split, Tap, Tile};
+use dlc_kernel::{Body, BufferId, Contraction, ContractionDim, Kernel, Operand, Role, Split, Tap};
 use dlc_types::{DType, Dim, Shape};
 
 /// Batch that schedules are made for; they hold for every batch.
@@ -29,7 +29,7 @@ const ENOUGH_POINTS: usize = 32;
 const BLOCK_BYTES: usize = 32 << 10;
 /// Bytes of result copies above which an accumulating reduction divides the result instead.
 const COPIES_BYTES: usize = 8 << 20;
-/// Elements in one vector that tiles are chosen for.
+/// Elements in one vector that the tile counts in; rows shorter than one do not fill a tile.
 const LANES: usize = 4;
 
 /// One axis of a product.
@@ -77,7 +77,8 @@ pub(crate) fn lower_contract(
     let place = lowering.place(id)?.clone();
     let mut axes = Vec::new();
     let mut result_axis = 0..;
-    let mut next_stride = || result_axis.next().and_then(|axis: usize| place.layout.strides.get(axis).copied());
+    let mut next_stride =
+        || result_axis.next().and_then(|axis: usize| place.layout.strides.get(axis).copied());
     for &(l, r) in &contraction.batch {
         let strides = [right_view.strides[r], left_view.strides[l], next_stride().unwrap_or(0)];
         axes.push(Axis { name: "batch", extent: left_shape[l], strides, reduced: false });
@@ -124,8 +125,9 @@ pub(crate) fn lower_product(
     merge(&mut product.axes);
     let lanes = take_lanes(&mut product);
     let rows = take_rows(&mut product.axes);
-    let tile = tile_for(lanes.extent, rows.extent);
-    let (mut reduced, mut kept): (Vec<Axis>, Vec<Axis>) = product.axes.drain(..).partition(|axis| axis.reduced);
+    let tile = dlc_codegen_clif::preferred_tile(lanes.extent, rows.extent);
+    let (mut reduced, mut kept): (Vec<Axis>, Vec<Axis>) =
+        product.axes.drain(..).partition(|axis| axis.reduced);
     reduced.sort_by_key(|axis| std::cmp::Reverse(axis.strides[0].abs().max(axis.strides[1].abs())));
     kept.sort_by_key(|axis| std::cmp::Reverse(axis.strides[2].abs()));
     let target = lowering.place(id)?.clone();
@@ -141,7 +143,11 @@ pub(crate) fn lower_product(
             pieces = Some(lowering.options.max_parallel);
         }
         accumulate(&mut dims, reduced, kept, pieces, target.layout.elements, dtype);
-        let split = if pieces.is_none() { pieces_of(lanes.extent, tile.vectors * LANES, ENOUGH_POINTS, points) } else { None };
+        let split = if pieces.is_none() {
+            pieces_of(lanes.extent, tile.vectors * LANES, ENOUGH_POINTS, points)
+        } else {
+            None
+        };
         dims.push(dim(lanes, Role::Lanes, split));
         dims.push(dim(rows, Role::Rows, None));
     } else {
@@ -165,7 +171,8 @@ pub(crate) fn lower_product(
             Some((place, pieces))
         }
     };
-    let contraction = Contraction { dims, offsets, taps: product.taps, accumulate: false, tile, epilogue: None };
+    let contraction =
+        Contraction { dims, offsets, taps: product.taps, accumulate: false, tile, epilogue: None };
     let arguments = vec![product.operands[0], product.operands[1], result];
     launch_contraction(lowering, id, contraction, arguments, dtype, name.clone());
     if let Some((partial, pieces)) = partial {
@@ -182,9 +189,11 @@ fn launch_contraction(
     dtype: DType,
     name: String,
 ) {
-    let operand = |name: &str, writes: bool, reads: bool| Operand { name: name.to_owned(), dtype, writes, reads };
+    let operand =
+        |name: &str, writes: bool, reads: bool| Operand { name: name.to_owned(), dtype, writes, reads };
     let adds = contraction.accumulate;
-    let operands = vec![operand("lanes", false, true), operand("rows", false, true), operand("result", true, adds)];
+    let operands =
+        vec![operand("lanes", false, true), operand("rows", false, true), operand("result", true, adds)];
     let space = contraction.space();
     let kernel = Kernel { name, operands, space, body: Body::Contraction(contraction) };
     lowering.launch(id, kernel, arguments);
@@ -216,7 +225,8 @@ fn accumulate(
     let last = reduced.len() - 1;
     for (position, axis) in reduced.into_iter().enumerate() {
         if position == 0 {
-            let split = pieces.map(|chunks| Split { chunks, align: 1, result_stride: result_elements as i64 });
+            let split =
+                pieces.map(|chunks| Split { chunks, align: 1, result_stride: result_elements as i64 });
             dims.push(dim(axis, Role::ReduceOuter, split));
             continue;
         }
@@ -241,7 +251,7 @@ fn accumulate(
 
 /// The greatest divisor of a length that is at most `limit`, at least 1.
 fn divisor_within(length: usize, limit: usize) -> usize {
-    (1..=length.min(limit.max(1))).rev().find(|&divisor| length % divisor == 0).unwrap_or(1)
+    (1..=length.min(limit.max(1))).rev().find(|&divisor| length.is_multiple_of(divisor)).unwrap_or(1)
 }
 
 fn dim(axis: Axis, role: Role, split: Option<Split>) -> ContractionDim {
@@ -325,20 +335,4 @@ fn take_rows(axes: &mut Vec<Axis>) -> Axis {
         Some(position) => axes.remove(position),
         None => Axis { name: "row", extent: Dim::Fixed(1), strides: [0, 0, 0], reduced: false },
     }
-}
-
-/// The register tile: of the tiles that fit 16 vector registers with their operands, the one with the
-/// best use of lanes and rows and the fewest loads per multiply-add.
-fn tile_for(lanes: Dim, rows: Dim) -> Tile {
-    let vectors = lanes.at(TYPICAL_BATCH).div_ceil(LANES);
-    let rows = rows.at(TYPICAL_BATCH);
-    let candidates = [(2, 6), (2, 5), (2, 4), (3, 4), (3, 3), (4, 3), (4, 2), (1, 8), (1, 6), (1, 4), (4, 1), (2, 3), (2, 2), (3, 2), (2, 1), (1, 2), (1, 1)];
-    let cost = |&(v, r): &(usize, usize)| {
-        let covered = (vectors.div_ceil(v) * v * rows.div_ceil(r) * r) as f64 / (vectors * rows) as f64;
-        let loads = (v + r) as f64 / (v * r) as f64;
-        let latency = (8.0 / (v * r) as f64).max(1.0);
-        covered * (1.0 + 0.3 * loads) * latency
-    };
-    let best = candidates.iter().min_by(|a, b| cost(a).total_cmp(&cost(b)));
-    best.map_or(Tile { vectors: 1, rows: 1 }, |&(vectors, rows)| Tile { vectors, rows })
 }

@@ -5,13 +5,13 @@
 //! border, dilation and stride are factors of strides, and a dilated input is divided into phases
 //! (see [`super::window`]), each a contraction of its own.
 
+use super::Lowering;
 use super::contraction::{Axis, Product, lower_product, operand_view};
 use super::elementwise::element_kernel;
 use super::error::LowerError;
 use super::prepare::merged_groups;
 use super::view::View;
 use super::window::{Phase, phases};
-use super::Lowering;
 use dlc_ir::{Convolution, NodeId};
 use dlc_kernel::Tap;
 use dlc_types::{Dim, Shape};
@@ -25,7 +25,8 @@ pub(crate) fn lower_convolve(
     let spatial = convolution.strides.len();
     let shape = lowering.ty(id).shape.clone();
     let kernel_shape = lowering.ty(lowering.node(id).operands[1]).shape.clone();
-    let fixed = |dim: Dim| dim.fixed().ok_or_else(|| lowering.unsupported(id, "a convolution along the batch"));
+    let fixed =
+        |dim: Dim| dim.fixed().ok_or_else(|| lowering.unsupported(id, "a convolution along the batch"));
     let mut per_axis = Vec::new();
     for axis in 0..spatial {
         per_axis.push(phases(convolution, axis, fixed(shape[axis + 2])?, fixed(kernel_shape[axis + 2])?));
@@ -63,7 +64,12 @@ struct InputView {
     channel: i64,
 }
 
-fn input_view(lowering: &Lowering<'_>, input: NodeId, groups: usize, channels: Dim) -> Result<InputView, LowerError> {
+fn input_view(
+    lowering: &Lowering<'_>,
+    input: NodeId,
+    groups: usize,
+    channels: Dim,
+) -> Result<InputView, LowerError> {
     if groups > 1
         && let Some(split) = merged_groups(lowering.prepared, input, groups)
     {
@@ -78,7 +84,9 @@ fn input_view(lowering: &Lowering<'_>, input: NodeId, groups: usize, channels: D
         Dim::Fixed(count) => count as i64,
         Dim::Batch(_) if groups == 1 => 0,
         Dim::Batch(_) => {
-            return Err(LowerError::Internal("a grouped reduction over the batch that is no merge".to_owned()));
+            return Err(LowerError::Internal(
+                "a grouped reduction over the batch that is no merge".to_owned(),
+            ));
         }
     };
     Ok(InputView { group: channel * per_group, channel, view })

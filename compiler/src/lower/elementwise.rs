@@ -134,11 +134,8 @@ fn open_flat(emitter: &mut Emitter<'_, '_>, extent: Dim) -> IndexVar {
         Dim::Batch(_) => LINE,
     };
     let piece = nest.coordinate(Dim::Fixed(pieces));
-    let chunk_start = |chunk: Affine| IndexExpr::ChunkStart {
-        form: Affine::extent(extent),
-        chunk,
-        chunks: pieces as i64,
-    };
+    let chunk_start =
+        |chunk: Affine| IndexExpr::ChunkStart { form: Affine::extent(extent), chunk, chunks: pieces as i64 };
     let start = nest.index(chunk_start(Affine::var(piece)));
     let end = nest.index(chunk_start(Affine::var(piece).offset(1)));
     nest.open(Affine::var(start), Affine::var(end), true, &[]).0

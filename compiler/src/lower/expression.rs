@@ -4,10 +4,10 @@
 //! computed from its operands at the coordinates that its op maps them to. Each (value, coordinates)
 //! pair is emitted once per kernel.
 
+use super::Lowering;
 use super::error::LowerError;
 use super::nest::Nest;
 use super::view::{pieces, view_of};
-use super::Lowering;
 use dlc_ir::{NodeId, Op};
 use dlc_kernel::{Affine, Guard, IndexExpr, ScalarOp, Var};
 use dlc_types::{DType, Dim, Shape};
@@ -45,7 +45,12 @@ impl<'a, 'b> Emitter<'a, 'b> {
     }
 
     /// Loads an element of a stored value.
-    pub(crate) fn load(&mut self, id: NodeId, at: &[Affine], guard: Option<Guard>) -> Result<Var, LowerError> {
+    pub(crate) fn load(
+        &mut self,
+        id: NodeId,
+        at: &[Affine],
+        guard: Option<Guard>,
+    ) -> Result<Var, LowerError> {
         if let Op::Constant(literal) = &self.lowering.node(id).op
             && let (Some(value), None) = (literal.as_scalar(), &guard)
             && literal.ty.shape.rank() == 0
@@ -73,24 +78,27 @@ impl<'a, 'b> Emitter<'a, 'b> {
             Op::Random { stream } => {
                 let seed = self.value(operands[0], &[])?;
                 let step = self.value(operands[1], &[])?;
-                let flat = row_major(&ty.shape, at)
-                    .ok_or_else(|| self.lowering.unsupported(id, "a random tensor whose batch is not outermost"))?;
+                let flat = row_major(&ty.shape, at).ok_or_else(|| {
+                    self.lowering.unsupported(id, "a random tensor whose batch is not outermost")
+                })?;
                 let index = self.nest.form_value(DType::I64, &flat);
                 Ok(self.nest.op(DType::F32, ScalarOp::Random { stream: *stream }, &[seed, step, index]))
             }
             Op::Unary(_) | Op::Binary(_) | Op::Compare(_) | Op::Select | Op::Cast(_) => {
-                let args = operands.iter().map(|&operand| self.value(operand, at)).collect::<Result<Vec<_>, _>>()?;
-                let op = scalar_op(&node.op).ok_or_else(|| {
-                    LowerError::Internal(format!("{} has no scalar form", node.op.name()))
-                })?;
+                let args =
+                    operands.iter().map(|&operand| self.value(operand, at)).collect::<Result<Vec<_>, _>>()?;
+                let op = scalar_op(&node.op)
+                    .ok_or_else(|| LowerError::Internal(format!("{} has no scalar form", node.op.name())))?;
                 Ok(self.nest.op(dtype, op, &args))
             }
             Op::Gather { axis } => self.gather(operands[0], operands[1], *axis, at),
             Op::Pad { low, .. } => self.pad(id, operands[0], operands[1], low, at),
             Op::Dilate { factors } => self.dilate(operands[0], factors, at),
-            Op::Broadcast { .. } | Op::Transpose { .. } | Op::Slice { .. } | Op::Reverse { .. } | Op::Reshape => {
-                self.moved(id, at)
-            }
+            Op::Broadcast { .. }
+            | Op::Transpose { .. }
+            | Op::Slice { .. }
+            | Op::Reverse { .. }
+            | Op::Reshape => self.moved(id, at),
             _ => Err(LowerError::Internal(format!("{} {id} is computed in place", node.op.name()))),
         }
     }
@@ -128,16 +136,23 @@ impl<'a, 'b> Emitter<'a, 'b> {
         self.value(operand, &coordinates)
     }
 
-    fn operand_coordinates(&mut self, id: NodeId, operand: NodeId, at: &[Affine]) -> Result<Vec<Affine>, LowerError> {
+    fn operand_coordinates(
+        &mut self,
+        id: NodeId,
+        operand: NodeId,
+        at: &[Affine],
+    ) -> Result<Vec<Affine>, LowerError> {
         let from = self.lowering.ty(operand).shape.clone();
         let to = &self.lowering.ty(id).shape;
         match &self.lowering.node(id).op {
             Op::Broadcast { axes } => Ok(axes
                 .iter()
                 .enumerate()
-                .map(|(axis, &target)| {
-                    if from[axis] == to[target] { at[target].clone() } else { Affine::constant(0) }
-                })
+                .map(
+                    |(axis, &target)| {
+                        if from[axis] == to[target] { at[target].clone() } else { Affine::constant(0) }
+                    },
+                )
                 .collect()),
             Op::Transpose { permutation } => {
                 let mut result = vec![Affine::default(); permutation.len()];
@@ -189,7 +204,13 @@ impl<'a, 'b> Emitter<'a, 'b> {
         Some(result)
     }
 
-    fn gather(&mut self, data: NodeId, indices: NodeId, axis: usize, at: &[Affine]) -> Result<Var, LowerError> {
+    fn gather(
+        &mut self,
+        data: NodeId,
+        indices: NodeId,
+        axis: usize,
+        at: &[Affine],
+    ) -> Result<Var, LowerError> {
         let index_rank = self.lowering.ty(indices).shape.rank();
         let chosen = self.value(indices, &at[axis..axis + index_rank])?;
         let length = self.lowering.ty(data).shape[axis];
@@ -218,7 +239,8 @@ impl<'a, 'b> Emitter<'a, 'b> {
         let mut ranges = Vec::new();
         for axis in 0..shape.rank() {
             let coordinate = at[axis].clone().offset(-(low[axis] as i64));
-            if let (Dim::Fixed(length), true) = (shape[axis], shape[axis] != self.lowering.ty(id).shape[axis]) {
+            if let (Dim::Fixed(length), true) = (shape[axis], shape[axis] != self.lowering.ty(id).shape[axis])
+            {
                 ranges.push((coordinate.clone(), 0, length as i64));
             }
             coordinates.push(coordinate);
@@ -256,7 +278,9 @@ impl<'a, 'b> Emitter<'a, 'b> {
 
 /// The element index of coordinates.
 pub(crate) fn element(origin: i64, strides: &[i64], at: &[Affine]) -> Affine {
-    at.iter().zip(strides).fold(Affine::constant(origin), |sum, (form, &stride)| sum.plus(&form.times(stride)))
+    at.iter()
+        .zip(strides)
+        .fold(Affine::constant(origin), |sum, (form, &stride)| sum.plus(&form.times(stride)))
 }
 
 /// The row-major number of an element; `None` where the batch is not outermost among the long axes.

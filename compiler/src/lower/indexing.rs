@@ -3,15 +3,19 @@
 //! Every element of the result is owned by one thread: threads divide the elements of one slice among
 //! them, and each walks all updates in order. The sum is the same for any number of threads.
 
+use super::Lowering;
 use super::elementwise::element_kernel;
 use super::error::LowerError;
 use super::expression::{Emitter, element};
-use super::Lowering;
 use dlc_ir::NodeId;
 use dlc_kernel::{Affine, Binary, IndexExpr, ScalarOp};
 
 /// Lowers a `scatter_add`: zeros first, then all updates.
-pub(crate) fn lower_scatter_add(lowering: &mut Lowering<'_>, id: NodeId, axis: usize) -> Result<(), LowerError> {
+pub(crate) fn lower_scatter_add(
+    lowering: &mut Lowering<'_>,
+    id: NodeId,
+    axis: usize,
+) -> Result<(), LowerError> {
     let [indices, updates] = lowering.node(id).operands[..] else {
         return Err(LowerError::Internal("scatter_add takes two operands".to_owned()));
     };
@@ -19,11 +23,17 @@ pub(crate) fn lower_scatter_add(lowering: &mut Lowering<'_>, id: NodeId, axis: u
     let dtype = lowering.ty(id).dtype;
     let place = lowering.place(id)?.clone();
     let name = lowering.kernel_name(id, "scatter_add");
-    let (kernel, arguments) =
-        element_kernel(lowering, None, format!("{name}.zero"), &shape, &place.layout.order, &|emitter, at| {
+    let (kernel, arguments) = element_kernel(
+        lowering,
+        None,
+        format!("{name}.zero"),
+        &shape,
+        &place.layout.order,
+        &|emitter, at| {
             let zero = emitter.nest.number(dtype, 0.0);
             emitter.store(id, at, zero)
-        })?;
+        },
+    )?;
     lowering.launch(id, kernel, arguments);
 
     let index_shape = lowering.ty(indices).shape.clone();

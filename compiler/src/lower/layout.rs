@@ -24,7 +24,12 @@ pub struct Layout {
 impl Layout {
     /// A layout from its parts, for a batch of at most `batch_max`; `None` when it has more elements
     /// than can be counted.
-    pub fn new(shape: &Shape, order: Vec<usize>, halo: Vec<(usize, usize)>, batch_max: usize) -> Option<Layout> {
+    pub fn new(
+        shape: &Shape,
+        order: Vec<usize>,
+        halo: Vec<(usize, usize)>,
+        batch_max: usize,
+    ) -> Option<Layout> {
         let mut strides = vec![0; shape.rank()];
         let mut distance: i64 = 1;
         let mut origin: i64 = 0;
@@ -58,12 +63,12 @@ impl Layout {
 }
 
 /// Batch outermost, then space, channels innermost: for `[N, C, spatial…]`.
-pub fn channels_last(rank: usize) -> Vec<usize> {
+pub(super) fn channels_last(rank: usize) -> Vec<usize> {
     std::iter::once(0).chain(2..rank).chain(std::iter::once(1)).collect()
 }
 
 /// Taps, then input channels, output channels innermost: for `[O, I, taps…]`.
-pub fn kernel_order(rank: usize) -> Vec<usize> {
+pub(super) fn kernel_order(rank: usize) -> Vec<usize> {
     (2..rank).chain([1, 0]).collect()
 }
 

@@ -25,7 +25,7 @@ struct Expression {
 }
 
 /// For every node, whether it has a buffer.
-pub fn materialize(prepared: &Prepared) -> IndexVec<NodeId, bool> {
+pub(super) fn materialize(prepared: &Prepared) -> IndexVec<NodeId, bool> {
     let function = &prepared.function;
     let users = function.users();
     let mut stored: IndexVec<NodeId, bool> =
@@ -124,7 +124,8 @@ fn expression_of(
 
 /// Whether a shape has less than a quarter of another's elements for a batch of a hundred.
 fn much_smaller(shape: &Shape, than: &Shape) -> bool {
-    let count = |shape: &Shape| shape.at(100).iter().fold(1_usize, |product, &size| product.saturating_mul(size));
+    let count =
+        |shape: &Shape| shape.at(100).iter().fold(1_usize, |product, &size| product.saturating_mul(size));
     count(shape) < count(than) / 4
 }
 
@@ -171,7 +172,8 @@ fn repeats_work(
     if stored[operand] || !matches!(function.nodes[node].op, Op::Broadcast { .. } | Op::Reshape) {
         return false;
     }
-    let (Some(from), Some(to)) = (function.nodes[operand].ty.tensor(), function.nodes[node].ty.tensor()) else {
+    let (Some(from), Some(to)) = (function.nodes[operand].ty.tensor(), function.nodes[node].ty.tensor())
+    else {
         return false;
     };
     let grows = from.shape.elements() != to.shape.elements() && to.shape.elements() != Some(Dim::Fixed(1));

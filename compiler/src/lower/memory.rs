@@ -13,7 +13,8 @@ const ALIGNMENT: usize = 64;
 
 /// Gives every arena buffer its offset. With `keep_all` no two buffers share a place.
 pub(crate) fn plan(program: &mut Program, keep_all: bool) -> Result<(), LowerError> {
-    let mut lives: IndexVec<BufferId, Option<(usize, usize)>> = program.buffers.indices().map(|_| None).collect();
+    let mut lives: IndexVec<BufferId, Option<(usize, usize)>> =
+        program.buffers.indices().map(|_| None).collect();
     for (time, launch) in program.launches.iter().enumerate() {
         for &buffer in &launch.arguments {
             let first = lives[buffer].map_or(time, |(first, _)| first);

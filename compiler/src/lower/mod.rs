@@ -186,9 +186,9 @@ pub fn lower(
     let Lowering { mut program, purposes, places, .. } = lowering;
     memory::plan(&mut program, options.keep_all)?;
     schedule::set_barriers(&mut program);
-    let values = places.iter().filter_map(|(id, place)| {
-        place.as_ref().map(|place| (id, (place.buffer, place.layout.clone())))
-    });
+    let values = places
+        .iter()
+        .filter_map(|(id, place)| place.as_ref().map(|place| (id, (place.buffer, place.layout.clone()))));
     Ok(Lowered {
         values: values.collect(),
         program,
@@ -229,9 +229,9 @@ fn lower_value(lowering: &mut Lowering<'_>, id: NodeId) -> Result<(), LowerError
         Op::WindowArgMax { window } => sliding::lower_window_arg_max(lowering, id, &window),
         Op::WindowScatter { window } => sliding::lower_window_scatter(lowering, id, &window),
         Op::ScatterAdd { axis } => indexing::lower_scatter_add(lowering, id, axis),
-        Op::BatchNorm { .. } | Op::Softmax { .. } | Op::LogSoftmax { .. } | Op::Project(_) => {
-            Err(LowerError::Internal(format!("composite op {} reached lowering", lowering.node(id).op.name())))
-        }
+        Op::BatchNorm { .. } | Op::Softmax { .. } | Op::LogSoftmax { .. } | Op::Project(_) => Err(
+            LowerError::Internal(format!("composite op {} reached lowering", lowering.node(id).op.name())),
+        ),
         Op::Constant(_)
         | Op::Iota { .. }
         | Op::Extent(_)

@@ -1,9 +1,9 @@
 //! Kernels for ops that move elements to places of their own: concatenation and running sums.
 
+use super::Lowering;
 use super::elementwise::element_kernel;
 use super::error::LowerError;
 use super::expression::{Emitter, element};
-use super::Lowering;
 use dlc_ir::NodeId;
 use dlc_kernel::{Affine, Binary, ScalarOp};
 
@@ -26,9 +26,8 @@ pub(crate) fn lower_concat(lowering: &mut Lowering<'_>, id: NodeId, axis: usize)
                 Ok(())
             })?;
         lowering.launch(id, kernel, arguments);
-        let length = shape[axis]
-            .fixed()
-            .ok_or_else(|| lowering.unsupported(id, "concatenation along the batch"))?;
+        let length =
+            shape[axis].fixed().ok_or_else(|| lowering.unsupported(id, "concatenation along the batch"))?;
         start += length as i64;
     }
     Ok(())

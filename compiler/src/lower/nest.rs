@@ -13,7 +13,7 @@ use dlc_types::{DType, Dim};
 
 /// A loop kernel under construction.
 #[derive(Debug, Default)]
-pub struct Nest {
+pub(super) struct Nest {
     operands: Vec<Operand>,
     arguments: Vec<BufferId>,
     space: Vec<Dim>,
@@ -46,12 +46,12 @@ struct Head {
 
 impl Nest {
     /// An empty kernel.
-    pub fn new() -> Nest {
+    pub(super) fn new() -> Nest {
         Nest { blocks: vec![Block::default()], ..Nest::default() }
     }
 
     /// The number of the operand for a buffer, added if it is new.
-    pub fn operand(&mut self, buffer: BufferId, name: &str, dtype: DType, writes: bool) -> usize {
+    pub(super) fn operand(&mut self, buffer: BufferId, name: &str, dtype: DType, writes: bool) -> usize {
         let known = self.arguments.iter().position(|&argument| argument == buffer);
         let position = known.unwrap_or_else(|| {
             self.arguments.push(buffer);
@@ -64,7 +64,7 @@ impl Nest {
     }
 
     /// Adds an axis to the parallel space.
-    pub fn coordinate(&mut self, extent: Dim) -> IndexVar {
+    pub(super) fn coordinate(&mut self, extent: Dim) -> IndexVar {
         let var = self.new_index(0);
         self.space.push(extent);
         self.coordinates.push(var);
@@ -82,12 +82,12 @@ impl Nest {
     }
 
     /// Element type of a value.
-    pub fn dtype(&self, value: Var) -> DType {
+    pub(super) fn dtype(&self, value: Var) -> DType {
         self.values[value.as_usize()].0
     }
 
     /// Number of open loops that a value needs.
-    pub fn depth(&self, value: Var) -> usize {
+    pub(super) fn depth(&self, value: Var) -> usize {
         self.values[value.as_usize()].1
     }
 
@@ -101,12 +101,12 @@ impl Nest {
     }
 
     /// Number of loops open now.
-    pub fn open_loops(&self) -> usize {
+    pub(super) fn open_loops(&self) -> usize {
         self.blocks.len() - 1
     }
 
     /// A scalar operation.
-    pub fn op(&mut self, dtype: DType, op: ScalarOp, args: &[Var]) -> Var {
+    pub(super) fn op(&mut self, dtype: DType, op: ScalarOp, args: &[Var]) -> Var {
         let mut depth = args.iter().map(|&arg| self.depth(arg)).max().unwrap_or(0);
         if let ScalarOp::Index(var) = op {
             depth = depth.max(self.indices[var.as_usize()]);
@@ -117,23 +117,25 @@ impl Nest {
     }
 
     /// A number.
-    pub fn number(&mut self, dtype: DType, value: f64) -> Var {
+    pub(super) fn number(&mut self, dtype: DType, value: f64) -> Var {
         self.op(dtype, ScalarOp::Constant(value), &[])
     }
 
     /// The value of a form, as a number.
-    pub fn form_value(&mut self, dtype: DType, form: &Affine) -> Var {
+    pub(super) fn form_value(&mut self, dtype: DType, form: &Affine) -> Var {
         let var = self.index(IndexExpr::Form(form.clone()));
         self.op(dtype, ScalarOp::Index(var), &[])
     }
 
     /// An index computation.
-    pub fn index(&mut self, expr: IndexExpr) -> IndexVar {
+    pub(super) fn index(&mut self, expr: IndexExpr) -> IndexVar {
         let depth = match &expr {
             IndexExpr::Form(form) | IndexExpr::Quotient(form, _) | IndexExpr::Remainder(form, _) => {
                 self.affine_depth(form)
             }
-            IndexExpr::ChunkStart { form, chunk, .. } => self.affine_depth(form).max(self.affine_depth(chunk)),
+            IndexExpr::ChunkStart { form, chunk, .. } => {
+                self.affine_depth(form).max(self.affine_depth(chunk))
+            }
             IndexExpr::Clamped(value, form) => self.depth(*value).max(self.affine_depth(form)),
         };
         match &expr {
@@ -148,7 +150,7 @@ impl Nest {
     }
 
     /// Reads an element.
-    pub fn load(&mut self, operand: usize, index: Affine, guard: Option<Guard>) -> Var {
+    pub(super) fn load(&mut self, operand: usize, index: Affine, guard: Option<Guard>) -> Var {
         let depth = self.affine_depth(&index).max(self.guard_depth(guard.as_ref()));
         self.accesses.push(index.clone());
         for (form, ..) in guard.iter().flat_map(|guard| &guard.ranges) {
@@ -160,7 +162,7 @@ impl Nest {
     }
 
     /// Writes an element, in the innermost open loop.
-    pub fn store(&mut self, operand: usize, index: Affine, value: Var) {
+    pub(super) fn store(&mut self, operand: usize, index: Affine, value: Var) {
         self.accesses.push(index.clone());
         let depth = self.open_loops();
         self.blocks[depth].statements.push(Statement::Store { operand, index, value });
@@ -168,7 +170,13 @@ impl Nest {
 
     /// Opens a loop over `start..end` that carries values of these types from these first values;
     /// returns the loop's variable and the carried values within it.
-    pub fn open(&mut self, start: Affine, end: Affine, lanes: bool, initial: &[Var]) -> (IndexVar, Vec<Var>) {
+    pub(super) fn open(
+        &mut self,
+        start: Affine,
+        end: Affine,
+        lanes: bool,
+        initial: &[Var],
+    ) -> (IndexVar, Vec<Var>) {
         let depth = self.blocks.len();
         let var = self.new_index(depth);
         let carries: Vec<(DType, Var, Var)> = initial
@@ -179,18 +187,19 @@ impl Nest {
             })
             .collect();
         let current = carries.iter().map(|&(_, _, current)| current).collect();
-        self.blocks.push(Block { statements: Vec::new(), head: Some(Head { var, start, end, lanes, carries }) });
+        self.blocks
+            .push(Block { statements: Vec::new(), head: Some(Head { var, start, end, lanes, carries }) });
         (var, current)
     }
 
     /// Opens a loop over a whole extent without carries.
-    pub fn open_over(&mut self, extent: Dim, lanes: bool) -> IndexVar {
+    pub(super) fn open_over(&mut self, extent: Dim, lanes: bool) -> IndexVar {
         self.open(Affine::constant(0), Affine::extent(extent), lanes, &[]).0
     }
 
     /// Closes the innermost loop; `next` are the values that an iteration hands on. Returns the carried
     /// values after the loop.
-    pub fn close(&mut self, next: &[Var], combine: Option<Combine>) -> Vec<Var> {
+    pub(super) fn close(&mut self, next: &[Var], combine: Option<Combine>) -> Vec<Var> {
         let Some(Block { statements, head: Some(head) }) = self.blocks.pop() else {
             return Vec::new();
         };
@@ -221,7 +230,7 @@ impl Nest {
     }
 
     /// Closes all open loops, which carry nothing, and returns the kernel with its arguments.
-    pub fn finish(mut self, name: String) -> (Kernel, Vec<BufferId>) {
+    pub(super) fn finish(mut self, name: String) -> (Kernel, Vec<BufferId>) {
         while self.open_loops() > 0 {
             self.close(&[], None);
         }

@@ -17,7 +17,10 @@ use std::collections::BTreeMap;
 pub type PersistentOrders = BTreeMap<String, Vec<usize>>;
 
 /// The wish of every value for an order of its axes.
-pub fn wished_orders(prepared: &Prepared, fixed: &PersistentOrders) -> IndexVec<NodeId, Option<Vec<usize>>> {
+pub(super) fn wished_orders(
+    prepared: &Prepared,
+    fixed: &PersistentOrders,
+) -> IndexVec<NodeId, Option<Vec<usize>>> {
     let function = &prepared.function;
     let mut orders: IndexVec<NodeId, Option<Vec<usize>>> = function.nodes.indices().map(|_| None).collect();
     for (id, node) in function.nodes.iter() {
@@ -98,10 +101,8 @@ fn spread_forward(prepared: &Prepared, id: NodeId, orders: &mut IndexVec<NodeId,
     for &operand in &node.operands {
         let Some(order) = orders[operand].clone() else { continue };
         if let Op::Transpose { permutation } = &node.op {
-            let inverse: Option<Vec<usize>> = order
-                .iter()
-                .map(|&axis| permutation.iter().position(|&source| source == axis))
-                .collect();
+            let inverse: Option<Vec<usize>> =
+                order.iter().map(|&axis| permutation.iter().position(|&source| source == axis)).collect();
             orders[id] = inverse;
             return;
         }
@@ -143,7 +144,7 @@ fn keeps_axes(prepared: &Prepared, id: NodeId, operand: NodeId) -> bool {
 }
 
 /// The border of every value: the greatest that any convolution reading it asks for.
-pub fn halos(prepared: &Prepared) -> BTreeMap<NodeId, Vec<(usize, usize)>> {
+pub(super) fn halos(prepared: &Prepared) -> BTreeMap<NodeId, Vec<(usize, usize)>> {
     let mut halos: BTreeMap<NodeId, Vec<(usize, usize)>> = BTreeMap::new();
     for (id, node) in prepared.function.nodes.iter() {
         let Op::Convolve(convolution) = &node.op else { continue };

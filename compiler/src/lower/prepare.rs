@@ -9,14 +9,14 @@
 //! constants have no such border. Its kernel must have output channels innermost. A contraction reads
 //! through any view, but the last axis of its result must be innermost in the operand it comes from.
 
-use super::view::base_of;
+use super::view::{base_of, pieces};
 use dlc_ir::{Contraction, Function, Node, NodeId, Op};
 use dlc_types::{Dim, Shape};
 use std::collections::BTreeMap;
 
 /// A function with the copies that lowering asked for.
 #[derive(Clone, Debug)]
-pub struct Prepared {
+pub(crate) struct Prepared {
     /// The function.
     pub function: Function,
     /// Identity reshapes that are copies, with the order of axes that each must have, if any.
@@ -25,18 +25,21 @@ pub struct Prepared {
 
 impl Prepared {
     /// Whether a value is more than a view of another: a copy, or no movement op at all.
-    pub fn is_base(&self, node: NodeId) -> bool {
+    pub(crate) fn is_base(&self, node: NodeId) -> bool {
         self.copies.contains_key(&node) || !is_movement(&self.function.nodes[node].op)
     }
 }
 
 /// Whether an op only shows its operand through other strides.
-pub fn is_movement(op: &Op) -> bool {
-    matches!(op, Op::Transpose { .. } | Op::Reverse { .. } | Op::Slice { .. } | Op::Reshape | Op::Broadcast { .. })
+pub(super) fn is_movement(op: &Op) -> bool {
+    matches!(
+        op,
+        Op::Transpose { .. } | Op::Reverse { .. } | Op::Slice { .. } | Op::Reshape | Op::Broadcast { .. }
+    )
 }
 
 /// Copies operands where needed.
-pub fn prepare(function: &Function) -> Prepared {
+pub(super) fn prepare(function: &Function) -> Prepared {
     let empty = Function { name: function.name.clone(), ..Function::default() };
     let mut prepared = Prepared { function: empty, copies: BTreeMap::new() };
     let mut moved: BTreeMap<NodeId, NodeId> = BTreeMap::new();
@@ -72,7 +75,7 @@ impl Prepared {
     }
 
     /// The value whose buffer a view shows.
-    pub fn base(&self, node: NodeId) -> NodeId {
+    pub(crate) fn base(&self, node: NodeId) -> NodeId {
         base_of(&self.function, node, &|node| self.is_base(node))
     }
 
@@ -89,13 +92,13 @@ fn input_is_readable(prepared: &Prepared, input: NodeId, groups: usize) -> bool 
     }
     let rank = prepared.shape(input).rank();
     let spatial_axes_are_kept = (2..rank).all(|axis| base_axis(prepared, input, axis).is_some());
-    let channels_are_told = groups == 1 || channels_can_split(prepared, input, groups);
-    spatial_axes_are_kept && channels_are_told && base_axis(prepared, input, 1).is_some() | (groups > 1)
+    let shown = merged_groups(prepared, input, groups).filter(|_| groups > 1).unwrap_or(input);
+    spatial_axes_are_kept && told_by_strides(prepared, shown)
 }
 
 /// The axis of the base that an axis of a view is, if the way there is by transposes and by reshapes
 /// that leave the trailing axes alone.
-pub fn base_axis(prepared: &Prepared, node: NodeId, axis: usize) -> Option<usize> {
+pub(super) fn base_axis(prepared: &Prepared, node: NodeId, axis: usize) -> Option<usize> {
     if prepared.is_base(node) {
         return Some(axis);
     }
@@ -112,15 +115,9 @@ pub fn base_axis(prepared: &Prepared, node: NodeId, axis: usize) -> Option<usize
     }
 }
 
-/// Whether the channel axis of a grouped convolution's input can be told as (group, channel): it is a
-/// plain axis, or made by a reshape that merges just these two.
-fn channels_can_split(prepared: &Prepared, input: NodeId, groups: usize) -> bool {
-    base_axis(prepared, input, 1).is_some() || merged_groups(prepared, input, groups).is_some()
-}
-
 /// The operand of the reshape that merged `groups` with the channels of each group, if that is how the
 /// channel axis of `input` came about.
-pub fn merged_groups(prepared: &Prepared, input: NodeId, groups: usize) -> Option<NodeId> {
+pub(super) fn merged_groups(prepared: &Prepared, input: NodeId, groups: usize) -> Option<NodeId> {
     let node = &prepared.function.nodes[input];
     if prepared.is_base(input) || !matches!(node.op, Op::Reshape) {
         return None;
@@ -149,38 +146,47 @@ fn kernel_is_readable(prepared: &Prepared, kernel: NodeId) -> bool {
 }
 
 fn prepare_contraction(prepared: &mut Prepared, contraction: &Contraction, operands: &mut [NodeId]) {
-    let reshaped = |prepared: &Prepared, node: NodeId| {
-        let mut current = node;
-        while !prepared.is_base(current) {
-            if matches!(prepared.function.nodes[current].op, Op::Reshape) {
-                return true;
-            }
-            current = prepared.function.nodes[current].operands[0];
-        }
-        false
+    let pick = |side: usize, pairs: &[(usize, usize)]| -> Vec<usize> {
+        pairs.iter().map(|pair| if side == 0 { pair.0 } else { pair.1 }).collect()
     };
-    let kept = |side: usize, rank: usize, free_only: bool| -> Vec<usize> {
-        let pick = |pair: &(usize, usize)| if side == 0 { pair.0 } else { pair.1 };
-        let summed: Vec<usize> = contraction.contract.iter().map(pick).collect();
-        let batch: Vec<usize> = contraction.batch.iter().map(pick).collect();
-        (0..rank).filter(|axis| !summed.contains(axis) && !(free_only && batch.contains(axis))).collect()
+    let free = |side: usize, rank: usize| -> Vec<usize> {
+        let bound = [pick(side, &contraction.batch), pick(side, &contraction.contract)].concat();
+        (0..rank).filter(|axis| !bound.contains(axis)).collect()
     };
     let ranks = [prepared.shape(operands[0]).rank(), prepared.shape(operands[1]).rank()];
-    let innermost = [1, 0].into_iter().find_map(|side| {
-        kept(side, ranks[side], true).last().map(|&axis| (side, axis))
-    });
+    let innermost =
+        [1, 0].into_iter().find_map(|side| free(side, ranks[side]).last().map(|&axis| (side, axis)));
     for side in [0, 1] {
-        let pick = |pair: &(usize, usize)| if side == 0 { pair.0 } else { pair.1 };
         let node = operands[side];
         let lanes_axis = innermost.filter(|&(owner, _)| owner == side).map(|(_, axis)| axis);
         let lanes_fit = lanes_axis.is_none_or(|axis| is_innermost(prepared, node, axis));
-        if reshaped(prepared, node) || !lanes_fit {
-            let batch: Vec<usize> = contraction.batch.iter().map(pick).collect();
-            let summed: Vec<usize> = contraction.contract.iter().map(pick).collect();
-            let free = kept(side, ranks[side], true);
-            operands[side] = prepared.copy(node, Some([batch, summed, free].concat()));
+        if !told_by_strides(prepared, node) || !lanes_fit {
+            let (batch, summed) = (pick(side, &contraction.batch), pick(side, &contraction.contract));
+            operands[side] = prepared.copy(node, Some([batch, summed, free(side, ranks[side])].concat()));
         }
     }
+}
+
+/// Whether the way from a value to its base is by strides alone in any layout of the base: reshapes
+/// that merge axes depend on the layout, and a reversed batch has no fixed first element.
+fn told_by_strides(prepared: &Prepared, node: NodeId) -> bool {
+    if prepared.is_base(node) {
+        return true;
+    }
+    let this = &prepared.function.nodes[node];
+    let told = match &this.op {
+        Op::Reshape => splits_only(prepared.shape(this.operands[0]), prepared.shape(node)),
+        Op::Reverse { axes } => axes.iter().all(|&axis| !prepared.shape(node)[axis].is_batch()),
+        _ => true,
+    };
+    told && told_by_strides(prepared, this.operands[0])
+}
+
+/// Whether a reshape does no more than divide axes.
+fn splits_only(old: &Shape, new: &Shape) -> bool {
+    pieces(old, new).is_some_and(|pieces| {
+        pieces.iter().all(|piece| piece.old.clone().filter(|&axis| old[axis] != Dim::Fixed(1)).count() <= 1)
+    })
 }
 
 /// Whether an axis is the innermost of its base when the base lies row-major.

@@ -52,7 +52,8 @@ pub(crate) fn lower_reduce(
     let name = lowering.kernel_name(id, kind.name());
     let Some(pieces) = plan.pieces else {
         let place = lowering.place(id)?.clone();
-        let (kernel, arguments) = reduce_kernel(lowering, &plan, operand, &shape, &kept, kind, &place, None, name)?;
+        let (kernel, arguments) =
+            reduce_kernel(lowering, &plan, operand, &shape, &kept, kind, &place, None, name)?;
         lowering.launch(id, kernel, arguments);
         return Ok(());
     };
@@ -62,8 +63,17 @@ pub(crate) fn lower_reduce(
     let partial_shape = Shape(partial_dims);
     let order = std::iter::once(0).chain(target.layout.order.iter().map(|&axis| axis + 1)).collect();
     let partial = temporary(lowering, &format!("{name}.pieces"), dtype, &partial_shape, order)?;
-    let (kernel, arguments) =
-        reduce_kernel(lowering, &plan, operand, &shape, &kept, kind, &partial, Some(pieces), format!("{name}.split"))?;
+    let (kernel, arguments) = reduce_kernel(
+        lowering,
+        &plan,
+        operand,
+        &shape,
+        &kept,
+        kind,
+        &partial,
+        Some(pieces),
+        format!("{name}.split"),
+    )?;
     lowering.launch(id, kernel, arguments);
     combine_pieces(lowering, id, kind, &partial, pieces, &target, format!("{name}.combine"))
 }
@@ -134,7 +144,8 @@ fn reduce_kernel(
         let (Some(piece), Some(pieces), true) = (piece, pieces, plan.reduced.first() == Some(&axis)) else {
             return (Affine::constant(0), whole);
         };
-        let start = |chunk: Affine| IndexExpr::ChunkStart { form: whole.clone(), chunk, chunks: pieces as i64 };
+        let start =
+            |chunk: Affine| IndexExpr::ChunkStart { form: whole.clone(), chunk, chunks: pieces as i64 };
         let end = emitter.nest.index(start(Affine::var(piece).offset(1)));
         let start = emitter.nest.index(start(Affine::var(piece)));
         (Affine::var(start), Affine::var(end))
@@ -228,7 +239,8 @@ pub(crate) fn lower_arg_reduce(
     let best = emitter.nest.op(dtype, ScalarOp::Select, &[better, value, current[0]]);
     let best_at = emitter.nest.op(DType::I32, ScalarOp::Select, &[better, position, current[1]]);
     let results = emitter.nest.close(&[best, best_at], None);
-    let kept: Vec<Affine> = (0..shape.rank()).filter(|&kept| kept != axis).map(|kept| at[kept].clone()).collect();
+    let kept: Vec<Affine> =
+        (0..shape.rank()).filter(|&kept| kept != axis).map(|kept| at[kept].clone()).collect();
     emitter.store(id, &kept, results[1])?;
     let (kernel, arguments) = emitter.nest.finish(name);
     lowering.launch(id, kernel, arguments);

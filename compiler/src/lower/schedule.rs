@@ -5,8 +5,8 @@
 //! are set once memory has places: before a launch that touches bytes which an earlier launch since the
 //! last barrier wrote, or writes bytes which one read.
 
-use super::storage::Outputs;
 use super::Lowering;
+use super::storage::Outputs;
 use dlc_ir::NodeId;
 use dlc_kernel::{BufferId, Program, Storage};
 
@@ -50,7 +50,9 @@ fn overlap(program: &Program, a: BufferId, b: BufferId) -> bool {
     let (a, b) = (&program.buffers[a], &program.buffers[b]);
     let meet = |x: usize, y: usize| x < y + b.bytes && y < x + a.bytes;
     match (a.storage, b.storage) {
-        (Storage::Arena(x), Storage::Arena(y)) | (Storage::Persistent(x), Storage::Persistent(y)) => meet(x, y),
+        (Storage::Arena(x), Storage::Arena(y)) | (Storage::Persistent(x), Storage::Persistent(y)) => {
+            meet(x, y)
+        }
         (Storage::Binding(x), Storage::Binding(y)) => x == y,
         _ => false,
     }

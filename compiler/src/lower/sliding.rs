@@ -3,10 +3,10 @@
 //! All are computed where the result is owned: the adjoint of a window reduction visits, for each
 //! element, the windows that cover it, so no two threads add to one element.
 
+use super::Lowering;
 use super::elementwise::element_kernel;
 use super::error::LowerError;
 use super::expression::Emitter;
-use super::Lowering;
 use dlc_ir::{NodeId, Window, WindowKind};
 use dlc_kernel::{Affine, Binary, Comparison, Guard, IndexExpr, ScalarOp, Var};
 use dlc_types::{DType, Dim, Shape};
@@ -187,7 +187,8 @@ fn covering_window(
             let shift = (furthest + stride - 1) / stride;
             let shifted = place.offset(shift * stride);
             let remainder = emitter.nest.index(IndexExpr::Remainder(shifted.clone(), stride));
-            let quotient = Affine::var(emitter.nest.index(IndexExpr::Quotient(shifted, stride))).offset(-shift);
+            let quotient =
+                Affine::var(emitter.nest.index(IndexExpr::Quotient(shifted, stride))).offset(-shift);
             ranges.push((Affine::var(remainder), 0, 1));
             ranges.push((quotient.clone(), 0, count as i64));
             quotient

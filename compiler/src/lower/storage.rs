@@ -33,7 +33,8 @@ impl PersistentPlaces {
         let layout = Layout::new(&ty.shape, order, vec![(0, 0); rank], 1)
             .ok_or_else(|| LowerError::TooLarge(format!("`{name}`")))?;
         let offset = self.bytes;
-        let bytes = layout.elements.checked_mul(ty.dtype.size()).and_then(|bytes| bytes.checked_next_multiple_of(64));
+        let bytes =
+            layout.elements.checked_mul(ty.dtype.size()).and_then(|bytes| bytes.checked_next_multiple_of(64));
         let end = bytes.and_then(|bytes| bytes.checked_add(offset));
         self.bytes = end.ok_or_else(|| LowerError::TooLarge(format!("`{name}`")))?;
         self.places.insert(name.to_owned(), (offset, ty.clone(), layout));
@@ -111,7 +112,8 @@ pub(crate) fn assign(
     for output in lowering.function().outputs.clone() {
         let id = output.value;
         let ty = lowering.ty(id).clone();
-        let free = lowering.places[id].is_none() && !halos.get(&id).is_some_and(|halo| halo.iter().any(|&h| h != (0, 0)));
+        let free = lowering.places[id].is_none()
+            && !halos.get(&id).is_some_and(|halo| halo.iter().any(|&h| h != (0, 0)));
         if is_persistent(&output) {
             let (offset, _, layout) = persistent.places.get(&output.name).ok_or_else(|| {
                 LowerError::Internal(format!("output `{}` is no parameter or state", output.name))
@@ -136,7 +138,13 @@ pub(crate) fn assign(
         let layout = bound(lowering, id)?;
         let storage = Storage::Binding(next_binding);
         next_binding += 1;
-        let buffer = add_buffer(lowering, &format!("{}.{}", output.role.name(), output.name), ty.dtype, &layout, storage)?;
+        let buffer = add_buffer(
+            lowering,
+            &format!("{}.{}", output.role.name(), output.name),
+            ty.dtype,
+            &layout,
+            storage,
+        )?;
         let wished_plain = wishes[id].as_ref().is_none_or(|order| order.is_sorted());
         if free && wished_plain {
             lowering.places[id] = Some(Place { buffer, layout });
@@ -198,7 +206,9 @@ fn bound(lowering: &Lowering<'_>, id: NodeId) -> Result<Layout, LowerError> {
     let shape = &lowering.ty(id).shape;
     let mut long = shape.dims().iter().filter(|&&dim| dim != Dim::Fixed(1));
     if long.next().is_some() && long.any(|dim| dim.is_batch()) {
-        return Err(lowering.unsupported(id, format!("an input or output {shape} whose batch axis is not the first")));
+        return Err(
+            lowering.unsupported(id, format!("an input or output {shape} whose batch axis is not the first"))
+        );
     }
     plain(lowering, id)
 }
@@ -216,7 +226,8 @@ pub(crate) fn add_buffer(
     layout: &Layout,
     storage: Storage,
 ) -> Result<BufferId, LowerError> {
-    let bytes = layout.elements.checked_mul(dtype.size()).ok_or_else(|| LowerError::TooLarge(name.to_owned()))?;
+    let bytes =
+        layout.elements.checked_mul(dtype.size()).ok_or_else(|| LowerError::TooLarge(name.to_owned()))?;
     Ok(lowering.program.buffers.push(Buffer { name: name.to_owned(), dtype, bytes, storage }))
 }
 
@@ -232,17 +243,23 @@ fn may_overwrite(lowering: &Lowering<'_>, id: NodeId, name: &str) -> bool {
         return true;
     }
     let op = &function.nodes[id].op;
-    let later_updates = function
-        .outputs
-        .iter()
-        .filter(|output| matches!(output.role, OutputRole::Parameter | OutputRole::State) && output.value > id);
+    let later_updates = function.outputs.iter().filter(|output| {
+        matches!(output.role, OutputRole::Parameter | OutputRole::State) && output.value > id
+    });
     let mut seen = BTreeSet::new();
     op.is_elementwise()
         && reads_only_in_place(lowering, id, id, &named)
-        && later_updates.into_iter().all(|output| !reads(lowering, output.value, output.value, &named, &mut seen))
+        && later_updates
+            .into_iter()
+            .all(|output| !reads(lowering, output.value, output.value, &named, &mut seen))
 }
 
-fn reads_only_in_place(lowering: &Lowering<'_>, root: NodeId, id: NodeId, named: &dyn Fn(NodeId) -> bool) -> bool {
+fn reads_only_in_place(
+    lowering: &Lowering<'_>,
+    root: NodeId,
+    id: NodeId,
+    named: &dyn Fn(NodeId) -> bool,
+) -> bool {
     if named(id) || (lowering.stored[id] && id != root) {
         return true;
     }
@@ -287,7 +304,8 @@ pub(crate) fn fill_halo(lowering: &mut Lowering<'_>, id: NodeId) -> Result<(), L
     let mut nest = Nest::new();
     let operand = nest.operand(buffer, "border", ty.dtype, true);
     let zero = nest.number(ty.dtype, 0.0);
-    let bordered: Vec<usize> = layout.order.iter().copied().filter(|&axis| layout.halo[axis] != (0, 0)).collect();
+    let bordered: Vec<usize> =
+        layout.order.iter().copied().filter(|&axis| layout.halo[axis] != (0, 0)).collect();
     let first = layout.order[0];
     let outer = (!bordered.contains(&first)).then(|| Affine::var(nest.coordinate(ty.shape[first])));
     for (position, &axis) in bordered.iter().enumerate() {

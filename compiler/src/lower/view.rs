@@ -11,7 +11,7 @@ use dlc_types::{Dim, Shape};
 
 /// A value as strides over the buffer of another.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct View {
+pub(super) struct View {
     /// The value that has the buffer.
     pub base: NodeId,
     /// Element of the buffer at coordinate zero.
@@ -22,11 +22,15 @@ pub struct View {
 
 /// The nodes from `node` to its base, ends included: steps that may be views end at the first node for
 /// which `is_base` holds or that is no movement op.
-pub fn base_of(function: &Function, node: NodeId, is_base: &dyn Fn(NodeId) -> bool) -> NodeId {
+pub(super) fn base_of(function: &Function, node: NodeId, is_base: &dyn Fn(NodeId) -> bool) -> NodeId {
     let mut current = node;
     while !is_base(current) {
         match function.nodes[current].op {
-            Op::Transpose { .. } | Op::Reverse { .. } | Op::Slice { .. } | Op::Reshape | Op::Broadcast { .. } => {
+            Op::Transpose { .. }
+            | Op::Reverse { .. }
+            | Op::Slice { .. }
+            | Op::Reshape
+            | Op::Broadcast { .. } => {
                 current = function.nodes[current].operands[0];
             }
             _ => return current,
@@ -36,7 +40,7 @@ pub fn base_of(function: &Function, node: NodeId, is_base: &dyn Fn(NodeId) -> bo
 }
 
 /// The view of `node`, if there is one. `layout_of` tells the layout of nodes that have a buffer.
-pub fn view_of<'a>(
+pub(super) fn view_of<'a>(
     function: &Function,
     node: NodeId,
     layout_of: &dyn Fn(NodeId) -> Option<&'a Layout>,
@@ -92,7 +96,7 @@ pub fn view_of<'a>(
 ///
 /// Both shapes are cut into the shortest pieces of equal products. Within a piece the old axes must be
 /// neighbours in memory, so that they count as one; the new axes then divide it.
-pub fn reshape_strides(old: &Shape, old_strides: &[i64], new: &Shape) -> Option<Vec<i64>> {
+pub(super) fn reshape_strides(old: &Shape, old_strides: &[i64], new: &Shape) -> Option<Vec<i64>> {
     let mut strides = Vec::with_capacity(new.rank());
     for piece in pieces(old, new)? {
         let long: Vec<usize> = piece.old.clone().filter(|&axis| old[axis] != Dim::Fixed(1)).collect();
@@ -119,7 +123,7 @@ pub fn reshape_strides(old: &Shape, old_strides: &[i64], new: &Shape) -> Option<
 
 /// Axes of two shapes whose products agree.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Piece {
+pub(super) struct Piece {
     /// Axes of the old shape.
     pub old: std::ops::Range<usize>,
     /// Axes of the new shape.
@@ -127,7 +131,7 @@ pub struct Piece {
 }
 
 /// Cuts two shapes of equal element count into the shortest pieces of equal products.
-pub fn pieces(old: &Shape, new: &Shape) -> Option<Vec<Piece>> {
+pub(super) fn pieces(old: &Shape, new: &Shape) -> Option<Vec<Piece>> {
     let mut result = Vec::new();
     let (mut i, mut j) = (0, 0);
     while i < old.rank() || j < new.rank() {

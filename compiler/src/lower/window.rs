@@ -9,7 +9,7 @@ use dlc_ir::{Convolution, Function, NodeId};
 
 /// One phase of one spatial axis.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Phase {
+pub(super) struct Phase {
     /// First output of the phase.
     pub first: usize,
     /// Distance between its outputs.
@@ -23,7 +23,7 @@ pub struct Phase {
 }
 
 /// The phases of one axis with `outputs` outputs and `taps` taps.
-pub fn phases(convolution: &Convolution, axis: usize, outputs: usize, taps: usize) -> Vec<Phase> {
+pub(super) fn phases(convolution: &Convolution, axis: usize, outputs: usize, taps: usize) -> Vec<Phase> {
     let stride = convolution.strides[axis];
     let dilation = convolution.input_dilation[axis];
     let padding = convolution.padding[axis].0;
@@ -50,7 +50,11 @@ fn gcd(a: usize, b: usize) -> usize {
 }
 
 /// How far a convolution reads beyond its input, before and behind, per spatial axis.
-pub fn convolution_reach(function: &Function, node: NodeId, convolution: &Convolution) -> Vec<(usize, usize)> {
+pub(super) fn convolution_reach(
+    function: &Function,
+    node: NodeId,
+    convolution: &Convolution,
+) -> Vec<(usize, usize)> {
     let operands = &function.nodes[node].operands;
     let result = &function.tensor_type(node).shape;
     let input = &function.tensor_type(operands[0]).shape;
