@@ -1,7 +1,7 @@
 //! Runs a function compiled and interpreted on the same seeded inputs and compares the results.
 
 use dlc_compiler::emit::{host_isa, jit};
-use dlc_compiler::{CompileOptions, FunctionKind, compile};
+use dlc_compiler::{Compilation, CompileOptions, FunctionKind, compile};
 use dlc_interp::{Data, Tensor};
 use dlc_ir::{Function, Model, Node, Op, OutputRole};
 use dlc_runtime::{Program, Session};
@@ -28,17 +28,25 @@ pub fn model_of(function: &Function) -> Model {
     }
 }
 
-/// Compiles a function into a session; `keep_all` as in [`CompileOptions`].
-pub fn session_of(function: &Function, batch_max: usize, threads: usize) -> Session {
+/// Compiles a function to a program of this process; the error is a text with the function.
+pub fn program_of(function: &Function, batch_max: usize) -> Result<Arc<Program>, String> {
     let options = CompileOptions { functions: vec![FunctionKind::Predict], ..CompileOptions::new(batch_max) };
-    let compilation = compile(&model_of(function), &options).unwrap_or_else(|error| panic!("{error}\n{function}"));
-    let code = jit(&compilation, host_isa().unwrap()).unwrap_or_else(|error| {
-        panic!("{error}\n{}", compilation.functions[0].lowered.program)
-    });
+    load(&compile(&model_of(function), &options).map_err(|error| format!("{error}\n{function}"))?)
+}
+
+/// Machine code for a compilation.
+pub fn load(compilation: &Compilation) -> Result<Arc<Program>, String> {
+    let code = jit(compilation, host_isa().unwrap())
+        .map_err(|error| format!("{error}\n{}", compilation.functions[0].lowered.program))?;
     // SAFETY: the entries were made from the very compilation that the interface describes, and the
     // owner keeps their memory.
-    let program = unsafe { Program::new(compilation.interface.clone(), code.entries, code.owner) }.unwrap();
-    Session::new(Arc::new(program), threads).unwrap()
+    let program = unsafe { Program::new(compilation.interface.clone(), code.entries, code.owner) };
+    Ok(Arc::new(program.map_err(|error| error.to_string())?))
+}
+
+/// Compiles a function into a session.
+pub fn session_of(function: &Function, batch_max: usize, threads: usize) -> Session {
+    Session::new(program_of(function, batch_max).unwrap(), threads).unwrap()
 }
 
 /// A seeded tensor: floats standard normal, integers in -3..=9, booleans even.
@@ -55,7 +63,8 @@ pub fn random_tensor(ty: &TensorType, batch: usize, draws: &mut Stream) -> Tenso
 
 fn normal(draws: &mut Stream) -> f64 {
     let (radius, angle) = (draws.unit(), draws.unit());
-    let value = (-2.0 * f64::from(1.0 - radius).ln()).sqrt() * (std::f64::consts::TAU * f64::from(angle)).cos();
+    let value =
+        (-2.0 * f64::from(1.0 - radius).ln()).sqrt() * (std::f64::consts::TAU * f64::from(angle)).cos();
     f64::from(value as f32)
 }
 
@@ -75,7 +84,9 @@ pub fn tensor_of(ty: &TensorType, batch: usize, bytes: &[u8]) -> Tensor {
     let chunk = |size: usize| bytes.chunks_exact(size);
     let data = match ty.dtype {
         DType::F64 => Data::Float(chunk(8).map(|b| f64::from_le_bytes(b.try_into().unwrap())).collect()),
-        DType::F32 => Data::Float(chunk(4).map(|b| f64::from(f32::from_le_bytes(b.try_into().unwrap()))).collect()),
+        DType::F32 => {
+            Data::Float(chunk(4).map(|b| f64::from(f32::from_le_bytes(b.try_into().unwrap()))).collect())
+        }
         DType::I64 => Data::Int(chunk(8).map(|b| i64::from_le_bytes(b.try_into().unwrap())).collect()),
         DType::Bool => Data::Bool(bytes.iter().map(|&byte| byte != 0).collect()),
         _ => Data::Int(chunk(4).map(|b| i64::from(i32::from_le_bytes(b.try_into().unwrap()))).collect()),
@@ -126,32 +137,70 @@ pub fn run_compiled(
 
 /// Compares a compiled function with the oracle, at every batch and for one, two and three threads.
 pub fn check(function: &Function, batches: &[usize], seed: u64) {
-    let batch_max = batches.iter().copied().max().unwrap_or(1);
+    let inputs = |batch| random_inputs(function, batch, seed);
+    if let Err(difference) = compare(function, batches, &inputs, &agree) {
+        panic!("seed {seed}: {difference}");
+    }
+}
+
+/// How a compiled tensor is held against the oracle's.
+pub type Agreement = dyn Fn(&Tensor, &Tensor) -> Result<(), String>;
+
+/// As [`check`], with the caller's inputs for a batch and way of comparison.
+pub fn compare(
+    function: &Function,
+    batches: &[usize],
+    inputs: &dyn Fn(usize) -> BTreeMap<String, Tensor>,
+    agree: &Agreement,
+) -> Result<(), String> {
     for output in &function.outputs {
         assert_eq!(output.role, OutputRole::Output, "the harness compares plain outputs");
     }
+    let program = program_of(function, batches.iter().copied().max().unwrap_or(1))?;
     let mut sessions: Vec<Session> =
-        (1..=3).map(|threads| session_of(function, batch_max, threads)).collect();
+        (1..=3).map(|threads| Session::new(Arc::clone(&program), threads).unwrap()).collect();
     for &batch in batches {
-        let inputs = random_inputs(function, batch, seed);
+        let inputs = inputs(batch);
         let expected = dlc_interp::evaluate(function, batch, &|op| match op {
             Op::Input { name } => inputs.get(name).cloned(),
             _ => None,
         })
-        .unwrap_or_else(|error| panic!("{error}\n{function}"));
+        .map_err(|error| format!("{error}\n{function}"))?;
         let first = run_compiled(&mut sessions[0], function, batch, &inputs);
         for (position, output) in function.outputs.iter().enumerate() {
-            if let Err(difference) = agree(&first[position], &expected[position]) {
-                panic!("batch {batch}, seed {seed}, output {}: {difference}\n{function}", output.name);
-            }
+            agree(&first[position], &expected[position]).map_err(|difference| {
+                format!("batch {batch}, output {}: {difference}\n{function}", output.name)
+            })?;
         }
         for session in &mut sessions[1..] {
             let again = run_compiled(session, function, batch, &inputs);
-            for (one, other) in first.iter().zip(&again) {
-                assert_eq!(bytes_of(one), bytes_of(other), "thread counts differ in bits\n{function}");
+            if first.iter().zip(&again).any(|(one, other)| bytes_of(one) != bytes_of(other)) {
+                return Err(format!("batch {batch}: thread counts differ in bits\n{function}"));
             }
         }
     }
+    Ok(())
+}
+
+/// Whether two tensors agree element by element, within `relative` of the oracle's or `absolute`; where
+/// the oracle's number is below the least normal one, zero will do too, since compiled code flushes.
+pub fn agree_each(compiled: &Tensor, oracle: &Tensor, relative: f64, absolute: f64) -> Result<(), String> {
+    let (Data::Float(a), Data::Float(b)) = (&compiled.data, &oracle.data) else {
+        return agree(compiled, oracle);
+    };
+    let single = compiled.dtype == DType::F32;
+    let least = if single { f64::from(f32::MIN_POSITIVE) } else { f64::MIN_POSITIVE };
+    for (index, (&x, &y)) in a.iter().zip(b).enumerate() {
+        let rounded = if single { f64::from(y as f32) } else { y };
+        let same = x == rounded || x.is_nan() && y.is_nan();
+        let near = x.is_finite() && y.is_finite() && (x - y).abs() <= (relative * y.abs() + absolute).max(least);
+        // The last numbers before infinity may round either way.
+        let brink = single && y.abs() > 3.402_8e38 && y.abs() < 3.403e38;
+        if !same && !near && !brink {
+            return Err(format!("element {index}: compiled {x:e}, oracle {y:e}"));
+        }
+    }
+    Ok(())
 }
 
 /// Whether two tensors agree: floats by norm within [`BOUND`], with NaN and infinity in the same places;
@@ -178,7 +227,8 @@ pub fn agree(compiled: &Tensor, oracle: &Tensor) -> Result<(), String> {
     if error.sqrt() <= BOUND * norm.sqrt() + 1e-30 {
         return Ok(());
     }
-    let worst = (0..a.len()).max_by(|&i, &j| (a[i] - b[i]).abs().total_cmp(&(a[j] - b[j]).abs())).unwrap_or(0);
+    let worst =
+        (0..a.len()).max_by(|&i, &j| (a[i] - b[i]).abs().total_cmp(&(a[j] - b[j]).abs())).unwrap_or(0);
     Err(format!(
         "relative error {:.2e}; element {worst}: compiled {}, oracle {}",
         error.sqrt() / norm.sqrt(),

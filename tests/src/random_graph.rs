@@ -61,7 +61,11 @@ fn random_op(builder: &mut Builder, x: NodeId, values: &[NodeId], draws: &mut St
     match draws.below(20) {
         0..=2 => bounded_unary(builder, x, draws),
         3..=5 => {
-            let other = values.iter().copied().filter(|&value| builder.ty(value) == builder.ty(x)).collect::<Vec<_>>();
+            let other = values
+                .iter()
+                .copied()
+                .filter(|&value| builder.ty(value) == builder.ty(x))
+                .collect::<Vec<_>>();
             let y = other[draws.below(other.len() as u32) as usize];
             let kind = [Binary::Add, Binary::Subtract, Binary::Multiply, Binary::Max, Binary::Min];
             builder.binary(kind[draws.below(5) as usize], x, y).ok()
@@ -92,14 +96,24 @@ fn random_op(builder: &mut Builder, x: NodeId, values: &[NodeId], draws: &mut St
         11 => random_slice(builder, x, draws),
         12 => {
             let (low, high) = (0..rank)
-                .map(|axis| if shape[axis].is_batch() { (0, 0) } else { (draws.below(3) as usize, draws.below(2) as usize) })
+                .map(|axis| {
+                    if shape[axis].is_batch() {
+                        (0, 0)
+                    } else {
+                        (draws.below(3) as usize, draws.below(2) as usize)
+                    }
+                })
                 .unzip();
             let zero = builder.scalar(DType::F32, 0.5).ok()?;
             builder.add_node(Op::Pad { low, high }, &[x, zero]).ok()
         }
         13 => merge_axes(builder, x, axis),
         14 => {
-            let same = values.iter().copied().filter(|&value| builder.ty(value) == builder.ty(x)).collect::<Vec<_>>();
+            let same = values
+                .iter()
+                .copied()
+                .filter(|&value| builder.ty(value) == builder.ty(x))
+                .collect::<Vec<_>>();
             let y = same[draws.below(same.len() as u32) as usize];
             builder.add_node(Op::Concat { axis }, &[x, y]).ok()
         }
@@ -152,7 +166,12 @@ fn merge_axes(builder: &mut Builder, x: NodeId, axis: usize) -> Option<NodeId> {
     builder.reshape(x, Shape(dims)).ok()
 }
 
-fn random_contraction(builder: &mut Builder, x: NodeId, values: &[NodeId], draws: &mut Stream) -> Option<NodeId> {
+fn random_contraction(
+    builder: &mut Builder,
+    x: NodeId,
+    values: &[NodeId],
+    draws: &mut Stream,
+) -> Option<NodeId> {
     let y = values[draws.below(values.len() as u32) as usize];
     let (left, right) = (builder.shape(x).clone(), builder.shape(y).clone());
     let pairs: Vec<(usize, usize)> = (0..left.rank())

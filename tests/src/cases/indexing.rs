@@ -1,0 +1,64 @@
+//! Gather and its adjoint, with indices in and out of range.
+
+use super::{Case, batched, fixed};
+use dlc_ir::{Op, Unary};
+use dlc_types::{DType, Dim, Shape, TensorType};
+
+/// All cases of the family.
+pub fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    let indices = [
+        fixed(DType::I32, &[]),
+        fixed(DType::I32, &[4]),
+        fixed(DType::I32, &[3, 2]),
+        batched(DType::I32, &[]),
+        batched(DType::I32, &[2]),
+    ];
+    for dtype in [DType::F32, DType::F64, DType::I32, DType::I64, DType::Bool] {
+        for index in &indices {
+            for axis in 0..2 {
+                cases.push(gather(fixed(dtype, &[7, 5]), index.clone(), axis));
+            }
+            if dtype != DType::Bool {
+                cases.extend(scatter(fixed(dtype, &[7, 5]), index, 0));
+                cases.extend(scatter(fixed(dtype, &[7, 5]), index, 1));
+            }
+        }
+        for axis in 1..3 {
+            cases.push(gather(batched(dtype, &[7, 5]), fixed(DType::I32, &[4]), axis));
+            if dtype != DType::Bool {
+                cases.extend(scatter(batched(dtype, &[7, 5]), &fixed(DType::I32, &[4]), axis));
+            }
+        }
+    }
+    cases
+}
+
+fn gather(data: TensorType, indices: TensorType, axis: usize) -> Case {
+    Case::new(format!("gather {axis} of {data} at {indices}"), |b| {
+        let x = b.input("x", data)?;
+        let indices = b.input("indices", indices)?;
+        let chosen = b.add_node(Op::Gather { axis }, &[x, indices])?;
+        if b.ty(x).dtype != DType::F32 {
+            return Ok(vec![chosen]);
+        }
+        let computed = b.unary(Unary::Sigmoid, x)?;
+        let again = b.add_node(Op::Gather { axis }, &[computed, indices])?;
+        Ok(vec![chosen, b.unary(Unary::Tanh, again)?])
+    })
+}
+
+fn scatter(result: TensorType, indices: &TensorType, axis: usize) -> Option<Case> {
+    let mut dims = result.shape.dims().to_vec();
+    dims.splice(axis..=axis, indices.shape.dims().iter().copied());
+    // Inputs have the batch outermost.
+    if dims.iter().skip(1).any(|dim: &Dim| dim.is_batch()) {
+        return None;
+    }
+    let updates = TensorType::new(result.dtype, Shape(dims));
+    Some(Case::new(format!("scatter_add {axis} to {result} at {indices}"), |b| {
+        let indices = b.input("indices", indices.clone())?;
+        let updates = b.input("updates", updates)?;
+        Ok(vec![b.declare(Op::ScatterAdd { axis }, &[indices, updates], result.clone())?])
+    }))
+}
