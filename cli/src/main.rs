@@ -1,2 +1,21 @@
-//! The dlc binary.
-fn main() {}
+//! The binary `dlc`: flags, progress, streams and exit codes. What the commands do is `dlc-driver`'s.
+//!
+//! Exit codes: 0 ok, 1 the user's mistake, 2 usage, 3 compiled and interpreted numbers differ, 4 not
+//! supported, 101 a bug in dlc. Data goes to stdout, everything for people to stderr where data goes
+//! there.
+
+mod arguments;
+mod commands;
+mod console;
+mod progress;
+mod table;
+
+use arguments::Arguments;
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    // clap ends the process with 2 on wrong usage, and with 0 after `--help`.
+    let arguments = Arguments::parse();
+    ExitCode::from(commands::dispatch(arguments))
+}

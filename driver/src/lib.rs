@@ -1,1 +1,56 @@
-//! 
+//! The commands of `dlc` as functions: check, fmt, compile, run, predict, train, eval, compare, bench and
+//! inspect.
+//!
+//! This crate joins all others. A command takes typed options, does its work and returns a report that
+//! can be printed or serialised; it writes to no terminal and never ends the process. Faults are a
+//! [`DriverError`], which knows its exit code. Flags, progress bars and streams are the command line's.
+
+mod bench;
+mod check;
+mod compare;
+mod compile;
+mod data;
+mod diagnose;
+mod engine;
+mod error;
+mod evaluate;
+mod flops;
+mod inspect;
+mod interpreted;
+mod load;
+mod meaning;
+mod native;
+mod npy;
+mod npz;
+mod peak;
+mod predict;
+mod rate;
+mod run;
+mod train;
+
+pub use bench::{BenchOptions, BenchReport, BenchTarget, bench};
+pub use check::{CheckReport, check, format_file};
+pub use compare::{CompareOptions, CompareReport, Mismatch, compare, compare_loaded};
+pub use compile::{ArtifactKind, CompileReport, CompileSettings, compile};
+pub use diagnose::{diagnostic_json, draw_diagnostics};
+pub use engine::{EngineKind, engine};
+pub use error::DriverError;
+pub use evaluate::{EvalSettings, evaluate};
+pub use flops::{function_flops, node_flops};
+pub use inspect::{InspectReport, LayerRow, inspect};
+pub use interpreted::Interpreted;
+pub use load::{Loaded, load, load_text};
+pub use meaning::Meaning;
+pub use native::{native_program, native_session};
+pub use npy::{ArrayFault, read_npy, write_npy};
+pub use npz::read_npz;
+pub use peak::{InstructionSet, peak_gflops};
+pub use predict::{PredictReport, PredictSettings, PredictedRow, predict};
+pub use rate::rate_at;
+pub use run::{RunReport, RunSettings, run};
+pub use train::{TrainSettings, train};
+
+pub use dlc_trainer::{EpochReport, EvalReport, Observer, Outcome, Silent, TrainReport};
+
+/// Results of this crate.
+pub type Result<T> = std::result::Result<T, DriverError>;

@@ -18,6 +18,7 @@ mod plan;
 mod program;
 mod session;
 mod session_checkpoint;
+mod session_memory;
 mod session_tensors;
 mod team;
 mod tensor;

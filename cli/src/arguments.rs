@@ -1,0 +1,381 @@
+//! The flags of every command, with the defaults told in their help.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use dlc_driver::{ArtifactKind, BenchTarget, EngineKind};
+use std::path::PathBuf;
+
+/// An ahead-of-time compiler for deep-learning models: from a text file to a trained network.
+#[derive(Debug, Parser)]
+#[command(name = "dlc", version, about, max_term_width = 100)]
+pub(crate) struct Arguments {
+    /// Colour of messages: on a terminal, always or never.
+    #[arg(long, value_enum, default_value_t = Colour::Auto, global = true)]
+    pub(crate) color: Colour,
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// When to colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Colour {
+    /// On a terminal.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Parse, infer shapes and verify; tells all errors at once.
+    Check(CheckArguments),
+    /// Lay a model file out in the one way.
+    Fmt(FormatArguments),
+    /// Compile a model, print a summary and write its forms.
+    Compile(CompileArguments),
+    /// Run a model on tensors from files.
+    Run(RunArguments),
+    /// Predict for rows of a CSV file or pictures, with a trained checkpoint.
+    Predict(PredictArguments),
+    /// Train a model on its data.
+    Train(TrainArguments),
+    /// Loss and metrics of a checkpoint on the test split.
+    Eval(EvalArguments),
+    /// Compare compiled with interpreted numbers: every value of a training step, and end to end.
+    Compare(CompareArguments),
+    /// Check, then time a training step or an inference.
+    Bench(BenchArguments),
+    /// List the layers with shapes, parameters, operations and receptive field.
+    Inspect(InspectArguments),
+}
+
+/// The model's file and settings that replace what it says.
+#[derive(Debug, Args)]
+pub(crate) struct ModelArguments {
+    /// The model's file.
+    pub(crate) file: PathBuf,
+    /// Replace a setting or option, such as `train.epochs=3`, `data.batch=64`, `resnet.width=32`; may be
+    /// given several times [default: what the file says].
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = key_value)]
+    pub(crate) settings: Vec<(String, String)>,
+}
+
+/// Who computes, on how many threads.
+#[derive(Debug, Args)]
+pub(crate) struct EngineArguments {
+    /// Who computes: compiled code, or the interpreter.
+    #[arg(long, value_enum, default_value_t = Engine::Native)]
+    pub(crate) engine: Engine,
+    /// Threads of compiled code [default: as many as the machine runs at once].
+    #[arg(long, value_name = "T", value_parser = positive)]
+    pub(crate) threads: Option<usize>,
+}
+
+/// Names of the engines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Engine {
+    /// Compiled machine code.
+    Native,
+    /// The oracle; slow.
+    Interp,
+}
+
+impl From<Engine> for EngineKind {
+    fn from(engine: Engine) -> EngineKind {
+        match engine {
+            Engine::Native => EngineKind::Native,
+            Engine::Interp => EngineKind::Interpreter,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArguments {
+    #[command(flatten)]
+    pub(crate) model: ModelArguments,
+    /// Print one JSON object per diagnostic to stdout [default: drawings on stderr].
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FormatArguments {
+    /// The model files, which are rewritten where their layout differs.
+    #[arg(required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// Change nothing; exit with 1 and name the files whose layout differs [default: rewrite].
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// Print the result to stdout and leave the file alone [default: rewrite].
+    #[arg(long, conflicts_with = "check")]
+    pub(crate) stdout: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompileArguments {
+    #[command(flatten)]
+    pub(crate) model: ModelArguments,
+    /// Folder that the forms of `--emit` are written to, as MODEL.FUNCTION.KIND [default: the current one].
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) output: Option<PathBuf>,
+    /// Forms to write, separated by commas [default: none].
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "KIND,…")]
+    pub(crate) emit: Vec<Emit>,
+    /// Greatest batch of the compiled functions [default: the file's batch, or 1 without a data section].
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub(crate) batch: Option<usize>,
+    /// Folder that the text of every stage is written to [default: none].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dump_phases: Option<PathBuf>,
+    /// Refuse a function that needs more scratch memory, such as 8MiB [default: no limit].
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(crate) max_arena: Option<usize>,
+    /// Print the summary as one JSON object to stdout [default: a table].
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Names of the forms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Emit {
+    /// The graph as text.
+    Ir,
+    /// The program of kernels as text.
+    Kernels,
+    /// Cranelift's IR as text.
+    Clif,
+    /// The graph for Graphviz.
+    Dot,
+}
+
+impl From<Emit> for ArtifactKind {
+    fn from(emit: Emit) -> ArtifactKind {
+        match emit {
+            Emit::Ir => ArtifactKind::Ir,
+            Emit::Kernels => ArtifactKind::Kernels,
+            Emit::Clif => ArtifactKind::Clif,
+            Emit::Dot => ArtifactKind::Dot,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArguments {
+    #[command(flatten)]
+    pub(crate) model: ModelArguments,
+    /// A file for an input of the model, once per input: `.npy`, or `.npz` with an array of that name. The
+    /// batch is the leading dimension.
+    #[arg(long = "input", value_name = "NAME=@FILE", value_parser = name_file)]
+    pub(crate) inputs: Vec<(String, PathBuf)>,
+    /// Trained weights [default: initial ones].
+    #[arg(long, value_name = "CKPT", conflicts_with = "seed")]
+    pub(crate) checkpoint: Option<PathBuf>,
+    /// Seed of initial weights.
+    #[arg(long, value_name = "S", default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Folder that every output is written to, as NAME.npy [default: outputs are printed].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) output_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) engine: EngineArguments,
+    /// Print the outputs as one JSON object [default: as text].
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PredictArguments {
+    #[command(flatten)]
+    pub(crate) model: ModelArguments,
+    /// Trained weights, with the scaling that training fitted.
+    #[arg(long, value_name = "CKPT")]
+    pub(crate) checkpoint: PathBuf,
+    /// CSV files with the feature columns, or pictures.
+    #[arg(required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// Where the training data lies, if class names are to be read from it [default: what the file says].
+    #[arg(long, value_name = "PATH")]
+    pub(crate) data: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) engine: EngineArguments,
+    /// Print one JSON object [default: a table].
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TrainArguments {
+    #[command(flatten)]
+    pub(crate) model: ModelArguments,
+    /// The data's file or folder [default: what the file says].
+    #[arg(long, value_name = "PATH")]
+    pub(crate) data: Option<PathBuf>,
+    /// Epochs of the whole run [default: the checkpoint's when resuming, else what the file says].
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub(crate) epochs: Option<usize>,
+    /// Seed of weights, split, order and augmentation [default: the checkpoint's when resuming, else what
+    /// the file says].
+    #[arg(long, value_name = "S")]
+    pub(crate) seed: Option<u64>,
+    /// Folder for checkpoints and metrics [default: runs/MODEL].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Checkpoint of a run to go on with [default: begin anew].
+    #[arg(long, value_name = "CKPT")]
+    pub(crate) resume: Option<PathBuf>,
+    /// End after this many epochs of the run are done; it can be resumed [default: all].
+    #[arg(long, value_name = "K", value_parser = positive)]
+    pub(crate) stop_after: Option<usize>,
+    #[command(flatten)]
+    pub(crate) engine: EngineArguments,
+    /// Print one JSON object per epoch and one at the end to stdout [default: text].
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EvalArguments {
+    #[command(flatten)]
+    pub(crate) model: ModelArguments,
+    /// Trained weights, with the scaling that training fitted.
+    #[arg(long, value_name = "CKPT")]
+    pub(crate) checkpoint: PathBuf,
+    /// The data's file or folder [default: what the file says].
+    #[arg(long, value_name = "PATH")]
+    pub(crate) data: Option<PathBuf>,
+    /// Seed of the split [default: the checkpoint's].
+    #[arg(long, value_name = "S")]
+    pub(crate) seed: Option<u64>,
+    #[command(flatten)]
+    pub(crate) engine: EngineArguments,
+    /// Print one JSON object [default: text].
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompareArguments {
+    #[command(flatten)]
+    pub(crate) model: ModelArguments,
+    /// Samples.
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = positive)]
+    pub(crate) batch: usize,
+    /// Seed of weights and synthetic inputs.
+    #[arg(long, value_name = "S", default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Print one JSON object to stdout [default: text].
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchArguments {
+    /// What is timed: a training step or an inference.
+    #[arg(value_enum)]
+    pub(crate) target: Target,
+    #[command(flatten)]
+    pub(crate) model: ModelArguments,
+    /// Samples per call [default: the file's batch, or 1 without a data section].
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub(crate) batch: Option<usize>,
+    /// Threads [default: as many as the machine runs at once].
+    #[arg(long, value_name = "T", value_parser = positive)]
+    pub(crate) threads: Option<usize>,
+    /// Seed of weights and synthetic inputs.
+    #[arg(long, value_name = "S", default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Print one JSON object to stdout [default: text].
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What is timed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Target {
+    /// One training step.
+    Train,
+    /// One inference.
+    Run,
+}
+
+impl From<Target> for BenchTarget {
+    fn from(target: Target) -> BenchTarget {
+        match target {
+            Target::Train => BenchTarget::Train,
+            Target::Run => BenchTarget::Run,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InspectArguments {
+    #[command(flatten)]
+    pub(crate) model: ModelArguments,
+    /// Print one JSON object to stdout [default: a table].
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+fn key_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("expected KEY=VALUE, such as train.epochs=3".to_owned()),
+    }
+}
+
+fn name_file(text: &str) -> Result<(String, PathBuf), String> {
+    match text.split_once("=@") {
+        Some((name, file)) if !name.is_empty() && !file.is_empty() => Ok((name.to_owned(), file.into())),
+        _ => Err("expected NAME=@FILE, such as image=@image.npy".to_owned()),
+    }
+}
+
+fn positive(text: &str) -> Result<usize, String> {
+    match text.parse::<usize>() {
+        Ok(0) => Err("must be at least 1".to_owned()),
+        Ok(number) => Ok(number),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Bytes from a number with an optional unit: `4096`, `64KiB`, `8MiB`, `1GiB`, `8MB`.
+fn size(text: &str) -> Result<usize, String> {
+    let digits = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let scale: usize = match unit.trim() {
+        "" | "B" => 1,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        "KB" | "kB" => 1_000,
+        "MB" => 1_000_000,
+        "GB" => 1_000_000_000,
+        other => return Err(format!("unknown unit `{other}`; units are B, KiB, MiB, GiB, KB, MB, GB")),
+    };
+    let number: usize = number.parse().map_err(|_| "expected a size such as 8MiB".to_owned())?;
+    number.checked_mul(scale).ok_or_else(|| "the size is too large".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_flags_are_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn sizes_and_pairs_are_read() {
+        assert_eq!(size("8MiB"), Ok(8 << 20));
+        assert_eq!(size("4096"), Ok(4096));
+        assert!(size("8 parsecs").is_err() && size("").is_err() && size("99999999999GiB").is_err());
+        assert_eq!(name_file("x=@a=b.npy"), Ok(("x".to_owned(), "a=b.npy".into())));
+        assert!(name_file("x=a.npy").is_err());
+        assert_eq!(key_value("a.b=c=d"), Ok(("a.b".to_owned(), "c=d".to_owned())));
+        assert!(key_value("=1").is_err() && positive("0").is_err());
+    }
+}

@@ -1,0 +1,120 @@
+//! `compare`, `bench` and `inspect`.
+
+use super::{Outcome, loaded};
+use crate::arguments::{BenchArguments, CompareArguments, InspectArguments};
+use crate::console::{self, Console};
+use crate::table::{count, table};
+use dlc_driver::{BenchOptions, CompareOptions, CompareReport, InspectReport};
+
+/// Exit code of numbers that differ.
+const MISMATCH: u8 = 3;
+
+/// Differing values that are named.
+const NAMED: usize = 5;
+
+pub(super) fn compare(console: &Console, flags: &CompareArguments) -> Outcome {
+    let loaded = loaded(console, &flags.model)?;
+    let options = CompareOptions { batch: flags.batch, seed: flags.seed };
+    let report = dlc_driver::compare_loaded(&loaded, options)?;
+    if flags.json {
+        console::json(&report);
+    } else {
+        console::data(&comparison(&report));
+    }
+    Ok(if report.agrees { 0 } else { MISMATCH })
+}
+
+fn comparison(report: &CompareReport) -> String {
+    let local = &report.local;
+    let mut lines = vec![format!(
+        "local: {} values of {}, worst error {:.2e} at {}",
+        local.values, local.function, local.worst_error, local.worst
+    )];
+    if local.ties > 0 {
+        lines.push(format!(
+            "       {} agree only with a comparison of nearly equal numbers decided the other way",
+            local.ties
+        ));
+    }
+    for output in &report.end_to_end {
+        lines.push(format!("end to end: {} {}, error {:.2e}", output.function, output.name, output.error));
+    }
+    if let Some(gradients) = &report.gradients {
+        lines.push(format!(
+            "gradients: {} parameters, worst error {:.2e} at `{}`, {} decisions flipped (reported, not judged)",
+            gradients.parameters, gradients.worst_error, gradients.worst, gradients.flipped_decisions
+        ));
+    }
+    if report.agrees {
+        lines.push(format!(
+            "{}: compiled and interpreted numbers agree (batch {}, seed {}, {:.1} s)",
+            report.model, report.batch, report.seed, report.seconds
+        ));
+        return lines.join("\n");
+    }
+    lines.push(format!("{}: compiled and interpreted numbers DIFFER; first:", report.model));
+    lines.extend(report.mismatches.iter().take(NAMED).map(|mismatch| format!("  {mismatch}")));
+    if report.mismatches.len() > NAMED {
+        lines.push(format!("  and {} more", report.mismatches.len() - NAMED));
+    }
+    lines.join("\n")
+}
+
+pub(super) fn bench(console: &Console, flags: &BenchArguments) -> Outcome {
+    let loaded = loaded(console, &flags.model)?;
+    let options = BenchOptions {
+        target: flags.target.into(),
+        batch: flags.batch,
+        threads: flags.threads,
+        seed: flags.seed,
+    };
+    let report = dlc_driver::bench(&loaded, options)?;
+    if flags.json {
+        console::json(&report);
+    } else {
+        console::data(&format!(
+            "median {:.3} ms, least {:.3} ms\n{:.1} samples/s, {:.1} GFLOP/s, {:.1} % of the peak of {:.1} GFLOP/s",
+            report.median_ms,
+            report.min_ms,
+            report.samples_per_s,
+            report.gflops,
+            report.share * 100.0,
+            report.peak_gflops
+        ));
+    }
+    Ok(0)
+}
+
+pub(super) fn inspect(console: &Console, flags: &InspectArguments) -> Outcome {
+    let report = dlc_driver::inspect(&loaded(console, &flags.model)?)?;
+    if flags.json {
+        console::json(&report);
+    } else {
+        console::data(&layers(&report));
+    }
+    Ok(0)
+}
+
+fn layers(report: &InspectReport) -> String {
+    let mut rows = vec![["layer", "op", "output", "parameters", "FLOPs", "sees"].map(str::to_owned).to_vec()];
+    rows.extend(report.layers.iter().map(|layer| {
+        vec![
+            if layer.path.is_empty() { "-".to_owned() } else { layer.path.clone() },
+            layer.op.clone(),
+            layer.output.clone(),
+            layer.parameters.to_string(),
+            count(layer.flops),
+            layer.receptive_field.map_or_else(|| "all".to_owned(), |field| field.to_string()),
+        ]
+    }));
+    let inputs: Vec<String> = report.inputs.iter().map(|(name, ty)| format!("{name}: {ty}")).collect();
+    format!(
+        "{}({})\n\n{}\n\n{} parameters, {} trainable; {}FLOPs per sample",
+        report.model,
+        inputs.join(", "),
+        table(&rows),
+        report.parameters,
+        report.trainable,
+        count(report.flops) + if report.flops < 1000 { " " } else { "" },
+    )
+}

@@ -1,0 +1,106 @@
+//! `check`, `fmt` and `compile`.
+
+use super::{Outcome, loaded};
+use crate::arguments::{CheckArguments, CompileArguments, FormatArguments};
+use crate::console::{self, Console};
+use crate::table::{bytes, count, seconds, table};
+use dlc_driver::{CompileReport, CompileSettings, DriverError, check as check_file, diagnostic_json};
+use dlc_types::Severity;
+
+pub(super) fn check(console: &Console, flags: &CheckArguments) -> Outcome {
+    let report = check_file(&flags.model.file, &flags.model.settings)?;
+    let (sources, diagnostics) = (&report.sources, &report.diagnostics);
+    if flags.json {
+        for diagnostic in &diagnostics.all {
+            console::data(&diagnostic_json(sources, diagnostic).to_string());
+        }
+    } else {
+        console.diagnostics(sources, diagnostics);
+        let number = |severity| diagnostics.all.iter().filter(|one| one.severity == severity).count();
+        let (errors, warnings) = (number(Severity::Error), number(Severity::Warning));
+        let plural = |count: usize| if count == 1 { "" } else { "s" };
+        let name = flags.model.file.display();
+        match (errors, warnings) {
+            (0, 0) => eprintln!("{name}: ok"),
+            (0, _) => eprintln!("{name}: ok, {warnings} warning{}", plural(warnings)),
+            _ => {
+                eprintln!("{name}: {errors} error{}, {warnings} warning{}", plural(errors), plural(warnings))
+            }
+        }
+    }
+    Ok(u8::from(diagnostics.has_errors()))
+}
+
+pub(super) fn format(console: &Console, flags: &FormatArguments) -> Outcome {
+    let mut code = 0;
+    for file in &flags.files {
+        let (text, formatted) = match dlc_driver::format_file(file) {
+            Ok(pair) => pair,
+            // One bad file does not keep the others from being laid out.
+            Err(error) => {
+                code = code.max(console.failure(&error));
+                continue;
+            }
+        };
+        if flags.stdout {
+            console::data(formatted.trim_end_matches('\n'));
+        } else if text != formatted && flags.check {
+            eprintln!("{}: the layout differs; `dlc fmt` changes it", file.display());
+            code = code.max(1);
+        } else if text != formatted {
+            std::fs::write(file, formatted)
+                .map_err(|cause| DriverError::File { path: file.clone(), cause })?;
+        }
+    }
+    Ok(code)
+}
+
+pub(super) fn compile(console: &Console, flags: &CompileArguments) -> Outcome {
+    let loaded = loaded(console, &flags.model)?;
+    let settings = CompileSettings {
+        batch: flags.batch,
+        output_dir: flags.output.clone(),
+        emit: flags.emit.iter().map(|&emit| emit.into()).collect(),
+        dump_phases: flags.dump_phases.clone(),
+        max_arena: flags.max_arena,
+    };
+    let report = dlc_driver::compile(&loaded, &settings)?;
+    if flags.json {
+        console::json(&report);
+    } else {
+        console::data(&summary(&report));
+    }
+    Ok(0)
+}
+
+fn summary(report: &CompileReport) -> String {
+    let header = ["function", "ops", "kernels", "launches", "barriers", "FLOPs", "arena"];
+    let mut rows = vec![header.map(str::to_owned).to_vec()];
+    rows.extend(report.functions.iter().map(|function| {
+        vec![
+            function.name.clone(),
+            function.ops.to_string(),
+            function.kernels.to_string(),
+            function.launches.to_string(),
+            function.barriers.to_string(),
+            count(function.flops),
+            bytes(function.arena_bytes),
+        ]
+    }));
+    let stages: Vec<String> =
+        report.stages.iter().map(|(name, time)| format!("{name} {}", seconds(*time))).collect();
+    let mut text = format!(
+        "{}: {} parameters, batch up to {}\n\n{}\n\nparameters and states {}, constants {}\nstages: {}",
+        report.model,
+        report.parameters,
+        report.batch,
+        table(&rows),
+        bytes(report.persistent_bytes),
+        bytes(report.constant_bytes),
+        stages.join(", "),
+    );
+    for file in &report.files {
+        text.push_str(&format!("\nwrote {}", file.display()));
+    }
+    text
+}

@@ -1,0 +1,86 @@
+//! `train` and `eval`.
+
+use super::{Outcome, loaded};
+use crate::arguments::{EvalArguments, TrainArguments};
+use crate::console::{self, Console};
+use crate::progress::TrainingProgress;
+use dlc_driver::{DriverError, EvalSettings, TrainReport, TrainSettings};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// What a shell reports of a process that Ctrl-C ended.
+const INTERRUPTED: i32 = 130;
+
+/// A flag that the first Ctrl-C sets; the second ends the process.
+fn stop_flag() -> Result<Arc<AtomicBool>, DriverError> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&stop);
+    ctrlc::set_handler(move || {
+        if flag.swap(true, Ordering::Relaxed) {
+            std::process::exit(INTERRUPTED);
+        }
+        eprintln!("\nstopping after this step; again to stop without a checkpoint");
+    })
+    .map_err(|error| DriverError::User(format!("Ctrl-C cannot be caught: {error}")))?;
+    Ok(stop)
+}
+
+pub(super) fn train(console: &Console, flags: &TrainArguments) -> Outcome {
+    let loaded = loaded(console, &flags.model)?;
+    let settings = TrainSettings {
+        data: flags.data.clone(),
+        epochs: flags.epochs,
+        seed: flags.seed,
+        threads: flags.engine.threads,
+        out: flags.out.clone(),
+        resume: flags.resume.clone(),
+        stop_after: flags.stop_after,
+        engine: flags.engine.engine.into(),
+    };
+    let stop = stop_flag()?;
+    let mut progress = TrainingProgress::new(flags.json);
+    let report = dlc_driver::train(&loaded, &settings, &mut progress, &stop);
+    progress.finish();
+    let report = report?;
+    if flags.json {
+        console::json(&report);
+    } else {
+        eprintln!("{}", ending(&report));
+    }
+    Ok(0)
+}
+
+fn ending(report: &TrainReport) -> String {
+    let mut text = match report.outcome {
+        dlc_driver::Outcome::Finished => String::new(),
+        dlc_driver::Outcome::Stopped => "stopped; `--resume` goes on\n".to_owned(),
+        dlc_driver::Outcome::Interrupted => {
+            "interrupted; `--resume` goes on from this very step\n".to_owned()
+        }
+    };
+    if let Some(test) = &report.test {
+        let values: Vec<String> = test.0.iter().map(|(name, value)| format!("{name} {value:.4}")).collect();
+        text.push_str(&format!("test  {}\n", values.join("  ")));
+    }
+    text.push_str(&format!("checkpoint  {}", report.checkpoint.display()));
+    text
+}
+
+pub(super) fn evaluate(console: &Console, flags: &EvalArguments) -> Outcome {
+    let loaded = loaded(console, &flags.model)?;
+    let settings = EvalSettings {
+        data: flags.data.clone(),
+        seed: flags.seed,
+        threads: flags.engine.threads,
+        engine: flags.engine.engine.into(),
+    };
+    let report = dlc_driver::evaluate(&loaded, &flags.checkpoint, &settings)?;
+    if flags.json {
+        console::json(&report);
+    } else {
+        let values = report.measures.0.iter().map(|(name, value)| format!("{name} {value:.4}"));
+        let values: Vec<String> = values.collect();
+        console::data(&format!("{} ({} samples)  {}", report.part, report.samples, values.join("  ")));
+    }
+    Ok(0)
+}

@@ -1,0 +1,42 @@
+//! One function per command: from flags to the driver's options, from its report to text or JSON.
+
+mod analyse;
+mod build;
+mod infer;
+mod learn;
+
+use crate::arguments::{Arguments, Colour, Command, ModelArguments};
+use crate::console::Console;
+use dlc_driver::{DriverError, Loaded, load};
+
+/// What a command ends with: an exit code, or a failure that has one.
+type Outcome = Result<u8, DriverError>;
+
+/// Runs the command; returns the exit code.
+pub(crate) fn dispatch(arguments: Arguments) -> u8 {
+    let Arguments { color, command } = arguments;
+    let console = |json| Console::new(color, json);
+    match command {
+        Command::Check(flags) => finish(color, flags.json, build::check(&console(flags.json), &flags)),
+        Command::Fmt(flags) => finish(color, false, build::format(&console(false), &flags)),
+        Command::Compile(flags) => finish(color, flags.json, build::compile(&console(flags.json), &flags)),
+        Command::Run(flags) => finish(color, flags.json, infer::run(&console(flags.json), &flags)),
+        Command::Predict(flags) => finish(color, flags.json, infer::predict(&console(flags.json), &flags)),
+        Command::Train(flags) => finish(color, flags.json, learn::train(&console(flags.json), &flags)),
+        Command::Eval(flags) => finish(color, flags.json, learn::evaluate(&console(flags.json), &flags)),
+        Command::Compare(flags) => finish(color, flags.json, analyse::compare(&console(flags.json), &flags)),
+        Command::Bench(flags) => finish(color, flags.json, analyse::bench(&console(flags.json), &flags)),
+        Command::Inspect(flags) => finish(color, flags.json, analyse::inspect(&console(flags.json), &flags)),
+    }
+}
+
+fn finish(colour: Colour, json: bool, outcome: Outcome) -> u8 {
+    outcome.unwrap_or_else(|error| Console::new(colour, json).failure(&error))
+}
+
+/// Loads the model and tells its warnings.
+fn loaded(console: &Console, arguments: &ModelArguments) -> Result<Loaded, DriverError> {
+    let loaded = load(&arguments.file, &arguments.settings)?;
+    console.diagnostics(&loaded.sources, &loaded.diagnostics);
+    Ok(loaded)
+}

@@ -1,0 +1,76 @@
+//! What is printed where: data to stdout, messages to stderr, colour where it is wanted.
+
+use crate::arguments::Colour;
+use dlc_driver::{DriverError, diagnostic_json, draw_diagnostics};
+use dlc_types::{Diagnostics, SourceMap};
+use serde::Serialize;
+use std::io::{IsTerminal, Write};
+
+/// How messages are shown.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Console {
+    /// Whether messages on stderr have colour.
+    pub(crate) colour: bool,
+    /// Whether messages are JSON objects.
+    pub(crate) json: bool,
+}
+
+impl Console {
+    pub(crate) fn new(colour: Colour, json: bool) -> Console {
+        let colour = match colour {
+            Colour::Always => true,
+            Colour::Never => false,
+            Colour::Auto => std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
+        };
+        Console { colour, json }
+    }
+
+    /// Warnings, or errors, on stderr.
+    pub(crate) fn diagnostics(&self, sources: &SourceMap, diagnostics: &Diagnostics) {
+        if self.json {
+            for diagnostic in &diagnostics.all {
+                eprintln!("{}", diagnostic_json(sources, diagnostic));
+            }
+        } else if !diagnostics.all.is_empty() {
+            eprintln!("{}", draw_diagnostics(sources, diagnostics, self.colour));
+        }
+    }
+
+    /// A failed command: its message on stderr. Returns the exit code.
+    pub(crate) fn failure(&self, error: &DriverError) -> u8 {
+        let code = error.exit_code();
+        if let DriverError::Invalid { sources, diagnostics } = error {
+            self.diagnostics(sources, diagnostics);
+            return code;
+        }
+        if self.json {
+            let message = serde_json::json!({ "error": error.to_string(), "exit_code": code });
+            eprintln!("{message}");
+        } else {
+            let (on, off) = if self.colour { ("\u{1b}[1;31m", "\u{1b}[0m") } else { ("", "") };
+            eprintln!("{on}error{off}: {error}");
+        }
+        if code == 101 {
+            eprintln!(
+                "This is a bug in dlc, not a mistake of yours. Please report it with the model and the command."
+            );
+        }
+        code
+    }
+}
+
+/// A line of data on stdout. A reader that went away (`dlc … | head`) ends the process without a fuss.
+pub(crate) fn data(line: &str) {
+    let mut stdout = std::io::stdout().lock();
+    if writeln!(stdout, "{line}").and_then(|()| stdout.flush()).is_err() {
+        std::process::exit(0);
+    }
+}
+
+/// One JSON object on stdout.
+pub(crate) fn json(value: &impl Serialize) {
+    match serde_json::to_string(value) {
+        Ok(text) => data(&text),
+        Err(error) => eprintln!("error: the result cannot be written as JSON: {error}"),
+    }
+}

@@ -1,0 +1,223 @@
+//! `dlc compile`: the forms of a model as files, and a summary of what was made.
+
+use crate::flops::function_flops;
+use crate::{DriverError, Loaded, Result};
+use dlc_compiler::composite::expand_composites;
+use dlc_compiler::emit::{clif_text, host_isa, jit};
+use dlc_compiler::{Compilation, CompileOptions, CompiledFunction};
+use dlc_runtime::write_atomically;
+use dlc_types::TensorType;
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// A form that can be written to a file, one per function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ArtifactKind {
+    /// The graph.
+    Ir,
+    /// The program of kernels.
+    Kernels,
+    /// Cranelift's IR.
+    Clif,
+    /// The graph for Graphviz.
+    Dot,
+}
+
+impl ArtifactKind {
+    /// Every kind.
+    pub const ALL: [ArtifactKind; 4] =
+        [ArtifactKind::Ir, ArtifactKind::Kernels, ArtifactKind::Clif, ArtifactKind::Dot];
+
+    /// The name, which is also the file's extension.
+    pub const fn name(self) -> &'static str {
+        match self {
+            ArtifactKind::Ir => "ir",
+            ArtifactKind::Kernels => "kernels",
+            ArtifactKind::Clif => "clif",
+            ArtifactKind::Dot => "dot",
+        }
+    }
+}
+
+/// What a user may choose about a compilation.
+#[derive(Clone, Debug, Default)]
+pub struct CompileSettings {
+    /// Greatest batch; `None` for the recipe's, or 1 without one.
+    pub batch: Option<usize>,
+    /// Where artifacts are written.
+    pub output_dir: Option<PathBuf>,
+    /// Which are written.
+    pub emit: Vec<ArtifactKind>,
+    /// Where the text of every stage is written.
+    pub dump_phases: Option<PathBuf>,
+    /// Bytes of scratch that no function may exceed.
+    pub max_arena: Option<usize>,
+}
+
+/// One compiled function.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct FunctionSummary {
+    /// Its name.
+    pub name: String,
+    /// Operations of its graph.
+    pub ops: usize,
+    /// Different kernels.
+    pub kernels: usize,
+    /// Kernel runs per call.
+    pub launches: usize,
+    /// Barriers per call.
+    pub barriers: usize,
+    /// Floating-point operations of contractions and convolutions per call at the greatest batch.
+    pub flops: u64,
+    /// Bytes of scratch.
+    pub arena_bytes: usize,
+}
+
+/// What was made.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CompileReport {
+    /// Name of the model.
+    pub model: String,
+    /// Greatest batch.
+    pub batch: usize,
+    /// Trainable and frozen numbers.
+    pub parameters: u64,
+    /// Bytes of parameters and states.
+    pub persistent_bytes: usize,
+    /// Bytes of constants.
+    pub constant_bytes: usize,
+    /// The functions.
+    pub functions: Vec<FunctionSummary>,
+    /// Seconds of every stage.
+    pub stages: Vec<(String, f64)>,
+    /// Files that were written.
+    pub files: Vec<PathBuf>,
+}
+
+/// Number of elements of a parameter.
+pub(crate) fn fixed_elements(ty: &TensorType) -> u64 {
+    ty.shape.at(1).iter().fold(1, |product: u64, &size| product.saturating_mul(size as u64))
+}
+
+/// The number of a model's parameters.
+pub(crate) fn parameter_count(model: &dlc_ir::Model) -> u64 {
+    model.parameters.iter().map(|parameter| fixed_elements(&parameter.ty)).fold(0, u64::saturating_add)
+}
+
+fn summary(function: &CompiledFunction, batch: usize) -> FunctionSummary {
+    let program = &function.lowered.program;
+    let op = |op: &dlc_ir::Op| !op.is_external() && !matches!(op, dlc_ir::Op::Constant(_));
+    FunctionSummary {
+        name: function.name.clone(),
+        ops: function.graph.nodes.values().filter(|node| op(&node.op)).count(),
+        kernels: program.kernels.len(),
+        launches: program.launches.len(),
+        barriers: program.launches.iter().filter(|launch| launch.barrier).count(),
+        flops: function_flops(&function.graph, batch),
+        arena_bytes: program.arena_bytes,
+    }
+}
+
+/// Compiles a model for this machine, with all the functions that its sections ask for.
+pub fn compile(loaded: &Loaded, settings: &CompileSettings) -> Result<CompileReport> {
+    let model = &loaded.model;
+    let batch = settings.batch.or(loaded.recipe.as_ref().map(|recipe| recipe.data.batch)).unwrap_or(1);
+    if batch == 0 {
+        return Err(DriverError::User("the batch must be at least 1".to_owned()));
+    }
+    let compilation = dlc_compiler::compile(model, &CompileOptions::new(batch))?;
+    let started = Instant::now();
+    let isa = host_isa()?;
+    jit(&compilation, isa)?;
+    let code = started.elapsed();
+    let stages = compilation.timings.iter().map(|(name, time)| ((*name).to_owned(), time.as_secs_f64()));
+    let mut report = CompileReport {
+        model: model.name.clone(),
+        batch,
+        parameters: parameter_count(model),
+        persistent_bytes: compilation.interface.persistent_bytes,
+        constant_bytes: compilation.interface.constants.len(),
+        functions: compilation.functions.iter().map(|function| summary(function, batch)).collect(),
+        stages: stages.chain([("code".to_owned(), code.as_secs_f64())]).collect(),
+        files: Vec::new(),
+    };
+    check_arena(&report, settings)?;
+    if let Some(folder) = &settings.dump_phases {
+        dump_phases(&compilation, folder, &mut report.files)?;
+    }
+    if !settings.emit.is_empty() {
+        let here = PathBuf::from(".");
+        emit(&compilation, settings.output_dir.as_ref().unwrap_or(&here), &settings.emit, &mut report.files)?;
+    }
+    Ok(report)
+}
+
+fn check_arena(report: &CompileReport, settings: &CompileSettings) -> Result<()> {
+    let Some(limit) = settings.max_arena else { return Ok(()) };
+    match report.functions.iter().find(|function| function.arena_bytes > limit) {
+        Some(function) => Err(DriverError::User(format!(
+            "the function `{}` needs an arena of {} bytes at batch {}, more than the {limit} of --max-arena; \
+             a smaller --batch needs less",
+            function.name, function.arena_bytes, report.batch
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// The Cranelift IR of one function.
+fn clif_of(compilation: &Compilation, function: &CompiledFunction) -> Result<String> {
+    let one = Compilation {
+        interface: compilation.interface.clone(),
+        functions: vec![function.clone()],
+        timings: Vec::new(),
+    };
+    Ok(clif_text(&one, host_isa()?.as_ref())?)
+}
+
+fn emit(
+    compilation: &Compilation,
+    folder: &Path,
+    kinds: &[ArtifactKind],
+    files: &mut Vec<PathBuf>,
+) -> Result<()> {
+    for function in &compilation.functions {
+        for kind in kinds {
+            let text = match kind {
+                ArtifactKind::Ir => dlc_ir::text::print(&function.graph),
+                ArtifactKind::Kernels => function.lowered.program.to_string(),
+                ArtifactKind::Clif => clif_of(compilation, function)?,
+                ArtifactKind::Dot => dlc_ir::dot::dot(&function.graph),
+            };
+            let name = format!("{}.{}.{}", compilation.interface.model, function.name, kind.name());
+            write(folder, &name, &text, files)?;
+        }
+    }
+    Ok(())
+}
+
+fn dump_phases(compilation: &Compilation, folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+    for function in &compilation.functions {
+        let expanded = expand_composites(&function.graph).map_err(dlc_compiler::CompileError::from)?;
+        let phases = [
+            ("1-step.ir", dlc_ir::text::print(&function.graph)),
+            ("2-expanded.ir", dlc_ir::text::print(&expanded)),
+            ("3-prepared.ir", dlc_ir::text::print(&function.lowered.function)),
+            ("4-lowered.kernels", function.lowered.program.to_string()),
+            ("5-code.clif", clif_of(compilation, function)?),
+        ];
+        for (phase, text) in phases {
+            let name = format!("{}.{}.{phase}", compilation.interface.model, function.name);
+            write(folder, &name, &text, files)?;
+        }
+    }
+    Ok(())
+}
+
+fn write(folder: &Path, name: &str, text: &str, files: &mut Vec<PathBuf>) -> Result<()> {
+    std::fs::create_dir_all(folder).map_err(|cause| DriverError::File { path: folder.to_owned(), cause })?;
+    let path = folder.join(name);
+    write_atomically(&path, text.as_bytes())?;
+    files.push(path);
+    Ok(())
+}

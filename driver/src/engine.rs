@@ -1,0 +1,28 @@
+//! Who computes: compiled code or the interpreter, behind the trainer's one interface.
+
+use crate::{Interpreted, Result, native_session};
+use dlc_compiler::Compilation;
+use dlc_trainer::Engine;
+
+/// Who computes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EngineKind {
+    /// Compiled machine code.
+    #[default]
+    Native,
+    /// The oracle: slow, and exact to `f64` within a call.
+    Interpreter,
+}
+
+/// An engine for a compilation. `threads` matters to native code alone.
+pub fn engine(compilation: &Compilation, kind: EngineKind, threads: usize) -> Result<Box<dyn Engine>> {
+    Ok(match kind {
+        EngineKind::Native => Box::new(native_session(compilation, threads)?),
+        EngineKind::Interpreter => Box::new(Interpreted::new(compilation)?),
+    })
+}
+
+/// The number of threads to use where the user names none.
+pub(crate) fn default_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}

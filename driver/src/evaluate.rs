@@ -1,0 +1,43 @@
+//! `dlc eval`: loss and metrics of a checkpoint on the test split.
+
+use crate::engine::{EngineKind, default_threads, engine};
+use crate::{Loaded, Result, meaning};
+use dlc_compiler::{CompileOptions, FunctionKind};
+use dlc_trainer::{EvalReport, RunOptions};
+use std::path::{Path, PathBuf};
+
+/// What a user may choose about an evaluation or a prediction.
+#[derive(Clone, Debug, Default)]
+pub struct EvalSettings {
+    /// Replaces the data's file or folder.
+    pub data: Option<PathBuf>,
+    /// Seed of the split; `None` for the checkpoint's.
+    pub seed: Option<u64>,
+    /// Threads; `None` for as many as the machine runs at once.
+    pub threads: Option<usize>,
+    /// Who computes.
+    pub engine: EngineKind,
+}
+
+impl EvalSettings {
+    pub(crate) fn run_options(&self, loaded: &Loaded) -> RunOptions {
+        RunOptions {
+            seed: self.seed,
+            threads: self.threads.unwrap_or_else(default_threads),
+            data: self.data.clone(),
+            classes: meaning::classes(&loaded.model),
+            ..RunOptions::default()
+        }
+    }
+}
+
+/// Evaluates a checkpoint on the test split, or the validation or training split where there is none.
+pub fn evaluate(loaded: &Loaded, checkpoint: &Path, settings: &EvalSettings) -> Result<EvalReport> {
+    let recipe = loaded.recipe("dlc eval")?;
+    let options =
+        CompileOptions { functions: vec![FunctionKind::Evaluate], ..CompileOptions::new(recipe.data.batch) };
+    let compilation = dlc_compiler::compile(&loaded.model, &options)?;
+    let run = settings.run_options(loaded);
+    let mut engine = engine(&compilation, settings.engine, run.threads)?;
+    Ok(dlc_trainer::evaluate(recipe, &loaded.folder, engine.as_mut(), checkpoint, &run)?)
+}

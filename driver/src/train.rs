@@ -1,0 +1,62 @@
+//! `dlc train`: compile the step, then hand it to the trainer.
+
+use crate::engine::{EngineKind, default_threads, engine};
+use crate::{Loaded, Result, meaning, rate_at};
+use dlc_compiler::{CompileOptions, FunctionKind};
+use dlc_trainer::{Observer, RateAt, RunOptions, TrainReport};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+/// What a user may choose about a run.
+#[derive(Clone, Debug, Default)]
+pub struct TrainSettings {
+    /// Replaces the data's file or folder.
+    pub data: Option<PathBuf>,
+    /// Epochs of the whole run; `None` for the checkpoint's when resuming, else the recipe's.
+    pub epochs: Option<usize>,
+    /// Seed; `None` for the checkpoint's when resuming, else the recipe's.
+    pub seed: Option<u64>,
+    /// Threads; `None` for as many as the machine runs at once.
+    pub threads: Option<usize>,
+    /// Folder for checkpoints and metrics; `None` for `runs/MODEL`.
+    pub out: Option<PathBuf>,
+    /// Checkpoint to go on from.
+    pub resume: Option<PathBuf>,
+    /// End after this many epochs of the run are done.
+    pub stop_after: Option<usize>,
+    /// Who computes.
+    pub engine: EngineKind,
+}
+
+/// Trains a loaded model. `stop` ends the run after the current step, with a checkpoint.
+pub fn train(
+    loaded: &Loaded,
+    settings: &TrainSettings,
+    observer: &mut dyn Observer,
+    stop: &AtomicBool,
+) -> Result<TrainReport> {
+    let recipe = loaded.recipe("dlc train")?;
+    let options = CompileOptions {
+        functions: vec![FunctionKind::Initialize, FunctionKind::Evaluate, FunctionKind::Train],
+        ..CompileOptions::new(recipe.data.batch)
+    };
+    let compilation = dlc_compiler::compile(&loaded.model, &options)?;
+    let threads = settings.threads.unwrap_or_else(default_threads);
+    let mut engine = engine(&compilation, settings.engine, threads)?;
+    let run = RunOptions {
+        epochs: settings.epochs,
+        seed: settings.seed,
+        threads,
+        out: settings.out.clone().unwrap_or_else(|| PathBuf::from("runs").join(&loaded.model.name)),
+        resume: settings.resume.clone(),
+        stop_after: settings.stop_after,
+        data: settings.data.clone(),
+        classes: meaning::classes(&loaded.model),
+        rate_at: loaded
+            .model
+            .training
+            .map(|training| RateAt(Arc::new(move |step, total| rate_at(&training.schedule, step, total)))),
+    };
+    Ok(dlc_trainer::train(recipe, &loaded.folder, engine.as_mut(), &run, observer, stop)?)
+}
