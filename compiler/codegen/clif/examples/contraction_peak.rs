@@ -195,10 +195,12 @@ fn main() {
     if mode == "disasm" {
         let isa = isa();
         let case = forward(16, 32, 1, None);
+        let start = Instant::now();
         let function = build_kernel(&case.kernel, &*isa, &mut FunctionBuilderContext::new()).unwrap();
         let mut context = Context::for_function(function);
         context.set_disasm(true);
         let compiled = context.compile(&*isa, &mut Default::default()).unwrap();
+        eprintln!("compiled in {:.1} ms", start.elapsed().as_secs_f64() * 1e3);
         println!("{}", compiled.vcode.as_deref().unwrap_or_default());
         return;
     }

@@ -45,7 +45,9 @@ impl<'f> Emitter<'_, 'f> {
         };
         for &(var, coefficient) in &form.terms {
             match self.index(var)? {
-                IndexForm::Constant(number) => parts.constant += number * coefficient,
+                IndexForm::Constant(number) => {
+                    parts.constant = parts.constant.wrapping_add(number.wrapping_mul(coefficient))
+                }
                 IndexForm::Uniform(_) => parts.uniform.push((var, coefficient)),
                 IndexForm::Lanes(_) => parts.scattered.push((var, coefficient)),
             }
@@ -146,7 +148,7 @@ impl<'f> Emitter<'_, 'f> {
     /// A sum in one lane.
     pub(crate) fn lane_sum(&mut self, parts: &Parts, lane: usize) -> Result<Value, ClifError> {
         let first = self.first_lane(parts)?;
-        let mut value = self.plus(first, parts.step * lane as i64);
+        let mut value = self.plus(first, parts.step.wrapping_mul(lane as i64));
         for &(var, coefficient) in &parts.scattered {
             let IndexForm::Lanes(lanes) = self.index(var)? else { continue };
             let Some(&index) = lanes.get(lane) else {
@@ -167,18 +169,19 @@ impl<'f> Emitter<'_, 'f> {
     ) -> Result<(Value, i32), ClifError> {
         let size = self.element_size(operand)?;
         let terms: Vec<_> =
-            parts.uniform.iter().map(|&(var, coefficient)| (var, coefficient * size)).collect();
-        let pointer = self.sum(Some(operand), parts.batch * size, &terms)?;
+            parts.uniform.iter().map(|&(var, coefficient)| (var, coefficient.wrapping_mul(size))).collect();
+        let pointer = self.sum(Some(operand), parts.batch.wrapping_mul(size), &terms)?;
         let mut address = pointer.ok_or_else(|| self.malformed("an operand has no pointer"))?;
         for &(var, coefficient) in &parts.scattered {
             let IndexForm::Lanes(lanes) = self.index(var)? else { continue };
             let Some(&index) = lanes.get(lane) else {
                 return Err(self.malformed("an index has too few lanes"));
             };
-            let term = self.scaled(index, coefficient * size);
+            let term = self.scaled(index, coefficient.wrapping_mul(size));
             address = self.builder.ins().iadd(address, term);
         }
-        let displacement = (parts.constant + parts.step * lane as i64) * size;
+        let element = parts.constant.wrapping_add(parts.step.wrapping_mul(lane as i64));
+        let displacement = element.wrapping_mul(size);
         Ok(match i32::try_from(displacement) {
             Ok(displacement) => (address, displacement),
             Err(_) => (self.plus(address, displacement), 0),
@@ -223,10 +226,10 @@ impl<'f> Emitter<'_, 'f> {
             .terms
             .iter()
             .filter(|(var, _)| matches!(self.find_index(*var), Some(IndexForm::Uniform(_))))
-            .map(|&(var, coefficient)| (var, coefficient * unit))
+            .map(|&(var, coefficient)| (var, coefficient.wrapping_mul(unit)))
             .collect();
         terms.sort_by_key(|&(var, _)| self.index_depth(var));
-        (terms, form.batch * unit)
+        (terms, form.batch.wrapping_mul(unit))
     }
 
     /// Whether a sum is in a range, in one lane; `None` where it always is.
@@ -237,7 +240,7 @@ impl<'f> Emitter<'_, 'f> {
         high: i64,
         lane: usize,
     ) -> Result<Option<Value>, ClifError> {
-        let shift = parts.constant + parts.step * lane as i64;
+        let shift = parts.constant.wrapping_add(parts.step.wrapping_mul(lane as i64));
         if high <= low {
             return Ok(Some(self.builder.ins().iconst(types::I8, 0)));
         }
@@ -248,17 +251,17 @@ impl<'f> Emitter<'_, 'f> {
         let key = Known::Range {
             batch: parts.batch,
             terms: parts.uniform.clone(),
-            low: low - shift,
-            high: high - shift,
+            low: low.wrapping_sub(shift),
+            high: high.wrapping_sub(shift),
         };
-        if parts.scattered.is_empty() {
-            if let Some(value) = self.recall(&key) {
-                return Ok(Some(value));
-            }
+        if parts.scattered.is_empty()
+            && let Some(value) = self.recall(&key)
+        {
+            return Ok(Some(value));
         }
         let value = self.lane_sum(parts, lane)?;
-        let above = self.plus(value, -low);
-        let span = self.int(high - low);
+        let above = self.plus(value, low.wrapping_neg());
+        let span = self.int(high.wrapping_sub(low));
         let holds = self.builder.ins().icmp(IntCC::UnsignedLessThan, above, span);
         if parts.scattered.is_empty() {
             self.remember(key, holds);

@@ -140,7 +140,7 @@ impl Float<'_, '_> {
         let magnitude = self.builder.ins().fabs(a);
         let magnitude_bits = self.bits(magnitude);
         let joined = self.builder.ins().bor(magnitude_bits, b_sign);
-        self.from_bits(joined)
+        self.with_bits(joined)
     }
 
     /// A comparison.
@@ -213,7 +213,7 @@ impl Float<'_, '_> {
     }
 
     /// The number with these bits.
-    pub(crate) fn from_bits(&mut self, bits: Value) -> Value {
+    pub(crate) fn with_bits(&mut self, bits: Value) -> Value {
         let ty = self.ty;
         bits_as(self.builder, ty, bits)
     }
@@ -233,17 +233,17 @@ impl Float<'_, '_> {
         let exponent = self.builder.ins().ishl_imm_s(bits, mantissa);
         let one = self.integer(one);
         let sum = self.builder.ins().iadd(exponent, one);
-        self.from_bits(sum)
+        self.with_bits(sum)
     }
 
     /// An integral number, given as a lane-sized integer of small magnitude, as a float.
-    pub(crate) fn from_small_integer(&mut self, number: Value) -> Value {
+    pub(crate) fn float_of_small(&mut self, number: Value) -> Value {
         let shift = self.rounding_shift();
         let shift_bits =
             if self.is_double() { shift.to_bits() as i64 } else { i64::from((shift as f32).to_bits()) };
         let shift_bits = self.integer(shift_bits);
         let sum = self.builder.ins().iadd(number, shift_bits);
-        let sum = self.from_bits(sum);
+        let sum = self.with_bits(sum);
         let shift = self.constant(shift);
         self.sub(sum, shift)
     }

@@ -96,8 +96,8 @@ impl Emitter<'_, '_> {
     }
 
     fn fill_slot(&mut self, operand: usize, guard: &Guard) -> Result<(), ClifError> {
-        /// The widest guarded load: four vectors.
-        const BYTES: u32 = 64;
+        /// The widest guarded load: six vectors, beside a contraction's tile.
+        const BYTES: u32 = 96;
         let Some(operand) = self.kernel.operands.get(operand) else {
             return Err(self.malformed("there is no such operand"));
         };

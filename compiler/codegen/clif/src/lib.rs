@@ -17,12 +17,14 @@
 
 mod address;
 mod approximation;
+mod census;
 mod contraction;
 mod emitter;
 mod entry;
 mod error;
 mod float;
 mod form;
+mod index;
 mod kernel;
 mod lanes;
 mod nest;

@@ -69,12 +69,12 @@ fn decompose(float: &mut Float<'_, '_>, x: Value) -> (Value, Value) {
     let exponent = float.builder.ins().ushr_imm_s(moved, with.fraction);
     let bias = float.integer(with.one >> with.fraction);
     let exponent = float.builder.ins().isub(exponent, bias);
-    let k = float.from_small_integer(exponent);
+    let k = float.float_of_small(exponent);
     let mask = float.integer((1_i64 << with.fraction) - 1);
     let fraction = float.builder.ins().band(moved, mask);
     let root_half = float.integer(with.root_half);
     let m = float.builder.ins().iadd(fraction, root_half);
-    let m = float.from_bits(m);
+    let m = float.with_bits(m);
     let one = float.constant(1.0);
     let f = float.sub(m, one);
     (k, f)

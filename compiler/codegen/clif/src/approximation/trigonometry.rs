@@ -26,11 +26,11 @@ const SINGLE: Coefficients = Coefficients {
 const DOUBLE: Coefficients = Coefficients {
     half_pi: [1.570_796_326_734_125_6, 6.077_100_506_303_966e-11, 2.022_266_248_795_950_6e-21],
     sine: &[
-        1.589_690_995_211_550_1e-10,
+        1.589_690_995_211_55e-10,
         -2.505_076_025_340_686_3e-8,
         2.755_731_370_707_006_8e-6,
         -1.984_126_982_985_795e-4,
-        8.333_333_333_322_489e-3,
+        8.333_333_333_322_49e-3,
         -1.666_666_666_666_663_2e-1,
     ],
     cosine: &[
@@ -81,7 +81,7 @@ fn shifted_sine(float: &mut Float<'_, '_>, x: Value, quarters: i64) -> Value {
     let sign = float.builder.ins().ishl_imm_s(sign, distance);
     let bits = float.bits(result);
     let bits = float.builder.ins().bxor(bits, sign);
-    float.from_bits(bits)
+    float.with_bits(bits)
 }
 
 /// `sin x`

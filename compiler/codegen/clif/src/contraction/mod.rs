@@ -59,7 +59,7 @@ impl Plan<'_> {
 
     /// Byte strides of a dimension.
     pub(crate) fn strides(&self, number: usize) -> [i64; 3] {
-        self.dim(number).strides.map(|stride| stride * self.size)
+        self.dim(number).strides.map(|stride| stride.wrapping_mul(self.size))
     }
 }
 
@@ -190,7 +190,7 @@ impl<'e, 'f> Emitter<'e, 'f> {
             let Some(&base) = self.pointers.get(operand) else {
                 return Err(self.malformed("a contraction has three operands"));
             };
-            let offset = plan.contraction.offsets[operand] * plan.size;
+            let offset = plan.contraction.offsets[operand].wrapping_mul(plan.size);
             let mut address = self.plus(base, offset);
             for (number, dim) in plan.contraction.dims.iter().enumerate() {
                 let stride = plan.strides(number)[operand];
@@ -295,7 +295,7 @@ impl<'e, 'f> Emitter<'e, 'f> {
         let mut index = span.start;
         for piece in pieces {
             let lanes = piece.unit.lanes(plan.width) as i64;
-            let steps = plan.strides(number).map(|stride| stride * lanes);
+            let steps = plan.strides(number).map(|stride| stride.wrapping_mul(lanes));
             if let (Some(start), Some(1)) = (known, piece.count) {
                 let mut inner = at.clone();
                 inner.coordinates[number] = IndexForm::Constant(start);

@@ -44,15 +44,18 @@ pub(crate) struct Pieces {
 /// The register tile that runs fastest for these extents, of 128-bit vectors of `f32`.
 ///
 /// Eight sums hide the latency of two multiply-adds per cycle; two vectors per broadcast keep the loads
-/// below two per cycle; more sums would need more copies than there are registers. One vector wants more
-/// rows, since it repeats a load for every broadcast.
+/// below two per cycle; more sums would need more copies than there are registers. Few rows want more
+/// vectors, and a single vector more rows, since it repeats a load for every broadcast.
 pub fn preferred_tile(lanes: Dim, rows: Dim) -> Tile {
-    let (vectors, most) = match lanes.fixed() {
-        Some(extent) if extent < 8 => (1, 12),
-        _ => (2, 4),
-    };
-    let rows = rows.fixed().map_or(most, |extent| extent.clamp(1, most));
-    Tile { vectors, rows }
+    const SUMS: usize = 8;
+    let rows = rows.fixed().map_or(usize::MAX, |extent| extent.max(1));
+    let wide = lanes.fixed().map_or(usize::MAX, |extent| (extent / 4).max(1));
+    if wide == 1 {
+        return Tile { vectors: 1, rows: rows.min(12) };
+    }
+    let rows = rows.min(4);
+    let vectors = SUMS.div_ceil(rows).min((REGISTERS - 1) / (rows + 1)).min(6);
+    Tile { vectors: vectors.min(wide), rows }
 }
 
 /// The tile that a contraction asks for, cut down to the registers there are.
@@ -142,6 +145,16 @@ mod tests {
                 let runs = even(extent, most);
                 assert_eq!(runs.iter().map(|(count, size)| count * size).sum::<i64>(), extent);
                 assert!(runs.iter().all(|&(count, size)| count > 0 && size > 0 && size <= most));
+            }
+        }
+    }
+
+    #[test]
+    fn preferred_tiles_need_no_cut() {
+        for lanes in (1..80).map(Dim::Fixed).chain([Dim::N]) {
+            for rows in (1..40).map(Dim::Fixed).chain([Dim::N]) {
+                let tile = preferred_tile(lanes, rows);
+                assert_eq!(fitted(tile), tile, "{lanes} lanes, {rows} rows");
             }
         }
     }

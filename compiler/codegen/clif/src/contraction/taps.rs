@@ -10,7 +10,10 @@ use dlc_kernel::Tap;
 
 /// The nested loops that visit the taps in order, outermost first, if there are such.
 fn grid(taps: &[Tap]) -> Option<Vec<(i64, Tap)>> {
-    let step = |from: &Tap, to: &Tap| Tap { lanes: to.lanes - from.lanes, rows: to.rows - from.rows };
+    let step = |from: &Tap, to: &Tap| Tap {
+        lanes: to.lanes.wrapping_sub(from.lanes),
+        rows: to.rows.wrapping_sub(from.rows),
+    };
     let (first, second) = match taps {
         [] | [_] => return Some(Vec::new()),
         [first, second, ..] => (first, second),
@@ -39,7 +42,7 @@ pub(super) fn levels(plan: &Plan<'_>) -> Vec<Level> {
             .into_iter()
             .map(|(count, step)| Level::Fixed {
                 count,
-                steps: [step.lanes * plan.size, step.rows * plan.size],
+                steps: [step.lanes.wrapping_mul(plan.size), step.rows.wrapping_mul(plan.size)],
             })
             .collect(),
         _ => vec![Level::Table { count: taps.len() as i64 }],
@@ -49,7 +52,7 @@ pub(super) fn levels(plan: &Plan<'_>) -> Vec<Level> {
 /// The offset of the first tap, in bytes; taps of a grid are told from there.
 pub(super) fn origin(plan: &Plan<'_>) -> [i64; 2] {
     match (plan.table, plan.contraction.taps.first()) {
-        (None, Some(tap)) => [tap.lanes * plan.size, tap.rows * plan.size],
+        (None, Some(tap)) => [tap.lanes.wrapping_mul(plan.size), tap.rows.wrapping_mul(plan.size)],
         _ => [0, 0],
     }
 }
@@ -67,7 +70,7 @@ impl Emitter<'_, '_> {
         let table = self.builder.ins().stack_addr(types::I64, slot, 0);
         for (number, tap) in taps.iter().enumerate() {
             for (half, offset) in [tap.lanes, tap.rows].into_iter().enumerate() {
-                let offset = self.int(offset * plan.size);
+                let offset = self.int(offset.wrapping_mul(plan.size));
                 self.builder.ins().store(access(), offset, table, (number * 16 + half * 8) as i32);
             }
         }

@@ -58,6 +58,9 @@ impl Machine {
             3 => call!(*mut u8, *mut u8, *mut u8; p[0], p[1], p[2]),
             4 => call!(*mut u8, *mut u8, *mut u8, *mut u8; p[0], p[1], p[2], p[3]),
             5 => call!(*mut u8, *mut u8, *mut u8, *mut u8, *mut u8; p[0], p[1], p[2], p[3], p[4]),
+            6 => {
+                call!(*mut u8, *mut u8, *mut u8, *mut u8, *mut u8, *mut u8; p[0], p[1], p[2], p[3], p[4], p[5])
+            }
             count => panic!("no call with {count} operands"),
         }
     }

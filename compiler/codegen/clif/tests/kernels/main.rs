@@ -4,7 +4,9 @@
 mod approximation;
 mod build;
 mod contractions;
+mod entry;
 mod evaluator;
+mod generated;
 mod loops;
 mod machine;
 mod scalars;
