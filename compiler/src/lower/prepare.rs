@@ -48,7 +48,7 @@ pub(super) fn prepare(function: &Function) -> Prepared {
         match &node.op {
             Op::Convolve(convolution) => {
                 if !input_is_readable(&prepared, operands[0], convolution.groups) {
-                    operands[0] = prepared.copy(operands[0], None);
+                    operands[0] = copied_input(&mut prepared, operands[0], convolution.groups);
                 }
                 if !kernel_is_readable(&prepared, operands[1]) {
                     operands[1] = prepared.copy(operands[1], None);
@@ -94,6 +94,18 @@ fn input_is_readable(prepared: &Prepared, input: NodeId, groups: usize) -> bool 
     let spatial_axes_are_kept = (2..rank).all(|axis| base_axis(prepared, input, axis).is_some());
     let shown = merged_groups(prepared, input, groups).filter(|_| groups > 1).unwrap_or(input);
     spatial_axes_are_kept && told_by_strides(prepared, shown)
+}
+
+/// A copy of a convolution's input. Where groups are merged with channels, as in the gradient of a grouped
+/// kernel, the copy is of the value before: merged with the batch, its elements have no place that could
+/// be computed from a coordinate without dividing by the batch.
+fn copied_input(prepared: &mut Prepared, input: NodeId, groups: usize) -> NodeId {
+    let Some(split) = merged_groups(prepared, input, groups).filter(|_| groups > 1) else {
+        return prepared.copy(input, None);
+    };
+    let copy = prepared.copy(split, None);
+    let merge = Node { operands: vec![copy], ..prepared.function.nodes[input].clone() };
+    prepared.function.nodes.push(merge)
 }
 
 /// The axis of the base that an axis of a view is, if the way there is by transposes and by reshapes

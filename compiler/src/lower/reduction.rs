@@ -12,6 +12,7 @@
 use super::elementwise::temporary;
 use super::error::LowerError;
 use super::expression::{Emitter, element};
+use super::nest::Nest;
 use super::{Lowering, Place};
 use dlc_ir::{ArgReduction, NodeId, Reduction};
 use dlc_kernel::{Affine, Binary, Combine, Comparison, IndexExpr, ScalarOp, Var};
@@ -206,6 +207,18 @@ pub(crate) fn combine_pieces(
     Ok(())
 }
 
+/// Whether a value takes the place of the best so far; a NaN counts as extreme, so that it cannot hide.
+pub(crate) fn beats(nest: &mut Nest, comparison: Comparison, value: Var, best: Var) -> Var {
+    let better = nest.op(DType::Bool, ScalarOp::Compare(comparison), &[value, best]);
+    if !nest.dtype(value).is_float() {
+        return better;
+    }
+    let odd = nest.op(DType::Bool, ScalarOp::Compare(Comparison::NotEqual), &[value, value]);
+    let even = nest.op(DType::Bool, ScalarOp::Compare(Comparison::Equal), &[best, best]);
+    let first_odd = nest.op(DType::Bool, ScalarOp::Binary(Binary::And), &[odd, even]);
+    nest.op(DType::Bool, ScalarOp::Binary(Binary::Or), &[better, first_odd])
+}
+
 /// Lowers an `argmax` or `argmin`: the first extreme element wins.
 pub(crate) fn lower_arg_reduce(
     lowering: &mut Lowering<'_>,
@@ -235,7 +248,7 @@ pub(crate) fn lower_arg_reduce(
         ArgReduction::Max => Comparison::Greater,
         ArgReduction::Min => Comparison::Less,
     };
-    let better = emitter.nest.op(DType::Bool, ScalarOp::Compare(comparison), &[value, current[0]]);
+    let better = beats(&mut emitter.nest, comparison, value, current[0]);
     let best = emitter.nest.op(dtype, ScalarOp::Select, &[better, value, current[0]]);
     let best_at = emitter.nest.op(DType::I32, ScalarOp::Select, &[better, position, current[1]]);
     let results = emitter.nest.close(&[best, best_at], None);

@@ -3,7 +3,8 @@
 //! Values are computed in the order of nodes, except that new values of parameters and states, which
 //! are written over the old ones, come last: all readers of the old values are done by then. Barriers
 //! are set once memory has places: before a launch that touches bytes which an earlier launch since the
-//! last barrier wrote, or writes bytes which one read.
+//! last barrier wrote, or writes bytes which one read. Launches of a single point share a thread and do
+//! not wait for one another.
 
 use super::Lowering;
 use super::storage::Outputs;
@@ -17,20 +18,33 @@ pub(crate) fn order(lowering: &Lowering<'_>, outputs: &Outputs) -> Vec<NodeId> {
     first.chain(stored().filter(|id| outputs.updates.contains(id))).collect()
 }
 
+/// One operand of a launch.
+struct Access {
+    buffer: BufferId,
+    writes: bool,
+    /// Whether the launch has a single point.
+    single: bool,
+}
+
 /// Sets the barrier flag of every launch.
 pub(crate) fn set_barriers(program: &mut Program) {
-    let mut touched: Vec<(BufferId, bool)> = Vec::new();
+    let mut touched: Vec<Access> = Vec::new();
     let mut flags = Vec::with_capacity(program.launches.len());
     for launch in &program.launches {
         let kernel = &program.kernels[launch.kernel];
-        let accesses: Vec<(BufferId, bool)> = launch
+        let single = kernel.is_single_point();
+        let accesses: Vec<Access> = launch
             .arguments
             .iter()
             .zip(&kernel.operands)
-            .map(|(&buffer, operand)| (buffer, operand.writes))
+            .map(|(&buffer, operand)| Access { buffer, writes: operand.writes, single })
             .collect();
-        let conflict = accesses.iter().any(|&(buffer, writes)| {
-            touched.iter().any(|&(other, wrote)| (writes || wrote) && overlap(program, buffer, other))
+        let conflict = accesses.iter().any(|now| {
+            touched.iter().any(|before| {
+                (now.writes || before.writes)
+                    && !(now.single && before.single)
+                    && overlap(program, now.buffer, before.buffer)
+            })
         });
         if conflict {
             touched.clear();

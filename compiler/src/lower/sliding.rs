@@ -7,6 +7,7 @@ use super::Lowering;
 use super::elementwise::element_kernel;
 use super::error::LowerError;
 use super::expression::Emitter;
+use super::reduction::beats;
 use dlc_ir::{NodeId, Window, WindowKind};
 use dlc_kernel::{Affine, Binary, Comparison, Guard, IndexExpr, ScalarOp, Var};
 use dlc_types::{DType, Dim, Shape};
@@ -44,7 +45,8 @@ pub(crate) fn lower_reduce_window(
     })
 }
 
-/// Lowers a `window_argmax`: taps are visited in order and a later one must be larger to win.
+/// Lowers a `window_argmax`: taps are visited in order, the first one on an element leads at the start,
+/// and a later one must be larger to win, which padding never is.
 pub(crate) fn lower_window_arg_max(
     lowering: &mut Lowering<'_>,
     id: NodeId,
@@ -55,9 +57,9 @@ pub(crate) fn lower_window_arg_max(
     let dtype = lowering.ty(operand).dtype;
     lower_windows(lowering, id, &|emitter, at| {
         let least = emitter.nest.number(dtype, least_number(dtype));
-        let zero = emitter.nest.number(DType::I32, 0.0);
+        let first = first_tap(emitter, &input, window, at);
         let mut taps = vec![Affine::constant(0); at.len()];
-        let mut best = vec![least, zero];
+        let mut best = vec![least, first];
         let axes: Vec<usize> = window_axes(window).collect();
         let mut number = Affine::constant(0);
         for &axis in &axes {
@@ -69,7 +71,7 @@ pub(crate) fn lower_window_arg_max(
         }
         let value = load_tap(emitter, operand, &input, window, at, &taps, least_number(dtype))?;
         let number = emitter.nest.form_value(DType::I32, &number);
-        let better = emitter.nest.op(DType::Bool, ScalarOp::Compare(Comparison::Greater), &[value, best[0]]);
+        let better = beats(&mut emitter.nest, Comparison::Greater, value, best[0]);
         let mut next = vec![
             emitter.nest.op(dtype, ScalarOp::Select, &[better, value, best[0]]),
             emitter.nest.op(DType::I32, ScalarOp::Select, &[better, number, best[1]]),
@@ -79,6 +81,41 @@ pub(crate) fn lower_window_arg_max(
         }
         emitter.store(id, at, next[1])
     })
+}
+
+/// The number of the window's first tap that lies on an element; 0 where none does.
+fn first_tap(emitter: &mut Emitter<'_, '_>, input: &Shape, window: &Window, at: &[Affine]) -> Var {
+    let nest = &mut emitter.nest;
+    let zero = nest.number(DType::I32, 0.0);
+    let mut number = zero;
+    let mut on_elements: Option<Var> = None;
+    for axis in 0..at.len() {
+        let size = nest.number(DType::I32, window.sizes[axis] as f64);
+        number = nest.op(DType::I32, ScalarOp::Binary(Binary::Multiply), &[number, size]);
+        let (Dim::Fixed(length), true) = (input[axis], window.padding[axis] != (0, 0)) else { continue };
+        let dilation = window.dilations[axis] as i64;
+        let corner = at[axis].times(window.strides[axis] as i64).offset(-(window.padding[axis].0 as i64));
+        let before = nest.form_value(DType::I32, &corner.times(-1).offset(dilation - 1));
+        let by = nest.number(DType::I32, dilation as f64);
+        let steps = nest.op(DType::I32, ScalarOp::Binary(Binary::Divide), &[before, by]);
+        let tap = nest.op(DType::I32, ScalarOp::Binary(Binary::Max), &[steps, zero]);
+        number = nest.op(DType::I32, ScalarOp::Binary(Binary::Add), &[number, tap]);
+        let reach = nest.op(DType::I32, ScalarOp::Binary(Binary::Multiply), &[tap, by]);
+        let corner = nest.form_value(DType::I32, &corner);
+        let place = nest.op(DType::I32, ScalarOp::Binary(Binary::Add), &[corner, reach]);
+        let length = nest.number(DType::I32, length as f64);
+        for (value, bound) in [(tap, size), (place, length)] {
+            let below = nest.op(DType::Bool, ScalarOp::Compare(Comparison::Less), &[value, bound]);
+            on_elements = Some(match on_elements {
+                Some(so_far) => nest.op(DType::Bool, ScalarOp::Binary(Binary::And), &[so_far, below]),
+                None => below,
+            });
+        }
+    }
+    match on_elements {
+        Some(on_elements) => nest.op(DType::I32, ScalarOp::Select, &[on_elements, number, zero]),
+        None => zero,
+    }
 }
 
 /// Lowers a `window_scatter`.

@@ -68,6 +68,13 @@ pub struct Kernel {
     pub body: Body,
 }
 
+impl Kernel {
+    /// Whether the parallel space has exactly one point.
+    pub fn is_single_point(&self) -> bool {
+        self.space.iter().all(|&extent| extent == Dim::Fixed(1))
+    }
+}
+
 /// An operand of a kernel: a pointer to elements of one type. Two operands of a launch never overlap,
 /// unless they are the same buffer and every point of the kernel reads the elements it writes before
 /// it writes them.
@@ -94,7 +101,9 @@ pub enum Body {
 }
 
 /// One run of a kernel over its whole space, shared by all threads: the space's points, numbered
-/// row-major, are divided into one contiguous range per thread.
+/// row-major, are divided into one contiguous range per thread: thread `t` of `T` takes points
+/// `t * points / T .. (t + 1) * points / T`. All launches of a single point therefore run on one thread, in
+/// order, and need no barrier between them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Launch {
     /// The kernel.

@@ -8,7 +8,7 @@
 //! - Constants are never written.
 //! - Operands of one launch overlap only where they are one buffer.
 //! - A launch that touches what an earlier one wrote, or writes what an earlier one read, has a barrier
-//!   between.
+//!   between, unless both have a single point: those run on one thread, in order.
 
 use crate::{Buffer, BufferId, Launch, Program, Storage};
 use std::fmt::{self, Display, Formatter};
@@ -208,11 +208,13 @@ fn check_barriers(program: &Program, touches: &[Vec<Touch>]) -> Result<(), PlanE
         if description.barrier {
             pending.clear();
         }
+        let single = |launch: usize| program.kernels[program.launches[launch].kernel].is_single_point();
         for later in now {
             for &(earlier_launch, earlier) in &pending {
                 let conflict =
                     earlier.writes && (later.reads || later.writes) || earlier.reads && later.writes;
                 if conflict
+                    && !(single(launch) && single(earlier_launch))
                     && (earlier.buffer == later.buffer || share(program, earlier.buffer, later.buffer))
                 {
                     return Err(PlanError::NoBarrier {
