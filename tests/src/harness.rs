@@ -193,7 +193,8 @@ pub fn agree_each(compiled: &Tensor, oracle: &Tensor, relative: f64, absolute: f
     for (index, (&x, &y)) in a.iter().zip(b).enumerate() {
         let rounded = if single { f64::from(y as f32) } else { y };
         let same = x == rounded || x.is_nan() && y.is_nan();
-        let near = x.is_finite() && y.is_finite() && (x - y).abs() <= (relative * y.abs() + absolute).max(least);
+        let near =
+            x.is_finite() && y.is_finite() && (x - y).abs() <= (relative * y.abs() + absolute).max(least);
         // The last numbers before infinity may round either way.
         let brink = single && y.abs() > 3.402_8e38 && y.abs() < 3.403e38;
         if !same && !near && !brink {

@@ -19,10 +19,8 @@ pub fn cases() -> Vec<Case> {
     cases.extend(planes());
     cases.extend(in_groups());
     cases.extend(other_ranks());
-    for dtype in [DType::F64, DType::I32] {
-        let convolution = plane([1, 2], [(1, 1); 2], [2, 1], [1, 2], 1);
-        cases.extend(forward(dtype, &[3, 7, 6], &[4, 3, 3, 2], &convolution));
-    }
+    let convolution = plane([1, 2], [(1, 1); 2], [2, 1], [1, 2], 1);
+    cases.extend(forward(DType::F64, &[3, 7, 6], &[4, 3, 3, 2], &convolution));
     cases
 }
 
@@ -91,7 +89,8 @@ fn planes() -> Vec<Case> {
 
 fn in_groups() -> Vec<Case> {
     let mut cases = Vec::new();
-    for (channels, outputs, groups) in [(4, 6, 2), (6, 6, 3), (5, 5, 5), (17, 17, 17), (3, 9, 3), (8, 16, 4)] {
+    for (channels, outputs, groups) in [(4, 6, 2), (6, 6, 3), (5, 5, 5), (17, 17, 17), (3, 9, 3), (8, 16, 4)]
+    {
         for stride in 1..=2 {
             let kernel = [outputs, channels / groups, 3, 3];
             let near = plane([stride; 2], [(1, 1); 2], [1; 2], [1; 2], groups);

@@ -14,7 +14,11 @@ pub fn cases() -> Vec<Case> {
             (0..3).map(|axis| b.declare(Op::Iota { axis }, &[], batched(dtype, &[3, 5]))).collect()
         }));
         cases.push(Case::new(format!("extent of {dtype}"), |b| {
-            Ok(vec![b.extent(Dim::N, dtype)?, b.extent(Dim::Batch(6), dtype)?, b.extent(Dim::Fixed(7), dtype)?])
+            Ok(vec![
+                b.extent(Dim::N, dtype)?,
+                b.extent(Dim::Batch(6), dtype)?,
+                b.extent(Dim::Fixed(7), dtype)?,
+            ])
         }));
     }
     for rest in [vec![], vec![1], vec![3, 5], vec![130]] {
@@ -56,7 +60,9 @@ fn random(rest: &[usize], seed: i64, step: i64) -> Case {
     let case = Case::new(format!("random numbers {rest:?}, seed {seed}, step {step}"), |b| {
         let seed = b.input("seed", TensorType::scalar(DType::I64))?;
         let step = b.input("step", TensorType::scalar(DType::I32))?;
-        (0..2).map(|stream| b.declare(Op::Random { stream }, &[seed, step], batched(DType::F32, rest))).collect()
+        (0..2)
+            .map(|stream| b.declare(Op::Random { stream }, &[seed, step], batched(DType::F32, rest)))
+            .collect()
     });
     case.fed("seed", scalar(integers(DType::I64, &[seed])))
         .fed("step", scalar(integers(DType::I32, &[step])))

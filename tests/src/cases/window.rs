@@ -12,7 +12,11 @@ pub fn cases() -> Vec<Case> {
             for stride in 1..=3 {
                 for dilation in 1..=2 {
                     for padding in [(0, 0), (1, 0), (1, 2)] {
-                        let one = window(&[(1, 1, 1, (0, 0)), (1, 1, 1, (0, 0)), (size, stride, dilation, padding)]);
+                        let one = window(&[
+                            (1, 1, 1, (0, 0)),
+                            (1, 1, 1, (0, 0)),
+                            (size, stride, dilation, padding),
+                        ]);
                         cases.push(slid(dtype, &[3, 7], one));
                     }
                 }
