@@ -6,6 +6,10 @@ use dlc_types::{Diagnostics, SourceMap};
 use serde::Serialize;
 use std::io::{IsTerminal, Write};
 
+/// What is said of a failure that is not the user's.
+pub(crate) const REPORT: &str =
+    "This is a bug in dlc, not a mistake of yours. Please report it with the model and the command.";
+
 /// How messages are shown.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Console {
@@ -51,9 +55,7 @@ impl Console {
             eprintln!("{on}error{off}: {error}");
         }
         if code == 101 {
-            eprintln!(
-                "This is a bug in dlc, not a mistake of yours. Please report it with the model and the command."
-            );
+            eprintln!("{REPORT}");
         }
         code
     }

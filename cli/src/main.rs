@@ -15,6 +15,9 @@ use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    std::panic::set_hook(Box::new(|panic| {
+        eprintln!("{panic}\n{}", console::REPORT);
+    }));
     // clap ends the process with 2 on wrong usage, and with 0 after `--help`.
     let arguments = Arguments::parse();
     ExitCode::from(commands::dispatch(arguments))

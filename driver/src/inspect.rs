@@ -138,9 +138,10 @@ pub fn inspect(loaded: &Loaded) -> Result<InspectReport> {
             flops,
             receptive_field,
         };
-        match layers.iter_mut().rfind(|layer| layer.path == row.path) {
+        match layers.last_mut().filter(|layer| layer.path == row.path) {
             Some(layer) => {
-                if row.flops > layer.flops {
+                // The op that costs most stands for the layer, else the last one.
+                if row.flops >= layer.flops.max(1) || layer.flops == 0 {
                     layer.op = row.op;
                 }
                 layer.flops = layer.flops.saturating_add(row.flops);
@@ -148,6 +149,12 @@ pub fn inspect(loaded: &Loaded) -> Result<InspectReport> {
                 layer.receptive_field = row.receptive_field;
             }
             None => layers.push(row),
+        }
+    }
+    for layer in &mut layers {
+        // In inference, batch-norm is arithmetic on its running statistics.
+        if model.states.iter().any(|state| state.name.strip_suffix(".mean") == Some(layer.path.as_str())) {
+            layer.op = "batch_norm".to_owned();
         }
     }
     for parameter in &model.parameters {

@@ -56,14 +56,13 @@ impl Meaning {
     pub fn decide(self, values: &[f64]) -> Option<(usize, f64)> {
         let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
         let yes = |p: f64| if p >= 0.5 { (1, p) } else { (0, 1.0 - p) };
-        let greatest =
-            |values: &[f64]| {
-                let place = values
-                    .iter()
-                    .enumerate()
-                    .fold(0, |best, (place, value)| if *value > values[best] { place } else { best });
-                values.get(place).map(|&value| (place, value))
-            };
+        let greatest = |values: &[f64]| {
+            let place = values
+                .iter()
+                .enumerate()
+                .fold(0, |best, (place, value)| if *value > values[best] { place } else { best });
+            values.get(place).map(|&value| (place, value))
+        };
         match self {
             Meaning::Values => None,
             Meaning::Probabilities => greatest(values),

@@ -12,6 +12,8 @@ mod local;
 mod measure;
 mod stored;
 mod synthetic;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use synthetic::synthetic_inputs;
 
