@@ -19,7 +19,7 @@ use crate::ClifError;
 use crate::emitter::{Emitter, IndexForm, vector_type};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{InstBuilder, StackSlot, Value};
-use dlc_kernel::{Affine, Contraction, ContractionDim, Role};
+use dlc_kernel::{Affine, Contraction, ContractionDim, Epilogue, IndexVar, Role};
 use dlc_types::DType;
 
 /// The part of a dimension that one point of the parallel space covers.
@@ -55,6 +55,14 @@ impl Plan<'_> {
     /// A dimension.
     pub(crate) fn dim(&self, number: usize) -> &ContractionDim {
         &self.contraction.dims[number]
+    }
+
+    /// The index that an epilogue knows a dimension's coordinate by.
+    pub(crate) fn coordinate(&self, epilogue: &Epilogue, number: usize) -> Result<IndexVar, ClifError> {
+        epilogue.coordinates.get(number).copied().ok_or_else(|| ClifError::Malformed {
+            kernel: "contraction".to_owned(),
+            reason: "an epilogue has a coordinate for each dimension".to_owned(),
+        })
     }
 
     /// Byte strides of a dimension.
@@ -110,6 +118,14 @@ impl<'e, 'f> Emitter<'e, 'f> {
         let mut pointers = self.origin(&plan, &coordinates)?;
         let shift = self.scaled(shift, plan.size);
         pointers[2] = self.builder.ins().iadd(pointers[2], shift);
+        if let Some(epilogue) = &contraction.epilogue {
+            for (number, dim) in contraction.dims.iter().enumerate() {
+                if dim.role == Role::Parallel {
+                    self.define_index(plan.coordinate(epilogue, number)?, coordinates[number].clone());
+                }
+            }
+            self.prepare(&epilogue.statements)?;
+        }
         let place = Place { pointers, coordinates, first: None, last: None, active: None };
         self.outer_loops(&plan, 0, place)
     }

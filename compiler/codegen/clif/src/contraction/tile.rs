@@ -7,7 +7,7 @@ use crate::emitter::{Emitter, Form, IndexForm, LaneContext, scalar_type, vector_
 use crate::nest::arguments;
 use crate::statement::access;
 use cranelift_codegen::ir::{Block, InstBuilder, Type, Value};
-use dlc_kernel::Epilogue;
+use dlc_kernel::{Epilogue, Role};
 
 impl<'f> Emitter<'_, 'f> {
     /// A tile of `unit` lanes times `rows` rows.
@@ -135,39 +135,42 @@ impl<'f> Emitter<'_, 'f> {
         sums: &[Value],
         epilogue: &Epilogue,
     ) -> Result<(), ClifError> {
-        let &lane_var = epilogue
-            .coordinates
-            .get(plan.lanes)
-            .ok_or_else(|| self.malformed("an epilogue has a coordinate for each dimension"))?;
+        let vectors = matches!(micro.unit, Unit::Vectors(_));
         let registers = micro.unit.registers();
+        let lane_var = plan.coordinate(epilogue, plan.lanes)?;
+        let row_var = plan.coordinate(epilogue, plan.rows)?;
+        let form = |dim: usize| place.coordinates.get(dim).cloned().unwrap_or(IndexForm::Constant(0));
+        let tile = self.open();
+        for (number, dim) in plan.contraction.dims.iter().enumerate() {
+            if !matches!(dim.role, Role::Parallel | Role::Lanes | Role::Rows) {
+                self.define_index(plan.coordinate(epilogue, number)?, form(number));
+            }
+        }
+        if vectors {
+            self.lane = Some(LaneContext { var: lane_var, width: plan.width, vectors: registers });
+            self.define_index(lane_var, form(plan.lanes));
+        }
+        // What does not depend on the row is computed once for the tile.
+        self.prepare(&epilogue.statements)?;
         for (row, mine) in sums.chunks(registers).enumerate() {
-            let vectors = matches!(micro.unit, Unit::Vectors(_));
-            let groups: Vec<&[Value]> = if vectors { vec![mine] } else { mine.chunks(1).collect() };
-            for (number, group) in groups.into_iter().enumerate() {
+            let group = if vectors { registers } else { 1 };
+            for (lane, group) in mine.chunks(group).enumerate() {
                 let scope = self.open();
-                for (dim, &var) in epilogue.coordinates.iter().enumerate() {
-                    let form = place.coordinates.get(dim).cloned().unwrap_or(IndexForm::Constant(0));
-                    let shift = if dim == plan.rows {
-                        row as i64
-                    } else if dim == plan.lanes {
-                        number as i64
-                    } else {
-                        0
-                    };
-                    let form = self.shifted(form, shift);
-                    self.define_index(var, form);
-                }
+                let at = self.shifted(form(plan.rows), row as i64);
+                self.define_index(row_var, at);
                 if vectors {
-                    self.lane = Some(LaneContext { var: lane_var, width: plan.width, vectors: registers });
                     self.define(epilogue.value, plan.dtype, Form::Vectors(group.to_vec()));
                 } else {
+                    let at = self.shifted(form(plan.lanes), lane as i64);
+                    self.define_index(lane_var, at);
                     self.define(epilogue.value, plan.dtype, Form::Uniform(group[0]));
                 }
                 self.statements(&epilogue.statements)?;
-                self.lane = None;
                 self.close(scope);
             }
         }
+        self.lane = None;
+        self.close(tile);
         Ok(())
     }
 

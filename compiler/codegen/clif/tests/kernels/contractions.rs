@@ -191,6 +191,27 @@ fn convolutions_and_dilated_ones() {
 }
 
 #[test]
+fn convolutions_with_an_epilogue() {
+    for (ci, oc, q) in [(3, 16, 8), (5, 13, 7)] {
+        let (mut contraction, buffers) = convolution(ci, oc, q, 1);
+        let place = [0, 1, 2, 3].map(|dim| (dim, contraction.dims[dim].strides[2]));
+        contraction.epilogue = Some(Epilogue {
+            coordinates: (0..5).map(i).collect(),
+            value: v(0),
+            statements: vec![
+                op(1, DType::F32, ScalarOp::Constant(2.0), &[]),
+                op(2, DType::F32, ScalarOp::Index(i(1)), &[]),
+                op(3, DType::F32, ScalarOp::Binary(Binary::Multiply), &[1, 2]),
+                op(4, DType::F32, ScalarOp::Index(i(2)), &[]),
+                op(5, DType::F32, ScalarOp::FusedMultiplyAdd, &[0, 3, 4]),
+                store(2, sum(&place, 0), 5),
+            ],
+        });
+        check(&kernel(DType::F32, contraction, 0), 2, &buffers, 1e-5);
+    }
+}
+
+#[test]
 fn ragged_taps_read_a_table() {
     let (mut contraction, buffers) = convolution(5, 8, 6, 1);
     contraction.taps.remove(4);
