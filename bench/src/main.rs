@@ -1,0 +1,59 @@
+//! Times every named case: `cargo run --release -p dlc-bench [-- CASE…]`.
+//!
+//! A case is a model file in `bench/cases`, run at the batch that it names. Each result is checked against
+//! the oracle before it is timed; times are medians, and beside every rate stands the machine's peak of
+//! fused multiply-adds, measured in the same run.
+
+use dlc_driver::{BenchOptions, BenchTarget, bench};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let wanted: Vec<String> = std::env::args().skip(1).collect();
+    let mut files = match cases(&Path::new(env!("CARGO_MANIFEST_DIR")).join("cases")) {
+        Ok(files) => files,
+        Err(error) => {
+            eprintln!("the cases cannot be listed: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    files.retain(|(name, _)| wanted.is_empty() || wanted.contains(name));
+    println!(
+        "{:<18} {:<6} {:>11} {:>9} {:>11} {:>6}",
+        "case", "what", "median ms", "GFLOP/s", "peak", "share"
+    );
+    let mut failed = false;
+    for (name, path) in files {
+        for (label, target) in [("train", BenchTarget::Train), ("run", BenchTarget::Run)] {
+            let options = BenchOptions { target, batch: None, threads: None, seed: 0 };
+            match dlc_driver::load(&path, &[]).and_then(|loaded| bench(&loaded, options)) {
+                Ok(report) => println!(
+                    "{name:<18} {label:<6} {:>11.3} {:>9.1} {:>11.1} {:>5.1}%",
+                    report.median_ms,
+                    report.gflops,
+                    report.peak_gflops,
+                    100.0 * report.share
+                ),
+                Err(error) => {
+                    eprintln!("{name} {label}: {error}");
+                    failed = true;
+                }
+            }
+        }
+    }
+    if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+/// The names and paths of all cases, in order of their names.
+fn cases(folder: &Path) -> std::io::Result<Vec<(String, PathBuf)>> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+        if let (Some(name), true) = (name, path.extension().is_some_and(|extension| extension == "dsl")) {
+            files.push((name, path));
+        }
+    }
+    files.sort();
+    Ok(files)
+}
