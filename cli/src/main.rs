@@ -9,6 +9,7 @@ mod commands;
 mod console;
 mod progress;
 mod table;
+mod values;
 
 use arguments::Arguments;
 use clap::Parser;

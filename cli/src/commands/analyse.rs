@@ -4,10 +4,13 @@ use super::{Outcome, loaded};
 use crate::arguments::{BenchArguments, CompareArguments, InspectArguments};
 use crate::console::{self, Console};
 use crate::table::{count, table};
-use dlc_driver::{BenchOptions, CompareOptions, CompareReport, InspectReport};
+use dlc_driver::{BenchOptions, CompareOptions, CompareReport, InspectReport, KernelTime};
 
 /// Exit code of numbers that differ.
 const MISMATCH: u8 = 3;
+
+/// Kernel runs that are listed.
+const SLOWEST: usize = 25;
 
 /// Differing values that are named.
 const NAMED: usize = 5;
@@ -82,7 +85,29 @@ pub(super) fn bench(console: &Console, flags: &BenchArguments) -> Outcome {
             report.peak_gflops
         ));
     }
+    if flags.per_kernel {
+        let times = dlc_driver::time_kernels(&loaded, options)?;
+        if flags.json {
+            console::json(&serde_json::json!({ "kernels": times }));
+        } else {
+            console::data(&format!("\n{}", slowest(&times)));
+        }
+    }
     Ok(0)
+}
+
+fn slowest(times: &[KernelTime]) -> String {
+    let total: f64 = times.iter().map(|time| time.min_ms).sum();
+    let mut rows = vec![["kernel", "ms", "share %", "GFLOP/s"].map(str::to_owned).to_vec()];
+    rows.extend(times.iter().take(SLOWEST).map(|time| {
+        vec![
+            time.kernel.clone(),
+            format!("{:.3}", time.min_ms),
+            format!("{:.1}", time.min_ms / total * 100.0),
+            if time.gflops > 0.0 { format!("{:.1}", time.gflops) } else { String::new() },
+        ]
+    }));
+    format!("{}\n{} kernel runs, {total:.3} ms together", table(&rows), times.len())
 }
 
 pub(super) fn inspect(console: &Console, flags: &InspectArguments) -> Outcome {

@@ -1,27 +1,18 @@
 //! The local bound: each stored value against the oracle's, computed from the run's own stored values.
-//!
-//! Comparisons that kernels make on the way are the run's own too, but they are not stored. Where one
-//! compares nearly equal numbers, its result may be either; a value that agrees with one choice agrees.
 
-use super::measure::{Distance, coordinates, distance, is_exact, norm};
+use super::measure::{Distance, coordinates, distance, is_exact};
 use super::stored::Memory;
+use super::ties::{is_tie, other_choices};
 use super::{LocalReport, Mismatch, TOLERANCE};
 use crate::data::tensor_of_bytes;
 use crate::{DriverError, Result};
 use dlc_abi::{Interface, PersistentTensor};
-use dlc_interp::{Data, Tensor, Values, evaluate_nodes};
-use dlc_ir::{NodeId, Op, OutputRole, Window};
-use std::collections::BTreeSet;
+use dlc_interp::{Tensor, Values, evaluate_nodes};
+use dlc_ir::{NodeId, OutputRole};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Gradients smaller than this share of the largest one are measured against that share.
 const GRADIENT_SHARE: f64 = 1e-3;
-
-/// Numbers whose difference is below this share of their tensor's root mean square are nearly equal.
-const TIE: f64 = 1e-6;
-
-/// Comparisons of nearly equal numbers that are tried both ways, at most.
-const TIES: usize = 6;
 
 /// The verdict on one value.
 struct Verdict {
@@ -113,7 +104,7 @@ fn floor_of(memory: &Memory<'_>, id: NodeId, largest: f64) -> f64 {
     if gradient { GRADIENT_SHARE * largest } else { 0.0 }
 }
 
-fn evaluate_one(memory: &Memory<'_>, known: &Values, id: NodeId) -> Result<Tensor> {
+pub(crate) fn evaluate_one(memory: &Memory<'_>, known: &Values, id: NodeId) -> Result<Tensor> {
     let mut values = evaluate_nodes(&memory.lowered.function, memory.batch, known, &[id])?;
     let tensor = values.remove(&id).and_then(|mut tensors| tensors.pop());
     tensor.ok_or_else(|| DriverError::Bug(format!("the oracle gave no value {id}")))
@@ -166,108 +157,11 @@ fn judge(
     Ok(Distance { error: wrong.len() as f64, worst: wrong.first().copied().unwrap_or(0) })
 }
 
-fn operand_value(memory: &Memory<'_>, known: &Values, id: NodeId) -> Result<Tensor> {
+pub(crate) fn operand_value(memory: &Memory<'_>, known: &Values, id: NodeId) -> Result<Tensor> {
     match known.get(&id).map(Vec::as_slice) {
         Some([tensor]) => Ok(tensor.clone()),
         _ => evaluate_one(memory, known, id),
     }
-}
-
-/// Whether both choices of an op at one element are as good.
-fn is_tie(op: &Op, operands: &[Tensor], dims: &[usize], place: usize, chosen: (f64, f64)) -> bool {
-    let Some(x) = operands.first().filter(|x| x.dtype.is_float()) else { return false };
-    let values = x.to_f64();
-    let at = |choice: f64| -> Option<f64> {
-        let element = match op {
-            Op::ArgReduce { axis, .. } => argument(&x.dims, *axis, place, choice),
-            Op::WindowArgMax { window } => window_element(window, &x.dims, dims, place, choice),
-            _ => None,
-        };
-        values.get(element?).copied()
-    };
-    match op {
-        Op::ArgReduce { .. } | Op::WindowArgMax { .. } => match (at(chosen.0), at(chosen.1)) {
-            (Some(a), Some(b)) => (a - b).abs() <= TOLERANCE * a.abs().max(b.abs()),
-            _ => false,
-        },
-        Op::Compare(_) => operands.get(1).is_some_and(|y| nearly_equal(&values, &y.to_f64(), place)),
-        _ => false,
-    }
-}
-
-fn nearly_equal(a: &[f64], b: &[f64], place: usize) -> bool {
-    let scale = (norm(a) + norm(b)) / (a.len().max(1) as f64).sqrt();
-    matches!((a.get(place), b.get(place)), (Some(x), Some(y)) if (x - y).abs() <= TIE * scale)
-}
-
-/// The element of an arg-reduction's operand that a choice names.
-fn argument(dims: &[usize], axis: usize, place: usize, choice: f64) -> Option<usize> {
-    let inner: usize = dims.get(axis + 1..)?.iter().product();
-    let length = *dims.get(axis)?;
-    if !(choice >= 0.0 && choice < length as f64) {
-        return None;
-    }
-    Some((place / inner.max(1) * length + choice as usize) * inner + place % inner.max(1))
-}
-
-/// The element of a window's operand that a tap number names.
-fn window_element(
-    window: &Window,
-    operand: &[usize],
-    result: &[usize],
-    place: usize,
-    choice: f64,
-) -> Option<usize> {
-    if choice < 0.0 {
-        return None;
-    }
-    let taps = coordinates(&window.sizes, choice as usize);
-    let corner = coordinates(result, place);
-    let mut element = 0;
-    for axis in 0..operand.len() {
-        let reach = corner[axis] * window.strides[axis] + taps[axis] * window.dilations[axis];
-        let at = reach.checked_sub(window.padding[axis].0).filter(|&at| at < operand[axis])?;
-        element = element * operand[axis] + at;
-    }
-    Some(element)
-}
-
-/// What is known, with comparisons of nearly equal numbers decided in every other way.
-fn other_choices(memory: &Memory<'_>, known: &Values, between: &BTreeSet<NodeId>) -> Result<Vec<Values>> {
-    let function = &memory.lowered.function;
-    let mut ties: Vec<(NodeId, usize)> = Vec::new();
-    let mut masks = Values::new();
-    for &id in between {
-        let node = &function.nodes[id];
-        if !matches!(node.op, Op::Compare(_)) || !function.tensor_type(node.operands[0]).dtype.is_float() {
-            continue;
-        }
-        let a = operand_value(memory, known, node.operands[0])?.to_f64();
-        let b = operand_value(memory, known, node.operands[1])?.to_f64();
-        let scale = (norm(&a) + norm(&b)) / (a.len().max(1) as f64).sqrt();
-        let near =
-            (0..a.len()).filter(|&place| (a[place] - b[place]).abs() <= TIE * scale && a[place] != b[place]);
-        let near: Vec<usize> = near.take(TIES + 1).collect();
-        if !near.is_empty() {
-            masks.insert(id, vec![evaluate_one(memory, known, id)?]);
-            ties.extend(near.into_iter().map(|place| (id, place)));
-        }
-    }
-    if ties.is_empty() || ties.len() > TIES {
-        return Ok(Vec::new());
-    }
-    let choices = (1u32..1 << ties.len()).map(|choice| {
-        let mut changed = known.clone();
-        changed.extend(masks.clone());
-        for (number, (id, place)) in ties.iter().enumerate() {
-            let mask = changed.get_mut(id).and_then(|tensors| tensors.first_mut());
-            if let Some(Tensor { data: Data::Bool(mask), .. }) = mask {
-                mask[*place] ^= choice >> number & 1 == 1;
-            }
-        }
-        changed
-    });
-    Ok(choices.collect())
 }
 
 /// Checks that every output holds its value, wherever that was computed.

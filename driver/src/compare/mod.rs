@@ -14,6 +14,7 @@ mod stored;
 mod synthetic;
 #[cfg(test)]
 mod tests;
+mod ties;
 
 pub(crate) use synthetic::synthetic_inputs;
 

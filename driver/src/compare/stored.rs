@@ -7,6 +7,7 @@ use dlc_interp::{Tensor, Values};
 use dlc_ir::NodeId;
 use dlc_kernel::Storage;
 use std::collections::BTreeSet;
+use std::collections::btree_map::Entry;
 
 /// Memory of one call whose values all have places of their own.
 pub(crate) struct Memory<'a> {
@@ -60,8 +61,8 @@ impl Memory<'_> {
         let mut open = function.nodes[id].operands.clone();
         while let Some(operand) = open.pop() {
             if self.holds(operand) {
-                if !known.contains_key(&operand) {
-                    known.insert(operand, vec![self.read(operand)?]);
+                if let Entry::Vacant(place) = known.entry(operand) {
+                    place.insert(vec![self.read(operand)?]);
                 }
             } else if between.insert(operand) {
                 open.extend(&function.nodes[operand].operands);
