@@ -1,1 +1,53 @@
-//! 
+//! From contraction kernels of the kernel IR to AVX-512 or AVX2+FMA machine code for x86-64.
+//!
+//! [`build_kernel`] makes the whole function of one kernel, emitted for its exact extents and strides:
+//! `(batch: i64, begin: i64, end: i64, a pointer per operand)` in the System V AMD64 convention on every
+//! operating system. Its bytes are position independent with constants behind the code, call nothing,
+//! write no callee-saved register, and end in `vzeroupper; ret`.
+//!
+//! From the outside in: [`space`] walks the parallel space, [`nest`] the outer loops and the tiles,
+//! [`microkernel`] one register tile and its reduction; [`tile`] chooses tiles. What is planned once and
+//! asked everywhere is in [`plan`].
+//!
+//! Invariants:
+//!
+//! - the order of every sum depends on extents and [`Level`] alone, never on how points are divided;
+//! - no element outside of what the kernel names is read or written: tails of lanes are masked;
+//! - only instructions of the declared level are used.
+//!
+//! Every kernel may be refused with `None`: the portable code generator has a form for all of them.
+
+mod code;
+mod error;
+mod frame;
+mod level;
+mod microkernel;
+mod nest;
+mod plan;
+mod reduction;
+mod space;
+mod taps;
+mod tile;
+
+pub use error::X86Error;
+pub use level::Level;
+
+use dlc_kernel::{Body, Kernel};
+
+/// The machine code of a kernel's function, or `None` where the kernel has no wide form here.
+///
+/// # Errors
+///
+/// [`X86Error`] where the assembler refuses an instruction or the kernel is malformed; both are bugs in
+/// dlc.
+pub fn build_kernel(kernel: &Kernel, level: Level) -> Result<Option<Vec<u8>>, X86Error> {
+    let Body::Contraction(contraction) = &kernel.body else { return Ok(None) };
+    if !plan::has_wide_form(kernel, contraction) {
+        return Ok(None);
+    }
+    match plan::Emitter::new(kernel, contraction, level)?.function() {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(X86Error::TooFar) => Ok(None),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,54 @@
+//! The instruction sets that code is made for.
+
+/// An instruction set, named by its widest vectors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// AVX2 and FMA: 16 registers of 256 bits.
+    Avx2,
+    /// AVX-512 F, DQ, BW and VL: 32 registers of 512 bits.
+    Avx512,
+}
+
+impl Level {
+    /// The widest level of the machine that this process runs on, if it has one.
+    pub fn detect() -> Option<Level> {
+        #[cfg(target_arch = "x86_64")]
+        {
+            let wide = is_x86_feature_detected!("avx512f")
+                && is_x86_feature_detected!("avx512dq")
+                && is_x86_feature_detected!("avx512bw")
+                && is_x86_feature_detected!("avx512vl");
+            if wide {
+                return Some(Level::Avx512);
+            }
+            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+                return Some(Level::Avx2);
+            }
+        }
+        None
+    }
+
+    /// How many `f32` a vector holds.
+    pub const fn lanes_f32(self) -> usize {
+        match self {
+            Level::Avx2 => 8,
+            Level::Avx512 => 16,
+        }
+    }
+
+    /// How many vector registers there are.
+    pub(crate) const fn registers(self) -> usize {
+        match self {
+            Level::Avx2 => 16,
+            Level::Avx512 => 32,
+        }
+    }
+
+    /// Vector registers that a mask takes: AVX-512 has registers of their own for masks.
+    pub(crate) const fn mask_registers(self) -> usize {
+        match self {
+            Level::Avx2 => 1,
+            Level::Avx512 => 0,
+        }
+    }
+}

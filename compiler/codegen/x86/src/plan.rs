@@ -1,0 +1,209 @@
+//! What is decided about a kernel before code is emitted, and where emission keeps its state.
+
+use crate::code::Code;
+use crate::frame::{Frame, Slot};
+use crate::taps;
+use crate::tile::Tiling;
+use crate::{Level, X86Error};
+use dlc_kernel::{Contraction, ContractionDim, Kernel, Role};
+use dlc_types::{DType, Dim};
+use iced_x86::code_asm::CodeLabel;
+
+/// Bytes of an element.
+pub(crate) const SIZE: i64 = 4;
+/// Extents, strides and offsets beyond it have no wide form, so that products of them do not overflow.
+const FAR: i64 = 1 << 28;
+
+/// How many steps a dimension has at one point of the parallel space.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Length {
+    /// So many at every point.
+    Known(i64),
+    /// What the slot holds, never negative.
+    Slot(Slot),
+}
+
+/// Whether a reduction may have no step at all while its result is still written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Idle {
+    /// It has steps, or its loops find out by themselves.
+    Never,
+    /// An extent of 0.
+    Always,
+    /// Where the slot holds a number other than 0.
+    When(Slot),
+}
+
+/// Emission of one kernel's function.
+pub(crate) struct Emitter<'k> {
+    pub(crate) kernel: &'k Kernel,
+    pub(crate) contraction: &'k Contraction,
+    pub(crate) code: Code,
+    pub(crate) frame: Frame,
+    pub(crate) batch: Slot,
+    /// The current point's number, and the end of the points to visit.
+    pub(crate) number: Slot,
+    pub(crate) end: Slot,
+    /// The three operands.
+    pub(crate) bases: [Slot; 3],
+    /// Coordinates in the parallel space.
+    pub(crate) coordinates: Vec<Slot>,
+    /// One per dimension.
+    pub(crate) lengths: Vec<Length>,
+    pub(crate) lanes: usize,
+    pub(crate) rows: usize,
+    pub(crate) tiling: Tiling,
+    pub(crate) idle: Idle,
+    /// Holds 1 in the first step of the outer reduction, 0 in others; nothing where there is one step.
+    pub(crate) fresh: Option<Slot>,
+    /// Constants behind the code: lanes that exist, then lanes that do not.
+    pub(crate) mask_table: CodeLabel,
+    pub(crate) needs_mask_table: bool,
+    /// Constants behind the code: byte offsets of taps that follow no grid.
+    pub(crate) tap_table: CodeLabel,
+    pub(crate) tap_table_end: CodeLabel,
+    pub(crate) grid: Option<Vec<(i64, dlc_kernel::Tap)>>,
+}
+
+/// Whether this generator has code for a contraction.
+pub(crate) fn has_wide_form(kernel: &Kernel, contraction: &Contraction) -> bool {
+    let floats = kernel.operands.len() >= 3
+        && kernel.operands.iter().take(3).all(|operand| operand.dtype == DType::F32);
+    let one = |role| contraction.dims.iter().filter(|dim| dim.role == role).count() == 1;
+    let single = |dim: &ContractionDim| matches!(dim.extent, Dim::Fixed(0 | 1));
+    let near = |number: i64| (-FAR..FAR).contains(&number);
+    floats
+        && one(Role::Lanes)
+        && one(Role::Rows)
+        && contraction.epilogue.is_none()
+        && !contraction.taps.is_empty()
+        && contraction.taps.iter().all(|tap| near(tap.lanes) && near(tap.rows))
+        && contraction.offsets.into_iter().all(near)
+        && kernel.space == contraction.space()
+        && contraction.dims.iter().all(|dim| {
+            let splits =
+                dim.split.map_or((1, 1, 0), |split| (split.chunks, split.align, split.result_stride));
+            let counts = [dim.extent.at(1), splits.0, splits.1];
+            let small = counts.into_iter().all(|count| i64::try_from(count).is_ok_and(near));
+            let fits = match dim.role {
+                Role::Lanes => single(dim) || dim.strides == [1, 0, 1],
+                Role::Rows => single(dim) || dim.strides[0] == 0,
+                Role::Parallel => dim.split.is_none(),
+                _ => true,
+            };
+            small && near(splits.2) && dim.strides.into_iter().all(near) && fits
+        })
+}
+
+impl<'k> Emitter<'k> {
+    /// Plans the code of a contraction that has a wide form.
+    pub(crate) fn new(
+        kernel: &'k Kernel,
+        contraction: &'k Contraction,
+        level: Level,
+    ) -> Result<Emitter<'k>, X86Error> {
+        let malformed = |reason| X86Error::Malformed { kernel: kernel.name.clone(), reason };
+        let position = |role| contraction.dims.iter().position(|dim| dim.role == role);
+        let (Some(lanes), Some(rows)) = (position(Role::Lanes), position(Role::Rows)) else {
+            return Err(malformed("a contraction has one lanes and one rows dimension"));
+        };
+        let grid = taps::grid(&contraction.taps);
+        let levels = grid.as_ref().map_or(1, Vec::len);
+        let mut frame = Frame::new(48 + 12 * contraction.dims.len() + 3 * levels)?;
+        let mut slot = || frame.slot().ok_or_else(|| malformed("the frame is too small"));
+        let batch = slot()?;
+        let (number, end) = (slot()?, slot()?);
+        let bases = [slot()?, slot()?, slot()?];
+        let coordinates = kernel.space.iter().map(|_| slot()).collect::<Result<Vec<_>, _>>()?;
+        let mut lengths = Vec::new();
+        for dim in &contraction.dims {
+            lengths
+                .push(known_length(dim).map_or_else(|| slot().map(Length::Slot), |n| Ok(Length::Known(n)))?);
+        }
+        let of_role = |role: Role| {
+            contraction
+                .dims
+                .iter()
+                .zip(&lengths)
+                .filter(move |(dim, _)| dim.role == role)
+                .map(|(_, &length)| length)
+        };
+        let mut idle = Idle::Never;
+        for length in of_role(Role::ReduceOuter).chain(of_role(Role::Reduce)) {
+            idle = match (idle, length) {
+                (_, Length::Known(0)) | (Idle::Always, _) => Idle::Always,
+                (before, _) => before,
+            };
+        }
+        if idle == Idle::Never && of_role(Role::ReduceOuter).any(|length| matches!(length, Length::Slot(_))) {
+            idle = Idle::When(slot()?);
+        }
+        let repeats = of_role(Role::ReduceOuter).any(|length| !matches!(length, Length::Known(0 | 1)));
+        let fresh = (repeats && !contraction.accumulate).then(slot).transpose()?;
+        let tiling = Tiling::new(contraction, level, lengths[lanes], lengths[rows]);
+        let mut code = Code::new(level)?;
+        let (mask_table, tap_table) = (code.asm.create_label(), code.asm.create_label());
+        let tap_table_end = code.asm.create_label();
+        Ok(Emitter {
+            kernel,
+            contraction,
+            code,
+            frame,
+            batch,
+            number,
+            end,
+            bases,
+            coordinates,
+            lengths,
+            lanes,
+            rows,
+            tiling,
+            idle,
+            fresh,
+            mask_table,
+            needs_mask_table: false,
+            tap_table,
+            tap_table_end,
+            grid,
+        })
+    }
+
+    /// The error for a broken invariant.
+    pub(crate) fn malformed(&self, reason: &'static str) -> X86Error {
+        X86Error::Malformed { kernel: self.kernel.name.clone(), reason }
+    }
+
+    /// A slot of the frame, until [`Frame::release`].
+    pub(crate) fn slot(&mut self) -> Result<Slot, X86Error> {
+        self.frame.slot().ok_or_else(|| self.malformed("the frame is too small"))
+    }
+
+    /// A dimension.
+    pub(crate) fn dim(&self, number: usize) -> &'k ContractionDim {
+        &self.contraction.dims[number]
+    }
+
+    /// Byte strides of a dimension.
+    pub(crate) fn strides(&self, number: usize) -> [i64; 3] {
+        self.dim(number).strides.map(|stride| stride * SIZE)
+    }
+
+    /// The dimensions of a role, outermost first.
+    pub(crate) fn of_role(&self, role: Role) -> Vec<usize> {
+        (0..self.contraction.dims.len()).filter(|&number| self.dim(number).role == role).collect()
+    }
+}
+
+/// The length of a dimension at every point of the parallel space, where it is the same at all of them.
+pub(crate) fn known_length(dim: &ContractionDim) -> Option<i64> {
+    let extent = dim.extent.fixed()?;
+    let length = match dim.split {
+        Some(split) if split.chunks > 1 => {
+            let length = extent / split.chunks;
+            let exact = extent.is_multiple_of(split.chunks) && length.is_multiple_of(split.align.max(1));
+            exact.then_some(length)?
+        }
+        _ => extent,
+    };
+    i64::try_from(length).ok()
+}

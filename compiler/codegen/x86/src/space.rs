@@ -1,0 +1,247 @@
+//! The parallel space: points `begin..end`, numbered row-major, visited in order.
+//!
+//! The first number is taken apart by division; from point to point the coordinates count up with carry.
+//! At each point the lengths of the split dimensions and the pointers to the point's first elements are
+//! computed. `rax`, `rcx`, `rdx`, `rdi` and `r11` are free here.
+
+use crate::X86Error;
+use crate::frame::{PLACE, Slot};
+use crate::plan::{Emitter, Idle, Length, SIZE};
+use dlc_kernel::{Role, Split};
+use dlc_types::Dim;
+use iced_x86::code_asm::AsmRegister64;
+use iced_x86::code_asm::registers::gpr32::edx;
+use iced_x86::code_asm::registers::gpr64::{rax, rcx, rdx};
+
+impl Emitter<'_> {
+    /// The whole function.
+    pub(crate) fn function(mut self) -> Result<Vec<u8>, X86Error> {
+        let [lanes, rows, result] = self.bases;
+        self.frame.open(&mut self.code, [self.batch, self.number, self.end, lanes, rows, result])?;
+        let (mut point, mut done) = (self.code.asm.create_label(), self.code.asm.create_label());
+        self.code.asm.mov(rax, self.number.memory())?;
+        self.code.asm.cmp(rax, self.end.memory())?;
+        self.code.asm.jge(done)?;
+        self.first_point()?;
+        self.code.place(&mut point)?;
+        self.point()?;
+        self.next_point()?;
+        self.code.asm.mov(rax, self.number.memory())?;
+        self.code.asm.inc(rax)?;
+        self.code.asm.mov(self.number.memory(), rax)?;
+        self.code.asm.cmp(rax, self.end.memory())?;
+        self.code.asm.jl(point)?;
+        self.code.place(&mut done)?;
+        self.frame.close(&mut self.code)?;
+        self.constants()?;
+        Ok(self.code.asm.assemble(0)?)
+    }
+
+    /// Constants behind the code.
+    fn constants(&mut self) -> Result<(), X86Error> {
+        if self.needs_mask_table {
+            let lanes = self.code.level.lanes_f32();
+            self.code.place(&mut self.mask_table)?;
+            self.code.asm.dd(&vec![u32::MAX; lanes])?;
+            self.code.asm.dd(&vec![0; lanes])?;
+        }
+        if self.grid.is_none() {
+            self.code.place(&mut self.tap_table)?;
+            for tap in &self.contraction.taps {
+                self.code.asm.dq_i(&[tap.lanes * SIZE, tap.rows * SIZE])?;
+            }
+            self.code.place(&mut self.tap_table_end)?;
+            self.code.asm.db(&[0])?;
+        }
+        Ok(())
+    }
+
+    /// `register` = the extent; may overwrite `rdi`.
+    pub(crate) fn load_extent(&mut self, register: AsmRegister64, dim: Dim) -> Result<(), X86Error> {
+        match dim {
+            Dim::Fixed(extent) => self.code.set(register, extent as i64),
+            Dim::Batch(scale) => {
+                self.code.asm.mov(register, self.batch.memory())?;
+                self.code.multiply(register, scale as i64)
+            }
+        }
+    }
+
+    /// `rax /= rcx`, the remainder in `rdx`.
+    fn divide(&mut self) -> Result<(), X86Error> {
+        self.code.asm.xor(edx, edx)?;
+        self.code.asm.div(rcx)?;
+        Ok(())
+    }
+
+    /// `rax /= divisor`, not negative; overwrites `rcx` and `rdx`.
+    fn divide_by(&mut self, divisor: usize) -> Result<(), X86Error> {
+        match divisor {
+            0 | 1 => Ok(()),
+            _ if divisor.is_power_of_two() => Ok(self.code.asm.shr(rax, divisor.trailing_zeros())?),
+            _ => {
+                self.code.set(rcx, divisor as i64)?;
+                self.divide()
+            }
+        }
+    }
+
+    /// Coordinates of the point whose number is in `rax`.
+    fn first_point(&mut self) -> Result<(), X86Error> {
+        let space = self.kernel.space.clone();
+        for (position, &dim) in space.iter().enumerate().rev() {
+            let coordinate = self.coordinates[position].memory();
+            if position == 0 {
+                self.code.asm.mov(coordinate, rax)?;
+            } else {
+                // There is a point, so that no extent is 0.
+                self.load_extent(rcx, dim)?;
+                self.divide()?;
+                self.code.asm.mov(coordinate, rdx)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts the coordinates up.
+    fn next_point(&mut self) -> Result<(), X86Error> {
+        let space = self.kernel.space.clone();
+        let mut ready = self.code.asm.create_label();
+        for (position, &dim) in space.iter().enumerate().rev() {
+            let coordinate = self.coordinates[position].memory();
+            self.code.asm.mov(rax, coordinate)?;
+            self.code.asm.inc(rax)?;
+            if position > 0 {
+                let mut within = self.code.asm.create_label();
+                self.load_extent(rcx, dim)?;
+                self.code.asm.cmp(rax, rcx)?;
+                self.code.asm.jne(within)?;
+                self.code.asm.mov(coordinate, 0)?;
+                let mut carry = self.code.asm.create_label();
+                self.code.asm.jmp(carry)?;
+                self.code.place(&mut within)?;
+                self.code.asm.mov(coordinate, rax)?;
+                self.code.asm.jmp(ready)?;
+                self.code.place(&mut carry)?;
+            } else {
+                self.code.asm.mov(coordinate, rax)?;
+            }
+        }
+        self.code.place(&mut ready)
+    }
+
+    /// The work at the current point.
+    fn point(&mut self) -> Result<(), X86Error> {
+        for (operand, &pointer) in PLACE.iter().enumerate() {
+            self.code.asm.mov(pointer, self.bases[operand].memory())?;
+            self.code.add(pointer, self.contraction.offsets[operand] * SIZE)?;
+        }
+        let mut coordinates = self.coordinates.clone().into_iter();
+        for number in self.of_role(Role::Parallel) {
+            let Some(coordinate) = coordinates.next() else {
+                return Err(self.malformed("the space is too small"));
+            };
+            self.code.asm.mov(rax, coordinate.memory())?;
+            self.displace(self.strides(number))?;
+        }
+        for number in 0..self.contraction.dims.len() {
+            let dim = self.dim(number);
+            let Some(split) = dim.split else {
+                self.whole(number)?;
+                continue;
+            };
+            let Some(chunk) = coordinates.next() else {
+                return Err(self.malformed("the space is too small"));
+            };
+            if split.chunks > 1 {
+                self.piece(number, split, chunk)?;
+            } else {
+                self.whole(number)?;
+            }
+        }
+        if let Some(fresh) = self.fresh {
+            self.code.asm.mov(fresh.memory(), 1)?;
+        }
+        self.find_idle()?;
+        self.nest()
+    }
+
+    /// Moves the pointers by `rax` steps; overwrites `rdx`.
+    fn displace(&mut self, strides: [i64; 3]) -> Result<(), X86Error> {
+        for (pointer, stride) in PLACE.into_iter().zip(strides) {
+            if stride != 0 {
+                self.code.asm.mov(rdx, rax)?;
+                self.code.multiply(rdx, stride)?;
+                self.code.asm.add(pointer, rdx)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The length of a dimension that is not split.
+    fn whole(&mut self, number: usize) -> Result<(), X86Error> {
+        if let Length::Slot(slot) = self.lengths[number] {
+            self.load_extent(rax, self.dim(number).extent)?;
+            self.code.asm.mov(slot.memory(), rax)?;
+        }
+        Ok(())
+    }
+
+    /// Start and length of a piece.
+    fn piece(&mut self, number: usize, split: Split, chunk: Slot) -> Result<(), X86Error> {
+        self.code.asm.mov(rax, chunk.memory())?;
+        self.displace([0, 0, split.result_stride * SIZE])?;
+        let strides = self.strides(number);
+        let slot = match self.lengths[number] {
+            Length::Known(length) => {
+                self.code.multiply(rax, length)?;
+                return self.displace(strides);
+            }
+            Length::Slot(slot) => slot,
+        };
+        self.border(number, split)?;
+        self.displace(strides)?;
+        self.code.asm.mov(slot.memory(), rax)?;
+        let (mut last, mut ready) = (self.code.asm.create_label(), self.code.asm.create_label());
+        self.code.asm.mov(rax, chunk.memory())?;
+        self.code.asm.inc(rax)?;
+        self.code.set(rcx, split.chunks as i64)?;
+        self.code.asm.cmp(rax, rcx)?;
+        self.code.asm.jge(last)?;
+        self.border(number, split)?;
+        self.code.asm.jmp(ready)?;
+        self.code.place(&mut last)?;
+        self.load_extent(rax, self.dim(number).extent)?;
+        self.code.place(&mut ready)?;
+        self.code.asm.sub(rax, slot.memory())?;
+        self.code.asm.mov(slot.memory(), rax)?;
+        Ok(())
+    }
+
+    /// `rax` = where piece `rax` of a dimension begins.
+    fn border(&mut self, number: usize, split: Split) -> Result<(), X86Error> {
+        self.load_extent(rcx, self.dim(number).extent)?;
+        self.code.asm.imul_2(rax, rcx)?;
+        self.divide_by(split.chunks)?;
+        self.divide_by(split.align)?;
+        if split.align > 1 {
+            self.code.multiply(rax, split.align as i64)?;
+        }
+        Ok(())
+    }
+
+    /// Notes whether an outer reduction has no step.
+    fn find_idle(&mut self) -> Result<(), X86Error> {
+        let Idle::When(slot) = self.idle else { return Ok(()) };
+        self.code.asm.mov(slot.memory(), 0)?;
+        for number in self.of_role(Role::ReduceOuter) {
+            let Length::Slot(length) = self.lengths[number] else { continue };
+            let mut any = self.code.asm.create_label();
+            self.code.asm.cmp(length.memory(), 0)?;
+            self.code.asm.jg(any)?;
+            self.code.asm.mov(slot.memory(), 1)?;
+            self.code.place(&mut any)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,222 @@
+//! Register tiles: which shape suits which extents, and how lanes and rows are cut into tiles.
+//!
+//! A tile of `vectors` times `rows` takes one step of the reduction with `vectors` vector loads, `rows`
+//! repeated elements and `vectors * rows` multiply-adds. The cost model counts cycles of a core that
+//! starts two multiply-adds and two loads per cycle, with four cycles of latency:
+//!
+//! - multiply-adds / 2, and loads / 2;
+//! - 4 cycles divided by the *chains*: independent sums that small tiles keep per element, so that
+//!   eight multiply-adds are in flight;
+//! - vector loads at [`STREAM`] bytes per cycle, since the lanes operand rarely stays in the nearest cache;
+//! - start and end of a tile, spread over its steps.
+//!
+//! Among the cuts of both dimensions into nearly equal pieces the cheapest wins. The choice decides the
+//! order of sums (by the chains), so it sees nothing but extents and level.
+
+use crate::Level;
+use crate::plan::Length;
+use dlc_kernel::{Contraction, Role};
+
+/// Bytes per cycle that the lanes operand comes with.
+const STREAM: f64 = 44.0;
+/// Multiply-adds in flight that hide their latency.
+const IN_FLIGHT: usize = 8;
+/// Length that tiles are chosen for where it is known only at run time, before it is split.
+const TYPICAL: i64 = 128;
+/// Multiply-adds in the straight code of all tiles together: about 14 KB.
+const STRAIGHT: usize = 1200;
+
+/// A run of equal tiles along lanes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LanesRun {
+    pub(crate) vectors: usize,
+    /// Whether the last vector is cut off by the mask.
+    pub(crate) masked: bool,
+    /// How many; without it, as many as fit into what is left.
+    pub(crate) count: Option<i64>,
+}
+
+/// A run of equal tiles along rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RowsRun {
+    pub(crate) rows: usize,
+    /// How many; without it, as many as fit into what is left.
+    pub(crate) count: Option<i64>,
+}
+
+/// One register tile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Tile {
+    pub(crate) vectors: usize,
+    pub(crate) rows: usize,
+    pub(crate) masked: bool,
+    /// Sums per element of the result, added when all is done.
+    pub(crate) chains: usize,
+}
+
+/// How a kernel is cut into tiles.
+#[derive(Clone, Debug)]
+pub(crate) struct Tiling {
+    level: Level,
+    rows: Length,
+    typical_rows: i64,
+    steps: i64,
+    pub(crate) lanes: Vec<LanesRun>,
+    /// Lanes that the mask of a known tail leaves.
+    pub(crate) tail: Option<i64>,
+    /// Multiply-adds in the straight code of one tile, at most.
+    pub(crate) straight: usize,
+}
+
+/// Registers that one tile takes: sums, one step's vectors, one repeated element, the mask.
+fn registers(vectors: usize, rows: usize, chains: usize, mask: usize) -> usize {
+    // With one row, vectors are operands of the multiply-adds themselves but for a masked one.
+    let held = if rows == 1 { 1 } else { vectors };
+    vectors * rows * chains + held + 1 + mask
+}
+
+/// Cuts an extent into the least number of pieces of at most `most`, as even as can be: (count, size).
+fn even(extent: i64, most: i64) -> Vec<(i64, i64)> {
+    if extent <= 0 {
+        return Vec::new();
+    }
+    let pieces = (extent + most - 1) / most;
+    let (small, larger) = (extent / pieces, extent % pieces);
+    let runs = [(larger, small + 1), (pieces - larger, small)];
+    runs.into_iter().filter(|&(count, _)| count > 0).collect()
+}
+
+impl Tiling {
+    pub(crate) fn new(contraction: &Contraction, level: Level, lanes: Length, rows: Length) -> Tiling {
+        let typical = |role: Role, length: Length| match length {
+            Length::Known(length) => length,
+            Length::Slot(_) => {
+                let dim = contraction.dims.iter().find(|dim| dim.role == role);
+                let extent = dim.and_then(|dim| dim.extent.fixed()).map_or(TYPICAL, |extent| extent as i64);
+                let chunks = dim.and_then(|dim| dim.split).map_or(1, |split| split.chunks as i64);
+                (extent / chunks.max(1)).max(1)
+            }
+        };
+        let reduced = contraction.dims.iter().filter(|dim| dim.role == Role::Reduce);
+        let steps = reduced.fold(contraction.taps.len() as i64, |product, dim| {
+            product.saturating_mul(dim.extent.fixed().map_or(16, |extent| extent as i64))
+        });
+        let mut tiling = Tiling {
+            level,
+            rows,
+            typical_rows: typical(Role::Rows, rows),
+            steps: steps.max(1),
+            lanes: Vec::new(),
+            tail: None,
+            straight: STRAIGHT,
+        };
+        tiling.cut_lanes(lanes, typical(Role::Lanes, lanes));
+        let kinds: usize = tiling.lanes.iter().map(|run| tiling.rows_runs(run.vectors).len()).sum();
+        tiling.straight = (STRAIGHT / kinds.max(1)).min(288);
+        tiling
+    }
+
+    fn cut_lanes(&mut self, length: Length, typical: i64) {
+        let width = self.level.lanes_f32() as i64;
+        let vectors = (typical + width - 1) / width;
+        let cost = |most: i64| -> f64 {
+            even(vectors, most)
+                .iter()
+                .map(|&(count, size)| count as f64 * self.cost_of_rows(size as usize).0)
+                .sum()
+        };
+        let best = (1..=vectors.clamp(1, 8)).min_by(|&a, &b| cost(a).total_cmp(&cost(b))).unwrap_or(1);
+        if let Length::Known(extent) = length {
+            self.tail = Some(extent % width).filter(|&tail| tail > 0);
+            for (count, size) in even(vectors, best) {
+                self.lanes.push(LanesRun { vectors: size as usize, masked: false, count: Some(count) });
+            }
+            if self.tail.is_some()
+                && let Some(last) = self.lanes.pop()
+            {
+                if last.count != Some(1) {
+                    self.lanes.push(LanesRun { count: last.count.map(|count| count - 1), ..last });
+                }
+                self.lanes.push(LanesRun { masked: true, count: Some(1), ..last });
+            }
+            return;
+        }
+        let mut vectors = best as usize;
+        while vectors > 0 {
+            self.lanes.push(LanesRun { vectors, masked: false, count: None });
+            vectors /= 2;
+        }
+        self.lanes.push(LanesRun { vectors: 1, masked: true, count: None });
+    }
+
+    fn most_rows(&self, vectors: usize) -> usize {
+        let mask = self.level.mask_registers();
+        let most = if vectors == 1 { self.level.registers() / 2 } else { self.level.registers() };
+        (1..=most)
+            .rev()
+            .find(|&rows| registers(vectors, rows, 1, mask) <= self.level.registers())
+            .unwrap_or(1)
+    }
+
+    fn cycles(&self, vectors: usize, rows: usize) -> f64 {
+        let chains = self.chains(vectors, rows) as f64;
+        let (wide, high) = (vectors as f64, rows as f64);
+        let bytes = (self.level.lanes_f32() * 4) as f64;
+        let step = [wide * high / 2.0, (wide + high) / 2.0, 4.0 / chains, wide * bytes / STREAM];
+        let around = (12.0 + 1.5 * wide * high) / self.steps as f64;
+        step.into_iter().fold(0.0, f64::max) + around
+    }
+
+    /// Cycles per step of the reduction for all rows beside so many vectors, and the rows per tile.
+    fn cost_of_rows(&self, vectors: usize) -> (f64, usize) {
+        let mut best = (f64::INFINITY, 1);
+        for most in 1..=self.most_rows(vectors) {
+            if matches!(self.rows, Length::Slot(_)) && !most.is_power_of_two() {
+                continue;
+            }
+            let runs = even(self.typical_rows, most as i64);
+            let cost =
+                runs.iter().map(|&(count, size)| count as f64 * self.cycles(vectors, size as usize)).sum();
+            if cost < best.0 {
+                best = (cost, most);
+            }
+        }
+        if vectors > 1 && self.most_rows(vectors) == 1 {
+            // Without a register for vectors only a single row can be served.
+            best.1 = 1;
+        }
+        best
+    }
+
+    /// The runs along rows beside so many vectors.
+    pub(crate) fn rows_runs(&self, vectors: usize) -> Vec<RowsRun> {
+        let (_, most) = self.cost_of_rows(vectors);
+        if let Length::Known(extent) = self.rows {
+            let runs = even(extent, most as i64);
+            return runs
+                .into_iter()
+                .map(|(count, size)| RowsRun { rows: size as usize, count: Some(count) })
+                .collect();
+        }
+        let halves = std::iter::successors(Some(most), |&rows| (rows > 1).then_some(rows / 2));
+        halves.map(|rows| RowsRun { rows, count: None }).collect()
+    }
+
+    fn chains(&self, vectors: usize, rows: usize) -> usize {
+        let mask = self.level.mask_registers();
+        let mut chains = 1;
+        while vectors * rows * chains < IN_FLIGHT
+            && (chains as i64) < self.steps
+            && registers(vectors, rows, chains * 2, mask) <= self.level.registers()
+        {
+            chains *= 2;
+        }
+        chains
+    }
+
+    /// The tile of a run along lanes and one along rows.
+    pub(crate) fn tile(&self, lanes: LanesRun, rows: RowsRun) -> Tile {
+        let (vectors, rows) = (lanes.vectors, rows.rows);
+        Tile { vectors, rows, masked: lanes.masked, chains: self.chains(vectors, rows) }
+    }
+}

@@ -1,0 +1,102 @@
+//! What the emitted functions are made of.
+
+use crate::cases;
+use dlc_codegen_x86::{Level, build_kernel};
+use iced_x86::{
+    CpuidFeature, Decoder, DecoderOptions, FlowControl, Instruction, InstructionInfoFactory, Mnemonic,
+    OpAccess, Register,
+};
+
+/// The function's instructions, up to its only return.
+fn decode(bytes: &[u8]) -> Vec<Instruction> {
+    let mut decoder = Decoder::with_ip(64, bytes, 0, DecoderOptions::NONE);
+    let mut instructions = Vec::new();
+    while decoder.can_decode() {
+        let instruction = decoder.decode();
+        assert!(!instruction.is_invalid(), "invalid code at {:#x}", instruction.ip());
+        instructions.push(instruction);
+        if instruction.mnemonic() == Mnemonic::Ret {
+            break;
+        }
+    }
+    instructions
+}
+
+fn allowed(level: Level) -> Vec<CpuidFeature> {
+    let mut features = vec![
+        CpuidFeature::INTEL8086,
+        CpuidFeature::INTEL386,
+        CpuidFeature::X64,
+        CpuidFeature::AVX,
+        CpuidFeature::AVX2,
+    ];
+    features.extend(match level {
+        Level::Avx2 => vec![CpuidFeature::FMA],
+        Level::Avx512 => vec![
+            CpuidFeature::AVX512F,
+            CpuidFeature::AVX512DQ,
+            CpuidFeature::AVX512BW,
+            CpuidFeature::AVX512VL,
+        ],
+    });
+    features
+}
+
+#[test]
+fn functions_keep_to_their_level_and_to_the_convention() {
+    const SAVED: [Register; 6] =
+        [Register::RBX, Register::RBP, Register::R12, Register::R13, Register::R14, Register::R15];
+    let mut info = InstructionInfoFactory::new();
+    for level in [Level::Avx2, Level::Avx512] {
+        let allowed = allowed(level);
+        for case in cases::all() {
+            let bytes = build_kernel(&case.kernel, level).unwrap().unwrap();
+            let instructions = decode(&bytes);
+            let label = format!("{}, {level:?}", case.name);
+            let code_bytes = instructions.last().unwrap().next_ip();
+            assert!(code_bytes < 24 << 10, "{label}: {code_bytes} bytes");
+            let [.., before, last] = instructions.as_slice() else { panic!("{label}: too short") };
+            assert_eq!(
+                (before.mnemonic(), last.mnemonic()),
+                (Mnemonic::Vzeroupper, Mnemonic::Ret),
+                "{label}"
+            );
+            let mut stack = 0_i64;
+            for instruction in &instructions {
+                let here = format!("{label}: {instruction}");
+                assert!(
+                    instruction.cpuid_features().iter().all(|feature| allowed.contains(feature)),
+                    "{here}"
+                );
+                let flow = instruction.flow_control();
+                let plain =
+                    [FlowControl::Next, FlowControl::ConditionalBranch, FlowControl::UnconditionalBranch];
+                assert!(plain.contains(&flow) || instruction.mnemonic() == Mnemonic::Ret, "{here}");
+                if flow != FlowControl::Next && flow != FlowControl::Return {
+                    let target = instruction.near_branch_target();
+                    assert!(instructions.iter().any(|other| other.ip() == target), "{here}");
+                }
+                for register in info.info(instruction).used_registers() {
+                    let writes = !matches!(register.access(), OpAccess::Read | OpAccess::CondRead);
+                    let whole = register.register().full_register();
+                    assert!(!(writes && SAVED.contains(&whole)), "{here}");
+                    if writes && whole == Register::RSP && instruction.mnemonic() != Mnemonic::Ret {
+                        let sign = if instruction.mnemonic() == Mnemonic::Sub { -1 } else { 1 };
+                        stack += sign * instruction.immediate(1) as i64;
+                    }
+                }
+            }
+            assert_eq!(stack, 0, "{label}: the frame is left as it was found");
+        }
+    }
+}
+
+#[test]
+fn what_has_no_wide_form_is_left_to_others() {
+    let mut kernel = cases::all().remove(20).kernel;
+    assert!(build_kernel(&kernel, Level::Avx2).unwrap().is_some());
+    for operand in &mut kernel.operands {
+        operand.dtype = dlc_types::DType::F64;
+    }
+    assert_eq!(build_kernel(&kernel, Level::Avx2).unwrap(), None);
+}
