@@ -6,6 +6,7 @@ pub mod composite;
 pub mod emit;
 pub mod lower;
 pub mod pipeline;
+pub mod rewrite;
 pub mod step;
 
 pub use pipeline::{Compilation, CompileError, CompileOptions, CompiledFunction, FunctionKind, compile};

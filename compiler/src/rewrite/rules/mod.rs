@@ -1,0 +1,85 @@
+//! The rules, by theme. What a good rule is, and how to add one, stands in `README.md` beside this file.
+
+mod constants;
+mod identities;
+
+use super::terms::{Class, Terms};
+use super::{RewriteError, RewriteOptions, RuleSelection};
+use dlc_ir::Op;
+
+/// How far the two sides of a rule may differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Tag {
+    /// Equal values for every operand, NaN and infinity included; the sign of a zero is no value.
+    Exact,
+    /// Equal in exact arithmetic for every operand, NaN and infinity included; an intermediate value may
+    /// round, overflow or underflow in one form and not in the other.
+    Rounding,
+    /// Equal for finite operands in exact arithmetic; may create or hide NaN and infinity.
+    FastMath,
+}
+
+impl Tag {
+    /// The name in tables and messages.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Tag::Exact => "exact",
+            Tag::Rounding => "rounding",
+            Tag::FastMath => "fast-math",
+        }
+    }
+}
+
+/// One rule: a value that a term computes is also computed by another.
+pub(crate) struct Rule {
+    /// Its name, in reports and in selections.
+    pub(crate) name: &'static str,
+    /// How far the sides may differ.
+    pub(crate) tag: Tag,
+    /// One line of mathematics, side conditions included.
+    pub(crate) law: &'static str,
+    /// Names of the ops that it matches.
+    pub(crate) ops: &'static [&'static str],
+    /// The class that is equal to the matched one, if the rule applies: of the op, its operands, and
+    /// the class that it stands in.
+    pub(crate) apply: fn(&mut Terms, &Op, &[Class], Class) -> Option<Class>,
+}
+
+/// What can be told of a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RuleSummary {
+    /// Its name.
+    pub name: &'static str,
+    /// How far its sides may differ.
+    pub tag: Tag,
+    /// One line of mathematics, side conditions included.
+    pub law: &'static str,
+}
+
+const THEMES: &[&[Rule]] = &[identities::RULES, constants::RULES];
+
+/// All rules, by theme.
+pub fn all() -> Vec<RuleSummary> {
+    every().map(|rule| RuleSummary { name: rule.name, tag: rule.tag, law: rule.law }).collect()
+}
+
+fn every() -> impl Iterator<Item = &'static Rule> {
+    THEMES.iter().flat_map(|theme| theme.iter())
+}
+
+/// The rules that the options ask for and allow.
+pub(super) fn selected(options: &RewriteOptions) -> Result<Vec<&'static Rule>, RewriteError> {
+    let allowed = |rule: &&Rule| options.fast_math || rule.tag != Tag::FastMath;
+    match &options.rules {
+        RuleSelection::All => Ok(every().filter(allowed).collect()),
+        RuleSelection::Off => Ok(Vec::new()),
+        RuleSelection::Only(names) => {
+            if let Some(name) = names.iter().find(|name| every().all(|rule| rule.name != name.as_str())) {
+                let mut known: Vec<&'static str> = every().map(|rule| rule.name).collect();
+                known.sort_unstable();
+                return Err(RewriteError::UnknownRule { name: name.clone(), known });
+            }
+            Ok(every().filter(|rule| names.iter().any(|name| name == rule.name)).filter(allowed).collect())
+        }
+    }
+}
