@@ -177,8 +177,8 @@ pub fn lower(
             .collect(),
     };
     let outputs = storage::assign(&mut lowering, persistent, constants)?;
-    for id in schedule::order(&lowering, &outputs) {
-        lower_value(&mut lowering, id)?;
+    for group in schedule::groups(&lowering, &outputs) {
+        lower_group(&mut lowering, &group)?;
     }
     for (output, buffer) in &outputs.copies {
         elementwise::copy_to_output(&mut lowering, output, *buffer)?;
@@ -213,13 +213,25 @@ pub(crate) fn is_persistent(output: &Output) -> bool {
     matches!(output.role, OutputRole::Parameter | OutputRole::State)
 }
 
+/// The kernels that compute stored values which belong together.
+fn lower_group(lowering: &mut Lowering<'_>, group: &[NodeId]) -> Result<(), LowerError> {
+    match (group, &lowering.node(group[0]).op) {
+        (_, Op::Reduce { kind, axes }) => {
+            let (kind, axes) = (*kind, axes.clone());
+            reduction::lower_reduce(lowering, group, kind, &axes)
+        }
+        ([id], _) => lower_value(lowering, *id),
+        _ => Err(LowerError::Internal("only reductions share a kernel".to_owned())),
+    }
+}
+
 /// The kernels that compute one stored value.
 fn lower_value(lowering: &mut Lowering<'_>, id: NodeId) -> Result<(), LowerError> {
     storage::fill_halo(lowering, id)?;
     match lowering.node(id).op.clone() {
         Op::Input { .. } | Op::Parameter { .. } | Op::State { .. } => Ok(()),
         Op::Constant(literal) if literal.ty.shape.rank() > 0 => Ok(()),
-        Op::Reduce { kind, axes } => reduction::lower_reduce(lowering, id, kind, &axes),
+        Op::Reduce { kind, axes } => reduction::lower_reduce(lowering, &[id], kind, &axes),
         Op::ArgReduce { kind, axis } => reduction::lower_arg_reduce(lowering, id, kind, axis),
         Op::CumulativeSum { axis, reverse } => movement::lower_cumulative_sum(lowering, id, axis, reverse),
         Op::Concat { axis } => movement::lower_concat(lowering, id, axis),

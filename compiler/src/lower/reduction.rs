@@ -8,6 +8,9 @@
 //! A reduction with too few kept elements to keep threads busy is split along its outermost reduced
 //! axis into [`super::LowerOptions::max_parallel`] pieces, whatever the number of threads; a second
 //! kernel combines the pieces in order.
+//!
+//! Reductions over the same elements that read a value in common, such as the two sums of a
+//! batch-norm's gradient, share a kernel (see [`super::schedule::groups`]).
 
 use super::elementwise::temporary;
 use super::error::LowerError;
@@ -15,7 +18,7 @@ use super::expression::{Emitter, element};
 use super::nest::Nest;
 use super::{Lowering, Place};
 use dlc_ir::{ArgReduction, NodeId, Reduction};
-use dlc_kernel::{Affine, Binary, Combine, Comparison, IndexExpr, ScalarOp, Var};
+use dlc_kernel::{Affine, Binary, Combine, Comparison, IndexExpr, IndexVar, ScalarOp, Var};
 use dlc_types::{DType, Dim, Shape};
 
 /// Kept elements from which a reduction is not split.
@@ -25,9 +28,15 @@ const WORTH_SPLITTING: usize = 4096;
 /// Kept elements per row from which lanes run along a kept innermost axis.
 const LANES_WORTH: usize = 4;
 
-/// The loops of one reduction.
+/// The loops of one reduction, or of several that run over the same elements.
 #[derive(Debug)]
 struct Plan {
+    kind: Reduction,
+    /// The operands' shape and element type.
+    shape: Shape,
+    dtype: DType,
+    /// Kept axes, in order.
+    kept: Vec<usize>,
     /// Kept axes that are the parallel space.
     parallel: Vec<usize>,
     /// Kept innermost axis that runs in lanes.
@@ -38,49 +47,49 @@ struct Plan {
     pieces: Option<usize>,
 }
 
-/// Lowers a `reduce`.
+/// Lowers `reduce` values of one kind over the same axes of operands of one type, in one kernel: what
+/// they read in common is read once.
 pub(crate) fn lower_reduce(
     lowering: &mut Lowering<'_>,
-    id: NodeId,
+    ids: &[NodeId],
     kind: Reduction,
     axes: &[usize],
 ) -> Result<(), LowerError> {
-    let operand = lowering.node(id).operands[0];
-    let shape = lowering.ty(operand).shape.clone();
-    let dtype = lowering.ty(id).dtype;
-    let plan = plan(lowering, operand, &shape, axes);
-    let kept: Vec<usize> = (0..shape.rank()).filter(|axis| !axes.contains(axis)).collect();
-    let name = lowering.kernel_name(id, kind.name());
+    let plan = plan(lowering, lowering.node(ids[0]).operands[0], kind, axes);
+    let name = lowering.kernel_name(ids[0], kind.name());
+    let mut targets = Vec::new();
+    for &id in ids {
+        targets.push(lowering.place(id)?.clone());
+    }
+    let operands: Vec<NodeId> = ids.iter().map(|&id| lowering.node(id).operands[0]).collect();
     let Some(pieces) = plan.pieces else {
-        let place = lowering.place(id)?.clone();
-        let (kernel, arguments) =
-            reduce_kernel(lowering, &plan, operand, &shape, &kept, kind, &place, None, name)?;
-        lowering.launch(id, kernel, arguments);
+        let members: Vec<(NodeId, Place)> = operands.into_iter().zip(targets).collect();
+        let (kernel, arguments) = reduce_kernel(lowering, &plan, &members, name)?;
+        lowering.launch(ids[0], kernel, arguments);
         return Ok(());
     };
-    let target = lowering.place(id)?.clone();
-    let mut partial_dims = vec![Dim::Fixed(pieces)];
-    partial_dims.extend(kept.iter().map(|&axis| shape[axis]));
-    let partial_shape = Shape(partial_dims);
-    let order = std::iter::once(0).chain(target.layout.order.iter().map(|&axis| axis + 1)).collect();
-    let partial = temporary(lowering, &format!("{name}.pieces"), dtype, &partial_shape, order)?;
-    let (kernel, arguments) = reduce_kernel(
-        lowering,
-        &plan,
-        operand,
-        &shape,
-        &kept,
-        kind,
-        &partial,
-        Some(pieces),
-        format!("{name}.split"),
-    )?;
-    lowering.launch(id, kernel, arguments);
-    combine_pieces(lowering, id, kind, &partial, pieces, &target, format!("{name}.combine"))
+    let mut dims = vec![Dim::Fixed(pieces)];
+    dims.extend(plan.kept.iter().map(|&axis| plan.shape[axis]));
+    let partial_shape = Shape(dims);
+    let mut members = Vec::new();
+    for (operand, target) in operands.into_iter().zip(&targets) {
+        let order = std::iter::once(0).chain(target.layout.order.iter().map(|&axis| axis + 1)).collect();
+        let partial = temporary(lowering, &format!("{name}.pieces"), plan.dtype, &partial_shape, order)?;
+        members.push((operand, partial));
+    }
+    let (kernel, arguments) = reduce_kernel(lowering, &plan, &members, format!("{name}.split"))?;
+    lowering.launch(ids[0], kernel, arguments);
+    for ((&id, (_, partial)), target) in ids.iter().zip(&members).zip(&targets) {
+        let name = lowering.kernel_name(id, &format!("{}.combine", kind.name()));
+        combine_pieces(lowering, id, kind, partial, pieces, target, name)?;
+    }
+    Ok(())
 }
 
-fn plan(lowering: &Lowering<'_>, operand: NodeId, shape: &Shape, axes: &[usize]) -> Plan {
-    let order = memory_order(lowering, operand, shape);
+fn plan(lowering: &Lowering<'_>, operand: NodeId, kind: Reduction, axes: &[usize]) -> Plan {
+    let ty = lowering.ty(operand);
+    let (shape, dtype) = (ty.shape.clone(), ty.dtype);
+    let order = memory_order(lowering, operand, &shape);
     let long: Vec<usize> = order.into_iter().filter(|&axis| shape[axis] != Dim::Fixed(1)).collect();
     let reduced: Vec<usize> = long.iter().copied().filter(|axis| axes.contains(axis)).collect();
     let mut parallel: Vec<usize> = long.iter().copied().filter(|axis| !axes.contains(axis)).collect();
@@ -96,7 +105,8 @@ fn plan(lowering: &Lowering<'_>, operand: NodeId, shape: &Shape, axes: &[usize])
         && count(&reduced) >= WORTH_SPLITTING
         && reduced.first().is_some_and(|&axis| shape[axis].at(LINE_BATCH) >= lowering.options.max_parallel);
     let pieces = splits.then_some(lowering.options.max_parallel);
-    Plan { parallel, lanes, reduced, pieces }
+    let kept = (0..shape.rank()).filter(|axis| !axes.contains(axis)).collect();
+    Plan { kind, shape, dtype, kept, parallel, lanes, reduced, pieces }
 }
 
 /// The batch that plans are made for; they hold for every batch.
@@ -117,58 +127,67 @@ fn memory_order(lowering: &Lowering<'_>, id: NodeId, shape: &Shape) -> Vec<usize
     search(lowering, id, shape, 0).unwrap_or_else(|| (0..shape.rank()).collect())
 }
 
-#[allow(clippy::too_many_arguments, reason = "one kernel, described by its parts")]
+/// The kernel of some reductions: for each the operand and the place of its result, which has a leading
+/// axis of pieces where the plan splits.
 fn reduce_kernel(
     lowering: &Lowering<'_>,
     plan: &Plan,
-    operand: NodeId,
-    shape: &Shape,
-    kept: &[usize],
-    kind: Reduction,
-    target: &Place,
-    pieces: Option<usize>,
+    members: &[(NodeId, Place)],
     name: String,
 ) -> Result<(dlc_kernel::Kernel, Vec<dlc_kernel::BufferId>), LowerError> {
-    let dtype = lowering.ty(operand).dtype;
+    let Plan { shape, dtype, .. } = plan;
     let mut emitter = Emitter::new(lowering, None);
     let mut at = vec![Affine::constant(0); shape.rank()];
-    let piece = pieces.map(|pieces| emitter.nest.coordinate(Dim::Fixed(pieces)));
+    let piece = plan.pieces.map(|pieces| (emitter.nest.coordinate(Dim::Fixed(pieces)), pieces));
     for &axis in &plan.parallel {
         at[axis] = Affine::var(emitter.nest.coordinate(shape[axis]));
     }
     if let Some(axis) = plan.lanes {
         at[axis] = Affine::var(emitter.nest.open_over(shape[axis], true));
     }
-    let first = emitter.nest.number(dtype, identity(kind, dtype));
-    let bounds = |emitter: &mut Emitter<'_, '_>, axis: usize| {
-        let whole = Affine::extent(shape[axis]);
-        let (Some(piece), Some(pieces), true) = (piece, pieces, plan.reduced.first() == Some(&axis)) else {
-            return (Affine::constant(0), whole);
-        };
-        let start =
-            |chunk: Affine| IndexExpr::ChunkStart { form: whole.clone(), chunk, chunks: pieces as i64 };
-        let end = emitter.nest.index(start(Affine::var(piece).offset(1)));
-        let start = emitter.nest.index(start(Affine::var(piece)));
-        (Affine::var(start), Affine::var(end))
-    };
+    let first = emitter.nest.number(*dtype, identity(plan.kind, *dtype));
+    let initial = vec![first; members.len()];
     let mut carried = Vec::new();
     for (position, &axis) in plan.reduced.iter().enumerate() {
+        let whole = Affine::extent(shape[axis]);
+        let (start, end) = match piece {
+            Some((piece, pieces)) if position == 0 => piece_bounds(&mut emitter.nest, &whole, piece, pieces),
+            _ => (Affine::constant(0), whole),
+        };
         let lanes = plan.lanes.is_none() && position + 1 == plan.reduced.len();
-        let (start, end) = bounds(&mut emitter, axis);
-        let (var, current) = emitter.nest.open(start, end, lanes, &[first]);
+        let (var, current) = emitter.nest.open(start, end, lanes, &initial);
         at[axis] = Affine::var(var);
-        carried.push(current[0]);
+        carried.push(current);
     }
-    let mut value = emitter.value(operand, &at)?;
+    let mut values = Vec::new();
+    for (operand, _) in members {
+        values.push(emitter.value(*operand, &at)?);
+    }
     for current in carried.into_iter().rev() {
-        let next = emitter.nest.op(dtype, ScalarOp::Binary(binary(kind)), &[current, value]);
-        value = emitter.nest.close(&[next], Some(combine(kind)))[0];
+        let next: Vec<Var> = current
+            .iter()
+            .zip(&values)
+            .map(|(&current, &value)| {
+                emitter.nest.op(*dtype, ScalarOp::Binary(binary(plan.kind)), &[current, value])
+            })
+            .collect();
+        values = emitter.nest.close(&next, Some(combine(plan.kind)));
     }
-    let mut target_at: Vec<Affine> = piece.into_iter().map(Affine::var).collect();
-    target_at.extend(kept.iter().map(|&axis| at[axis].clone()));
-    let result = emitter.nest.operand(target.buffer, "result", dtype, true);
-    emitter.nest.store(result, element(target.layout.origin, &target.layout.strides, &target_at), value);
+    let mut target_at: Vec<Affine> = piece.iter().map(|&(piece, _)| Affine::var(piece)).collect();
+    target_at.extend(plan.kept.iter().map(|&axis| at[axis].clone()));
+    for ((_, target), value) in members.iter().zip(values) {
+        let result = emitter.nest.operand(target.buffer, "result", *dtype, true);
+        emitter.nest.store(result, element(target.layout.origin, &target.layout.strides, &target_at), value);
+    }
     Ok(emitter.nest.finish(name))
+}
+
+/// Where a piece of a split axis begins and ends.
+fn piece_bounds(nest: &mut Nest, whole: &Affine, piece: IndexVar, pieces: usize) -> (Affine, Affine) {
+    let start = |chunk: Affine| IndexExpr::ChunkStart { form: whole.clone(), chunk, chunks: pieces as i64 };
+    let end = nest.index(start(Affine::var(piece).offset(1)));
+    let start = nest.index(start(Affine::var(piece)));
+    (Affine::var(start), Affine::var(end))
 }
 
 /// Combines the pieces of a split reduction, in order.

@@ -8,14 +8,65 @@
 
 use super::Lowering;
 use super::storage::Outputs;
-use dlc_ir::NodeId;
+use dlc_ir::{NodeId, Op};
 use dlc_kernel::{BufferId, Program, Storage};
+use std::collections::BTreeSet;
 
-/// Stored values in the order in which they are computed.
-pub(crate) fn order(lowering: &Lowering<'_>, outputs: &Outputs) -> Vec<NodeId> {
+/// Stored values in the order in which they are computed, grouped where a kernel computes several:
+/// reductions of one kind over the same axes of operands of one type that read a stored value in common
+/// and need nothing that comes between them.
+pub(crate) fn groups(lowering: &Lowering<'_>, outputs: &Outputs) -> Vec<Vec<NodeId>> {
     let stored = || lowering.function().nodes.indices().filter(|&id| lowering.stored[id]);
     let first = stored().filter(|id| !outputs.updates.contains(id));
-    first.chain(stored().filter(|id| outputs.updates.contains(id))).collect()
+    let order: Vec<NodeId> = first.chain(stored().filter(|id| outputs.updates.contains(id))).collect();
+    let mut taken: BTreeSet<NodeId> = BTreeSet::new();
+    let mut groups = Vec::new();
+    for (position, &id) in order.iter().enumerate() {
+        if taken.contains(&id) {
+            continue;
+        }
+        let mut group = vec![id];
+        if let Op::Reduce { .. } = lowering.node(id).op {
+            let reads = stored_reads(lowering, id);
+            for &other in &order[position + 1..] {
+                let sibling = !taken.contains(&other) && same_reduction(lowering, id, other);
+                let theirs = if sibling { stored_reads(lowering, other) } else { continue };
+                let ready = theirs.iter().all(|read| taken.contains(read));
+                if ready && theirs.iter().any(|read| reads.contains(read)) {
+                    group.push(other);
+                }
+            }
+        }
+        taken.extend(&group);
+        groups.push(group);
+    }
+    groups
+}
+
+/// Whether two values are reductions that can run in the same loops.
+fn same_reduction(lowering: &Lowering<'_>, one: NodeId, other: NodeId) -> bool {
+    let (a, b) = (lowering.node(one), lowering.node(other));
+    matches!((&a.op, &b.op), (Op::Reduce { .. }, Op::Reduce { .. }))
+        && a.op == b.op
+        && lowering.ty(a.operands[0]) == lowering.ty(b.operands[0])
+}
+
+/// The stored values that the kernel of a value reads.
+fn stored_reads(lowering: &Lowering<'_>, id: NodeId) -> BTreeSet<NodeId> {
+    let mut reads = BTreeSet::new();
+    let mut pending: Vec<NodeId> = lowering.node(id).operands.clone();
+    let mut seen = BTreeSet::new();
+    while let Some(next) = pending.pop() {
+        if !seen.insert(next) {
+            continue;
+        }
+        if lowering.stored[next] {
+            reads.insert(next);
+        } else {
+            pending.extend(&lowering.node(next).operands);
+        }
+    }
+    reads
 }
 
 /// One operand of a launch.
