@@ -5,4 +5,5 @@
 
 pub mod cases;
 pub mod harness;
+pub mod models;
 pub mod random_graph;

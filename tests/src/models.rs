@@ -1,0 +1,108 @@
+//! Models from the language, compiled, with seeded inputs: what tests of whole networks share.
+
+use crate::harness::load;
+use dlc_abi::{ElementType, FunctionInterface};
+use dlc_compiler::{CompileOptions, FunctionKind, compile};
+use dlc_dsl::Loaded;
+use dlc_interp::Tensor;
+use dlc_runtime::{HostTensor, Program, Session};
+use dlc_types::random::Stream;
+use dlc_types::{DType, Dim, Shape, TensorType};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The models that lie in the repository: the examples, then the cases of the benchmark.
+pub fn all_files() -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for folder in ["examples", "bench/cases"] {
+        let entries = std::fs::read_dir(repository().join(folder)).unwrap();
+        let mut found: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+        found.retain(|path| path.extension().is_some_and(|extension| extension == "dsl"));
+        found.sort();
+        files.extend(found);
+    }
+    files
+}
+
+/// The repository's root.
+pub fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// Loads a model from the repository.
+///
+/// # Panics
+/// If the language refuses it.
+pub fn from_file(path: &Path) -> Loaded {
+    let (loaded, _, diagnostics) = dlc_dsl::load(path, &Default::default());
+    loaded.unwrap_or_else(|| panic!("{}: {diagnostics:?}", path.display()))
+}
+
+/// Loads a model from its text.
+///
+/// # Panics
+/// If the language refuses it.
+pub fn from_text(text: &str) -> Loaded {
+    let (loaded, _, diagnostics) = dlc_dsl::load_text("test.dsl", text, &Default::default());
+    loaded.unwrap_or_else(|| panic!("{diagnostics:?}\n{text}"))
+}
+
+/// A model with training on synthetic data, from its body.
+pub fn trained(body: &str, input: &str, classes: usize, batch: usize, train: &str) -> Loaded {
+    from_text(&format!(
+        "dlc 1\n\nmodel net(x: {input}) -> (y) {{\n{body}\n}}\n\n\
+         data d {{\n  source = synthetic(samples = 64, classes = {classes}) -> (x, t)\n  batch = {batch}\n}}\n\n\
+         train net on d {{\n{train}\n  epochs = 2\n}}\n"
+    ))
+}
+
+/// Machine code of some functions of a model.
+///
+/// # Panics
+/// If the model does not compile.
+pub fn program(loaded: &Loaded, functions: &[FunctionKind], batch: usize) -> Arc<Program> {
+    let options = CompileOptions { functions: functions.to_vec(), ..CompileOptions::new(batch) };
+    load(&compile(&loaded.model, &options).unwrap_or_else(|error| panic!("{error}"))).unwrap()
+}
+
+/// A session with first values by seed.
+pub fn session(program: &Arc<Program>, threads: usize, seed: u64) -> Session {
+    let mut session = Session::new(Arc::clone(program), threads).unwrap();
+    session.initialize(seed).unwrap();
+    if program.interface().tensors.iter().any(|tensor| tensor.name == "train.total_steps") {
+        session.set_scalar_i64("train.total_steps", 20).unwrap();
+    }
+    session
+}
+
+/// Seeded bytes for every input of a function: floats in -1..1, integers below `classes`.
+pub fn inputs(function: &FunctionInterface, batch: usize, classes: u32, seed: u64) -> Vec<Vec<u8>> {
+    let mut draws = Stream::new(seed, 5, 0);
+    let inputs = function.inputs.iter().map(|port| {
+        let elements = 0..port.elements(batch);
+        match port.element {
+            ElementType::F32 => elements.flat_map(|_| (2.0 * draws.unit() - 1.0).to_le_bytes()).collect(),
+            ElementType::I32 => elements.flat_map(|_| draws.below(classes).to_le_bytes()).collect(),
+            other => panic!("no input of these tests is {other:?}"),
+        }
+    });
+    inputs.collect()
+}
+
+/// The interface of a function.
+pub fn function<'a>(program: &'a Program, name: &str) -> &'a FunctionInterface {
+    program.interface().functions.iter().find(|function| function.name == name).unwrap()
+}
+
+/// A runtime tensor for the oracle.
+pub fn tensor_of_host(tensor: &HostTensor) -> Tensor {
+    let dtype = match tensor.element {
+        ElementType::F32 => DType::F32,
+        ElementType::F64 => DType::F64,
+        ElementType::I32 => DType::I32,
+        ElementType::I64 => DType::I64,
+        ElementType::Bool => DType::Bool,
+    };
+    let dims = tensor.dims.iter().map(|&size| Dim::Fixed(size)).collect();
+    crate::harness::tensor_of(&TensorType::new(dtype, Shape(dims)), 1, &tensor.bytes)
+}

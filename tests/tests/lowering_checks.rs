@@ -1,0 +1,105 @@
+//! Independent checks of what lowering makes of the models in the repository: the memory plan and the
+//! barriers, and that kernels together store every element of every buffer exactly once.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+use dlc_compiler::lower::Lowered;
+use dlc_compiler::{CompileOptions, FunctionKind, compile};
+use dlc_kernel::check::{check_plan, store_counts};
+use dlc_kernel::{BufferId, Program, Storage};
+use dlc_tests::models::{all_files, from_file, repository};
+
+/// Everything that can be made of a model.
+const KINDS: [FunctionKind; 5] = [
+    FunctionKind::Initialize,
+    FunctionKind::Predict,
+    FunctionKind::Evaluate,
+    FunctionKind::Train,
+    FunctionKind::Gradients,
+];
+
+#[test]
+fn plans_of_all_models() {
+    for path in all_files() {
+        let loaded = from_file(&path);
+        for keep_all in [false, true] {
+            let options = CompileOptions { functions: KINDS.to_vec(), keep_all, ..CompileOptions::new(8) };
+            let compilation = compile(&loaded.model, &options).unwrap();
+            for function in &compilation.functions {
+                let program = &function.lowered.program;
+                check_plan(program)
+                    .unwrap_or_else(|error| panic!("{} {}: {error}", path.display(), function.name));
+                assert!(!keep_all || all_apart(program), "{}: values share places", path.display());
+            }
+        }
+    }
+}
+
+/// Whether no two buffers of the arena that anything writes share bytes.
+fn all_apart(program: &Program) -> bool {
+    let written = |id| program.launches.iter().any(|launch| launch.arguments.contains(&id));
+    let mut places: Vec<(usize, usize)> = program
+        .buffers
+        .iter()
+        .filter(|&(id, _)| written(id))
+        .filter_map(|(_, buffer)| match buffer.storage {
+            Storage::Arena(start) => Some((start, start + buffer.bytes)),
+            _ => None,
+        })
+        .collect();
+    places.sort_unstable();
+    places.windows(2).all(|pair| pair[0].1 <= pair[1].0)
+}
+
+#[test]
+fn small_models_store_every_element_once() {
+    for name in ["examples/digits.dsl", "examples/breast_cancer.dsl", "examples/diabetes.dsl"] {
+        let loaded = from_file(&repository().join(name));
+        let options = CompileOptions { functions: KINDS.to_vec(), ..CompileOptions::new(2) };
+        for function in compile(&loaded.model, &options).unwrap().functions {
+            for (id, _) in function.lowered.program.buffers.iter() {
+                check_buffer(&function.lowered, id, &format!("{name} {}", function.name));
+            }
+        }
+    }
+}
+
+/// A buffer of the arena is stored by one launch, or by several that divide it (borders, phases, pieces of
+/// a concatenation): together exactly once per element. Persistent and bound buffers at most once.
+fn check_buffer(lowered: &Lowered, id: BufferId, place: &str) {
+    let program = &lowered.program;
+    let buffer = &program.buffers[id];
+    let elements = buffer.bytes / buffer.dtype.size();
+    let mut counts = vec![0_u32; elements];
+    let mut writers = Vec::new();
+    let mut unknown = 0;
+    for launch in &program.launches {
+        let kernel = &program.kernels[launch.kernel];
+        let written = (0..kernel.operands.len())
+            .find(|&position| launch.arguments[position] == id && kernel.operands[position].writes);
+        let Some(position) = written else { continue };
+        let stores = store_counts(kernel, position, elements, 2)
+            .unwrap_or_else(|error| panic!("{place}, {} by {}: {error}", buffer.name, kernel.name));
+        assert!(
+            stores.shared.is_empty(),
+            "{place}, {}: two threads store an element in {}",
+            buffer.name,
+            kernel.name
+        );
+        counts.iter_mut().zip(&stores.counts).for_each(|(sum, &count)| *sum += count);
+        unknown += stores.unknown;
+        writers.push(kernel.name.as_str());
+    }
+    if writers.is_empty() || unknown > 0 {
+        return;
+    }
+    let whole = matches!(buffer.storage, Storage::Arena(_));
+    if let Some((element, count)) =
+        counts.iter().enumerate().find(|&(_, &count)| count > 1 || whole && count == 0)
+    {
+        panic!(
+            "{place}: element {element} of {elements} of {} is stored {count} times by {writers:?}",
+            buffer.name
+        );
+    }
+}
