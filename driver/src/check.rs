@@ -33,6 +33,7 @@ pub fn check(path: &Path, settings: &[(String, String)]) -> Result<CheckReport> 
         if let Some(recipe) = &loaded.recipe {
             diagnostics.all.extend(missing_data(recipe, &loaded.folder));
         }
+        dlc_ir::verify::verify_model(&loaded.model).map_err(|error| DriverError::Bug(error.to_string()))?;
         check_gradients(&loaded.model, &mut diagnostics)?;
     }
     Ok(CheckReport { sources, diagnostics })

@@ -39,6 +39,11 @@ fn comparison(report: &CompareReport) -> String {
             local.ties
         ));
     }
+    let rewritten = &report.rewritten;
+    lines.push(format!(
+        "rewritten: {} outputs of {}, worst error {:.2e}",
+        rewritten.outputs, rewritten.function, rewritten.worst_error
+    ));
     for output in &report.end_to_end {
         lines.push(format!("end to end: {} {}, error {:.2e}", output.function, output.name, output.error));
     }

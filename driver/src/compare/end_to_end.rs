@@ -134,6 +134,24 @@ fn fed_tensors(subject: &Subject<'_>, batch: usize, bytes: &[Vec<u8>]) -> Result
         .collect()
 }
 
+/// Everything that a function reads from outside, by name.
+pub(crate) fn externals(
+    subject: &Subject<'_>,
+    session: &Session,
+    batch: usize,
+    inputs: &BTreeMap<String, Vec<u8>>,
+) -> Result<BTreeMap<String, Tensor>> {
+    let mut all = fed_tensors(subject, batch, &subject.inputs(inputs)?)?;
+    for node in subject.function.graph.nodes.values() {
+        if let (Op::Parameter { name } | Op::State { name }, Some(tensor)) =
+            (&node.op, current(session, &node.op))
+        {
+            all.insert(name.clone(), tensor);
+        }
+    }
+    Ok(all)
+}
+
 /// Gradients of a batch, and the decisions behind them.
 pub(crate) fn gradients(
     subject: &Subject<'_>,

@@ -5,11 +5,14 @@
 //! metrics and initial values against the oracle in `f64` from the same weights. Gradients are reported
 //! end to end, with the decisions (rectifiers, maxima) that flipped, and not judged: the correct `f32`
 //! gradients of a deep net differ from those in `f64` by more than any tight bound for that reason alone.
+//! What the compiler did to the graph before it lowered it is judged in `f64` (`rewritten`), gradients and
+//! updates included.
 
 mod end_to_end;
 mod flips;
 mod local;
 mod measure;
+mod rewritten;
 mod stored;
 mod synthetic;
 #[cfg(test)]
@@ -25,6 +28,7 @@ use dlc_compiler::{Compilation, CompileOptions, CompiledFunction, FunctionKind};
 use dlc_runtime::Session;
 use dlc_trainer::Engine;
 use end_to_end::{GradientReport, OutputError};
+use rewritten::RewriteReport;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -58,7 +62,7 @@ impl Default for CompareOptions {
 /// One value that differs.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Mismatch {
-    /// `local`, `end_to_end` or `unchanged`.
+    /// `local`, `end_to_end`, `rewritten` or `unchanged`.
     pub bound: &'static str,
     /// The function.
     pub function: String,
@@ -115,6 +119,8 @@ pub struct CompareReport {
     pub agrees: bool,
     /// The local bound.
     pub local: LocalReport,
+    /// The function as it was lowered against the one that was written, both by the oracle.
+    pub rewritten: RewriteReport,
     /// End to end: one entry per output of each function.
     pub end_to_end: Vec<OutputError>,
     /// End to end: gradients, reported only.
@@ -199,6 +205,8 @@ pub fn compare_loaded(loaded: &Loaded, options: CompareOptions) -> Result<Compar
     let subject = Subject::find(&compilation, "train").or_else(|| Subject::find(&compilation, "predict"));
     let subject = subject.ok_or_else(|| DriverError::Bug("there is no function to compare".to_owned()))?;
     let floor = gradients.as_ref().map_or(0.0, |report| report.largest_norm);
+    let externals = end_to_end::externals(&subject, &session, options.batch, &inputs)?;
+    let rewritten = rewritten::check(&subject, options.batch, &externals, floor, &mut mismatches)?;
     let (local, found) = step(&subject, &mut session, options.batch, &inputs, floor)?;
     // The local bound names the kernel, so it comes first.
     mismatches.splice(0..0, found);
@@ -208,6 +216,7 @@ pub fn compare_loaded(loaded: &Loaded, options: CompareOptions) -> Result<Compar
         seed: options.seed,
         agrees: mismatches.is_empty(),
         local,
+        rewritten,
         end_to_end,
         gradients,
         mismatches,

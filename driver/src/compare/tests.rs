@@ -127,3 +127,38 @@ fn a_report_of_a_model_that_agrees_says_so() {
     let json = serde_json::to_value(&report).unwrap();
     assert_eq!((&json["agrees"], &json["batch"]), (&true.into(), &3.into()));
 }
+
+#[test]
+fn a_wrong_rewrite_is_found_in_gradients_too() {
+    let loaded = load_text("m.dsl", MODEL, &[]).unwrap();
+    let options = CompileOptions { keep_all: true, ..CompileOptions::new(2) };
+    let mut compilation = dlc_compiler::compile(&loaded.model, &options).unwrap();
+    let mut session = native_session(&compilation, 1).unwrap();
+    session.initialize(1).unwrap();
+    Engine::set_total_steps(&mut session, 10).unwrap();
+    let inputs = synthetic_inputs(&loaded, &compilation.interface, 2, 1);
+    let check = |compilation: &Compilation| {
+        let subject = Subject::find(compilation, "train").unwrap();
+        let externals = end_to_end::externals(&subject, &session, 2, &inputs).unwrap();
+        let mut found = Vec::new();
+        let report = rewritten::check(&subject, 2, &externals, 1.0, &mut found).unwrap();
+        assert!(report.outputs > 10);
+        found
+    };
+    assert_eq!(check(&compilation), []);
+    // A difference becomes a sum in the backward graph.
+    let train = compilation.functions.iter_mut().find(|function| function.name == "train").unwrap();
+    let wrong = train.lowered.function.nodes.iter_mut().find(|(_, node)| {
+        node.op == dlc_ir::Op::Binary(dlc_ir::Binary::Subtract) && node.origin.path.starts_with("d(norm")
+    });
+    wrong.unwrap().1.op = dlc_ir::Op::Binary(dlc_ir::Binary::Add);
+    assert!(check(&compilation).iter().any(|found| found.path == "parameter conv.weight"));
+}
+
+#[test]
+fn a_model_without_training_is_compared_by_its_inference() {
+    let text = "dlc 1\nmodel m(x: f32[N, 4]) -> (y) {\n  y = x |> dense(3) as head |> softmax()\n}\n";
+    let report = compare_loaded(&load_text("m.dsl", text, &[]).unwrap(), CompareOptions::default()).unwrap();
+    assert!(report.agrees && report.gradients.is_none(), "{report:?}");
+    assert_eq!(report.local.function, "predict");
+}
