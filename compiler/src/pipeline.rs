@@ -80,6 +80,8 @@ pub enum CompileError {
     Lower(#[from] LowerError),
     #[error(transparent)]
     Clif(#[from] dlc_codegen_clif::ClifError),
+    #[error(transparent)]
+    X86(#[from] dlc_codegen_x86::X86Error),
     #[error("no code can be generated for this machine: {0}")]
     Target(String),
     #[error("the code generator failed, which is a bug in dlc: {0}")]

@@ -3,7 +3,7 @@
 use crate::flops::function_flops;
 use crate::{DriverError, Loaded, Result};
 use dlc_compiler::composite::expand_composites;
-use dlc_compiler::emit::{clif_text, host_isa, jit};
+use dlc_compiler::emit::{Cpu, Target, clif_text, jit};
 use dlc_compiler::{Compilation, CompileOptions, CompiledFunction};
 use dlc_runtime::write_atomically;
 use dlc_types::TensorType;
@@ -128,8 +128,7 @@ pub fn compile(loaded: &Loaded, settings: &CompileSettings) -> Result<CompileRep
     }
     let compilation = dlc_compiler::compile(model, &CompileOptions::new(batch))?;
     let started = Instant::now();
-    let isa = host_isa()?;
-    jit(&compilation, isa)?;
+    jit(&compilation, &Target::host(Cpu::Native)?)?;
     let code = started.elapsed();
     let stages = compilation.timings.iter().map(|(name, time)| ((*name).to_owned(), time.as_secs_f64()));
     let mut report = CompileReport {
@@ -172,7 +171,7 @@ fn clif_of(compilation: &Compilation, function: &CompiledFunction) -> Result<Str
         functions: vec![function.clone()],
         timings: Vec::new(),
     };
-    Ok(clif_text(&one, host_isa()?.as_ref())?)
+    Ok(clif_text(&one, Target::host(Cpu::Native)?.isa.as_ref())?)
 }
 
 fn emit(

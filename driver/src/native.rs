@@ -2,13 +2,13 @@
 
 use crate::Result;
 use dlc_compiler::Compilation;
-use dlc_compiler::emit::{host_isa, jit};
+use dlc_compiler::emit::{Cpu, Target, jit};
 use dlc_runtime::{Program, Session};
 use std::sync::Arc;
 
 /// Generates machine code for this machine and joins it to its interface.
 pub fn native_program(compilation: &Compilation) -> Result<Program> {
-    let code = jit(compilation, host_isa()?)?;
+    let code = jit(compilation, &Target::host(Cpu::Native)?)?;
     // SAFETY: the entries were generated from this compilation's programs, whose buffers lie within the
     // sizes of its interface (bounds and plan are verified by the pipeline), and `owner` keeps the code.
     Ok(unsafe { Program::new(compilation.interface.clone(), code.entries, code.owner) }?)

@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
-use dlc_compiler::emit::{clif_text, host_isa};
+use dlc_compiler::emit::{Cpu, Target, clif_text};
 use dlc_compiler::{CompileOptions, FunctionKind, compile};
 use dlc_dsl::Loaded;
 use dlc_runtime::{Checkpoint, Program, Session};
@@ -104,7 +104,7 @@ fn two_compilations_are_equal() {
             let compilation = compile(&from_file(&path).model, &CompileOptions::new(4)).unwrap();
             let programs: Vec<String> =
                 compilation.functions.iter().map(|function| function.lowered.program.to_string()).collect();
-            (programs, clif_text(&compilation, host_isa().unwrap().as_ref()).unwrap())
+            (programs, clif_text(&compilation, Target::host(Cpu::Native).unwrap().isa.as_ref()).unwrap())
         });
         assert!(texts[0] == texts[1], "{}", path.display());
     }

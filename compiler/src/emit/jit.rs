@@ -1,8 +1,7 @@
 //! Machine code in this process's memory.
 
-use super::define_program;
+use super::{Target, define_program};
 use crate::pipeline::{Compilation, CompileError};
-use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_jit::{JITBuilder, JITModule};
 use dlc_abi::Entry;
 use std::sync::Mutex;
@@ -34,16 +33,16 @@ impl Drop for Code {
     }
 }
 
-/// Compiles all functions of a compilation into memory, for the machine `isa`.
-pub fn jit(compilation: &Compilation, isa: OwnedTargetIsa) -> Result<JitCode, CompileError> {
-    let builder = JITBuilder::with_isa(isa.clone(), cranelift_module::default_libcall_names());
+/// Compiles all functions of a compilation into memory, for this machine.
+pub fn jit(compilation: &Compilation, target: &Target) -> Result<JitCode, CompileError> {
+    let builder = JITBuilder::with_isa(target.isa.clone(), cranelift_module::default_libcall_names());
     let mut module = JITModule::new(builder);
     let mut entries = Vec::new();
     for function in &compilation.functions {
         let symbol = format!("{}_{}", compilation.interface.model, function.name);
         entries.push((
             function.name.clone(),
-            define_program(&mut module, isa.as_ref(), &function.lowered.program, &symbol)?,
+            define_program(&mut module, target, &function.lowered.program, &symbol)?,
         ));
     }
     module.finalize_definitions()?;

@@ -1,48 +1,62 @@
 //! Puts the functions of a compilation into a Cranelift module.
 //!
+//! A kernel is emitted by the widest code generator that has a form for it: AVX-512 or AVX2 code of our own
+//! as bytes, Cranelift's for all others.
+//!
 //! The same code defines functions in memory (JIT) and in an object file: it is written against the
 //! `Module` trait. Every kernel is a local function named `FUNCTION.KERNEL`; every program has one
 //! exported entry named `MODEL_FUNCTION` with the signature of [`dlc_abi::Entry`].
 
 mod jit;
+mod target;
 
 pub use jit::{JitCode, jit};
+pub use target::{Cpu, Target};
 
 use crate::pipeline::{Compilation, CompileError};
 use cranelift_codegen::Context;
-use cranelift_codegen::isa::{OwnedTargetIsa, TargetIsa};
+use cranelift_codegen::isa::TargetIsa;
 use cranelift_frontend::FunctionBuilderContext;
 use cranelift_module::{FuncId, Linkage, Module};
-use dlc_kernel::{KernelId, Program};
+use dlc_kernel::{Kernel, KernelId, Program};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-/// The machine that this process runs on.
-pub fn host_isa() -> Result<OwnedTargetIsa, CompileError> {
-    let flags = dlc_codegen_clif::flags()?;
-    let builder = cranelift_native::builder().map_err(|reason| CompileError::Target(reason.to_owned()))?;
-    builder.finish(flags).map_err(|error| CompileError::Target(error.to_string()))
+/// Alignment of wide kernels: a cache line.
+const CODE_ALIGNMENT: u64 = 64;
+
+/// The bytes of a kernel's wide form, where target and kernel have one.
+fn wide_kernel(target: &Target, kernel: &Kernel) -> Result<Option<Vec<u8>>, CompileError> {
+    match target.wide {
+        Some(level) => Ok(dlc_codegen_x86::build_kernel(kernel, level)?),
+        None => Ok(None),
+    }
 }
 
 /// Defines a program's kernels and entry; returns the entry.
 fn define_program(
     module: &mut dyn Module,
-    isa: &dyn TargetIsa,
+    target: &Target,
     program: &Program,
     symbol: &str,
 ) -> Result<FuncId, CompileError> {
     let mut builder_context = FunctionBuilderContext::new();
     let mut context = Context::new();
+    let isa = target.isa.as_ref();
     let call_conv = isa.default_call_conv();
     let mut functions: BTreeMap<KernelId, FuncId> = BTreeMap::new();
     for (id, kernel) in program.kernels.iter() {
         let name = format!("{symbol}.{}", kernel.name);
         let signature = dlc_codegen_clif::kernel_signature(kernel, call_conv);
         let function = module.declare_function(&name, Linkage::Local, &signature)?;
+        functions.insert(id, function);
+        if let Some(bytes) = wide_kernel(target, kernel)? {
+            module.define_function_bytes(function, CODE_ALIGNMENT, &bytes, &[])?;
+            continue;
+        }
         context.func = dlc_codegen_clif::build_kernel(kernel, isa, &mut builder_context)?;
         module.define_function(function, &mut context)?;
         context.clear();
-        functions.insert(id, function);
     }
     let signature = dlc_codegen_clif::entry_signature(call_conv);
     let entry = module.declare_function(symbol, Linkage::Export, &signature)?;
