@@ -8,7 +8,7 @@ model dilated_context(image: f32[N, 3, 64, 64], option width = 32) -> (logits) {
   for i in 0..7 {
     rates = [1, 1, 2, 4, 8, 16, 1]
     x = x |> conv2d(width, kernel = 3, padding = rates[i], dilation = rates[i], bias = false) as "context{i}"
-          |> batch_norm() as "norm{i}" |> relu()
+      |> batch_norm() as "norm{i}" |> relu()
   }
   logits = x |> conv2d(21, kernel = 1) as head
 }
