@@ -53,7 +53,14 @@ fn all_apart(program: &Program) -> bool {
 
 #[test]
 fn small_models_store_every_element_once() {
-    for name in ["examples/digits.dsl", "examples/breast_cancer.dsl", "examples/diabetes.dsl"] {
+    for name in [
+        "examples/digits.dsl",
+        "examples/breast_cancer.dsl",
+        "examples/diabetes.dsl",
+        "bench/cases/mlp.dsl",
+        "bench/cases/resnet20-cifar.dsl",
+        "bench/cases/dilated-context.dsl",
+    ] {
         let loaded = from_file(&repository().join(name));
         let options = CompileOptions { functions: KINDS.to_vec(), ..CompileOptions::new(2) };
         for function in compile(&loaded.model, &options).unwrap().functions {

@@ -15,9 +15,9 @@ use super::elementwise::temporary;
 use super::error::LowerError;
 use super::reduction::combine_pieces;
 use super::view::{View, view_of};
-use super::{Lowering, Place};
+use super::{Lowering, Place, epilogue};
 use dlc_ir::{NodeId, Reduction};
-use dlc_kernel::{Body, BufferId, Contraction, ContractionDim, Kernel, Operand, Role, Split, Tap};
+use dlc_kernel::{Body, BufferId, Contraction, ContractionDim, Kernel, Role, Split, Tap};
 use dlc_types::{DType, Dim, Shape};
 
 /// Batch that schedules are made for; they hold for every batch.
@@ -40,6 +40,8 @@ pub(crate) struct Axis {
     /// Strides in lanes operand, rows operand, result.
     pub(crate) strides: [i64; 3],
     pub(crate) reduced: bool,
+    /// Axis of the result that it runs along, with the distance between its neighbours there.
+    pub(crate) along: Option<(usize, i64)>,
 }
 
 /// A sum of products over strided operands.
@@ -56,17 +58,21 @@ pub(crate) struct Product {
 
 /// The view of an operand of a contraction.
 pub(crate) fn operand_view(lowering: &Lowering<'_>, id: NodeId) -> Result<View, LowerError> {
+    // A view on the way may have a buffer too, as an output of the function say; order and border were
+    // chosen for the base.
     let layout_of = |node: NodeId| {
-        lowering.stored[node].then(|| lowering.places[node].as_ref().map(|place| &place.layout)).flatten()
+        let base = lowering.prepared.is_base(node) && lowering.stored[node];
+        base.then(|| lowering.places[node].as_ref().map(|place| &place.layout)).flatten()
     };
     view_of(lowering.function(), id, &layout_of)
         .ok_or_else(|| LowerError::Internal(format!("operand {id} of a contraction has no view")))
 }
 
-/// Lowers a `contract`.
+/// Lowers a `contract`; `result` is the value that its kernel stores, itself or one fused to it.
 pub(crate) fn lower_contract(
     lowering: &mut Lowering<'_>,
     id: NodeId,
+    result: NodeId,
     contraction: &dlc_ir::Contraction,
 ) -> Result<(), LowerError> {
     let [left, right] = lowering.node(id).operands[..] else {
@@ -74,30 +80,29 @@ pub(crate) fn lower_contract(
     };
     let (left_view, right_view) = (operand_view(lowering, left)?, operand_view(lowering, right)?);
     let (left_shape, right_shape) = (lowering.ty(left).shape.clone(), lowering.ty(right).shape.clone());
-    let place = lowering.place(id)?.clone();
+    let place = lowering.place(result)?.clone();
     let mut axes = Vec::new();
-    let mut result_axis = 0..;
-    let mut next_stride =
-        || result_axis.next().and_then(|axis: usize| place.layout.strides.get(axis).copied());
+    let mut kept = |name: &'static str, extent: Dim, lanes: i64, rows: i64| {
+        let axis = axes.len();
+        let strides = [lanes, rows, place.layout.strides.get(axis).copied().unwrap_or(0)];
+        axes.push(Axis { name, extent, strides, reduced: false, along: Some((axis, 1)) });
+    };
     for &(l, r) in &contraction.batch {
-        let strides = [right_view.strides[r], left_view.strides[l], next_stride().unwrap_or(0)];
-        axes.push(Axis { name: "batch", extent: left_shape[l], strides, reduced: false });
+        kept("batch", left_shape[l], right_view.strides[r], left_view.strides[l]);
     }
     for l in 0..left_shape.rank() {
         if !contraction.batch.iter().chain(&contraction.contract).any(|pair| pair.0 == l) {
-            let strides = [0, left_view.strides[l], next_stride().unwrap_or(0)];
-            axes.push(Axis { name: "m", extent: left_shape[l], strides, reduced: false });
+            kept("m", left_shape[l], 0, left_view.strides[l]);
         }
     }
     for r in 0..right_shape.rank() {
         if !contraction.batch.iter().chain(&contraction.contract).any(|pair| pair.1 == r) {
-            let strides = [right_view.strides[r], 0, next_stride().unwrap_or(0)];
-            axes.push(Axis { name: "n", extent: right_shape[r], strides, reduced: false });
+            kept("n", right_shape[r], right_view.strides[r], 0);
         }
     }
     for &(l, r) in &contraction.contract {
         let strides = [right_view.strides[r], left_view.strides[l], 0];
-        axes.push(Axis { name: "k", extent: left_shape[l], strides, reduced: true });
+        axes.push(Axis { name: "k", extent: left_shape[l], strides, reduced: true, along: None });
     }
     let product = Product {
         axes,
@@ -107,13 +112,14 @@ pub(crate) fn lower_contract(
         may_split: true,
     };
     let name = lowering.kernel_name(id, "contract");
-    lower_product(lowering, id, product, name)
+    lower_product(lowering, (id, result), product, name)
 }
 
-/// Schedules a product into one kernel, and a second one that adds copies of the result.
+/// Schedules a product into one kernel, and a second one that adds copies of the result. Where the
+/// stored value is another than the contraction, it is computed in the kernel's epilogue.
 pub(crate) fn lower_product(
     lowering: &mut Lowering<'_>,
-    id: NodeId,
+    (id, stored): (NodeId, NodeId),
     mut product: Product,
     name: String,
 ) -> Result<(), LowerError> {
@@ -122,7 +128,8 @@ pub(crate) fn lower_product(
         return Err(lowering.unsupported(id, format!("a contraction of {dtype}")));
     }
     product.axes.retain(|axis| axis.extent != Dim::Fixed(1));
-    merge(&mut product.axes);
+    let fused = stored != id;
+    merge(&mut product.axes, fused);
     let lanes = take_lanes(&mut product);
     let rows = take_rows(&mut product.axes);
     let tile = dlc_codegen_clif::preferred_tile(lanes.extent, rows.extent);
@@ -130,14 +137,14 @@ pub(crate) fn lower_product(
         product.axes.drain(..).partition(|axis| axis.reduced);
     reduced.sort_by_key(|axis| std::cmp::Reverse(axis.strides[0].abs().max(axis.strides[1].abs())));
     kept.sort_by_key(|axis| std::cmp::Reverse(axis.strides[2].abs()));
-    let target = lowering.place(id)?.clone();
+    let target = lowering.place(stored)?.clone();
     let points: usize = kept.iter().map(|axis| axis.extent.at(TYPICAL_BATCH)).product();
     let long = reduced.len() >= 2 && reduced[0].extent.at(TYPICAL_BATCH) >= lowering.options.max_parallel;
     let small_result = kept.iter().all(|axis| !axis.extent.is_batch()) && !rows.extent.is_batch();
 
-    let mut dims = Vec::new();
+    let mut dims: Vec<ScheduledDim> = Vec::new();
     let mut pieces = None;
-    if long && small_result && points < 8 * ENOUGH_POINTS {
+    if long && small_result && points < 8 * ENOUGH_POINTS && !fused {
         let copies = target.layout.elements * dtype.size() * lowering.options.max_parallel;
         if product.may_split && copies <= COPIES_BYTES {
             pieces = Some(lowering.options.max_parallel);
@@ -159,7 +166,7 @@ pub(crate) fn lower_product(
         dims.push(dim(rows, Role::Rows, rows_split));
         dims.extend(reduced.into_iter().map(|axis| dim(axis, Role::Reduce, None)));
     }
-    dims.sort_by_key(|dim| dim.role);
+    dims.sort_by_key(|scheduled| scheduled.dim.role);
     let mut offsets = product.offsets;
     let mut result = target.buffer;
     let partial = match pieces {
@@ -171,32 +178,31 @@ pub(crate) fn lower_product(
             Some((place, pieces))
         }
     };
-    let contraction =
-        Contraction { dims, offsets, taps: product.taps, accumulate: false, tile, epilogue: None };
-    let arguments = vec![product.operands[0], product.operands[1], result];
-    launch_contraction(lowering, id, contraction, arguments, dtype, name.clone());
+    let [first, second] = product.operands;
+    let fusion = fused.then_some((id, stored));
+    let parts = epilogue::parts(lowering, fusion, &dims, [first, second, result], dtype)?;
+    let contraction = Contraction {
+        dims: dims.into_iter().map(|scheduled| scheduled.dim).collect(),
+        offsets,
+        taps: product.taps,
+        accumulate: false,
+        tile,
+        epilogue: parts.epilogue,
+    };
+    let space = contraction.space();
+    let body = Body::Contraction(contraction);
+    let kernel = Kernel { name: name.clone(), operands: parts.operands, space, body };
+    lowering.launch(stored, kernel, parts.arguments);
     if let Some((partial, pieces)) = partial {
         combine_pieces(lowering, id, Reduction::Sum, &partial, pieces, &target, format!("{name}.combine"))?;
     }
     Ok(())
 }
 
-fn launch_contraction(
-    lowering: &mut Lowering<'_>,
-    id: NodeId,
-    contraction: Contraction,
-    arguments: Vec<BufferId>,
-    dtype: DType,
-    name: String,
-) {
-    let operand =
-        |name: &str, writes: bool, reads: bool| Operand { name: name.to_owned(), dtype, writes, reads };
-    let adds = contraction.accumulate;
-    let operands =
-        vec![operand("lanes", false, true), operand("rows", false, true), operand("result", true, adds)];
-    let space = contraction.space();
-    let kernel = Kernel { name, operands, space, body: Body::Contraction(contraction) };
-    lowering.launch(id, kernel, arguments);
+/// A dimension of the kernel with the axis of the result that it runs along.
+pub(crate) struct ScheduledDim {
+    pub(crate) dim: ContractionDim,
+    pub(crate) along: Option<(usize, i64)>,
 }
 
 /// A buffer for `pieces` copies of a result without border, one after the other.
@@ -215,7 +221,7 @@ fn copies_of(
 }
 
 fn accumulate(
-    dims: &mut Vec<ContractionDim>,
+    dims: &mut Vec<ScheduledDim>,
     reduced: Vec<Axis>,
     kept: Vec<Axis>,
     pieces: Option<usize>,
@@ -254,8 +260,9 @@ fn divisor_within(length: usize, limit: usize) -> usize {
     (1..=length.min(limit.max(1))).rev().find(|&divisor| length.is_multiple_of(divisor)).unwrap_or(1)
 }
 
-fn dim(axis: Axis, role: Role, split: Option<Split>) -> ContractionDim {
-    ContractionDim { name: axis.name.to_owned(), extent: axis.extent, role, strides: axis.strides, split }
+fn dim(axis: Axis, role: Role, split: Option<Split>) -> ScheduledDim {
+    let Axis { name, extent, strides, along, .. } = axis;
+    ScheduledDim { dim: ContractionDim { name: name.to_owned(), extent, role, strides, split }, along }
 }
 
 /// Pieces of an axis such that there are enough points, each with a whole tile at least.
@@ -265,14 +272,16 @@ fn pieces_of(extent: Dim, align: usize, enough: usize, points: usize) -> Option<
     (chunks > 1).then_some(Split { chunks, align, result_stride: 0 })
 }
 
-/// Makes one axis of two where the outer one continues the inner one in all operands.
-fn merge(axes: &mut Vec<Axis>) {
+/// Makes one axis of two where the outer one continues the inner one in all operands. An epilogue needs
+/// the result's own axes, so then only reduced ones are merged.
+fn merge(axes: &mut Vec<Axis>, only_reduced: bool) {
     loop {
         let pair = (0..axes.len()).flat_map(|outer| (0..axes.len()).map(move |inner| (outer, inner))).find(
             |&(outer, inner)| {
                 let Dim::Fixed(length) = axes[inner].extent else { return false };
                 outer != inner
                     && axes[outer].reduced == axes[inner].reduced
+                    && (axes[inner].reduced || !only_reduced)
                     && !axes[outer].extent.is_batch()
                     && (0..3).all(|operand| {
                         axes[outer].strides[operand] == axes[inner].strides[operand] * length as i64
@@ -305,7 +314,7 @@ fn take_lanes(product: &mut Product) -> Axis {
         .filter_map(|position| score(&product.axes[position]).map(|score| (score, position)))
         .max();
     let Some((_, position)) = best else {
-        return Axis { name: "lane", extent: Dim::Fixed(1), strides: [1, 0, 1], reduced: false };
+        return Axis { name: "lane", extent: Dim::Fixed(1), strides: [1, 0, 1], reduced: false, along: None };
     };
     let mut axis = product.axes.remove(position);
     if place(&axis) == Some(1) {
@@ -333,6 +342,6 @@ fn take_rows(axes: &mut Vec<Axis>) -> Axis {
         .max_by_key(|&position| score(&axes[position]));
     match best {
         Some(position) => axes.remove(position),
-        None => Axis { name: "row", extent: Dim::Fixed(1), strides: [0, 0, 0], reduced: false },
+        None => Axis { name: "row", extent: Dim::Fixed(1), strides: [0, 0, 0], reduced: false, along: None },
     }
 }

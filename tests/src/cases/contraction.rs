@@ -1,7 +1,7 @@
 //! General dot products: sizes around tiles, batch and crossed axes, operands that are views.
 
 use super::{Built, Case, batched, fixed};
-use dlc_ir::{Builder, NodeId, Op};
+use dlc_ir::{Builder, NodeId, Op, Unary};
 use dlc_types::{DType, TensorType};
 
 const SIZES: [usize; 6] = [1, 3, 5, 8, 17, 33];
@@ -21,6 +21,7 @@ pub fn cases() -> Vec<Case> {
     }
     cases.extend(views());
     cases.push(large());
+    cases.push(stored_view());
     cases
 }
 
@@ -38,9 +39,12 @@ fn sized(rows: usize, depth: usize, columns: usize) -> Case {
 
 type Axes<'a> = &'a [(usize, usize)];
 
+/// For both operands whether the batch comes first and the other extents, then batch axes and contracted
+/// axes.
+type Form<'a> = (bool, &'a [usize], bool, &'a [usize], Axes<'a>, Axes<'a>);
+
 fn axes(dtype: DType) -> Vec<Case> {
-    // Shapes of both operands (N first where true), batch axes, contracted axes.
-    let forms: [(bool, &[usize], bool, &[usize], Axes<'_>, Axes<'_>); 14] = [
+    let forms: [Form<'_>; 14] = [
         (true, &[3, 5], true, &[5, 4], &[(0, 0)], &[(2, 1)]),
         (true, &[3, 5], true, &[4, 5], &[(0, 0)], &[(2, 2)]),
         (true, &[2, 3, 5], true, &[2, 5, 4], &[(0, 0), (1, 1)], &[(3, 2)]),
@@ -143,5 +147,16 @@ fn large() -> Case {
         let w = b.input("w", fixed(DType::F32, &[257, 70]))?;
         let g = b.input("g", batched(DType::F32, &[130, 70]))?;
         Ok(vec![b.contract(x, w, &[], &[(2, 0)])?, b.contract(x, g, &[], &[(0, 0), (1, 1)])?])
+    })
+}
+
+/// The operand is a view that has a buffer of its own, being an output.
+fn stored_view() -> Case {
+    Case::new("product with a transpose that is an output", |b| {
+        let x = b.input("x", fixed(DType::F32, &[9, 20]))?;
+        let x = b.unary(Unary::Tanh, x)?;
+        let turned = b.transpose(x, &[1, 0])?;
+        let w = b.input("w", fixed(DType::F32, &[9, 7]))?;
+        Ok(vec![b.matmul(turned, w)?, turned, b.contract(w, turned, &[], &[(0, 1)])?])
     })
 }

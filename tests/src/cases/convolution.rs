@@ -19,6 +19,7 @@ pub fn cases() -> Vec<Case> {
     cases.extend(planes());
     cases.extend(in_groups());
     cases.extend(other_ranks());
+    cases.push(stored_view());
     let convolution = plane([1, 2], [(1, 1); 2], [2, 1], [1, 2], 1);
     cases.extend(forward(DType::F64, &[3, 7, 6], &[4, 3, 3, 2], &convolution));
     cases
@@ -191,4 +192,16 @@ fn replace(function: &mut Function, by: impl Fn(&Op) -> Option<Op>) {
             function.nodes[id].op = op;
         }
     }
+}
+
+/// The input is a view that has a buffer of its own, being an output; the border is its base's.
+fn stored_view() -> Case {
+    Case::new("convolve a transpose that is an output", |b| {
+        let x = b.input("x", fixed(DType::F32, &[4, 5, 1, 9]))?;
+        let base = b.add_node(Op::CumulativeSum { axis: 1, reverse: false }, &[x])?;
+        let turned = b.transpose(base, &[1, 2, 0, 3])?;
+        let kernel = b.input("kernel", fixed(DType::F32, &[1, 1, 1, 1]))?;
+        let convolution = plane([1, 1], [(0, 2), (0, 0)], [1, 1], [1, 1], 1);
+        Ok(vec![b.convolve(turned, kernel, convolution)?, turned])
+    })
 }

@@ -94,7 +94,7 @@ impl Case {
             inputs.extend(self.inputs.clone());
             inputs
         };
-        let agreement = move |compiled: &Tensor, oracle: &Tensor| match tolerance {
+        let agreement = move |compiled: &Tensor, oracle: &Tensor, _: &dyn Fn() -> Tensor| match tolerance {
             Tolerance::Norm => agree(compiled, oracle),
             Tolerance::Each(relative, absolute) => agree_each(compiled, oracle, relative, absolute),
         };
