@@ -20,6 +20,7 @@
 mod code;
 mod error;
 mod frame;
+mod grouping;
 mod level;
 mod microkernel;
 mod nest;

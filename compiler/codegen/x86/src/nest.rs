@@ -7,9 +7,9 @@ use crate::Level;
 use crate::X86Error;
 use crate::code::MASK;
 use crate::frame::{PLACE, Slot};
-use crate::plan::{Emitter, Length};
+use crate::grouping::OuterLoop;
+use crate::plan::{Emitter, Length, SIZE};
 use crate::tile::{LanesRun, RowsRun};
-use dlc_kernel::Role;
 use iced_x86::Register;
 use iced_x86::code_asm::registers::gpr32::eax;
 use iced_x86::code_asm::registers::gpr64::{rax, rcx, rdx};
@@ -17,16 +17,11 @@ use iced_x86::code_asm::registers::k::k1;
 use iced_x86::code_asm::registers::ymm::get_ymm;
 use iced_x86::code_asm::{ptr, ymmword_ptr};
 
-/// The dimensions of the outer loops that are left, outermost first.
-type Rest<'r> = &'r [(usize, bool)];
-
 impl Emitter<'_> {
-    /// Everything at one point.
-    pub(crate) fn nest(&mut self) -> Result<(), X86Error> {
-        let mut dims: Vec<(usize, bool)> =
-            self.of_role(Role::ReduceOuter).into_iter().map(|number| (number, true)).collect();
-        dims.extend(self.of_role(Role::Sequential).into_iter().map(|number| (number, false)));
-        self.outer(&dims)
+    /// Everything at one point, or all of it beside one tile of lanes.
+    pub(crate) fn nest(&mut self, lanes: Option<LanesRun>) -> Result<(), X86Error> {
+        let loops = self.grouping.outer.clone();
+        self.outer(&loops, lanes)
     }
 
     /// Moves the pointers.
@@ -59,14 +54,19 @@ impl Emitter<'_> {
         Ok(())
     }
 
-    fn outer(&mut self, dims: Rest<'_>) -> Result<(), X86Error> {
-        let Some((&(number, reduced), rest)) = dims.split_first() else { return self.lanes_runs() };
+    fn outer(&mut self, loops: &[OuterLoop], lanes: Option<LanesRun>) -> Result<(), X86Error> {
+        let Some((&around, rest)) = loops.split_first() else {
+            return match lanes {
+                None => self.lanes_runs(),
+                Some(run) => self.rows_runs(run),
+            };
+        };
+        let OuterLoop { strides, is_reduced, .. } = around;
         let mark = self.frame.mark();
-        let strides = self.strides(number);
-        match self.lengths[number] {
-            Length::Known(1) => self.outer_body(reduced, rest)?,
+        match around.length {
+            Length::Known(1) => self.outer_body(is_reduced, rest, lanes)?,
             // An empty outer reduction takes one step, which writes zeros.
-            Length::Known(0) if reduced => self.outer_body(reduced, rest)?,
+            Length::Known(0) if is_reduced => self.outer_body(is_reduced, rest, lanes)?,
             Length::Known(0) => {}
             Length::Known(count) => {
                 let counter = self.slot()?;
@@ -74,7 +74,7 @@ impl Emitter<'_> {
                 self.code.set(rax, count)?;
                 self.code.asm.mov(counter.memory(), rax)?;
                 self.code.place(&mut head)?;
-                self.outer_body(reduced, rest)?;
+                self.outer_body(is_reduced, rest, lanes)?;
                 self.advance(strides, 1)?;
                 self.code.asm.dec(counter.memory())?;
                 self.code.asm.jne(head)?;
@@ -86,14 +86,22 @@ impl Emitter<'_> {
                 let (mut head, mut done) = (self.code.asm.create_label(), self.code.asm.create_label());
                 self.code.asm.mov(rax, length.memory())?;
                 self.code.asm.mov(counter.memory(), rax)?;
-                if !reduced {
+                if !is_reduced {
                     self.code.asm.test(rax, rax)?;
                     self.code.asm.jle(done)?;
                 }
                 self.code.place(&mut head)?;
-                self.outer_body(reduced, rest)?;
-                self.advance(strides, 1)?;
-                self.code.asm.dec(counter.memory())?;
+                if let Some((size, current)) = around.block {
+                    self.code.asm.mov(rax, counter.memory())?;
+                    self.code.set(rcx, size)?;
+                    self.code.asm.cmp(rax, rcx)?;
+                    self.code.asm.cmovg(rax, rcx)?;
+                    self.code.asm.mov(current.memory(), rax)?;
+                }
+                let size = around.block.map_or(1, |(size, _)| size);
+                self.outer_body(is_reduced, rest, lanes)?;
+                self.advance(strides, size)?;
+                self.code.asm.sub(counter.memory(), i32::try_from(size).map_err(|_| X86Error::TooFar)?)?;
                 self.code.asm.jg(head)?;
                 self.code.place(&mut done)?;
                 self.restore(kept)?;
@@ -103,9 +111,14 @@ impl Emitter<'_> {
         Ok(())
     }
 
-    fn outer_body(&mut self, reduced: bool, rest: Rest<'_>) -> Result<(), X86Error> {
-        self.outer(rest)?;
-        let innermost = reduced && rest.first().is_none_or(|&(_, reduced)| !reduced);
+    fn outer_body(
+        &mut self,
+        is_reduced: bool,
+        rest: &[OuterLoop],
+        lanes: Option<LanesRun>,
+    ) -> Result<(), X86Error> {
+        self.outer(rest, lanes)?;
+        let innermost = is_reduced && rest.first().is_none_or(|next| !next.is_reduced);
         if let (true, Some(fresh)) = (innermost, self.fresh) {
             self.code.asm.mov(fresh.memory(), 0)?;
         }
@@ -159,6 +172,24 @@ impl Emitter<'_> {
         }
         self.restore(kept)?;
         self.frame.release(mark);
+        Ok(())
+    }
+
+    /// All points once per tile of lanes, which `slot` counts in bytes.
+    pub(crate) fn points_beside_lanes(&mut self, slot: Slot) -> Result<(), X86Error> {
+        let step = self.code.level.lanes_f32() as i64 * SIZE;
+        self.code.asm.mov(slot.memory(), 0)?;
+        for run in self.tiling.lanes.clone() {
+            if run.masked {
+                self.code.set(rcx, self.tiling.tail.unwrap_or(1))?;
+                self.mask_of_rcx()?;
+            }
+            let bytes = i32::try_from(run.vectors as i64 * step).map_err(|_| X86Error::TooFar)?;
+            self.run(run.count, None, 0, [0; 3], &mut |emitter| {
+                emitter.points(Some(run))?;
+                Ok(emitter.code.asm.add(slot.memory(), bytes)?)
+            })?;
+        }
         Ok(())
     }
 

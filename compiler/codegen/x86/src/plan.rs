@@ -2,6 +2,7 @@
 
 use crate::code::Code;
 use crate::frame::{Frame, Slot};
+use crate::grouping::Grouping;
 use crate::taps;
 use crate::tile::Tiling;
 use crate::{Level, X86Error};
@@ -41,7 +42,8 @@ pub(crate) struct Emitter<'k> {
     pub(crate) code: Code,
     pub(crate) frame: Frame,
     pub(crate) batch: Slot,
-    /// The current point's number, and the end of the points to visit.
+    /// The points to visit, and the current one's number.
+    pub(crate) begin: Slot,
     pub(crate) number: Slot,
     pub(crate) end: Slot,
     /// The three operands.
@@ -52,7 +54,10 @@ pub(crate) struct Emitter<'k> {
     pub(crate) lengths: Vec<Length>,
     pub(crate) lanes: usize,
     pub(crate) rows: usize,
+    pub(crate) grouping: Grouping,
     pub(crate) tiling: Tiling,
+    /// Bytes along the lanes where these are the outermost loop; nothing where points are.
+    pub(crate) lanes_outside: Option<Slot>,
     pub(crate) idle: Idle,
     /// Holds 1 in the first step of the outer reduction, 0 in others; nothing where there is one step.
     pub(crate) fresh: Option<Slot>,
@@ -112,7 +117,7 @@ impl<'k> Emitter<'k> {
         let mut frame = Frame::new(48 + 12 * contraction.dims.len() + 3 * levels)?;
         let mut slot = || frame.slot().ok_or_else(|| malformed("the frame is too small"));
         let batch = slot()?;
-        let (number, end) = (slot()?, slot()?);
+        let (begin, number, end) = (slot()?, slot()?, slot()?);
         let bases = [slot()?, slot()?, slot()?];
         let coordinates = kernel.space.iter().map(|_| slot()).collect::<Result<Vec<_>, _>>()?;
         let mut lengths = Vec::new();
@@ -138,9 +143,12 @@ impl<'k> Emitter<'k> {
         if idle == Idle::Never && of_role(Role::ReduceOuter).any(|length| matches!(length, Length::Slot(_))) {
             idle = Idle::When(slot()?);
         }
-        let repeats = of_role(Role::ReduceOuter).any(|length| !matches!(length, Length::Known(0 | 1)));
-        let fresh = (repeats && !contraction.accumulate).then(slot).transpose()?;
+        let grouping = Grouping::new(contraction, &lengths, &mut slot)?;
+        let repeats =
+            grouping.outer.iter().any(|dim| dim.is_reduced && !matches!(dim.length, Length::Known(0 | 1)));
+        let fresh = (repeats && !contraction.accumulate).then(&mut slot).transpose()?;
         let tiling = Tiling::new(contraction, level, lengths[lanes], lengths[rows]);
+        let lanes_outside = lanes_stay(contraction, lengths[lanes]).then(&mut slot).transpose()?;
         let mut code = Code::new(level)?;
         let (mask_table, tap_table) = (code.asm.create_label(), code.asm.create_label());
         let tap_table_end = code.asm.create_label();
@@ -150,6 +158,7 @@ impl<'k> Emitter<'k> {
             code,
             frame,
             batch,
+            begin,
             number,
             end,
             bases,
@@ -157,7 +166,9 @@ impl<'k> Emitter<'k> {
             lengths,
             lanes,
             rows,
+            grouping,
             tiling,
+            lanes_outside,
             idle,
             fresh,
             mask_table,
@@ -206,4 +217,23 @@ pub(crate) fn known_length(dim: &ContractionDim) -> Option<i64> {
         _ => extent,
     };
     i64::try_from(length).ok()
+}
+
+/// Whether points are visited once per tile of lanes, so that the lanes operand's part of a tile stays in
+/// the second-level cache: where all of it would not, and every point would stream it.
+fn lanes_stay(contraction: &Contraction, length: Length) -> bool {
+    /// Half of a second-level cache.
+    const NEAR: i64 = 512 << 10;
+    let Length::Known(lanes) = length else { return false };
+    let mut bytes = (lanes * SIZE).saturating_mul(contraction.taps.len() as i64);
+    let mut repeated = false;
+    for dim in &contraction.dims {
+        match dim.role {
+            Role::Reduce => bytes = bytes.saturating_mul(dim.extent.at(16) as i64),
+            Role::Parallel => repeated |= dim.strides[0] == 0,
+            Role::ReduceOuter | Role::Sequential => return false,
+            Role::Lanes | Role::Rows => {}
+        }
+    }
+    repeated && bytes > NEAR
 }

@@ -6,9 +6,9 @@
 
 use crate::X86Error;
 use crate::frame::{COUNTERS, CURSOR, PLACE, Slot};
+use crate::grouping::InnerLoop;
 use crate::plan::{Emitter, Length, SIZE};
 use crate::tile::Tile;
-use dlc_kernel::Role;
 use iced_x86::code_asm::registers::gpr64::{r11, rdi};
 use iced_x86::code_asm::{AsmRegister64, ptr, qword_ptr};
 
@@ -69,16 +69,11 @@ impl Emitter<'_> {
     /// All steps of a tile's reduction.
     pub(crate) fn reduction(&mut self, tile: Tile) -> Result<(), X86Error> {
         let mark = self.frame.mark();
-        let mut loops: Vec<Loop> = self
-            .of_role(Role::Reduce)
-            .into_iter()
-            .map(|number| {
-                let [lanes, rows, _] = self.strides(number);
-                let steps = [lanes, rows];
-                match self.lengths[number] {
-                    Length::Known(count) => Loop::Known { count, steps },
-                    Length::Slot(count) => Loop::Counted { count, steps },
-                }
+        let inner = self.grouping.inner.iter();
+        let mut loops: Vec<Loop> = inner
+            .map(|&InnerLoop { strides: steps, length }| match length {
+                Length::Known(count) => Loop::Known { count, steps },
+                Length::Slot(count) => Loop::Counted { count, steps },
             })
             .collect();
         let last = loops.pop();

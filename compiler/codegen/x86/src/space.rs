@@ -7,6 +7,7 @@
 use crate::X86Error;
 use crate::frame::{PLACE, Slot};
 use crate::plan::{Emitter, Idle, Length, SIZE};
+use crate::tile::LanesRun;
 use dlc_kernel::{Role, Split};
 use dlc_types::Dim;
 use iced_x86::code_asm::AsmRegister64;
@@ -17,24 +18,33 @@ impl Emitter<'_> {
     /// The whole function.
     pub(crate) fn function(mut self) -> Result<Vec<u8>, X86Error> {
         let [lanes, rows, result] = self.bases;
-        self.frame.open(&mut self.code, [self.batch, self.number, self.end, lanes, rows, result])?;
+        self.frame.open(&mut self.code, [self.batch, self.begin, self.end, lanes, rows, result])?;
+        match self.lanes_outside {
+            None => self.points(None)?,
+            Some(slot) => self.points_beside_lanes(slot)?,
+        }
+        self.frame.close(&mut self.code)?;
+        self.constants()?;
+        Ok(self.code.asm.assemble(0)?)
+    }
+
+    /// All points, or all of them beside one tile of lanes.
+    pub(crate) fn points(&mut self, lanes: Option<LanesRun>) -> Result<(), X86Error> {
         let (mut point, mut done) = (self.code.asm.create_label(), self.code.asm.create_label());
-        self.code.asm.mov(rax, self.number.memory())?;
+        self.code.asm.mov(rax, self.begin.memory())?;
+        self.code.asm.mov(self.number.memory(), rax)?;
         self.code.asm.cmp(rax, self.end.memory())?;
         self.code.asm.jge(done)?;
         self.first_point()?;
         self.code.place(&mut point)?;
-        self.point()?;
+        self.point(lanes)?;
         self.next_point()?;
         self.code.asm.mov(rax, self.number.memory())?;
         self.code.asm.inc(rax)?;
         self.code.asm.mov(self.number.memory(), rax)?;
         self.code.asm.cmp(rax, self.end.memory())?;
         self.code.asm.jl(point)?;
-        self.code.place(&mut done)?;
-        self.frame.close(&mut self.code)?;
-        self.constants()?;
-        Ok(self.code.asm.assemble(0)?)
+        self.code.place(&mut done)
     }
 
     /// Constants behind the code.
@@ -131,10 +141,14 @@ impl Emitter<'_> {
     }
 
     /// The work at the current point.
-    fn point(&mut self) -> Result<(), X86Error> {
+    fn point(&mut self, lanes: Option<LanesRun>) -> Result<(), X86Error> {
         for (operand, &pointer) in PLACE.iter().enumerate() {
             self.code.asm.mov(pointer, self.bases[operand].memory())?;
             self.code.add(pointer, self.contraction.offsets[operand] * SIZE)?;
+        }
+        if let Some(slot) = self.lanes_outside {
+            self.code.asm.add(PLACE[0], slot.memory())?;
+            self.code.asm.add(PLACE[2], slot.memory())?;
         }
         let mut coordinates = self.coordinates.clone().into_iter();
         for number in self.of_role(Role::Parallel) {
@@ -163,7 +177,7 @@ impl Emitter<'_> {
             self.code.asm.mov(fresh.memory(), 1)?;
         }
         self.find_idle()?;
-        self.nest()
+        self.nest(lanes)
     }
 
     /// Moves the pointers by `rax` steps; overwrites `rdx`.

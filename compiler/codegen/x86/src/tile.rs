@@ -7,7 +7,8 @@
 //! - multiply-adds / 2, and loads / 2;
 //! - 4 cycles divided by the *chains*: independent sums that small tiles keep per element, so that
 //!   eight multiply-adds are in flight;
-//! - vector loads at [`STREAM`] bytes per cycle, since the lanes operand rarely stays in the nearest cache;
+//! - the part of the vector loads' time that is not hidden, at [`STREAM`] bytes per cycle, since the lanes
+//!   operand rarely stays in the nearest cache;
 //! - start and end of a tile, spread over its steps.
 //!
 //! Among the cuts of both dimensions into nearly equal pieces the cheapest wins. The choice decides the
@@ -17,14 +18,16 @@ use crate::Level;
 use crate::plan::Length;
 use dlc_kernel::{Contraction, Role};
 
-/// Bytes per cycle that the lanes operand comes with.
-const STREAM: f64 = 44.0;
+/// Bytes of the lanes operand that cost a cycle.
+const STREAM: f64 = 150.0;
+/// What a second kind of tile costs.
+const TWO_KINDS: f64 = 1.03;
 /// Multiply-adds in flight that hide their latency.
 const IN_FLIGHT: usize = 8;
 /// Length that tiles are chosen for where it is known only at run time, before it is split.
 const TYPICAL: i64 = 128;
 /// Multiply-adds in the straight code of all tiles together: about 14 KB.
-const STRAIGHT: usize = 1200;
+const STRAIGHT: usize = 1400;
 
 /// A run of equal tiles along lanes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,7 +115,7 @@ impl Tiling {
         };
         tiling.cut_lanes(lanes, typical(Role::Lanes, lanes));
         let kinds: usize = tiling.lanes.iter().map(|run| tiling.rows_runs(run.vectors).len()).sum();
-        tiling.straight = (STRAIGHT / kinds.max(1)).min(288);
+        tiling.straight = (STRAIGHT / kinds.max(1)).min(448);
         tiling
     }
 
@@ -120,12 +123,12 @@ impl Tiling {
         let width = self.level.lanes_f32() as i64;
         let vectors = (typical + width - 1) / width;
         let cost = |most: i64| -> f64 {
-            even(vectors, most)
-                .iter()
-                .map(|&(count, size)| count as f64 * self.cost_of_rows(size as usize).0)
-                .sum()
+            let runs = even(vectors, most);
+            let cost: f64 =
+                runs.iter().map(|&(count, size)| count as f64 * self.cost_of_rows(size as usize).0).sum();
+            if runs.len() > 1 { cost * TWO_KINDS } else { cost }
         };
-        let best = (1..=vectors.clamp(1, 8)).min_by(|&a, &b| cost(a).total_cmp(&cost(b))).unwrap_or(1);
+        let best = (1..=vectors.clamp(1, 16)).min_by(|&a, &b| cost(a).total_cmp(&cost(b))).unwrap_or(1);
         if let Length::Known(extent) = length {
             self.tail = Some(extent % width).filter(|&tail| tail > 0);
             for (count, size) in even(vectors, best) {
@@ -149,41 +152,37 @@ impl Tiling {
         self.lanes.push(LanesRun { vectors: 1, masked: true, count: None });
     }
 
-    fn most_rows(&self, vectors: usize) -> usize {
-        let mask = self.level.mask_registers();
-        let most = if vectors == 1 { self.level.registers() / 2 } else { self.level.registers() };
-        (1..=most)
-            .rev()
-            .find(|&rows| registers(vectors, rows, 1, mask) <= self.level.registers())
-            .unwrap_or(1)
+    /// The rows that fit beside so many vectors.
+    fn fitting_rows(&self, vectors: usize) -> impl Iterator<Item = usize> {
+        let (registers_there, mask) = (self.level.registers(), self.level.mask_registers());
+        let most = if vectors == 1 { registers_there / 2 } else { registers_there };
+        let halves = matches!(self.rows, Length::Slot(_));
+        (1..=most).filter(move |&rows| {
+            (!halves || rows.is_power_of_two()) && registers(vectors, rows, 1, mask) <= registers_there
+        })
     }
 
     fn cycles(&self, vectors: usize, rows: usize) -> f64 {
         let chains = self.chains(vectors, rows) as f64;
         let (wide, high) = (vectors as f64, rows as f64);
         let bytes = (self.level.lanes_f32() * 4) as f64;
-        let step = [wide * high / 2.0, (wide + high) / 2.0, 4.0 / chains, wide * bytes / STREAM];
+        let step = [wide * high / 2.0, (wide + high) / 2.0, 4.0 / chains];
         let around = (12.0 + 1.5 * wide * high) / self.steps as f64;
-        step.into_iter().fold(0.0, f64::max) + around
+        step.into_iter().fold(0.0, f64::max) + wide * bytes / STREAM + around
     }
 
     /// Cycles per step of the reduction for all rows beside so many vectors, and the rows per tile.
     fn cost_of_rows(&self, vectors: usize) -> (f64, usize) {
         let mut best = (f64::INFINITY, 1);
-        for most in 1..=self.most_rows(vectors) {
-            if matches!(self.rows, Length::Slot(_)) && !most.is_power_of_two() {
-                continue;
-            }
+        for most in self.fitting_rows(vectors) {
             let runs = even(self.typical_rows, most as i64);
-            let cost =
+            let cost: f64 =
                 runs.iter().map(|&(count, size)| count as f64 * self.cycles(vectors, size as usize)).sum();
+            // Two kinds of tiles take twice the code.
+            let cost = if runs.len() > 1 { cost * TWO_KINDS } else { cost };
             if cost < best.0 {
                 best = (cost, most);
             }
-        }
-        if vectors > 1 && self.most_rows(vectors) == 1 {
-            // Without a register for vectors only a single row can be served.
-            best.1 = 1;
         }
         best
     }

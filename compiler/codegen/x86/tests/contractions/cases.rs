@@ -129,6 +129,8 @@ fn convolutions(cases: &mut Vec<Case>) {
         (33, 17, 5, 1, 2, 1),
         (7, 64, 10, 5, 2, 1),
         (64, 32, 8, 3, 1, 1),
+        // More weights than stay in a near cache.
+        (512, 40, 5, 3, 1, 1),
     ] {
         let name = format!("convolution {ci}->{oc} {q} {window}/{stride}/{dilation}");
         cases.push(Case::new(name, convolution(ci, oc, q, window, stride, dilation), &[1, 3]));
@@ -175,6 +177,9 @@ fn gradients(cases: &mut Vec<Case>) {
         contraction.accumulate = blocks == 3;
         cases.push(Case::new(name, contraction, &[1, 2, 3, 4, 5]));
     }
+    // Visits of several images, and of some of the blocks.
+    cases.push(Case::new("gradient in groups".into(), gradient(5, 3, 8, 1, 2), &[1, 15, 16, 17, 40]));
+    cases.push(Case::new("gradient in groups of blocks".into(), gradient(20, 3, 8, 32, 2), &[1, 2, 3]));
     let mut reduced = gradient(17, 5, 3, 1, 3);
     reduced.dims[0].role = Role::Reduce;
     cases.push(Case::new("a split reduction".into(), reduced.clone(), &[0, 1, 2, 5]));

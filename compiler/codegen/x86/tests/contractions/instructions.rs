@@ -27,6 +27,7 @@ fn allowed(level: Level) -> Vec<CpuidFeature> {
         CpuidFeature::INTEL8086,
         CpuidFeature::INTEL386,
         CpuidFeature::X64,
+        CpuidFeature::CMOV,
         CpuidFeature::AVX,
         CpuidFeature::AVX2,
     ];
