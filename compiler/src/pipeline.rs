@@ -27,6 +27,9 @@ pub struct CompileOptions {
     pub batch_max: usize,
     /// Pieces that long reductions are split into, whatever the number of threads.
     pub max_parallel: usize,
+    /// Whether contractions take elementwise values into their kernels. Off by default: only the portable
+    /// code generator has a form for such kernels so far.
+    pub fuse_epilogues: bool,
     /// Keeps every intermediate value in a place of its own (for `dlc compare`).
     pub keep_all: bool,
     /// Which functions are wanted; those that a model has no sections for are left out.
@@ -39,6 +42,7 @@ impl CompileOptions {
         CompileOptions {
             batch_max,
             max_parallel: 16,
+            fuse_epilogues: false,
             keep_all: false,
             functions: FunctionKind::STANDARD.to_vec(),
         }
@@ -138,6 +142,7 @@ pub fn compile(model: &Model, options: &CompileOptions) -> Result<Compilation, C
     let lower_options = LowerOptions {
         batch_max: options.batch_max,
         max_parallel: options.max_parallel,
+        fuse_epilogues: options.fuse_epilogues,
         keep_all: options.keep_all,
     };
     let mut functions = Vec::new();

@@ -44,6 +44,18 @@ pub(crate) struct Axis {
     pub(crate) along: Option<(usize, i64)>,
 }
 
+impl Axis {
+    /// An axis of the result, along one of its logical axes at a distance there.
+    pub(crate) fn kept(name: &'static str, extent: Dim, strides: [i64; 3], along: (usize, i64)) -> Axis {
+        Axis { name, extent, strides, reduced: false, along: Some(along) }
+    }
+
+    /// An axis that is summed over.
+    pub(crate) fn summed(name: &'static str, extent: Dim, strides: [i64; 3]) -> Axis {
+        Axis { name, extent, strides, reduced: true, along: None }
+    }
+}
+
 /// A sum of products over strided operands.
 #[derive(Clone, Debug)]
 pub(crate) struct Product {
@@ -85,7 +97,7 @@ pub(crate) fn lower_contract(
     let mut kept = |name: &'static str, extent: Dim, lanes: i64, rows: i64| {
         let axis = axes.len();
         let strides = [lanes, rows, place.layout.strides.get(axis).copied().unwrap_or(0)];
-        axes.push(Axis { name, extent, strides, reduced: false, along: Some((axis, 1)) });
+        axes.push(Axis::kept(name, extent, strides, (axis, 1)));
     };
     for &(l, r) in &contraction.batch {
         kept("batch", left_shape[l], right_view.strides[r], left_view.strides[l]);
@@ -102,7 +114,7 @@ pub(crate) fn lower_contract(
     }
     for &(l, r) in &contraction.contract {
         let strides = [right_view.strides[r], left_view.strides[l], 0];
-        axes.push(Axis { name: "k", extent: left_shape[l], strides, reduced: true, along: None });
+        axes.push(Axis::summed("k", left_shape[l], strides));
     }
     let product = Product {
         axes,

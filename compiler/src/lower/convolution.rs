@@ -16,10 +16,11 @@ use dlc_ir::{Convolution, NodeId};
 use dlc_kernel::Tap;
 use dlc_types::{Dim, Shape};
 
-/// Lowers a `convolve`.
+/// Lowers a `convolve`; `result` is the value that its kernel stores, itself or one fused to it.
 pub(crate) fn lower_convolve(
     lowering: &mut Lowering<'_>,
     id: NodeId,
+    result: NodeId,
     convolution: &Convolution,
 ) -> Result<(), LowerError> {
     let spatial = convolution.strides.len();
@@ -37,9 +38,9 @@ pub(crate) fn lower_convolve(
         if combination.iter().any(|phase| phase.taps.is_empty()) {
             fill_zero(lowering, id, &combination)?;
         } else {
-            let product = phase_product(lowering, id, convolution, &combination, single)?;
+            let product = phase_product(lowering, (id, result), convolution, &combination, single)?;
             let name = lowering.kernel_name(id, "convolve");
-            lower_product(lowering, id, product, name)?;
+            lower_product(lowering, (id, result), product, name)?;
         }
     }
     Ok(())
@@ -94,7 +95,7 @@ fn input_view(
 
 fn phase_product(
     lowering: &Lowering<'_>,
-    id: NodeId,
+    (id, result): (NodeId, NodeId),
     convolution: &Convolution,
     combination: &[&Phase],
     single: bool,
@@ -107,7 +108,7 @@ fn phase_product(
     let channels = kernel_shape[1];
     let input = input_view(lowering, input, convolution.groups, channels)?;
     let kernel = operand_view(lowering, kernel)?;
-    let result = lowering.place(id)?;
+    let result = lowering.place(result)?;
     let groups = convolution.groups;
     let outputs = match shape[1] {
         Dim::Fixed(count) => Dim::Fixed(count / groups),
@@ -117,15 +118,15 @@ fn phase_product(
     let per_group = outputs.fixed().unwrap_or(0) as i64;
     let y = &result.layout.strides;
     let mut axes = vec![
-        Axis { name: "n", extent: shape[0], strides: [0, input.view.strides[0], y[0]], reduced: false },
-        Axis {
-            name: "g",
-            extent: Dim::Fixed(groups),
-            strides: [kernel.strides[0] * per_group, input.group, y[1] * per_group],
-            reduced: false,
-        },
-        Axis { name: "o", extent: outputs, strides: [kernel.strides[0], 0, y[1]], reduced: false },
-        Axis { name: "c", extent: channels, strides: [kernel.strides[1], input.channel, 0], reduced: true },
+        Axis::kept("n", shape[0], [0, input.view.strides[0], y[0]], (0, 1)),
+        Axis::kept(
+            "g",
+            Dim::Fixed(groups),
+            [kernel.strides[0] * per_group, input.group, y[1] * per_group],
+            (1, per_group),
+        ),
+        Axis::kept("o", outputs, [kernel.strides[0], 0, y[1]], (1, 1)),
+        Axis::summed("c", channels, [kernel.strides[1], input.channel, 0]),
     ];
     let mut offsets = [kernel.offset, input.view.offset, result.layout.origin];
     let listed = !channels.is_batch();
@@ -133,12 +134,12 @@ fn phase_product(
     for (axis, phase) in combination.iter().enumerate() {
         let (x, w) = (input.view.strides[axis + 2], kernel.strides[axis + 2]);
         offsets[2] += phase.first as i64 * y[axis + 2];
-        axes.push(Axis {
-            name: OUTPUT_NAMES[axis.min(2)],
-            extent: Dim::Fixed(phase.count),
-            strides: [0, x * phase.input_step, y[axis + 2] * phase.step as i64],
-            reduced: false,
-        });
+        axes.push(Axis::kept(
+            OUTPUT_NAMES[axis.min(2)],
+            Dim::Fixed(phase.count),
+            [0, x * phase.input_step, y[axis + 2] * phase.step as i64],
+            (axis + 2, phase.step as i64),
+        ));
         if listed {
             taps = taps
                 .iter()
@@ -154,12 +155,11 @@ fn phase_product(
             let step = phase.taps.get(1).map_or((0, 0), |&(second, next)| (second - first, next - place));
             offsets[0] += first as i64 * w;
             offsets[1] += place * x;
-            axes.push(Axis {
-                name: TAP_NAMES[axis.min(2)],
-                extent: Dim::Fixed(phase.taps.len()),
-                strides: [step.0 as i64 * w, step.1 * x, 0],
-                reduced: true,
-            });
+            axes.push(Axis::summed(
+                TAP_NAMES[axis.min(2)],
+                Dim::Fixed(phase.taps.len()),
+                [step.0 as i64 * w, step.1 * x, 0],
+            ));
         }
     }
     let operands = [lowering.place(kernel.base)?.buffer, lowering.place(input.view.base)?.buffer];

@@ -29,6 +29,13 @@ impl<'a, 'b> Emitter<'a, 'b> {
         Emitter { lowering, nest: Nest::new(), known: BTreeMap::new(), root }
     }
 
+    /// Makes the element of `id` at these coordinates a value that the kernel starts with.
+    pub(crate) fn bind(&mut self, id: NodeId, at: &[Affine], dtype: DType) -> Var {
+        let value = self.nest.given(dtype);
+        self.known.insert((id, at.to_vec()), value);
+        value
+    }
+
     /// The element of `id` at these coordinates.
     pub(crate) fn value(&mut self, id: NodeId, at: &[Affine]) -> Result<Var, LowerError> {
         let key = (id, at.to_vec());

@@ -6,6 +6,7 @@
 //! ```text
 //! prepare      copies where a contraction cannot read in place
 //! materialize  which values get a buffer; the others are computed where they are used
+//! epilogue     which elementwise values are computed in the kernel of a contraction
 //! orders       order of axes and border of zeros of every buffer
 //! elementwise, reduction, sliding, movement, indexing, contraction, convolution
 //!              one or more kernels for every stored value
@@ -18,6 +19,7 @@
 mod contraction;
 mod convolution;
 mod elementwise;
+mod epilogue;
 mod error;
 mod expression;
 mod indexing;
@@ -54,6 +56,8 @@ pub struct LowerOptions {
     /// Into how many pieces a long reduction is split. Part of the numbers' definition: it does not
     /// follow the number of threads.
     pub max_parallel: usize,
+    /// Whether contractions take elementwise values into their kernels.
+    pub fuse_epilogues: bool,
     /// Gives every value a place of its own, so that all of them can be looked at after a run.
     pub keep_all: bool,
 }
@@ -88,6 +92,8 @@ pub(crate) struct Lowering<'a> {
     pub(crate) prepared: &'a Prepared,
     pub(crate) options: &'a LowerOptions,
     pub(crate) stored: IndexVec<NodeId, bool>,
+    /// Stored values with the contraction whose kernel computes them.
+    pub(crate) fused: BTreeMap<NodeId, NodeId>,
     pub(crate) places: IndexVec<NodeId, Option<Place>>,
     pub(crate) program: Program,
     pub(crate) purposes: Vec<NodeId>,
@@ -161,12 +167,14 @@ pub fn lower(
     constants: &mut Constants,
 ) -> Result<Lowered, LowerError> {
     let prepared = prepare::prepare(&function.without_dead_nodes());
-    let stored = materialize::materialize(&prepared);
+    let mut stored = materialize::materialize(&prepared);
+    let fused = if options.fuse_epilogues { epilogue::fuse(&prepared, &mut stored) } else { BTreeMap::new() };
     let mut lowering = Lowering {
         places: prepared.function.nodes.indices().map(|_| None).collect(),
         prepared: &prepared,
         options,
         stored,
+        fused,
         program: Program { name: function.name.clone(), ..Program::default() },
         purposes: Vec::new(),
         kernel_names: BTreeMap::new(),
@@ -228,6 +236,13 @@ fn lower_group(lowering: &mut Lowering<'_>, group: &[NodeId]) -> Result<(), Lowe
 /// The kernels that compute one stored value.
 fn lower_value(lowering: &mut Lowering<'_>, id: NodeId) -> Result<(), LowerError> {
     storage::fill_halo(lowering, id)?;
+    if let Some(&contraction) = lowering.fused.get(&id) {
+        return match lowering.node(contraction).op.clone() {
+            Op::Contract(op) => contraction::lower_contract(lowering, contraction, id, &op),
+            Op::Convolve(op) => convolution::lower_convolve(lowering, contraction, id, &op),
+            other => Err(LowerError::Internal(format!("{} has no epilogue", other.name()))),
+        };
+    }
     match lowering.node(id).op.clone() {
         Op::Input { .. } | Op::Parameter { .. } | Op::State { .. } => Ok(()),
         Op::Constant(literal) if literal.ty.shape.rank() > 0 => Ok(()),
@@ -235,8 +250,8 @@ fn lower_value(lowering: &mut Lowering<'_>, id: NodeId) -> Result<(), LowerError
         Op::ArgReduce { kind, axis } => reduction::lower_arg_reduce(lowering, id, kind, axis),
         Op::CumulativeSum { axis, reverse } => movement::lower_cumulative_sum(lowering, id, axis, reverse),
         Op::Concat { axis } => movement::lower_concat(lowering, id, axis),
-        Op::Contract(contraction) => contraction::lower_contract(lowering, id, &contraction),
-        Op::Convolve(convolution) => convolution::lower_convolve(lowering, id, &convolution),
+        Op::Contract(contraction) => contraction::lower_contract(lowering, id, id, &contraction),
+        Op::Convolve(convolution) => convolution::lower_convolve(lowering, id, id, &convolution),
         Op::ReduceWindow { kind, window } => sliding::lower_reduce_window(lowering, id, kind, &window),
         Op::WindowArgMax { window } => sliding::lower_window_arg_max(lowering, id, &window),
         Op::WindowScatter { window } => sliding::lower_window_scatter(lowering, id, &window),

@@ -63,6 +63,23 @@ impl Nest {
         position
     }
 
+    /// Adds an operand even where its buffer is one already.
+    pub(crate) fn new_operand(&mut self, buffer: BufferId, name: &str, dtype: DType, writes: bool) {
+        self.arguments.push(buffer);
+        self.operands.push(Operand { name: name.to_owned(), dtype, writes, reads: !writes });
+    }
+
+    /// A value that the kernel starts with.
+    pub(crate) fn given(&mut self, dtype: DType) -> Var {
+        self.new_value(dtype, 0)
+    }
+
+    /// The operands, their buffers and the statements, without the parallel space.
+    pub(crate) fn into_parts(mut self) -> (Vec<Operand>, Vec<BufferId>, Vec<Statement>) {
+        let statements = self.blocks.pop().map(|block| block.statements).unwrap_or_default();
+        (self.operands, self.arguments, statements)
+    }
+
     /// Adds an axis to the parallel space.
     pub(super) fn coordinate(&mut self, extent: Dim) -> IndexVar {
         let var = self.new_index(0);
