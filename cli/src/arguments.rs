@@ -1,7 +1,7 @@
 //! The flags of every command, with the defaults told in their help.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use dlc_driver::{ArtifactKind, BenchTarget, EngineKind};
+use dlc_driver::{ArtifactKind, BenchTarget, Cpu, EngineKind};
 use std::path::PathBuf;
 
 use crate::values::{key_value, name_file, positive, size};
@@ -73,6 +73,19 @@ pub(crate) struct EngineArguments {
     /// Threads of compiled code [default: as many as the machine runs at once].
     #[arg(long, value_name = "T", value_parser = positive)]
     pub(crate) threads: Option<usize>,
+    /// Instructions that compiled code may use: native, portable, x86-64-v3 or x86-64-v4.
+    #[arg(long, value_name = "NAME", default_value = "native")]
+    pub(crate) cpu: Cpu,
+}
+
+impl EngineArguments {
+    /// The engine that the flags name.
+    pub(crate) fn kind(&self) -> EngineKind {
+        match self.engine {
+            Engine::Native => EngineKind::Native(self.cpu),
+            Engine::Interp => EngineKind::Interpreter,
+        }
+    }
 }
 
 /// Names of the engines.
@@ -82,15 +95,6 @@ pub(crate) enum Engine {
     Native,
     /// The oracle; slow.
     Interp,
-}
-
-impl From<Engine> for EngineKind {
-    fn from(engine: Engine) -> EngineKind {
-        match engine {
-            Engine::Native => EngineKind::Native,
-            Engine::Interp => EngineKind::Interpreter,
-        }
-    }
 }
 
 #[derive(Debug, Args)]
@@ -177,6 +181,9 @@ pub(crate) struct RunArguments {
     /// Seed of initial weights.
     #[arg(long, value_name = "S", default_value_t = 0)]
     pub(crate) seed: u64,
+    /// Instructions that compiled code may use: native, portable, x86-64-v3 or x86-64-v4.
+    #[arg(long, value_name = "NAME", default_value = "native")]
+    pub(crate) cpu: Cpu,
     /// Folder that every output is written to, as NAME.npy [default: outputs are printed].
     #[arg(long, value_name = "DIR")]
     pub(crate) output_dir: Option<PathBuf>,
@@ -267,6 +274,9 @@ pub(crate) struct CompareArguments {
     /// Seed of weights and synthetic inputs.
     #[arg(long, value_name = "S", default_value_t = 0)]
     pub(crate) seed: u64,
+    /// Instructions that compiled code may use: native, portable, x86-64-v3 or x86-64-v4.
+    #[arg(long, value_name = "NAME", default_value = "native")]
+    pub(crate) cpu: Cpu,
     /// Print one JSON object to stdout [default: text].
     #[arg(long)]
     pub(crate) json: bool,
@@ -288,6 +298,9 @@ pub(crate) struct BenchArguments {
     /// Seed of weights and synthetic inputs.
     #[arg(long, value_name = "S", default_value_t = 0)]
     pub(crate) seed: u64,
+    /// Instructions that compiled code may use: native, portable, x86-64-v3 or x86-64-v4.
+    #[arg(long, value_name = "NAME", default_value = "native")]
+    pub(crate) cpu: Cpu,
     /// Also time every kernel run by itself and list the slowest; with --json a second object with all of
     /// them [default: the whole alone].
     #[arg(long)]

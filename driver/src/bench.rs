@@ -9,7 +9,7 @@ use crate::compare::synthetic_inputs;
 use crate::data::port_bytes;
 use crate::engine::default_threads;
 use crate::flops::function_flops;
-use crate::{CompareOptions, DriverError, Loaded, Result, compare_loaded, native_session, peak_gflops};
+use crate::{CompareOptions, Cpu, DriverError, Loaded, Result, compare_loaded, native_session, peak_gflops};
 use dlc_compiler::{CompileOptions, FunctionKind};
 use dlc_trainer::Engine;
 use serde::Serialize;
@@ -46,6 +46,8 @@ pub struct BenchOptions {
     pub threads: Option<usize>,
     /// Seed of weights and inputs.
     pub seed: u64,
+    /// Instructions of the compiled code.
+    pub cpu: Cpu,
 }
 
 /// What was measured; serialises as `dlc bench --json` prints it.
@@ -74,7 +76,10 @@ pub fn bench(loaded: &Loaded, options: BenchOptions) -> Result<BenchReport> {
     if options.target == BenchTarget::Train {
         loaded.recipe("dlc bench train")?;
     }
-    let checked = compare_loaded(loaded, CompareOptions { seed: options.seed, ..CompareOptions::default() })?;
+    let checked = compare_loaded(
+        loaded,
+        CompareOptions { seed: options.seed, cpu: options.cpu, ..CompareOptions::default() },
+    )?;
     if let Some(first) = checked.mismatches.first() {
         return Err(DriverError::Mismatch(first.to_string()));
     }
@@ -90,7 +95,7 @@ pub fn bench(loaded: &Loaded, options: BenchOptions) -> Result<BenchReport> {
     let function = compilation.functions.iter().find(|one| one.name == name).ok_or_else(missing)?;
     let interface =
         compilation.interface.functions.iter().find(|one| one.name == name).ok_or_else(missing)?;
-    let mut session = native_session(&compilation, threads)?;
+    let mut session = native_session(&compilation, threads, options.cpu)?;
     session.initialize(options.seed)?;
     Engine::set_total_steps(&mut session, TOTAL_STEPS)?;
     let inputs = synthetic_inputs(loaded, &compilation.interface, batch, options.seed);

@@ -2,22 +2,28 @@
 
 use crate::{Interpreted, Result, native_session};
 use dlc_compiler::Compilation;
+use dlc_compiler::emit::Cpu;
 use dlc_trainer::Engine;
 
 /// Who computes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EngineKind {
-    /// Compiled machine code.
-    #[default]
-    Native,
+    /// Compiled machine code, of these instructions.
+    Native(Cpu),
     /// The oracle: slow, and exact to `f64` within a call.
     Interpreter,
+}
+
+impl Default for EngineKind {
+    fn default() -> Self {
+        EngineKind::Native(Cpu::Native)
+    }
 }
 
 /// An engine for a compilation. `threads` matters to native code alone.
 pub fn engine(compilation: &Compilation, kind: EngineKind, threads: usize) -> Result<Box<dyn Engine>> {
     Ok(match kind {
-        EngineKind::Native => Box::new(native_session(compilation, threads)?),
+        EngineKind::Native(cpu) => Box::new(native_session(compilation, threads, cpu)?),
         EngineKind::Interpreter => Box::new(Interpreted::new(compilation)?),
     })
 }

@@ -52,6 +52,7 @@ pub use rate::rate_at;
 pub use run::{RunReport, RunSettings, run};
 pub use train::{TrainSettings, train};
 
+pub use dlc_compiler::emit::Cpu;
 pub use dlc_trainer::{EpochReport, EvalReport, Observer, Outcome, Silent, TrainReport};
 
 /// Results of this crate.

@@ -6,15 +6,15 @@ use dlc_compiler::emit::{Cpu, Target, jit};
 use dlc_runtime::{Program, Session};
 use std::sync::Arc;
 
-/// Generates machine code for this machine and joins it to its interface.
-pub fn native_program(compilation: &Compilation) -> Result<Program> {
-    let code = jit(compilation, &Target::host(Cpu::Native)?)?;
+/// Generates machine code for these instructions of this machine and joins it to its interface.
+pub fn native_program(compilation: &Compilation, cpu: Cpu) -> Result<Program> {
+    let code = jit(compilation, &Target::host(cpu)?)?;
     // SAFETY: the entries were generated from this compilation's programs, whose buffers lie within the
     // sizes of its interface (bounds and plan are verified by the pipeline), and `owner` keeps the code.
     Ok(unsafe { Program::new(compilation.interface.clone(), code.entries, code.owner) }?)
 }
 
 /// A session on `threads` threads; all parameters and states are zero.
-pub fn native_session(compilation: &Compilation, threads: usize) -> Result<Session> {
-    Ok(Session::new(Arc::new(native_program(compilation)?), threads)?)
+pub fn native_session(compilation: &Compilation, threads: usize, cpu: Cpu) -> Result<Session> {
+    Ok(Session::new(Arc::new(native_program(compilation, cpu)?), threads)?)
 }

@@ -68,7 +68,8 @@ pub fn time_kernels(loaded: &Loaded, options: BenchOptions) -> Result<Vec<Kernel
     let compile_options =
         CompileOptions { functions: vec![FunctionKind::Initialize, kind], ..CompileOptions::new(batch) };
     let (compilation, names) = split(dlc_compiler::compile(&loaded.model, &compile_options)?)?;
-    let mut session = native_session(&compilation, options.threads.unwrap_or_else(default_threads))?;
+    let mut session =
+        native_session(&compilation, options.threads.unwrap_or_else(default_threads), options.cpu)?;
     session.initialize(options.seed)?;
     Engine::set_total_steps(&mut session, 1000)?;
     let all = synthetic_inputs(loaded, &compilation.interface, batch, options.seed);

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "tests")]
 
 use dlc_driver::{
-    ArtifactKind, BenchOptions, BenchTarget, CompareOptions, CompileSettings, DriverError, EngineKind,
+    ArtifactKind, BenchOptions, BenchTarget, CompareOptions, CompileSettings, Cpu, DriverError, EngineKind,
     EvalSettings, Outcome, RunSettings, Silent, TrainSettings, load, load_text,
 };
 use dlc_types::random::Stream;
@@ -101,7 +101,7 @@ fn a_stopped_and_resumed_run_is_one_run_bit_for_bit_and_so_are_other_threads() {
 #[test]
 fn the_interpreter_trains_to_nearly_the_same_loss() {
     let folder = folder();
-    let losses = [EngineKind::Native, EngineKind::Interpreter].map(|engine| {
+    let losses = [EngineKind::default(), EngineKind::Interpreter].map(|engine| {
         let out = folder.path().join(format!("{engine:?}"));
         let report = train(folder.path(), &TrainSettings { engine, stop_after: Some(1), ..settings(out) });
         report.epochs[0].train.get("loss").unwrap()
@@ -153,7 +153,7 @@ fn inference_reads_and_writes_arrays() {
     let x = dlc_runtime::HostTensor::from_f64(&[2, 3], &[1.0, 2.0, 3.0, -1.0, 0.5, 0.0]).unwrap();
     let path = folder.path().join("x.npy");
     std::fs::write(&path, dlc_driver::write_npy(&x)).unwrap();
-    let outputs = [EngineKind::Native, EngineKind::Interpreter].map(|engine| {
+    let outputs = [EngineKind::default(), EngineKind::Interpreter].map(|engine| {
         let settings = RunSettings {
             inputs: vec![("x".to_owned(), path.clone())],
             seed: 3,
@@ -207,7 +207,13 @@ fn checks_report_gradients_and_missing_data() {
 #[test]
 fn a_benchmark_checks_and_measures() {
     let folder = folder();
-    let options = BenchOptions { target: BenchTarget::Train, batch: Some(16), threads: Some(1), seed: 0 };
+    let options = BenchOptions {
+        target: BenchTarget::Train,
+        batch: Some(16),
+        threads: Some(1),
+        seed: 0,
+        cpu: Cpu::Native,
+    };
     let report = dlc_driver::bench(&model(folder.path()), options).unwrap();
     assert!(report.min_ms > 0.0 && report.min_ms <= report.median_ms, "{report:?}");
     assert!(report.share > 0.0 && report.share < 1.0, "{report:?}");

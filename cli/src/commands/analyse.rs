@@ -17,7 +17,7 @@ const NAMED: usize = 5;
 
 pub(super) fn compare(console: &Console, flags: &CompareArguments) -> Outcome {
     let loaded = loaded(console, &flags.model)?;
-    let options = CompareOptions { batch: flags.batch, seed: flags.seed };
+    let options = CompareOptions { batch: flags.batch, seed: flags.seed, cpu: flags.cpu };
     let report = dlc_driver::compare_loaded(&loaded, options)?;
     if flags.json {
         console::json(&report);
@@ -75,6 +75,7 @@ pub(super) fn bench(console: &Console, flags: &BenchArguments) -> Outcome {
         batch: flags.batch,
         threads: flags.threads,
         seed: flags.seed,
+        cpu: flags.cpu,
     };
     let report = dlc_driver::bench(&loaded, options)?;
     if flags.json {

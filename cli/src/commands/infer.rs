@@ -16,7 +16,7 @@ pub(super) fn run(console: &Console, flags: &RunArguments) -> Outcome {
         checkpoint: flags.checkpoint.clone(),
         seed: flags.seed,
         threads: flags.engine.threads,
-        engine: flags.engine.engine.into(),
+        engine: flags.engine.kind(),
         output_dir: flags.output_dir.clone(),
     };
     let report = dlc_driver::run(&loaded, &settings)?;
@@ -48,7 +48,7 @@ pub(super) fn predict(console: &Console, flags: &PredictArguments) -> Outcome {
         data: flags.data.clone(),
         seed: None,
         threads: flags.engine.threads,
-        engine: flags.engine.engine.into(),
+        engine: flags.engine.kind(),
     };
     let report = dlc_driver::predict(&loaded, &flags.checkpoint, &flags.files, &settings)?;
     if flags.json {

@@ -35,7 +35,7 @@ pub(super) fn train(console: &Console, flags: &TrainArguments) -> Outcome {
         out: flags.out.clone(),
         resume: flags.resume.clone(),
         stop_after: flags.stop_after,
-        engine: flags.engine.engine.into(),
+        engine: flags.engine.kind(),
     };
     let stop = stop_flag()?;
     let mut progress = TrainingProgress::new(flags.json);
@@ -72,7 +72,7 @@ pub(super) fn evaluate(console: &Console, flags: &EvalArguments) -> Outcome {
         data: flags.data.clone(),
         seed: flags.seed,
         threads: flags.engine.threads,
-        engine: flags.engine.engine.into(),
+        engine: flags.engine.kind(),
     };
     let report = dlc_driver::evaluate(&loaded, &flags.checkpoint, &settings)?;
     if flags.json {

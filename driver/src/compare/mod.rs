@@ -22,7 +22,7 @@ mod ties;
 pub(crate) use synthetic::synthetic_inputs;
 
 use crate::data::port_bytes;
-use crate::{DriverError, Loaded, Result, load, native_session};
+use crate::{Cpu, DriverError, Loaded, Result, load, native_session};
 use dlc_abi::FunctionInterface;
 use dlc_compiler::{Compilation, CompileOptions, CompiledFunction, FunctionKind};
 use dlc_runtime::Session;
@@ -51,11 +51,13 @@ pub struct CompareOptions {
     pub batch: usize,
     /// Seed of weights and inputs.
     pub seed: u64,
+    /// Instructions of the compiled code.
+    pub cpu: Cpu,
 }
 
 impl Default for CompareOptions {
     fn default() -> Self {
-        CompareOptions { batch: 2, seed: 0 }
+        CompareOptions { batch: 2, seed: 0, cpu: Cpu::Native }
     }
 }
 
@@ -181,7 +183,7 @@ pub fn compare_loaded(loaded: &Loaded, options: CompareOptions) -> Result<Compar
     functions.push(FunctionKind::Gradients);
     let compile_options = CompileOptions { keep_all: true, functions, ..CompileOptions::new(options.batch) };
     let compilation = dlc_compiler::compile(&loaded.model, &compile_options)?;
-    let mut session = native_session(&compilation, THREADS)?;
+    let mut session = native_session(&compilation, THREADS, options.cpu)?;
     session.initialize(options.seed)?;
     Engine::set_total_steps(&mut session, TOTAL_STEPS)?;
     let inputs = synthetic_inputs(loaded, &compilation.interface, options.batch, options.seed);

@@ -37,7 +37,7 @@ impl Left {
         let loaded = load_text("m.dsl", MODEL, &[]).unwrap();
         let options = CompileOptions { keep_all: true, ..CompileOptions::new(2) };
         let compilation = dlc_compiler::compile(&loaded.model, &options).unwrap();
-        let mut session = native_session(&compilation, 2).unwrap();
+        let mut session = native_session(&compilation, 2, Cpu::Native).unwrap();
         session.initialize(1).unwrap();
         Engine::set_total_steps(&mut session, 10).unwrap();
         let subject = Subject::find(&compilation, "train").unwrap();
@@ -121,7 +121,8 @@ fn new_parameters_reports_and_untouched_states_are_looked_at() {
 #[test]
 fn a_report_of_a_model_that_agrees_says_so() {
     let loaded = load_text("m.dsl", MODEL, &[]).unwrap();
-    let report = compare_loaded(&loaded, CompareOptions { batch: 3, seed: 5 }).unwrap();
+    let report =
+        compare_loaded(&loaded, CompareOptions { batch: 3, seed: 5, ..CompareOptions::default() }).unwrap();
     assert!(report.agrees, "{:?}", report.mismatches);
     assert!(report.local.worst_error > 0.0 && report.local.worst_error < 1e-6, "{:?}", report.local);
     let json = serde_json::to_value(&report).unwrap();
@@ -133,7 +134,7 @@ fn a_wrong_rewrite_is_found_in_gradients_too() {
     let loaded = load_text("m.dsl", MODEL, &[]).unwrap();
     let options = CompileOptions { keep_all: true, ..CompileOptions::new(2) };
     let mut compilation = dlc_compiler::compile(&loaded.model, &options).unwrap();
-    let mut session = native_session(&compilation, 1).unwrap();
+    let mut session = native_session(&compilation, 1, Cpu::Native).unwrap();
     session.initialize(1).unwrap();
     Engine::set_total_steps(&mut session, 10).unwrap();
     let inputs = synthetic_inputs(&loaded, &compilation.interface, 2, 1);
