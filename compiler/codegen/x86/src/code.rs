@@ -5,6 +5,7 @@ use crate::{Level, X86Error};
 use iced_x86::Register;
 use iced_x86::code_asm::registers::{
     gpr64::{r11, rdi},
+    k::{k1, k2},
     ymm::get_ymm,
     zmm::get_zmm,
 };
@@ -45,6 +46,10 @@ fn ymm(number: usize) -> Result<AsmRegisterYmm, X86Error> {
 
 /// The register that holds the mask of an AVX2 tail: all bits of the lanes that exist.
 pub(crate) const MASK: usize = 15;
+/// Offsets of lanes that lie apart, and the mask that a gathering instruction uses up.
+const OFFSETS: usize = 14;
+const GATHER_MASK: usize = 13;
+const WIDE_OFFSETS: usize = 31;
 
 impl Code {
     pub(crate) fn new(level: Level) -> Result<Code, X86Error> {
@@ -105,6 +110,39 @@ impl Code {
             (Level::Avx512, true) => self.asm.vmovups(zmm(vector)?.k1().z(), zmmword_ptr(from))?,
             (Level::Avx2, false) => self.asm.vmovups(ymm(vector)?, ymmword_ptr(from))?,
             (Level::Avx2, true) => self.asm.vmaskmovps(ymm(vector)?, ymm(MASK)?, ymmword_ptr(from))?,
+        }
+        Ok(())
+    }
+
+    /// Loads the offsets of lanes that lie apart, for [`Code::gather`].
+    pub(crate) fn load_offsets(&mut self, table: AsmRegister64) -> Result<(), X86Error> {
+        match self.level {
+            Level::Avx512 => self.asm.vmovups(zmm(WIDE_OFFSETS)?, zmmword_ptr(table))?,
+            Level::Avx2 => self.asm.vmovups(ymm(OFFSETS)?, ymmword_ptr(table))?,
+        }
+        Ok(())
+    }
+
+    /// `vector` = elements that lie apart, lanes behind the mask zero.
+    pub(crate) fn gather(&mut self, vector: usize, from: Address, masked: bool) -> Result<(), X86Error> {
+        self.zero(vector)?;
+        let from = from.operand()?;
+        match self.level {
+            Level::Avx512 => {
+                match masked {
+                    true => self.asm.kmovw(k2, k1)?,
+                    false => self.asm.kxnorw(k2, k2, k2)?,
+                }
+                self.asm.vgatherdps(zmm(vector)?.k2(), dword_ptr(from + zmm(WIDE_OFFSETS)? * 4))?;
+            }
+            Level::Avx2 => {
+                let mask = ymm(GATHER_MASK)?;
+                match masked {
+                    true => self.asm.vmovaps(mask, ymm(MASK)?)?,
+                    false => self.asm.vpcmpeqd(mask, mask, mask)?,
+                }
+                self.asm.vgatherdps_3(ymm(vector)?, dword_ptr(from + ymm(OFFSETS)? * 4), mask)?;
+            }
         }
         Ok(())
     }

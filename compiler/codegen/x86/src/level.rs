@@ -44,11 +44,14 @@ impl Level {
         }
     }
 
-    /// Vector registers that a mask takes: AVX-512 has registers of their own for masks.
-    pub(crate) const fn mask_registers(self) -> usize {
-        match self {
-            Level::Avx2 => 1,
-            Level::Avx512 => 0,
+    /// Vector registers that no tile may have: for the mask of a tail, where masks have no registers of
+    /// their own, and for the lanes' offsets and a second mask where lanes lie apart.
+    pub(crate) const fn reserved(self, gathers: bool) -> usize {
+        match (self, gathers) {
+            (Level::Avx2, false) => 1,
+            (Level::Avx2, true) => 3,
+            (Level::Avx512, false) => 0,
+            (Level::Avx512, true) => 1,
         }
     }
 }

@@ -5,7 +5,7 @@
 //! anything up.
 
 use crate::X86Error;
-use crate::code::Address;
+use crate::code::{Address, Code};
 use crate::frame::{CURSOR, PLACE};
 use crate::plan::{Emitter, Idle};
 use crate::tile::Tile;
@@ -21,7 +21,7 @@ impl Tile {
     }
 
     fn vector(&self, vector: usize) -> usize {
-        // With one row only the last vector is ever held.
+        // With one row there is never more than one vector held.
         self.sums() + if self.rows == 1 { 0 } else { vector }
     }
 
@@ -120,16 +120,24 @@ impl Emitter<'_> {
     /// One step of the reduction, at so many bytes from the cursors, added to one chain.
     pub(crate) fn step(&mut self, tile: Tile, at: [i64; 2], chain: usize) -> Result<(), X86Error> {
         let [lanes_base, rows_base] = CURSOR;
-        let bytes = self.vector_bytes();
+        let gathers = self.gathers;
+        let bytes = match gathers {
+            true => self.strides(self.lanes)[0] * self.code.level.lanes_f32() as i64,
+            false => self.vector_bytes(),
+        };
         let lanes = |vector: usize| Address { base: lanes_base, displacement: at[0] + vector as i64 * bytes };
+        let take = |code: &mut Code, vector: usize| match gathers {
+            true => code.gather(tile.vector(vector), lanes(vector), tile.cuts(vector)),
+            false => code.load(tile.vector(vector), lanes(vector), tile.cuts(vector)),
+        };
         let stride = self.strides(self.rows)[1];
         let element = |row: usize| Address { base: rows_base, displacement: at[1] + row as i64 * stride };
         if tile.rows == 1 {
             self.code.broadcast(tile.repeated(), element(0))?;
             for vector in 0..tile.vectors {
                 let sum = tile.sum(chain, 0, vector);
-                if tile.cuts(vector) {
-                    self.code.load(tile.vector(vector), lanes(vector), true)?;
+                if gathers || tile.cuts(vector) {
+                    take(&mut self.code, vector)?;
                     self.code.multiply_add(sum, tile.repeated(), tile.vector(vector))?;
                 } else {
                     self.code.multiply_add_memory(sum, tile.repeated(), lanes(vector))?;
@@ -138,7 +146,7 @@ impl Emitter<'_> {
             return Ok(());
         }
         for vector in 0..tile.vectors {
-            self.code.load(tile.vector(vector), lanes(vector), tile.cuts(vector))?;
+            take(&mut self.code, vector)?;
         }
         for row in 0..tile.rows {
             if tile.vectors == 1 {

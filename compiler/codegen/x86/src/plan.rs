@@ -15,6 +15,9 @@ pub(crate) const SIZE: i64 = 4;
 /// Extents, strides and offsets beyond it have no wide form, so that products of them do not overflow.
 const FAR: i64 = 1 << 28;
 
+/// Lanes of the lanes operand that lie further apart have no wide form: their offsets are 32-bit numbers.
+const NARROW: i64 = 1 << 24;
+
 /// How many steps a dimension has at one point of the parallel space.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Length {
@@ -64,6 +67,10 @@ pub(crate) struct Emitter<'k> {
     /// Constants behind the code: lanes that exist, then lanes that do not.
     pub(crate) mask_table: CodeLabel,
     pub(crate) needs_mask_table: bool,
+    /// Whether a vector of the lanes operand is collected from elements that lie apart.
+    pub(crate) gathers: bool,
+    /// Constants behind the code: offsets of such elements.
+    pub(crate) offset_table: CodeLabel,
     /// Constants behind the code: byte offsets of taps that follow no grid.
     pub(crate) tap_table: CodeLabel,
     pub(crate) tap_table_end: CodeLabel,
@@ -91,7 +98,7 @@ pub(crate) fn has_wide_form(kernel: &Kernel, contraction: &Contraction) -> bool 
             let counts = [dim.extent.at(1), splits.0, splits.1];
             let small = counts.into_iter().all(|count| i64::try_from(count).is_ok_and(near));
             let fits = match dim.role {
-                Role::Lanes => single(dim) || dim.strides == [1, 0, 1],
+                Role::Lanes => single(dim) || (dim.strides[1..] == [0, 1] && dim.strides[0].abs() < NARROW),
                 Role::Rows => single(dim) || dim.strides[0] == 0,
                 Role::Parallel => dim.split.is_none(),
                 _ => true,
@@ -151,7 +158,7 @@ impl<'k> Emitter<'k> {
         let lanes_outside = lanes_stay(contraction, lengths[lanes]).then(&mut slot).transpose()?;
         let mut code = Code::new(level)?;
         let (mask_table, tap_table) = (code.asm.create_label(), code.asm.create_label());
-        let tap_table_end = code.asm.create_label();
+        let (tap_table_end, offset_table) = (code.asm.create_label(), code.asm.create_label());
         Ok(Emitter {
             kernel,
             contraction,
@@ -173,6 +180,8 @@ impl<'k> Emitter<'k> {
             fresh,
             mask_table,
             needs_mask_table: false,
+            gathers: gathers(contraction),
+            offset_table,
             tap_table,
             tap_table_end,
             grid,
@@ -205,6 +214,14 @@ impl<'k> Emitter<'k> {
     }
 }
 
+/// Whether lanes lie apart in the lanes operand.
+pub(crate) fn gathers(contraction: &Contraction) -> bool {
+    contraction
+        .dims
+        .iter()
+        .any(|dim| dim.role == Role::Lanes && dim.strides[0] != 1 && !matches!(dim.extent, Dim::Fixed(0 | 1)))
+}
+
 /// The length of a dimension at every point of the parallel space, where it is the same at all of them.
 pub(crate) fn known_length(dim: &ContractionDim) -> Option<i64> {
     let extent = dim.extent.fixed()?;
@@ -225,6 +242,9 @@ fn lanes_stay(contraction: &Contraction, length: Length) -> bool {
     /// Half of a second-level cache.
     const NEAR: i64 = 512 << 10;
     let Length::Known(lanes) = length else { return false };
+    if gathers(contraction) {
+        return false;
+    }
     let mut bytes = (lanes * SIZE).saturating_mul(contraction.taps.len() as i64);
     let mut repeated = false;
     for dim in &contraction.dims {

@@ -10,15 +10,19 @@ use crate::plan::{Emitter, Idle, Length, SIZE};
 use crate::tile::LanesRun;
 use dlc_kernel::{Role, Split};
 use dlc_types::Dim;
-use iced_x86::code_asm::AsmRegister64;
 use iced_x86::code_asm::registers::gpr32::edx;
 use iced_x86::code_asm::registers::gpr64::{rax, rcx, rdx};
+use iced_x86::code_asm::{AsmRegister64, ptr};
 
 impl Emitter<'_> {
     /// The whole function.
     pub(crate) fn function(mut self) -> Result<Vec<u8>, X86Error> {
         let [lanes, rows, result] = self.bases;
         self.frame.open(&mut self.code, [self.batch, self.begin, self.end, lanes, rows, result])?;
+        if self.gathers {
+            self.code.asm.lea(rdx, ptr(self.offset_table))?;
+            self.code.load_offsets(rdx)?;
+        }
         match self.lanes_outside {
             None => self.points(None)?,
             Some(slot) => self.points_beside_lanes(slot)?,
@@ -54,6 +58,13 @@ impl Emitter<'_> {
             self.code.place(&mut self.mask_table)?;
             self.code.asm.dd(&vec![u32::MAX; lanes])?;
             self.code.asm.dd(&vec![0; lanes])?;
+        }
+        if self.gathers {
+            let stride = self.dim(self.lanes).strides[0];
+            let lanes = self.code.level.lanes_f32() as i64;
+            let offsets: Vec<i32> = (0..lanes).filter_map(|lane| i32::try_from(lane * stride).ok()).collect();
+            self.code.place(&mut self.offset_table)?;
+            self.code.asm.dd_i(&offsets)?;
         }
         if self.grid.is_none() {
             self.code.place(&mut self.tap_table)?;

@@ -9,13 +9,14 @@
 //!   eight multiply-adds are in flight;
 //! - the part of the vector loads' time that is not hidden, at [`STREAM`] bytes per cycle, since the lanes
 //!   operand rarely stays in the nearest cache;
+//! - three bytes per cycle where lanes have to be collected from afar;
 //! - start and end of a tile, spread over its steps.
 //!
 //! Among the cuts of both dimensions into nearly equal pieces the cheapest wins. The choice decides the
 //! order of sums (by the chains), so it sees nothing but extents and level.
 
 use crate::Level;
-use crate::plan::Length;
+use crate::plan::{self, Length};
 use dlc_kernel::{Contraction, Role};
 
 /// Bytes of the lanes operand that cost a cycle.
@@ -67,6 +68,8 @@ pub(crate) struct Tiling {
     pub(crate) lanes: Vec<LanesRun>,
     /// Lanes that the mask of a known tail leaves.
     pub(crate) tail: Option<i64>,
+    /// Whether a vector of the lanes operand is collected from elements that lie apart.
+    gathers: bool,
     /// Multiply-adds in the straight code of one tile, at most.
     pub(crate) straight: usize,
 }
@@ -111,6 +114,7 @@ impl Tiling {
             steps: steps.max(1),
             lanes: Vec::new(),
             tail: None,
+            gathers: plan::gathers(contraction),
             straight: STRAIGHT,
         };
         tiling.cut_lanes(lanes, typical(Role::Lanes, lanes));
@@ -154,7 +158,7 @@ impl Tiling {
 
     /// The rows that fit beside so many vectors.
     fn fitting_rows(&self, vectors: usize) -> impl Iterator<Item = usize> {
-        let (registers_there, mask) = (self.level.registers(), self.level.mask_registers());
+        let (registers_there, mask) = (self.level.registers(), self.level.reserved(self.gathers));
         let most = if vectors == 1 { registers_there / 2 } else { registers_there };
         let halves = matches!(self.rows, Length::Slot(_));
         (1..=most).filter(move |&rows| {
@@ -168,7 +172,8 @@ impl Tiling {
         let bytes = (self.level.lanes_f32() * 4) as f64;
         let step = [wide * high / 2.0, (wide + high) / 2.0, 4.0 / chains];
         let around = (12.0 + 1.5 * wide * high) / self.steps as f64;
-        step.into_iter().fold(0.0, f64::max) + wide * bytes / STREAM + around
+        let collected = if self.gathers { wide * bytes / 3.0 } else { 0.0 };
+        step.into_iter().fold(0.0, f64::max) + wide * bytes / STREAM + collected + around
     }
 
     /// Cycles per step of the reduction for all rows beside so many vectors, and the rows per tile.
@@ -202,7 +207,7 @@ impl Tiling {
     }
 
     fn chains(&self, vectors: usize, rows: usize) -> usize {
-        let mask = self.level.mask_registers();
+        let mask = self.level.reserved(self.gathers);
         let mut chains = 1;
         while vectors * rows * chains < IN_FLIGHT
             && (chains as i64) < self.steps

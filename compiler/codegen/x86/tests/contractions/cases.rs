@@ -236,6 +236,15 @@ pub(crate) fn all() -> Vec<Case> {
     backwards.dims[2].strides = [-10, -1, 0];
     backwards.offsets = [100, 10, 0];
     cases.push(Case::new("a reduction from behind".into(), backwards, &[1]));
+    for (n, m, k) in [(10, 8, 64), (33, 5, 7), (16, 1, 32), (100, 17, 9)] {
+        let mut apart = product(n, m, k);
+        apart.dims[0].strides[0] = k as i64;
+        apart.dims[2].strides[0] = 1;
+        cases.push(Case::new(format!("lanes apart {n}x{m}x{k}"), apart.clone(), &[1]));
+        apart.dims[0] = split(apart.dims[0].clone(), 3, 1, 0);
+        apart.dims[1].extent = Dim::N;
+        cases.push(Case::new(format!("lanes apart {n}xNx{k}"), apart, &[1, 9]));
+    }
     let mut batched = product(21, 6, 11);
     batched.dims.insert(0, dim("b", Dim::Batch(2), Role::Parallel, [21 * 11, 66, 126]));
     batched.dims.insert(1, dim("h", 3, Role::Parallel, [0, 7, 2000]));
