@@ -53,7 +53,7 @@ pub enum RuntimeError {
     #[error("this is not a readable checkpoint: {0}")]
     DamagedCheckpoint(String),
     /// A checkpoint that does not belong to the model.
-    #[error("the checkpoint is of another model than {model}: {}", .faults.join("; "))]
+    #[error("the checkpoint is of another model than {model}: {}", listed(.faults))]
     OtherModel { model: String, faults: Vec<String> },
     /// Memory that the system did not give.
     #[error("the system refused {bytes} bytes of memory for the {what}")]
@@ -67,6 +67,17 @@ pub enum RuntimeError {
     /// A failure of an engine that is not this crate's session.
     #[error("{0}")]
     Engine(String),
+}
+
+/// Faults that a message names before it counts the others.
+const NAMED_FAULTS: usize = 6;
+
+fn listed(faults: &[String]) -> String {
+    let named = faults[..faults.len().min(NAMED_FAULTS)].join("; ");
+    match faults.len().saturating_sub(NAMED_FAULTS) {
+        0 => named,
+        more => format!("{named}; and {more} more tensors"),
+    }
 }
 
 /// Results of this crate.
