@@ -28,15 +28,31 @@ pub fn model_of(function: &Function) -> Model {
     }
 }
 
-/// Compiles a function to a program of this process; the error is a text with the function.
-pub fn program_of(function: &Function, batch_max: usize) -> Result<Arc<Program>, String> {
-    let options = CompileOptions { functions: vec![FunctionKind::Predict], ..CompileOptions::new(batch_max) };
-    load(&compile(&model_of(function), &options).map_err(|error| format!("{error}\n{function}"))?)
+/// Every code generator that this machine can run: Cranelift's kernels alone, and with each width of ours.
+pub fn targets() -> Vec<(Cpu, Target)> {
+    let all = [Cpu::Portable, Cpu::V3, Cpu::V4];
+    all.into_iter().filter_map(|cpu| Some((cpu, Target::host(cpu).ok()?))).collect()
 }
 
-/// Machine code for a compilation.
+/// Lowers a function; the error is a text with the function.
+pub fn compilation_of(function: &Function, batch_max: usize) -> Result<Compilation, String> {
+    let options = CompileOptions { functions: vec![FunctionKind::Predict], ..CompileOptions::new(batch_max) };
+    compile(&model_of(function), &options).map_err(|error| format!("{error}\n{function}"))
+}
+
+/// Compiles a function to a program for this machine; the error is a text with the function.
+pub fn program_of(function: &Function, batch_max: usize) -> Result<Arc<Program>, String> {
+    load(&compilation_of(function, batch_max)?)
+}
+
+/// Machine code of a compilation for this machine.
 pub fn load(compilation: &Compilation) -> Result<Arc<Program>, String> {
-    let code = jit(compilation, &Target::host(Cpu::Native).unwrap())
+    load_for(compilation, &Target::host(Cpu::Native).unwrap())
+}
+
+/// Machine code of a compilation for a target that this machine can run.
+pub fn load_for(compilation: &Compilation, target: &Target) -> Result<Arc<Program>, String> {
+    let code = jit(compilation, target)
         .map_err(|error| format!("{error}\n{}", compilation.functions[0].lowered.program))?;
     // SAFETY: the entries were made from the very compilation that the interface describes, and the
     // owner keeps their memory.
@@ -135,7 +151,8 @@ pub fn run_compiled(
     results.iter().zip(&types).map(|(bytes, ty)| tensor_of(ty, batch, bytes)).collect()
 }
 
-/// Compares a compiled function with the oracle, at every batch and for one, two and three threads.
+/// Compares a compiled function with the oracle: by every code generator, at every batch, and for one,
+/// two and three threads.
 pub fn check(function: &Function, batches: &[usize], seed: u64) {
     let inputs = |batch| random_inputs(function, batch, seed);
     // Sums may cancel anywhere in a graph; then no bound in the result's own norm holds.
@@ -191,9 +208,13 @@ pub fn compare(
     for output in &function.outputs {
         assert_eq!(output.role, OutputRole::Output, "the harness compares plain outputs");
     }
-    let program = program_of(function, batches.iter().copied().max().unwrap_or(1))?;
-    let mut sessions: Vec<Session> =
-        (1..=3).map(|threads| Session::new(Arc::clone(&program), threads).unwrap()).collect();
+    let compilation = compilation_of(function, batches.iter().copied().max().unwrap_or(1))?;
+    let mut engines: Vec<(Cpu, Vec<Session>)> = Vec::new();
+    for (cpu, target) in targets() {
+        let program = load_for(&compilation, &target)?;
+        let session = |threads| Session::new(Arc::clone(&program), threads).unwrap();
+        engines.push((cpu, (1..=3).map(session).collect()));
+    }
     for &batch in batches {
         let inputs = inputs(batch);
         let oracle = |inputs: &BTreeMap<String, Tensor>| {
@@ -204,17 +225,19 @@ pub fn compare(
             dlc_interp::evaluate(function, batch, &inputs).map_err(|error| format!("{error}\n{function}"))
         };
         let expected = oracle(&inputs)?;
-        let first = run_compiled(&mut sessions[0], function, batch, &inputs);
-        for (position, output) in function.outputs.iter().enumerate() {
-            let shaken = || oracle(&shake(&inputs)).unwrap().swap_remove(position);
-            agree(&first[position], &expected[position], &shaken).map_err(|difference| {
-                format!("batch {batch}, output {}: {difference}\n{function}", output.name)
-            })?;
-        }
-        for session in &mut sessions[1..] {
-            let again = run_compiled(session, function, batch, &inputs);
-            if first.iter().zip(&again).any(|(one, other)| bytes_of(one) != bytes_of(other)) {
-                return Err(format!("batch {batch}: thread counts differ in bits\n{function}"));
+        for (cpu, sessions) in &mut engines {
+            let first = run_compiled(&mut sessions[0], function, batch, &inputs);
+            for (position, output) in function.outputs.iter().enumerate() {
+                let shaken = || oracle(&shake(&inputs)).unwrap().swap_remove(position);
+                agree(&first[position], &expected[position], &shaken).map_err(|difference| {
+                    format!("{cpu:?}, batch {batch}, output {}: {difference}\n{function}", output.name)
+                })?;
+            }
+            for session in &mut sessions[1..] {
+                let again = run_compiled(session, function, batch, &inputs);
+                if first.iter().zip(&again).any(|(one, other)| bytes_of(one) != bytes_of(other)) {
+                    return Err(format!("{cpu:?}, batch {batch}: thread counts differ in bits\n{function}"));
+                }
             }
         }
     }
