@@ -98,6 +98,8 @@ pub(crate) struct Lowering<'a> {
     pub(crate) program: Program,
     pub(crate) purposes: Vec<NodeId>,
     pub(crate) kernel_names: BTreeMap<String, usize>,
+    /// Kernels by all of their text but names.
+    pub(crate) kernel_forms: BTreeMap<String, KernelId>,
     /// Layouts of parameters and states by name.
     pub(crate) persistent_layouts: BTreeMap<String, Layout>,
 }
@@ -137,12 +139,19 @@ impl Lowering<'_> {
         if *count == 1 { stem } else { format!("{stem}#{count}") }
     }
 
-    /// Adds a kernel and its one launch.
-    pub(crate) fn launch(&mut self, purpose: NodeId, kernel: Kernel, arguments: Vec<BufferId>) -> KernelId {
-        let kernel = self.program.kernels.push(kernel);
+    /// Adds a launch of a kernel. A kernel that differs from an earlier one in names alone is that one.
+    pub(crate) fn launch(&mut self, purpose: NodeId, kernel: Kernel, arguments: Vec<BufferId>) {
+        let operands: Vec<_> =
+            kernel.operands.iter().map(|operand| (operand.dtype, operand.reads, operand.writes)).collect();
+        let form = format!("{operands:?} {:?} {:?}", kernel.space, kernel.body);
+        let known = self.kernel_forms.get(&form).copied();
+        let kernel = known.unwrap_or_else(|| {
+            let id = self.program.kernels.push(kernel);
+            self.kernel_forms.insert(form, id);
+            id
+        });
         self.program.launches.push(Launch { kernel, arguments, barrier: true });
         self.purposes.push(purpose);
-        kernel
     }
 }
 
@@ -178,6 +187,7 @@ pub fn lower(
         program: Program { name: function.name.clone(), ..Program::default() },
         purposes: Vec::new(),
         kernel_names: BTreeMap::new(),
+        kernel_forms: BTreeMap::new(),
         persistent_layouts: persistent
             .places
             .iter()
