@@ -75,10 +75,10 @@ fn before_and_after() {
             let (function, report) = run(&case);
             for rule in &case.rules {
                 assert!(
-                    report.fired.contains_key(rule),
+                    report.applied.contains_key(rule),
                     "{rule} in `{}`: {:?}\n{function}",
                     case.remark,
-                    report.fired
+                    report.applied
                 );
             }
             write!(after, "# {}\n{function}", case.remark).unwrap();

@@ -31,7 +31,7 @@ pub(super) struct Extraction {
 /// Chooses terms for the roots and all that they need. `None` if no choice without a circle is found.
 pub(super) fn extract(terms: &Terms, roots: &[Class]) -> Option<Extraction> {
     let problem = Problem::new(terms, roots);
-    let first = problem.first_made();
+    let first = problem.first_made()?;
     let cost_before = problem.evaluate(&first)?;
     let mut best = (cost_before, first);
     if let Some(greedy) = problem.greedy()
@@ -106,8 +106,30 @@ impl<'a> Problem<'a> {
         Problem { classes, users, roots }
     }
 
-    fn first_made(&self) -> Vec<usize> {
-        vec![0; self.classes.len()]
+    /// For every class the term that was made first of those whose operands have a choice already, so
+    /// there is no circle: what the region was before any rule.
+    fn first_made(&self) -> Option<Vec<usize>> {
+        let mut order: Vec<(u32, usize, usize)> = Vec::new();
+        for (class, place) in self.classes.iter().enumerate() {
+            for (position, choice) in place.choices.iter().enumerate() {
+                order.push((choice.term.serial, class, position));
+            }
+        }
+        order.sort_unstable();
+        let mut chosen: Vec<Option<usize>> = vec![None; self.classes.len()];
+        loop {
+            let mut found = false;
+            for &(_, class, position) in &order {
+                let operands = &self.classes[class].choices[position].operands;
+                if chosen[class].is_none() && operands.iter().all(|&operand| chosen[operand].is_some()) {
+                    chosen[class] = Some(position);
+                    found = true;
+                }
+            }
+            if !found {
+                return chosen.into_iter().collect();
+            }
+        }
     }
 
     /// The classes that the roots need, operands first; `None` for a circle.

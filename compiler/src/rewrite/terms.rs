@@ -6,7 +6,7 @@
 use super::facts::{Deduction, Facts};
 use super::term::{OpTexts, Term};
 use dlc_ir::{Binary, Literal, NodeId, Op, Reduction, Type, Unary, infer};
-use dlc_types::{DType, Dim, Shape, TensorType};
+use dlc_types::{DType, Shape, TensorType};
 use egg::{EGraph, Id};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -251,10 +251,5 @@ impl Terms {
             return Some(x);
         }
         self.add(Op::Reduce { kind, axes: axes.to_vec() }, &[x])
-    }
-
-    /// Number of elements of a shape, unless it depends on the batch.
-    pub(crate) fn fixed_elements(&self, class: Class) -> Option<usize> {
-        self.shape(class).elements().and_then(Dim::fixed)
     }
 }

@@ -1,7 +1,15 @@
 //! The rules, by theme. What a good rule is, and how to add one, stands in `README.md` beside this file.
 
 mod constants;
+mod contraction;
 mod identities;
+mod movement;
+mod normalization;
+mod reduction;
+mod sinking;
+mod sliding;
+mod space_to_batch;
+mod strength;
 
 use super::terms::{Class, Terms};
 use super::{RewriteError, RewriteOptions, RuleSelection};
@@ -56,7 +64,18 @@ pub struct RuleSummary {
     pub law: &'static str,
 }
 
-const THEMES: &[&[Rule]] = &[identities::RULES, constants::RULES];
+const THEMES: &[&[Rule]] = &[
+    identities::RULES,
+    constants::RULES,
+    strength::RULES,
+    movement::RULES,
+    sinking::RULES,
+    reduction::RULES,
+    contraction::RULES,
+    sliding::RULES,
+    space_to_batch::RULES,
+    normalization::RULES,
+];
 
 /// All rules, by theme.
 pub fn all() -> Vec<RuleSummary> {
