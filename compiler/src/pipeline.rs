@@ -1,8 +1,8 @@
 //! The way of a model through the compiler, on one page.
 //!
 //! ```text
-//! model ── step functions ──> graphs ── expand ──> graphs ── lower ──> programs ── emit ──> code
-//!          (autodiff inside)  verify     verify              verify, bounds, plan
+//! model ── step functions ──> graphs ── expand ──> graphs ── rewrite ──> graphs ── lower ──> programs ── emit
+//!          (autodiff inside)  verify     verify               verify              verify, bounds, plan
 //! ```
 //!
 //! Each stage is timed and followed by the verifier of the form that it made.
@@ -10,6 +10,7 @@
 use crate::autodiff::AutodiffError;
 use crate::composite::{CompositeError, expand_composites};
 use crate::lower::{self, Constants, LowerError, LowerOptions, Lowered, PersistentOrders, PersistentPlaces};
+use crate::rewrite::{RewriteError, RewriteOptions, RewriteReport, rewrite};
 use crate::step::{self, StepError};
 use dlc_abi::{
     ElementType, Extent, FunctionInterface, Interface, PersistentRole, PersistentTensor, Port, PortRole,
@@ -27,6 +28,8 @@ pub struct CompileOptions {
     pub batch_max: usize,
     /// Pieces that long reductions are split into, whatever the number of threads.
     pub max_parallel: usize,
+    /// Which rewrite rules are used, and their bounds.
+    pub rewrite: RewriteOptions,
     /// Whether contractions take elementwise values into their kernels. Off by default: only the portable
     /// code generator has a form for such kernels so far.
     pub fuse_epilogues: bool,
@@ -42,6 +45,7 @@ impl CompileOptions {
         CompileOptions {
             batch_max,
             max_parallel: 16,
+            rewrite: RewriteOptions::default(),
             fuse_epilogues: false,
             keep_all: false,
             functions: FunctionKind::STANDARD.to_vec(),
@@ -80,6 +84,8 @@ pub enum CompileError {
     Step(#[from] StepError),
     #[error(transparent)]
     Composite(#[from] CompositeError),
+    #[error(transparent)]
+    Rewrite(#[from] RewriteError),
     #[error(transparent)]
     Lower(#[from] LowerError),
     #[error(transparent)]
@@ -120,6 +126,8 @@ pub struct CompiledFunction {
     pub name: String,
     /// The graph as the step builder made it, composite ops included.
     pub graph: Function,
+    /// What rewriting did.
+    pub rewrites: RewriteReport,
     /// The program and what lowering knows of it.
     pub lowered: Lowered,
 }
@@ -137,7 +145,16 @@ pub fn compile(model: &Model, options: &CompileOptions) -> Result<Compilation, C
     for graph in &expanded {
         checked("expand", graph, dlc_ir::verify::verify(graph))?;
     }
-    let persistent = persistent_places(model, &expanded)?;
+    let rewritten = timings.measure("rewrite", || {
+        expanded
+            .iter()
+            .map(|graph| rewrite(graph, &options.rewrite))
+            .collect::<Result<Vec<_>, RewriteError>>()
+    })?;
+    for (graph, _) in &rewritten {
+        checked("rewrite", graph, dlc_ir::verify::verify(graph))?;
+    }
+    let persistent = persistent_places(model, rewritten.iter().map(|(graph, _)| graph))?;
     let mut constants = Constants::default();
     let lower_options = LowerOptions {
         batch_max: options.batch_max,
@@ -146,11 +163,11 @@ pub fn compile(model: &Model, options: &CompileOptions) -> Result<Compilation, C
         keep_all: options.keep_all,
     };
     let mut functions = Vec::new();
-    for (graph, expanded) in graphs.into_iter().zip(&expanded) {
+    for (graph, (rewritten, rewrites)) in graphs.into_iter().zip(rewritten) {
         let lowered = timings
-            .measure("lower", || lower::lower(expanded, &lower_options, &persistent, &mut constants))?;
+            .measure("lower", || lower::lower(&rewritten, &lower_options, &persistent, &mut constants))?;
         timings.measure("verify", || verify_program(&lowered, options.batch_max))?;
-        functions.push(CompiledFunction { name: graph.name.clone(), graph, lowered });
+        functions.push(CompiledFunction { name: graph.name.clone(), graph, rewrites, lowered });
     }
     let interface = interface(model, options, &persistent, constants, &functions)?;
     Ok(Compilation { interface, functions, timings: timings.stages })
@@ -178,9 +195,12 @@ fn named(name: &str, function: &Function) -> Function {
 
 /// Lays parameters and states out: the order of axes is the one that the first function with a wish
 /// asks for, the training step before the others.
-fn persistent_places(model: &Model, functions: &[Function]) -> Result<PersistentPlaces, CompileError> {
+fn persistent_places<'a>(
+    model: &Model,
+    functions: impl Iterator<Item = &'a Function> + Clone,
+) -> Result<PersistentPlaces, CompileError> {
     let mut orders = PersistentOrders::new();
-    let by_weight = functions.iter().filter(|f| f.name == "train").chain(functions.iter());
+    let by_weight = functions.clone().filter(|f| f.name == "train").chain(functions);
     for function in by_weight {
         for (name, order) in lower::wished_persistent_orders(function) {
             orders.entry(name).or_insert(order);
