@@ -4,14 +4,17 @@
 use crate::{Level, X86Error};
 use iced_x86::Register;
 use iced_x86::code_asm::registers::{
-    gpr64::{r11, rdi},
+    gpr8::cl,
+    gpr32::eax,
+    gpr64::{r11, rcx, rdi, rdx},
     k::{k1, k2},
+    xmm::get_xmm,
     ymm::get_ymm,
     zmm::get_zmm,
 };
 use iced_x86::code_asm::{
-    AsmMemoryOperand, AsmRegister64, AsmRegisterYmm, AsmRegisterZmm, CodeAssembler, CodeLabel, dword_bcst,
-    dword_ptr, ymmword_ptr, zmmword_ptr,
+    AsmMemoryOperand, AsmRegister64, AsmRegisterXmm, AsmRegisterYmm, AsmRegisterZmm, CodeAssembler,
+    CodeLabel, dword_bcst, dword_ptr, ptr, ymmword_ptr, zmmword_ptr,
 };
 
 /// An element: a pointer and a distance in bytes.
@@ -22,7 +25,7 @@ pub(crate) struct Address {
 }
 
 impl Address {
-    fn operand(self) -> Result<AsmMemoryOperand, X86Error> {
+    pub(crate) fn operand(self) -> Result<AsmMemoryOperand, X86Error> {
         let displacement = i32::try_from(self.displacement).map_err(|_| X86Error::TooFar)?;
         Ok(self.base + displacement)
     }
@@ -36,12 +39,16 @@ pub(crate) struct Code {
     labelled: Option<usize>,
 }
 
-fn zmm(number: usize) -> Result<AsmRegisterZmm, X86Error> {
+pub(crate) fn zmm(number: usize) -> Result<AsmRegisterZmm, X86Error> {
     get_zmm(Register::ZMM0 + number as u32).ok_or(X86Error::TooFar)
 }
 
-fn ymm(number: usize) -> Result<AsmRegisterYmm, X86Error> {
+pub(crate) fn ymm(number: usize) -> Result<AsmRegisterYmm, X86Error> {
     get_ymm(Register::YMM0 + number as u32).ok_or(X86Error::TooFar)
+}
+
+pub(crate) fn xmm(number: usize) -> Result<AsmRegisterXmm, X86Error> {
+    get_xmm(Register::XMM0 + number as u32).ok_or(X86Error::TooFar)
 }
 
 /// The register that holds the mask of an AVX2 tail: all bits of the lanes that exist.
@@ -223,6 +230,26 @@ impl Code {
         match self.level {
             Level::Avx512 => self.asm.vaddps(zmm(sum)?, zmm(sum)?, zmm(a)?)?,
             Level::Avx2 => self.asm.vaddps(ymm(sum)?, ymm(sum)?, ymm(a)?)?,
+        }
+        Ok(())
+    }
+
+    /// Sets the mask to the first `rcx` lanes, at least one and less than a vector; overwrites `eax`, `rcx`
+    /// and `rdx`. The table holds as many ones as lanes, then as many zeros.
+    pub(crate) fn first_lanes(&mut self, table: CodeLabel) -> Result<(), X86Error> {
+        match self.level {
+            Level::Avx512 => {
+                self.asm.mov(eax, 1)?;
+                self.asm.shl(eax, cl)?;
+                self.asm.dec(eax)?;
+                self.asm.kmovw(k1, eax)?;
+            }
+            Level::Avx2 => {
+                let width = self.level.lanes_f32() as i32;
+                self.asm.lea(rdx, ptr(table))?;
+                self.asm.neg(rcx)?;
+                self.asm.vmovups(ymm(MASK)?, ymmword_ptr(rdx + rcx * 4 + 4 * width))?;
+            }
         }
         Ok(())
     }

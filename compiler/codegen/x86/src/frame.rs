@@ -42,6 +42,11 @@ impl Frame {
         Ok(Frame { used: 0, bytes: (bytes + 15) & !15 })
     }
 
+    /// Its size.
+    pub(crate) fn bytes(&self) -> i32 {
+        self.bytes
+    }
+
     /// A slot that nobody has yet; nothing where the frame is full.
     pub(crate) fn slot(&mut self) -> Option<Slot> {
         if self.used + 8 > self.bytes {

@@ -17,15 +17,19 @@
 //!
 //! Every kernel may be refused with `None`: the portable code generator has a form for all of them.
 
+mod arithmetic;
 mod code;
 mod error;
 mod frame;
 mod grouping;
 mod level;
+mod loops;
 mod microkernel;
 mod nest;
 mod plan;
+mod points;
 mod reduction;
+mod registers;
 mod space;
 mod taps;
 mod tile;
@@ -33,7 +37,8 @@ mod tile;
 pub use error::X86Error;
 pub use level::Level;
 
-use dlc_kernel::{Body, Kernel};
+use dlc_kernel::{Body, Kernel, LoopBody};
+use loops::{LoopEmitter, Stop};
 
 /// The machine code of a kernel's function, or `None` where the kernel has no wide form here.
 ///
@@ -42,7 +47,10 @@ use dlc_kernel::{Body, Kernel};
 /// [`X86Error`] where the assembler refuses an instruction or the kernel is malformed; both are bugs in
 /// dlc.
 pub fn build_kernel(kernel: &Kernel, level: Level) -> Result<Option<Vec<u8>>, X86Error> {
-    let Body::Contraction(contraction) = &kernel.body else { return Ok(None) };
+    let contraction = match &kernel.body {
+        Body::Contraction(contraction) => contraction,
+        Body::Loop(body) => return build_loops(kernel, body, level),
+    };
     if !plan::has_wide_form(kernel, contraction) {
         return Ok(None);
     }
@@ -50,5 +58,16 @@ pub fn build_kernel(kernel: &Kernel, level: Level) -> Result<Option<Vec<u8>>, X8
         Ok(bytes) => Ok(Some(bytes)),
         Err(X86Error::TooFar) => Ok(None),
         Err(error) => Err(error),
+    }
+}
+
+fn build_loops(kernel: &Kernel, body: &LoopBody, level: Level) -> Result<Option<Vec<u8>>, X86Error> {
+    if !loops::may_have_wide_form(kernel, body) {
+        return Ok(None);
+    }
+    match LoopEmitter::new(kernel, body, level).and_then(LoopEmitter::function) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(Stop::Unsupported) => Ok(None),
+        Err(Stop::Error(error)) => Err(error),
     }
 }

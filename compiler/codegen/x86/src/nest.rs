@@ -5,19 +5,19 @@
 
 use crate::Level;
 use crate::X86Error;
-use crate::code::MASK;
 use crate::frame::{PLACE, Slot};
 use crate::grouping::OuterLoop;
 use crate::plan::{Emitter, Length, SIZE};
 use crate::tile::{LanesRun, RowsRun};
-use iced_x86::Register;
-use iced_x86::code_asm::registers::gpr32::eax;
-use iced_x86::code_asm::registers::gpr64::{rax, rcx, rdx};
-use iced_x86::code_asm::registers::k::k1;
-use iced_x86::code_asm::registers::ymm::get_ymm;
-use iced_x86::code_asm::{ptr, ymmword_ptr};
+use iced_x86::code_asm::registers::gpr64::{rax, rcx};
 
 impl Emitter<'_> {
+    /// Sets the mask to the first `rcx` lanes.
+    fn mask_of_rcx(&mut self) -> Result<(), X86Error> {
+        self.needs_mask_table |= self.code.level == Level::Avx2;
+        self.code.first_lanes(self.mask_table)
+    }
+
     /// Everything at one point, or all of it beside one tile of lanes.
     pub(crate) fn nest(&mut self, lanes: Option<LanesRun>) -> Result<(), X86Error> {
         let loops = self.grouping.outer.clone();
@@ -243,28 +243,5 @@ impl Emitter<'_> {
             }
             (None, None) => Err(self.malformed("a run of tiles has no end")),
         }
-    }
-
-    /// Sets the mask to the first `rcx` lanes, at least one and less than a vector.
-    fn mask_of_rcx(&mut self) -> Result<(), X86Error> {
-        match self.code.level {
-            Level::Avx512 => {
-                self.code.asm.mov(eax, 1)?;
-                self.code.asm.shl(eax, iced_x86::code_asm::registers::gpr8::cl)?;
-                self.code.asm.dec(eax)?;
-                self.code.asm.kmovw(k1, eax)?;
-            }
-            Level::Avx2 => {
-                let Some(mask) = get_ymm(Register::YMM0 + MASK as u32) else {
-                    return Err(self.malformed("there is no mask register"));
-                };
-                self.needs_mask_table = true;
-                let width = self.code.level.lanes_f32() as i32;
-                self.code.asm.lea(rdx, ptr(self.mask_table))?;
-                self.code.asm.neg(rcx)?;
-                self.code.asm.vmovups(mask, ymmword_ptr(rdx + rcx * 4 + 4 * width))?;
-            }
-        }
-        Ok(())
     }
 }

@@ -3,6 +3,7 @@
 use crate::code::Code;
 use crate::frame::{Frame, Slot};
 use crate::grouping::Grouping;
+use crate::points::Points;
 use crate::taps;
 use crate::tile::Tiling;
 use crate::{Level, X86Error};
@@ -44,15 +45,9 @@ pub(crate) struct Emitter<'k> {
     pub(crate) contraction: &'k Contraction,
     pub(crate) code: Code,
     pub(crate) frame: Frame,
-    pub(crate) batch: Slot,
-    /// The points to visit, and the current one's number.
-    pub(crate) begin: Slot,
-    pub(crate) number: Slot,
-    pub(crate) end: Slot,
+    pub(crate) points: Points,
     /// The three operands.
     pub(crate) bases: [Slot; 3],
-    /// Coordinates in the parallel space.
-    pub(crate) coordinates: Vec<Slot>,
     /// One per dimension.
     pub(crate) lengths: Vec<Length>,
     pub(crate) lanes: usize,
@@ -164,12 +159,8 @@ impl<'k> Emitter<'k> {
             contraction,
             code,
             frame,
-            batch,
-            begin,
-            number,
-            end,
+            points: Points { space: kernel.space.clone(), batch, begin, number, end, coordinates },
             bases,
-            coordinates,
             lengths,
             lanes,
             rows,

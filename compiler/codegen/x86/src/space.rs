@@ -1,24 +1,23 @@
-//! The parallel space: points `begin..end`, numbered row-major, visited in order.
-//!
-//! The first number is taken apart by division; from point to point the coordinates count up with carry.
-//! At each point the lengths of the split dimensions and the pointers to the point's first elements are
-//! computed. `rax`, `rcx`, `rdx`, `rdi` and `r11` are free here.
+//! The function around a contraction, and the start of each of its points: lengths of the split dimensions
+//! and pointers to the point's first elements. `rax`, `rcx`, `rdx`, `rdi` and `r11` are free here.
 
 use crate::X86Error;
 use crate::frame::{PLACE, Slot};
 use crate::plan::{Emitter, Idle, Length, SIZE};
+use crate::points::divide_by;
 use crate::tile::LanesRun;
 use dlc_kernel::{Role, Split};
-use dlc_types::Dim;
-use iced_x86::code_asm::registers::gpr32::edx;
+use iced_x86::code_asm::ptr;
 use iced_x86::code_asm::registers::gpr64::{rax, rcx, rdx};
-use iced_x86::code_asm::{AsmRegister64, ptr};
 
 impl Emitter<'_> {
     /// The whole function.
     pub(crate) fn function(mut self) -> Result<Vec<u8>, X86Error> {
         let [lanes, rows, result] = self.bases;
-        self.frame.open(&mut self.code, [self.batch, self.begin, self.end, lanes, rows, result])?;
+        self.frame.open(
+            &mut self.code,
+            [self.points.batch, self.points.begin, self.points.end, lanes, rows, result],
+        )?;
         if self.gathers {
             self.code.asm.lea(rdx, ptr(self.offset_table))?;
             self.code.load_offsets(rdx)?;
@@ -35,18 +34,18 @@ impl Emitter<'_> {
     /// All points, or all of them beside one tile of lanes.
     pub(crate) fn points(&mut self, lanes: Option<LanesRun>) -> Result<(), X86Error> {
         let (mut point, mut done) = (self.code.asm.create_label(), self.code.asm.create_label());
-        self.code.asm.mov(rax, self.begin.memory())?;
-        self.code.asm.mov(self.number.memory(), rax)?;
-        self.code.asm.cmp(rax, self.end.memory())?;
+        self.code.asm.mov(rax, self.points.begin.memory())?;
+        self.code.asm.mov(self.points.number.memory(), rax)?;
+        self.code.asm.cmp(rax, self.points.end.memory())?;
         self.code.asm.jge(done)?;
-        self.first_point()?;
+        self.points.first(&mut self.code)?;
         self.code.place(&mut point)?;
         self.point(lanes)?;
-        self.next_point()?;
-        self.code.asm.mov(rax, self.number.memory())?;
+        self.points.next(&mut self.code)?;
+        self.code.asm.mov(rax, self.points.number.memory())?;
         self.code.asm.inc(rax)?;
-        self.code.asm.mov(self.number.memory(), rax)?;
-        self.code.asm.cmp(rax, self.end.memory())?;
+        self.code.asm.mov(self.points.number.memory(), rax)?;
+        self.code.asm.cmp(rax, self.points.end.memory())?;
         self.code.asm.jl(point)?;
         self.code.place(&mut done)
     }
@@ -77,80 +76,6 @@ impl Emitter<'_> {
         Ok(())
     }
 
-    /// `register` = the extent; may overwrite `rdi`.
-    pub(crate) fn load_extent(&mut self, register: AsmRegister64, dim: Dim) -> Result<(), X86Error> {
-        match dim {
-            Dim::Fixed(extent) => self.code.set(register, extent as i64),
-            Dim::Batch(scale) => {
-                self.code.asm.mov(register, self.batch.memory())?;
-                self.code.multiply(register, scale as i64)
-            }
-        }
-    }
-
-    /// `rax /= rcx`, the remainder in `rdx`.
-    fn divide(&mut self) -> Result<(), X86Error> {
-        self.code.asm.xor(edx, edx)?;
-        self.code.asm.div(rcx)?;
-        Ok(())
-    }
-
-    /// `rax /= divisor`, not negative; overwrites `rcx` and `rdx`.
-    fn divide_by(&mut self, divisor: usize) -> Result<(), X86Error> {
-        match divisor {
-            0 | 1 => Ok(()),
-            _ if divisor.is_power_of_two() => Ok(self.code.asm.shr(rax, divisor.trailing_zeros())?),
-            _ => {
-                self.code.set(rcx, divisor as i64)?;
-                self.divide()
-            }
-        }
-    }
-
-    /// Coordinates of the point whose number is in `rax`.
-    fn first_point(&mut self) -> Result<(), X86Error> {
-        let space = self.kernel.space.clone();
-        for (position, &dim) in space.iter().enumerate().rev() {
-            let coordinate = self.coordinates[position].memory();
-            if position == 0 {
-                self.code.asm.mov(coordinate, rax)?;
-            } else {
-                // There is a point, so that no extent is 0.
-                self.load_extent(rcx, dim)?;
-                self.divide()?;
-                self.code.asm.mov(coordinate, rdx)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Counts the coordinates up.
-    fn next_point(&mut self) -> Result<(), X86Error> {
-        let space = self.kernel.space.clone();
-        let mut ready = self.code.asm.create_label();
-        for (position, &dim) in space.iter().enumerate().rev() {
-            let coordinate = self.coordinates[position].memory();
-            self.code.asm.mov(rax, coordinate)?;
-            self.code.asm.inc(rax)?;
-            if position > 0 {
-                let mut within = self.code.asm.create_label();
-                self.load_extent(rcx, dim)?;
-                self.code.asm.cmp(rax, rcx)?;
-                self.code.asm.jne(within)?;
-                self.code.asm.mov(coordinate, 0)?;
-                let mut carry = self.code.asm.create_label();
-                self.code.asm.jmp(carry)?;
-                self.code.place(&mut within)?;
-                self.code.asm.mov(coordinate, rax)?;
-                self.code.asm.jmp(ready)?;
-                self.code.place(&mut carry)?;
-            } else {
-                self.code.asm.mov(coordinate, rax)?;
-            }
-        }
-        self.code.place(&mut ready)
-    }
-
     /// The work at the current point.
     fn point(&mut self, lanes: Option<LanesRun>) -> Result<(), X86Error> {
         for (operand, &pointer) in PLACE.iter().enumerate() {
@@ -161,7 +86,7 @@ impl Emitter<'_> {
             self.code.asm.add(PLACE[0], slot.memory())?;
             self.code.asm.add(PLACE[2], slot.memory())?;
         }
-        let mut coordinates = self.coordinates.clone().into_iter();
+        let mut coordinates = self.points.coordinates.clone().into_iter();
         for number in self.of_role(Role::Parallel) {
             let Some(coordinate) = coordinates.next() else {
                 return Err(self.malformed("the space is too small"));
@@ -206,7 +131,8 @@ impl Emitter<'_> {
     /// The length of a dimension that is not split.
     fn whole(&mut self, number: usize) -> Result<(), X86Error> {
         if let Length::Slot(slot) = self.lengths[number] {
-            self.load_extent(rax, self.dim(number).extent)?;
+            let extent = self.dim(number).extent;
+            self.points.load_extent(&mut self.code, rax, extent)?;
             self.code.asm.mov(slot.memory(), rax)?;
         }
         Ok(())
@@ -236,7 +162,8 @@ impl Emitter<'_> {
         self.border(number, split)?;
         self.code.asm.jmp(ready)?;
         self.code.place(&mut last)?;
-        self.load_extent(rax, self.dim(number).extent)?;
+        let extent = self.dim(number).extent;
+        self.points.load_extent(&mut self.code, rax, extent)?;
         self.code.place(&mut ready)?;
         self.code.asm.sub(rax, slot.memory())?;
         self.code.asm.mov(slot.memory(), rax)?;
@@ -245,10 +172,11 @@ impl Emitter<'_> {
 
     /// `rax` = where piece `rax` of a dimension begins.
     fn border(&mut self, number: usize, split: Split) -> Result<(), X86Error> {
-        self.load_extent(rcx, self.dim(number).extent)?;
+        let extent = self.dim(number).extent;
+        self.points.load_extent(&mut self.code, rcx, extent)?;
         self.code.asm.imul_2(rax, rcx)?;
-        self.divide_by(split.chunks)?;
-        self.divide_by(split.align)?;
+        divide_by(&mut self.code, split.chunks)?;
+        divide_by(&mut self.code, split.align)?;
         if split.align > 1 {
             self.code.multiply(rax, split.align as i64)?;
         }

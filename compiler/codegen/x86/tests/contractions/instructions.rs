@@ -1,7 +1,8 @@
 //! What the emitted functions are made of.
 
-use crate::cases;
+use crate::{cases, loops};
 use dlc_codegen_x86::{Level, build_kernel};
+use dlc_kernel::Kernel;
 use iced_x86::{
     CpuidFeature, Decoder, DecoderOptions, FlowControl, Instruction, InstructionInfoFactory, Mnemonic,
     OpAccess, Register,
@@ -48,12 +49,14 @@ fn functions_keep_to_their_level_and_to_the_convention() {
     const SAVED: [Register; 6] =
         [Register::RBX, Register::RBP, Register::R12, Register::R13, Register::R14, Register::R15];
     let mut info = InstructionInfoFactory::new();
+    let mut kernels: Vec<Kernel> = cases::all().into_iter().map(|case| case.kernel).collect();
+    kernels.extend(loops::CASES.iter().map(|case| loops::kernel(case.text)));
     for level in [Level::Avx2, Level::Avx512] {
         let allowed = allowed(level);
-        for case in cases::all() {
-            let bytes = build_kernel(&case.kernel, level).unwrap().unwrap();
+        for kernel in &kernels {
+            let bytes = build_kernel(kernel, level).unwrap().unwrap();
             let instructions = decode(&bytes);
-            let label = format!("{}, {level:?}", case.name);
+            let label = format!("{}, {level:?}", kernel.name);
             let code_bytes = instructions.last().unwrap().next_ip();
             assert!(code_bytes < 24 << 10, "{label}: {code_bytes} bytes");
             let [.., before, last] = instructions.as_slice() else { panic!("{label}: too short") };

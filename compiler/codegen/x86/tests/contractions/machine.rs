@@ -8,7 +8,7 @@ use cranelift_module::{Linkage, Module, default_libcall_names};
 use dlc_codegen_clif::{build_kernel, flags, kernel_signature};
 use dlc_kernel::Kernel;
 
-/// A compiled kernel of three operands.
+/// A compiled kernel.
 pub(crate) struct Machine {
     code: *const u8,
     module: Option<JITModule>,
@@ -43,14 +43,17 @@ impl Machine {
         Machine { code: module.get_finalized_function(id), module: Some(module) }
     }
 
-    /// Runs points `begin..end`.
-    pub(crate) fn run(&self, batch: i64, begin: i64, end: i64, operands: [*mut f32; 3]) {
-        let [lanes, rows, result] = operands;
-        // SAFETY: the code was built with this signature, and the buffers hold what the kernel addresses.
+    /// Runs points `begin..end`, with ten operands at most.
+    pub(crate) fn run(&self, batch: i64, begin: i64, end: i64, operands: &[*mut f32]) {
+        type P = *mut f32;
+        let at = |number: usize| operands.get(number).copied().unwrap_or(std::ptr::null_mut());
+        assert!(operands.len() <= 10);
+        // SAFETY: the code was built with this signature but for parameters that it does not read, which the
+        // caller takes away; the buffers hold what the kernel addresses.
         unsafe {
-            let function: extern "sysv64" fn(i64, i64, i64, *mut f32, *mut f32, *mut f32) =
+            let function: extern "sysv64" fn(i64, i64, i64, P, P, P, P, P, P, P, P, P, P) =
                 std::mem::transmute(self.code);
-            function(batch, begin, end, lanes, rows, result);
+            function(batch, begin, end, at(0), at(1), at(2), at(3), at(4), at(5), at(6), at(7), at(8), at(9));
         }
     }
 }

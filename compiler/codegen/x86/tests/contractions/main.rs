@@ -1,9 +1,10 @@
-//! Contraction kernels in wide vectors against the portable code generator, on memory that ends where the
+//! Kernels in wide vectors against the portable code generator, on memory that ends where the
 //! operands end.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod cases;
 mod guarded;
 mod instructions;
+mod loops;
 mod machine;
 mod results;

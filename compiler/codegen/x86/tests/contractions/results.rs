@@ -7,7 +7,7 @@ use crate::machine::Machine;
 use dlc_codegen_x86::{Level, build_kernel};
 
 /// Levels that this machine can run.
-fn levels() -> Vec<Level> {
+pub(crate) fn levels() -> Vec<Level> {
     match Level::detect() {
         Some(Level::Avx512) => vec![Level::Avx2, Level::Avx512],
         Some(Level::Avx2) => vec![Level::Avx2],
@@ -15,7 +15,7 @@ fn levels() -> Vec<Level> {
     }
 }
 
-fn noise(elements: usize, seed: u32) -> Vec<f32> {
+pub(crate) fn noise(elements: usize, seed: u32) -> Vec<f32> {
     let mut state = seed.wrapping_mul(0x9e37_79b9) | 1;
     let mut next = || {
         state ^= state << 13;
@@ -37,7 +37,7 @@ fn result(machine: &Machine, case: &Case, batch: usize, side: Side, cuts: &[usiz
     borders.extend(cuts.iter().map(|cut| points * cut / 16));
     borders.push(points);
     for pair in borders.windows(2).rev() {
-        machine.run(batch as i64, pair[0] as i64, pair[1] as i64, pointers);
+        machine.run(batch as i64, pair[0] as i64, pair[1] as i64, &pointers);
     }
     buffers[2].elements_mut().to_vec()
 }
