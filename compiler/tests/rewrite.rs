@@ -227,3 +227,14 @@ fn a_composite_op_is_refused() {
     let error = rewrite(&function, &RewriteOptions::default()).unwrap_err();
     assert!(matches!(error, RewriteError::Composite { op: "softmax", .. }), "{error}");
 }
+
+#[test]
+fn work_grows_with_the_graph() {
+    // The worst case of the rules: every factor can merge with every other.
+    let function = chain(700);
+    let start = std::time::Instant::now();
+    let (after, report) = rewrite(&function, &RewriteOptions::default()).unwrap();
+    println!("{} nodes in {:?}: {:?}", function.nodes.len(), start.elapsed(), report.regions);
+    assert!(after.nodes.len() < function.nodes.len());
+    assert!(start.elapsed().as_secs() < 30, "{:?}", start.elapsed());
+}

@@ -7,7 +7,7 @@ use dlc_compiler::rewrite::{RegionReport, RewriteOptions, RewriteReport, StopRea
 use dlc_compiler::step;
 use dlc_interp::{Data, Tensor};
 use dlc_ir::{Function, Op};
-use dlc_tests::harness::random_tensor;
+use dlc_tests::harness::{random_tensor, run_compiled, session_of};
 use dlc_types::TensorType;
 use dlc_types::random::Stream;
 use std::path::{Path, PathBuf};
@@ -36,7 +36,7 @@ fn load_options(path: &Path) -> dlc_dsl::LoadOptions {
         _ => &[],
     };
     let settings = settings.iter().map(|&(key, value)| (key.to_owned(), value.to_owned()));
-    dlc_dsl::LoadOptions { settings: settings.collect(), ..Default::default() }
+    dlc_dsl::LoadOptions { settings: settings.collect() }
 }
 
 /// The expanded predict function and, where there is one, training step.
@@ -158,6 +158,41 @@ fn compilation_stays_quick_and_the_same() {
             let stops: Vec<&RegionReport> =
                 report.regions.iter().filter(|region| region.stop != StopReason::Saturated).collect();
             println!("   {stops:?}");
+        }
+    }
+}
+
+/// The function with parameters and states fed like inputs.
+fn all_fed(function: &Function) -> Function {
+    let mut result = function.clone();
+    for (_, node) in result.nodes.iter_mut() {
+        if let Op::Parameter { name } | Op::State { name } = &node.op {
+            node.op = Op::Input { name: name.clone() };
+        }
+    }
+    result
+}
+
+#[test]
+fn rewritten_inference_lowers_and_runs() {
+    for path in models() {
+        let function = &functions(&path, &load_options(&path))[0];
+        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+        if path.parent().is_some_and(|folder| folder.ends_with("cases")) {
+            continue;
+        }
+        let expected = outputs(function, function, 2);
+        let inputs: std::collections::BTreeMap<String, Tensor> = function
+            .externals()
+            .map(|(id, name)| {
+                (name.to_owned(), external(&function.nodes[id].op, function.tensor_type(id), 2))
+            })
+            .collect();
+        let after = all_fed(&rewritten(function).0);
+        let compiled = run_compiled(&mut session_of(&after, 2, 1), &after, 2, &inputs);
+        for (output, (one, other)) in function.outputs.iter().zip(compiled.iter().zip(&expected)) {
+            let distance = distance(one, other);
+            assert!(distance < 1e-5, "{name}, {}: {distance:.2e}\n{after}", output.name);
         }
     }
 }

@@ -7,7 +7,7 @@
 use dlc_compiler::rewrite::{RewriteOptions, rewrite};
 use dlc_interp::{Data, Tensor};
 use dlc_ir::{Function, Op};
-use dlc_tests::harness::random_inputs;
+use dlc_tests::harness::{check, random_inputs};
 use dlc_tests::random_graph::random_graph;
 
 fn outputs(function: &Function, like: &Function, batch: usize, seed: u64) -> Vec<Tensor> {
@@ -67,4 +67,14 @@ fn random_graphs_keep_their_values() {
         }
     }
     assert!(fired.len() >= 10, "too few rules take part: {fired:?}");
+}
+
+#[test]
+fn rewritten_graphs_lower_and_run() {
+    for seed in 1000..1060 {
+        let function = random_graph(seed, 4 + (seed % 16) as usize);
+        let (after, _) =
+            rewrite(&function, &RewriteOptions::default()).unwrap_or_else(|error| panic!("{error}"));
+        check(&after, &[1, 3], seed);
+    }
 }

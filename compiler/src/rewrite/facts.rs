@@ -5,9 +5,10 @@
 
 use super::term::Term;
 use dlc_ir::literal::Elements;
-use dlc_ir::{Binary, Op, Reduction, Type, Unary};
+use dlc_ir::{Binary, NodeId, Op, Reduction, Type, Unary};
 use dlc_types::{DType, TensorType};
 use egg::{Analysis, DidMerge, EGraph, Id};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Facts of one class.
@@ -25,6 +26,22 @@ pub(crate) struct Facts {
     pub(crate) origin: u32,
 }
 
+/// What stays known of a value when its region is done.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Kept {
+    /// As in [`Facts`].
+    pub(crate) splat: Option<f64>,
+    /// As in [`Facts`].
+    pub(crate) range: (f64, f64),
+    /// As in [`Facts`].
+    pub(crate) persistent: bool,
+}
+
+impl Kept {
+    /// Nothing.
+    pub(crate) const NOTHING: Kept = Kept { splat: None, range: ANYTHING, persistent: false };
+}
+
 /// Bounds of a value of which nothing is known.
 pub(crate) const ANYTHING: (f64, f64) = (f64::NEG_INFINITY, f64::INFINITY);
 
@@ -34,7 +51,7 @@ pub(crate) struct Deduction {
     /// The origin that new classes get.
     pub(crate) origin: u32,
     /// Facts of leaves that do not follow from anything in the region: bounds, persistence.
-    pub(crate) leaves: std::collections::BTreeMap<dlc_ir::NodeId, (Option<f64>, (f64, f64), bool)>,
+    pub(crate) leaves: BTreeMap<NodeId, Kept>,
 }
 
 impl Analysis<Term> for Deduction {
@@ -44,7 +61,7 @@ impl Analysis<Term> for Deduction {
         let origin = graph.analysis.origin;
         if let Some(leaf) = term.leaf {
             let known = graph.analysis.leaves.get(&leaf).copied();
-            let (splat, range, persistent) = known.unwrap_or((None, ANYTHING, false));
+            let Kept { splat, range, persistent } = known.unwrap_or(Kept::NOTHING);
             return Facts { ty: term.ty.clone(), splat, range, persistent, origin };
         }
         let operands: Vec<&Facts> = term.operands.iter().map(|&operand| &graph[operand].data).collect();

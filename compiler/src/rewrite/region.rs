@@ -7,6 +7,7 @@
 //! half lets rules match across the borders of the first.
 
 use super::extract::{Extraction, extract};
+use super::facts::Kept;
 use super::saturate::{Application, RuleIndex, Saturation, saturate};
 use super::term::Term;
 use super::terms::{Class, Terms};
@@ -21,13 +22,10 @@ use std::sync::Arc;
 /// How far a region looks through movements of earlier values.
 const DEPTH: usize = 3;
 
-/// Splat, bounds and persistence of a value that stays when its region is done.
-type KnownFacts = (Option<f64>, (f64, f64), bool);
-
 /// The new function while it grows; equal nodes are made once.
 pub(super) struct Emitter {
     nodes: IndexVec<NodeId, Node>,
-    known: IndexVec<NodeId, KnownFacts>,
+    known: IndexVec<NodeId, Kept>,
     by_term: BTreeMap<(u32, Vec<NodeId>), NodeId>,
 }
 
@@ -37,7 +35,7 @@ impl Emitter {
     }
 
     /// The node of that op and operands, made if there is none; whether it was there.
-    fn emit(&mut self, number: u32, node: Node, known: KnownFacts) -> (NodeId, bool) {
+    fn emit(&mut self, number: u32, node: Node, known: Kept) -> (NodeId, bool) {
         let term = (number, node.operands.clone());
         if let Some(&id) = self.by_term.get(&term) {
             return (id, true);
@@ -67,7 +65,7 @@ pub(super) fn merge_equal_nodes(terms: &mut Terms, function: &Function) -> (Func
         let operands = node.operands.iter().filter_map(|&operand| moved[operand]).collect();
         let number = terms.text_number(&node.op, &node.ty);
         let node = Node { operands, ..node.clone() };
-        let (id, known) = emitter.emit(number, node, (None, super::facts::ANYTHING, false));
+        let (id, known) = emitter.emit(number, node, Kept::NOTHING);
         merged += usize::from(known);
         moved.push(Some(id));
     }
@@ -223,7 +221,8 @@ impl Region<'_> {
                         ty: Type::clone(&facts.ty),
                         origin: self.origin(facts.origin),
                     };
-                    emitter.emit(term.number(), node, (facts.splat, facts.range, facts.persistent)).0
+                    let kept = Kept { splat: facts.splat, range: facts.range, persistent: facts.persistent };
+                    emitter.emit(term.number(), node, kept).0
                 }
             };
             places.insert(*class, place);

@@ -3,7 +3,7 @@
 //! A term that breaks a shape rule of the graph is never made: the method gives `None`, the rule ends
 //! with `?`, and nothing is rewritten.
 
-use super::facts::{Deduction, Facts};
+use super::facts::{Deduction, Facts, Kept};
 use super::term::{OpTexts, Term};
 use dlc_ir::{Binary, Literal, NodeId, Op, Reduction, Type, Unary, infer};
 use dlc_types::{DType, Shape, TensorType};
@@ -26,7 +26,7 @@ pub(crate) struct Terms {
 
 impl Terms {
     /// Starts a new region; the numbers of ops stay.
-    pub(super) fn clear(&mut self, leaves: BTreeMap<NodeId, (Option<f64>, (f64, f64), bool)>) {
+    pub(super) fn clear(&mut self, leaves: BTreeMap<NodeId, Kept>) {
         self.graph = EGraph::new(Deduction { origin: 0, leaves });
         self.rule = None;
         self.serial = 0;
@@ -109,12 +109,13 @@ impl Terms {
         })
     }
 
-    /// The operand and the axes of a broadcast in the class.
+    /// The operand and the axes of a broadcast in the class: of the operand with the fewest axes.
     pub(crate) fn broadcast_of(&self, class: Class) -> Option<(Class, Vec<usize>)> {
-        self.find(class, |op, operands| match op {
-            Op::Broadcast { axes } => Some((operands[0], axes.clone())),
+        let broadcasts = self.graph[class].nodes.iter().filter_map(|term| match &*term.op {
+            Op::Broadcast { axes } => Some((term.operands[0], axes)),
             _ => None,
-        })
+        });
+        broadcasts.min_by_key(|(_, axes)| axes.len()).map(|(x, axes)| (x, axes.clone()))
     }
 
     /// The operand and the permutation of a transpose in the class.

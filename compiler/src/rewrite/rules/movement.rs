@@ -125,6 +125,24 @@ pub(super) const RULES: &[Rule] = &[
         },
     },
     Rule {
+        name: "broadcast_of_single_axes",
+        tag: Tag::Exact,
+        law: "broadcast(x) = broadcast(reshape(x)) without the axes of size 1",
+        ops: &["broadcast"],
+        apply: |terms, op, operands, class| {
+            let Op::Broadcast { axes } = op else { return None };
+            let shape = terms.shape(operands[0]).clone();
+            let long: Vec<usize> = (0..shape.rank()).filter(|&axis| shape[axis] != Dim::Fixed(1)).collect();
+            if long.len() == shape.rank() {
+                return None;
+            }
+            let squeezed = Shape(long.iter().map(|&axis| shape[axis]).collect());
+            let places: Vec<usize> = long.iter().map(|&axis| axes[axis]).collect();
+            let x = terms.reshape(operands[0], squeezed)?;
+            terms.broadcast(x, terms.shape(class).clone(), &places)
+        },
+    },
+    Rule {
         name: "reshape_of_reshape",
         tag: Tag::Exact,
         law: "reshape(reshape(x)) = reshape(x)",

@@ -73,7 +73,7 @@ fn reshaped(map: &AxisMap, shape: &Shape) -> Option<AxisMap> {
 fn moved_from(terms: &Terms, class: Class, stop: impl Fn(Class) -> bool) -> Option<(Class, AxisMap)> {
     let mut steps: Vec<(Op, Shape)> = Vec::new();
     let mut current = class;
-    while steps.len() < STEPS && !(stop(current) && !steps.is_empty()) {
+    while steps.len() < STEPS && (steps.is_empty() || !stop(current)) {
         let step = terms.find(current, |op, operands| {
             matches!(op, Op::Reshape | Op::Transpose { .. }).then(|| (op.clone(), operands[0]))
         });
