@@ -6,6 +6,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+use dlc_compiler::rewrite::RuleSelection;
 use dlc_compiler::{CompileOptions, FunctionKind, compile};
 use dlc_tests::harness::model_of;
 use dlc_tests::models::from_text;
@@ -21,7 +22,8 @@ fn lowered(input: &str) -> String {
         dlc_ir::verify::verify(&function).unwrap_or_else(|error| panic!("{error}\n{input}"));
         (model_of(&function), FunctionKind::Predict)
     };
-    let options = CompileOptions { functions: vec![kind], ..CompileOptions::new(4) };
+    let mut options = CompileOptions { functions: vec![kind], ..CompileOptions::new(4) };
+    options.rewrite.rules = RuleSelection::Off;
     let compilation = compile(&model, &options).unwrap_or_else(|error| panic!("{error}\n{input}"));
     compilation.functions[0].lowered.program.to_string()
 }

@@ -7,9 +7,9 @@
 //! - *plain*: the kept axes beside lanes and rows are the parallel space; each point reduces all.
 //! - *divided*: there are too few such points (a dense layer), so lanes and rows are cut into pieces.
 //! - *accumulating*: the reduction is long and the result small (the gradient of a kernel). The operands
-//!   are walked in blocks that stay in the nearest cache, the result is added to in memory. The batch is
-//!   cut into [`super::LowerOptions::max_parallel`] pieces with a result each, which are added in order;
-//!   a result too large for copies is divided among threads instead.
+//!   are walked in blocks that stay in a near cache, the result is added to in memory. The batch is cut into
+//!   [`super::LowerOptions::max_parallel`] pieces with a result each, which are added in order; of a large
+//!   result there are fewer copies, and it is divided among threads as well.
 
 use super::elementwise::temporary;
 use super::error::LowerError;
@@ -25,10 +25,15 @@ const TYPICAL_BATCH: usize = 128;
 /// Points of the parallel space that keep all threads busy.
 const ENOUGH_POINTS: usize = 32;
 /// Bytes of both operands that one block of an accumulating reduction may touch: it is read once per
-/// tile, so it should stay in the nearest cache (32 to 48 KiB on the machines of today).
-const BLOCK_BYTES: usize = 32 << 10;
+/// tile, so it should stay in the second cache (1 MiB and more on the machines of today).
+const BLOCK_BYTES: usize = 256 << 10;
 /// Bytes of result copies above which an accumulating reduction divides the result instead.
-const COPIES_BYTES: usize = 8 << 20;
+const COPIES_BYTES: usize = 64 << 20;
+/// Copies of a result below which it is divided instead.
+const FEW_PIECES: usize = 4;
+/// Lanes that go to one point where the result of an accumulating reduction is divided: some cache lines,
+/// so that a walk over the operands serves many of them.
+const LANES_APART: usize = 64;
 /// Elements in one vector that the tile counts in; rows shorter than one do not fill a tile.
 const LANES: usize = 4;
 
@@ -157,16 +162,13 @@ pub(crate) fn lower_product(
     let mut dims: Vec<ScheduledDim> = Vec::new();
     let mut pieces = None;
     if long && small_result && points < 8 * ENOUGH_POINTS && !fused {
-        let copies = target.layout.elements * dtype.size() * lowering.options.max_parallel;
-        if product.may_split && copies <= COPIES_BYTES {
-            pieces = Some(lowering.options.max_parallel);
-        }
+        let copy = (target.layout.elements * dtype.size()).max(1);
+        let affordable = (COPIES_BYTES / copy).min(lowering.options.max_parallel);
+        pieces = Some(affordable).filter(|&count| product.may_split && count >= FEW_PIECES);
         accumulate(&mut dims, reduced, kept, pieces, target.layout.elements, dtype);
-        let split = if pieces.is_none() {
-            pieces_of(lanes.extent, tile.vectors * LANES, ENOUGH_POINTS, points)
-        } else {
-            None
-        };
+        let points = pieces.unwrap_or(points);
+        let enough = if points == lowering.options.max_parallel { points } else { ENOUGH_POINTS };
+        let split = pieces_of(lanes.extent, LANES_APART, enough, points);
         dims.push(dim(lanes, Role::Lanes, split));
         dims.push(dim(rows, Role::Rows, None));
     } else {
