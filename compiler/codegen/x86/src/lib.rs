@@ -1,13 +1,14 @@
-//! From contraction kernels of the kernel IR to AVX-512 or AVX2+FMA machine code for x86-64.
+//! From contraction kernels and plain loop kernels of the kernel IR to AVX-512 or AVX2+FMA machine code for x86-64.
 //!
 //! [`build_kernel`] makes the whole function of one kernel, emitted for its exact extents and strides:
 //! `(batch: i64, begin: i64, end: i64, a pointer per operand)` in the System V AMD64 convention on every
 //! operating system. Its bytes are position independent with constants behind the code, call nothing,
 //! write no callee-saved register, and end in `vzeroupper; ret`.
 //!
-//! From the outside in: [`space`] walks the parallel space, [`nest`] the outer loops and the tiles,
-//! [`microkernel`] one register tile and its reduction; [`tile`] chooses tiles. What is planned once and
-//! asked everywhere is in [`plan`].
+//! From the outside in: `points` walks the parallel space, `space` starts a point of a contraction, `nest`
+//! is the outer loops and the tiles (`grouping` decides which loops are where), `microkernel` one register
+//! tile and `reduction` its steps; `tile` chooses tiles. What is planned once and asked everywhere is in
+//! `plan`. Loop kernels go another way: `loops` with its `registers`, `operations` and `access`.
 //!
 //! Invariants:
 //!
@@ -17,6 +18,7 @@
 //!
 //! Every kernel may be refused with `None`: the portable code generator has a form for all of them.
 
+mod access;
 mod arithmetic;
 mod code;
 mod error;
@@ -26,6 +28,7 @@ mod level;
 mod loops;
 mod microkernel;
 mod nest;
+mod operations;
 mod plan;
 mod points;
 mod reduction;

@@ -7,27 +7,23 @@
 //! Kernels with guards, integers, indirect indices, reductions over lanes, strided lanes or more values than
 //! there are registers have no form here: emission ends in [`Stop::Unsupported`].
 
-use crate::arithmetic::Arithmetic;
-use crate::code::{Address, Code};
+use crate::code::Code;
 use crate::frame::{Frame, Slot};
 use crate::points::{Points, divide_by};
 use crate::registers::{Registers, defined, last_uses};
 use crate::{Level, X86Error};
-use dlc_kernel::{
-    Affine, Binary, Carry, Comparison, IndexExpr, IndexVar, Kernel, Loop, LoopBody, ScalarOp, Statement,
-    Unary, Var,
-};
-use dlc_types::{DType, Dim};
-use iced_x86::code_asm::registers::gpr64::{r8, r9, r10, rax, rcx, rdi, rdx, rsi, rsp};
+use dlc_kernel::{Affine, Carry, IndexExpr, IndexVar, Kernel, Loop, LoopBody, Statement, Var};
+use dlc_types::DType;
+use iced_x86::code_asm::registers::gpr64::{r8, r9, r11, rax, rcx, rdi, rdx, rsi, rsp};
 use iced_x86::code_asm::{AsmRegister64, CodeLabel, qword_ptr};
 use std::collections::BTreeMap;
 
-/// Bytes of an element.
-const SIZE: i64 = 4;
 /// Numbers in index forms beyond it have no form here.
-const FAR: i64 = 1 << 28;
-/// Pointers of accesses inside an innermost loop.
-const POINTERS: [AsmRegister64; 6] = [rcx, rdx, rsi, r8, r9, r10];
+pub(crate) const FAR: i64 = 1 << 28;
+/// Counts the iterations of an innermost loop down.
+const COUNTER: AsmRegister64 = r11;
+/// Vectors of a lanes loop that pay for its beginning where it lies inside another loop.
+const SHORT: i64 = 8;
 /// Slots beside those of variables.
 const SPARE_SLOTS: usize = 64;
 
@@ -48,30 +44,33 @@ impl<E: Into<X86Error>> From<E> for Stop {
     }
 }
 
-type Done = Result<(), Stop>;
+/// What emission of a piece gives.
+pub(crate) type Done = Result<(), Stop>;
 
 /// How the current statements see lanes.
 #[derive(Clone, Copy)]
-struct Lanes {
-    var: IndexVar,
-    masked: bool,
+pub(crate) struct Lanes {
+    pub(crate) var: IndexVar,
+    pub(crate) masked: bool,
 }
 
 /// Emission of one loop kernel.
 pub(crate) struct LoopEmitter<'k> {
     body: &'k LoopBody,
-    code: Code,
+    pub(crate) code: Code,
     frame: Frame,
-    points: Points,
-    bases: Vec<Slot>,
-    indices: BTreeMap<IndexVar, Slot>,
-    registers: Registers,
+    pub(crate) points: Points,
+    pub(crate) bases: Vec<Slot>,
+    pub(crate) indices: BTreeMap<IndexVar, Slot>,
+    pub(crate) registers: Registers,
     /// Numbers behind the code.
-    constants: Vec<(CodeLabel, u32)>,
+    pub(crate) constants: Vec<(CodeLabel, u32)>,
     mask_table: CodeLabel,
-    lanes: Option<Lanes>,
+    pub(crate) lanes: Option<Lanes>,
+    /// Loops around that are no lanes loops.
+    loops: usize,
     /// Pointers that move with the innermost loop: what they address, without the constant.
-    pointers: Vec<(usize, Affine, AsmRegister64)>,
+    pub(crate) pointers: Vec<(usize, Affine, AsmRegister64)>,
 }
 
 /// Whether all values are `f32` or conditions on them.
@@ -114,6 +113,7 @@ impl<'k> LoopEmitter<'k> {
             constants: Vec::new(),
             mask_table,
             lanes: None,
+            loops: 0,
             pointers: Vec::new(),
         })
     }
@@ -166,27 +166,6 @@ impl<'k> LoopEmitter<'k> {
         self.frame.slot().ok_or(Stop::Unsupported)
     }
 
-    /// `rax` = the form, with the lanes' and the given variable taken as they are in the frame; overwrites
-    /// `rdi`.
-    fn form(&mut self, form: &Affine) -> Done {
-        let near = |number: i64| (-FAR..FAR).contains(&number);
-        if !near(form.constant) || !near(form.batch) || !form.terms.iter().all(|term| near(term.1)) {
-            return Err(Stop::Unsupported);
-        }
-        self.code.set(rax, form.constant)?;
-        let mut terms = vec![(self.points.batch, form.batch)];
-        for &(var, coefficient) in &form.terms {
-            terms.push((*self.indices.get(&var).ok_or(Stop::Unsupported)?, coefficient));
-        }
-        for (slot, coefficient) in terms {
-            if coefficient != 0 {
-                self.code.asm.imul_3(rdi, slot.memory(), coefficient as i32)?;
-                self.code.asm.add(rax, rdi)?;
-            }
-        }
-        Ok(())
-    }
-
     /// A block; values that it defines end with it, but for those to keep.
     fn statements(&mut self, statements: &'k [Statement], keep: &[Var]) -> Done {
         let last = last_uses(statements);
@@ -231,25 +210,6 @@ impl<'k> LoopEmitter<'k> {
             Statement::For(nest) => self.rolled(nest)?,
         }
         Ok(())
-    }
-
-    /// Where an element lies, and the lanes if there is one for each of them. May overwrite `rax` and `rdi`.
-    fn access(&mut self, operand: usize, index: &Affine) -> Result<(Address, Option<Lanes>), Stop> {
-        let lanes = match self.lanes.map(|lanes| (lanes, index.coefficient(lanes.var))) {
-            None | Some((_, 0)) => None,
-            Some((lanes, 1)) => Some(lanes),
-            Some(_) => return Err(Stop::Unsupported),
-        };
-        let moving = Affine { constant: 0, ..index.clone() };
-        let known = self.pointers.iter().find(|(other, form, _)| *other == operand && *form == moving);
-        if let Some(&(.., base)) = known {
-            return Ok((Address { base, displacement: index.constant * SIZE }, lanes));
-        }
-        self.form(index)?;
-        let base = *self.bases.get(operand).ok_or(Stop::Unsupported)?;
-        self.code.asm.shl(rax, SIZE.trailing_zeros())?;
-        self.code.asm.add(rax, base.memory())?;
-        Ok((Address { base: rax, displacement: 0 }, lanes))
     }
 
     fn index(&mut self, result: IndexVar, expr: &IndexExpr) -> Done {
@@ -297,34 +257,50 @@ impl<'k> LoopEmitter<'k> {
         if self.lanes.is_some() || !nest.carries.is_empty() {
             return Err(Stop::Unsupported);
         }
-        let mark = self.frame.mark();
         let width = self.code.level.lanes_f32() as i32;
+        let short = nest
+            .start
+            .as_constant()
+            .zip(nest.end.as_constant())
+            .is_some_and(|(start, end)| end.saturating_sub(start) < SHORT * i64::from(width));
+        if short && self.loops > 0 && is_innermost(&nest.body) {
+            return Err(Stop::Unsupported);
+        }
+        let mark = self.frame.mark();
         let mut done = self.code.asm.create_label();
         let (at, end) = self.bounds(nest, done)?;
         let (mut head, mut rest) = (self.code.asm.create_label(), self.code.asm.create_label());
         let fixed = nest.start.as_constant().zip(nest.end.as_constant()).map(|(start, end)| end - start);
         if fixed.is_none_or(|length| length >= i64::from(width)) {
             self.lanes = Some(Lanes { var: nest.var, masked: false });
-            let shallow = is_innermost(&nest.body);
             self.code.asm.mov(rax, end.memory())?;
             self.code.asm.sub(rax, at.memory())?;
             self.code.asm.cmp(rax, width)?;
             self.code.asm.jl(rest)?;
-            if shallow {
-                self.begin_pointers(&nest.body)?;
+            let counts = is_innermost(&nest.body) && self.begin_pointers(&nest.body)?;
+            if counts {
+                // The index is not read inside, so that it takes its last value before the loop.
+                self.code.asm.mov(COUNTER, end.memory())?;
+                self.code.asm.sub(COUNTER, at.memory())?;
+                self.code.asm.sar(COUNTER, width.trailing_zeros())?;
+                self.code.asm.imul_3(rax, COUNTER, width)?;
+                self.code.asm.add(at.memory(), rax)?;
             }
             self.code.place(&mut head)?;
             self.statements(&nest.body, &[])?;
-            if shallow {
-                self.move_pointers(nest.var, i64::from(width))?;
+            self.move_pointers(nest.var, i64::from(width))?;
+            if counts {
+                self.code.asm.dec(COUNTER)?;
+                self.code.asm.jne(head)?;
+            } else {
+                self.code.asm.mov(rax, at.memory())?;
+                self.code.asm.add(rax, width)?;
+                self.code.asm.mov(at.memory(), rax)?;
+                self.code.asm.mov(rdi, end.memory())?;
+                self.code.asm.sub(rdi, rax)?;
+                self.code.asm.cmp(rdi, width)?;
+                self.code.asm.jge(head)?;
             }
-            self.code.asm.mov(rax, at.memory())?;
-            self.code.asm.add(rax, width)?;
-            self.code.asm.mov(at.memory(), rax)?;
-            self.code.asm.mov(rdi, end.memory())?;
-            self.code.asm.sub(rdi, rax)?;
-            self.code.asm.cmp(rdi, width)?;
-            self.code.asm.jge(head)?;
             self.pointers.clear();
         }
         self.code.place(&mut rest)?;
@@ -355,10 +331,12 @@ impl<'k> LoopEmitter<'k> {
         }
         let (mut head, mut done) = (self.code.asm.create_label(), self.code.asm.create_label());
         let (at, end) = self.bounds(nest, done)?;
-        let shallow = is_innermost(&nest.body);
-        if shallow {
-            self.begin_pointers(&nest.body)?;
+        let counts = is_innermost(&nest.body) && self.begin_pointers(&nest.body)?;
+        if counts {
+            self.code.asm.mov(COUNTER, end.memory())?;
+            self.code.asm.sub(COUNTER, at.memory())?;
         }
+        self.loops += 1;
         self.code.place(&mut head)?;
         let next: Vec<Var> = nest.carries.iter().map(|carry| carry.next).collect();
         self.statements(&nest.body, &next)?;
@@ -370,133 +348,24 @@ impl<'k> LoopEmitter<'k> {
                 self.registers.end(*next);
             }
         }
-        if shallow {
-            self.move_pointers(nest.var, 1)?;
+        self.loops -= 1;
+        self.move_pointers(nest.var, 1)?;
+        if counts {
+            self.code.asm.dec(COUNTER)?;
+            self.code.asm.jne(head)?;
+        } else {
+            self.code.asm.mov(rax, at.memory())?;
+            self.code.asm.inc(rax)?;
+            self.code.asm.mov(at.memory(), rax)?;
+            self.code.asm.cmp(rax, end.memory())?;
+            self.code.asm.jl(head)?;
         }
-        self.code.asm.mov(rax, at.memory())?;
-        self.code.asm.inc(rax)?;
-        self.code.asm.mov(at.memory(), rax)?;
-        self.code.asm.cmp(rax, end.memory())?;
-        self.code.asm.jl(head)?;
         self.code.place(&mut done)?;
         self.pointers.clear();
         for Carry { current, result, .. } in &nest.carries {
             self.registers.rename(*current, *result);
         }
         self.frame.release(mark);
-        Ok(())
-    }
-
-    /// Computes the pointers of an innermost loop's accesses at its first iteration.
-    fn begin_pointers(&mut self, body: &[Statement]) -> Done {
-        self.pointers.clear();
-        for statement in body {
-            let (Statement::Load { operand, index, .. } | Statement::Store { operand, index, .. }) =
-                statement
-            else {
-                continue;
-            };
-            let moving = Affine { constant: 0, ..index.clone() };
-            let known = self.pointers.iter().any(|(other, form, _)| other == operand && *form == moving);
-            let Some(&register) = POINTERS.get(self.pointers.len()).filter(|_| !known) else { continue };
-            self.form(&moving)?;
-            let base = *self.bases.get(*operand).ok_or(Stop::Unsupported)?;
-            self.code.asm.mov(register, base.memory())?;
-            self.code.asm.lea(register, qword_ptr(register + rax * (SIZE as i32)))?;
-            self.pointers.push((*operand, moving, register));
-        }
-        Ok(())
-    }
-
-    /// Moves the pointers by some iterations.
-    fn move_pointers(&mut self, var: IndexVar, steps: i64) -> Done {
-        for (_, form, register) in &self.pointers {
-            self.code.add(*register, form.coefficient(var) * steps * SIZE)?;
-        }
-        Ok(())
-    }
-
-    fn number(&mut self, vector: usize, number: f32) -> Done {
-        let bits = number.to_bits();
-        let label = match self.constants.iter().find(|constant| constant.1 == bits) {
-            Some(&(label, _)) => label,
-            None => {
-                let label = self.code.asm.create_label();
-                self.constants.push((label, bits));
-                label
-            }
-        };
-        Ok(self.code.broadcast_constant(vector, label)?)
-    }
-
-    fn operation(&mut self, result: Var, dtype: DType, op: ScalarOp, args: &[Var]) -> Done {
-        let mut from = Vec::with_capacity(args.len());
-        for &arg in args {
-            from.push(self.registers.of(arg)?);
-        }
-        let to = self.registers.define(result)?;
-        if dtype == DType::Bool {
-            let (ScalarOp::Compare(comparison), &[a, b]) = (op, from.as_slice()) else {
-                return Err(Stop::Unsupported);
-            };
-            let predicate = match comparison {
-                Comparison::Equal => 0,
-                Comparison::NotEqual => 4,
-                Comparison::Less => 17,
-                Comparison::LessEqual => 18,
-                Comparison::Greater => 30,
-                Comparison::GreaterEqual => 29,
-            };
-            return Ok(self.code.compare(to, a, b, predicate)?);
-        }
-        if dtype != DType::F32 {
-            return Err(Stop::Unsupported);
-        }
-        match (op, from.as_slice()) {
-            (ScalarOp::Constant(number), []) => self.number(to, number as f32)?,
-            (ScalarOp::Extent(dim), []) => match dim {
-                Dim::Fixed(extent) => self.number(to, extent as f32)?,
-                Dim::Batch(_) => {
-                    let points = self.points.clone();
-                    points.load_extent(&mut self.code, rax, dim)?;
-                    self.code.broadcast_integer(to, rax)?;
-                }
-            },
-            (ScalarOp::Unary(Unary::Negate), &[a]) => self.code.negate(to, a)?,
-            (ScalarOp::Unary(Unary::Relu), &[a]) => {
-                self.code.zero(to)?;
-                self.code.arithmetic(Arithmetic::Max, to, to, a)?;
-            }
-            (ScalarOp::Unary(Unary::Sqrt), &[a]) => self.code.square_root(to, a)?,
-            (ScalarOp::Unary(Unary::ReciprocalSqrt), &[a]) => {
-                let spare = self.registers.spare()?;
-                self.code.square_root(spare, a)?;
-                self.number(to, 1.0)?;
-                self.code.arithmetic(Arithmetic::Divide, to, to, spare)?;
-            }
-            (ScalarOp::Binary(op), &[a, b]) => {
-                let op = match op {
-                    Binary::Add => Arithmetic::Add,
-                    Binary::Subtract => Arithmetic::Subtract,
-                    Binary::Multiply => Arithmetic::Multiply,
-                    Binary::Divide => Arithmetic::Divide,
-                    Binary::Max => {
-                        return Ok(self.code.extreme(Arithmetic::Max, to, a, b, self.registers.spare()?)?);
-                    }
-                    Binary::Min => {
-                        return Ok(self.code.extreme(Arithmetic::Min, to, a, b, self.registers.spare()?)?);
-                    }
-                    _ => return Err(Stop::Unsupported),
-                };
-                self.code.arithmetic(op, to, a, b)?;
-            }
-            (ScalarOp::FusedMultiplyAdd, &[a, b, c]) => {
-                self.code.copy(to, c)?;
-                self.code.multiply_add(to, a, b)?;
-            }
-            (ScalarOp::Select, &[condition, a, b]) => self.code.select(to, condition, a, b)?,
-            _ => return Err(Stop::Unsupported),
-        }
         Ok(())
     }
 }

@@ -115,22 +115,48 @@ pub(crate) const CASES: &[Case] = &[
         batches: &[1, 4],
         elements: &[132, 132, 132],
     },
-    // Borders and short lanes, under loops from negative numbers, and an element outside of lanes.
+    // Lanes under loops from negative numbers, and an element outside of lanes.
     Case {
         text: r#"kernel "border" (x: f32 write, y: f32 write) space [N] {
             at (i0)
             v0: f32 = const 0.25
             for i1 in -1 .. 0 {
-              for i2 in -1 .. 6 {
-                lanes for i3 in 0 .. 3 {
-                  store x[42*i0 + 21*i1 + 3*i2 + i3 + 24] = v0
+              for i2 in -1 .. 2 {
+                lanes for i3 in 0 .. 130 {
+                  store x[780*i0 + 390*i1 + 130*i2 + i3 + 520] = v0
                 }
               }
             }
             store y[i0] = v0
           }"#,
         batches: &[1, 2],
-        elements: &[84, 2],
+        elements: &[1560, 2],
+    },
+    // More accesses than pointers.
+    Case {
+        text: r#"kernel "many" (x: f32 read, y: f32 write) space [N] {
+            at (i0)
+            lanes for i1 in 0 .. 37 {
+              for i2 in 0 .. 3 {
+                v0 = load x[111*i0 + i1]
+                v1 = load x[37*i0 + i1]
+                v2 = load x[74*i0 + i1]
+                v3 = load x[i1 + 37*i2]
+                v4 = load x[i1 + 74*i2]
+                v5 = load x[i1 + 111*i2]
+                v6 = load x[i1 + i2]
+                v7: f32 = add v0, v1
+                v8: f32 = add v2, v3
+                v9: f32 = add v4, v5
+                v10: f32 = add v6, v7
+                v11: f32 = add v8, v9
+                v12: f32 = add v10, v11
+                store y[111*i0 + i1 + 37*i2] = v12
+              }
+            }
+          }"#,
+        batches: &[1, 3],
+        elements: &[259, 333],
     },
 ];
 
@@ -207,7 +233,15 @@ fn loops_beyond_plain_arithmetic_are_left_to_others() {
           store y[i0] = v0
         }
       }"#;
-    for text in [guarded, apart] {
+    let short = r#"kernel "b" (x: f32 write) space [] {
+        v0: f32 = const 0.0
+        for i1 in 0 .. 9 {
+          lanes for i0 in 0 .. 16 {
+            store x[16*i1 + i0] = v0
+          }
+        }
+      }"#;
+    for text in [guarded, apart, short] {
         assert_eq!(build_kernel(&kernel(text), dlc_codegen_x86::Level::Avx512).unwrap(), None);
     }
 }
