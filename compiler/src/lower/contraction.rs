@@ -34,6 +34,9 @@ const FEW_PIECES: usize = 4;
 /// Lanes that go to one point where the result of an accumulating reduction is divided: some cache lines,
 /// so that a walk over the operands serves many of them.
 const LANES_APART: usize = 64;
+/// Lanes and rows that go to one point where a product is divided: a few of the widest register tiles.
+const LANES_TOGETHER: usize = 64;
+const ROWS_TOGETHER: usize = 16;
 /// Elements in one vector that the tile counts in; rows shorter than one do not fill a tile.
 const LANES: usize = 4;
 
@@ -172,9 +175,9 @@ pub(crate) fn lower_product(
         dims.push(dim(lanes, Role::Lanes, split));
         dims.push(dim(rows, Role::Rows, None));
     } else {
-        let lanes_split = pieces_of(lanes.extent, tile.vectors * LANES, ENOUGH_POINTS, points);
+        let lanes_split = pieces_of(lanes.extent, LANES_TOGETHER, ENOUGH_POINTS, points);
         let points = points * lanes_split.map_or(1, |split| split.chunks);
-        let rows_split = pieces_of(rows.extent, tile.rows, ENOUGH_POINTS, points);
+        let rows_split = pieces_of(rows.extent, ROWS_TOGETHER, ENOUGH_POINTS, points);
         dims.extend(kept.into_iter().map(|axis| dim(axis, Role::Parallel, None)));
         dims.push(dim(lanes, Role::Lanes, lanes_split));
         dims.push(dim(rows, Role::Rows, rows_split));
