@@ -58,7 +58,8 @@ impl Target {
     /// them.
     pub fn host(cpu: Cpu) -> Result<Target, CompileError> {
         let flags = dlc_codegen_clif::flags()?;
-        let builder = cranelift_native::builder().map_err(|reason| CompileError::Target(reason.to_owned()))?;
+        let builder =
+            cranelift_native::builder().map_err(|reason| CompileError::Target(reason.to_owned()))?;
         let isa = builder.finish(flags).map_err(|error| CompileError::Target(error.to_string()))?;
         let detected = Level::detect();
         let wide = match cpu {
