@@ -4,20 +4,25 @@
 //! Two starts are made: greedily from the leaves up, where every class remembers the *set* of classes that
 //! its choice needs (so sharing below it counts once), and the term that was there first. The cheaper start is
 //! then improved: every term of every class in use is tried in place of the chosen one and kept if the
-//! whole gets cheaper. A choice that runs in a circle is never taken. The result costs at most what the
-//! region cost before.
+//! whole gets cheaper. Where there are few combinations, all are tried. A choice that runs in a circle is
+//! never taken. The result costs at most what the region cost before.
 //!
 //! The set-based start is the "faster greedy DAG" of the extraction gym,
 //! <https://github.com/egraphs-good/extraction-gym>.
+
+mod set;
 
 use super::cost::cost;
 use super::term::Term;
 use super::terms::{Class, Terms};
 use dlc_ir::Type;
+use set::Set;
 use std::collections::BTreeMap;
 
 /// Improvements of a tenth of a nanosecond are ties.
 const LEAST_GAIN: f64 = 0.1;
+/// Up to so many combinations of choices, all are tried.
+const EXHAUSTIVE: usize = 2048;
 /// Rounds over all classes that the improvement makes at most.
 const ROUNDS: usize = 6;
 
@@ -40,7 +45,8 @@ pub(super) fn extract(terms: &Terms, roots: &[Class]) -> Option<Extraction> {
     {
         best = (total, greedy);
     }
-    let (cost_after, choice) = problem.improved(best.0, best.1);
+    let best = problem.improved(best.0, best.1);
+    let (cost_after, choice) = problem.best_of_all(best.0, best.1);
     let order = problem.order(&choice)?;
     let chosen = order.into_iter().map(|class| {
         let place = &problem.classes[class];
@@ -207,6 +213,31 @@ impl<'a> Problem<'a> {
         best.into_iter().map(|known| known.map(|(_, position, _)| position)).collect()
     }
 
+    /// Tries every combination, if there are few.
+    fn best_of_all(&self, mut total: f64, mut best: Vec<usize>) -> (f64, Vec<usize>) {
+        let open: Vec<usize> =
+            (0..self.classes.len()).filter(|&class| self.classes[class].choices.len() > 1).collect();
+        let combinations = open.iter().try_fold(1_usize, |product, &class| {
+            product.checked_mul(self.classes[class].choices.len()).filter(|&product| product <= EXHAUSTIVE)
+        });
+        let Some(combinations) = combinations else { return (total, best) };
+        let mut choice = vec![0; self.classes.len()];
+        for combination in 0..combinations {
+            let mut rest = combination;
+            for &class in &open {
+                choice[class] = rest % self.classes[class].choices.len();
+                rest /= self.classes[class].choices.len();
+            }
+            if let Some(other) = self.evaluate(&choice)
+                && other < total - LEAST_GAIN
+            {
+                total = other;
+                best.clone_from(&choice);
+            }
+        }
+        (total, best)
+    }
+
     /// Tries every other term of every class in use.
     fn improved(&self, mut total: f64, mut choice: Vec<usize>) -> (f64, Vec<usize>) {
         for _ in 0..ROUNDS {
@@ -253,44 +284,5 @@ fn needed(
     Some(set)
 }
 
-/// A set of small numbers.
-#[derive(Clone)]
-struct Set {
-    words: Vec<u64>,
-}
-
-impl Set {
-    fn new(count: usize) -> Set {
-        Set { words: vec![0; count.div_ceil(64)] }
-    }
-
-    fn add(&mut self, item: usize) {
-        self.words[item / 64] |= 1 << (item % 64);
-    }
-
-    fn contains(&self, item: usize) -> bool {
-        self.words[item / 64] >> (item % 64) & 1 == 1
-    }
-
-    fn add_all(&mut self, other: &Set) {
-        for (word, more) in self.words.iter_mut().zip(&other.words) {
-            *word |= more;
-        }
-    }
-
-    /// Sum of the values of all items but one.
-    fn sum(&self, values: &[f64], without: usize) -> f64 {
-        let mut total = 0.0;
-        for (index, &word) in self.words.iter().enumerate() {
-            let mut bits = word;
-            while bits != 0 {
-                let item = index * 64 + bits.trailing_zeros() as usize;
-                if item != without {
-                    total += values[item];
-                }
-                bits &= bits - 1;
-            }
-        }
-        total
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -117,3 +117,6 @@ fn apply(
     }
     Ok(terms.graph.union(class, result))
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,7 @@ mod movement;
 mod normalization;
 mod reduction;
 mod sinking;
+mod slices;
 mod sliding;
 mod space_to_batch;
 mod strength;
@@ -69,6 +70,7 @@ const THEMES: &[&[Rule]] = &[
     constants::RULES,
     strength::RULES,
     movement::RULES,
+    slices::RULES,
     sinking::RULES,
     reduction::RULES,
     contraction::RULES,

@@ -4,7 +4,7 @@
 //! meets, infinity included, as the definition of the convolution does.
 
 use super::super::terms::{Class, Terms};
-use super::movement::Cut;
+use super::slices::Cut;
 use super::{Rule, Tag};
 use dlc_ir::{Convolution, Op, WindowKind};
 use dlc_types::Dim;
