@@ -36,7 +36,13 @@ pub fn targets() -> Vec<(Cpu, Target)> {
 
 /// Lowers a function; the error is a text with the function.
 pub fn compilation_of(function: &Function, batch_max: usize) -> Result<Compilation, String> {
-    let options = CompileOptions { functions: vec![FunctionKind::Predict], ..CompileOptions::new(batch_max) };
+    compilation_with(function, batch_max, false)
+}
+
+/// Lowers a function, with elementwise values in the kernels of contractions if wished.
+pub fn compilation_with(function: &Function, batch_max: usize, fuse: bool) -> Result<Compilation, String> {
+    let functions = vec![FunctionKind::Predict];
+    let options = CompileOptions { functions, fuse_epilogues: fuse, ..CompileOptions::new(batch_max) };
     compile(&model_of(function), &options).map_err(|error| format!("{error}\n{function}"))
 }
 
@@ -208,10 +214,13 @@ pub fn compare(
     for output in &function.outputs {
         assert_eq!(output.role, OutputRole::Output, "the harness compares plain outputs");
     }
-    let compilation = compilation_of(function, batches.iter().copied().max().unwrap_or(1))?;
+    let batch_max = batches.iter().copied().max().unwrap_or(1);
+    let apart = compilation_of(function, batch_max)?;
+    let fused = compilation_with(function, batch_max, true)?;
     let mut engines: Vec<(Cpu, Vec<Session>)> = Vec::new();
     for (cpu, target) in targets() {
-        let program = load_for(&compilation, &target)?;
+        // The portable generator is the one that has fused kernels.
+        let program = load_for(if cpu == Cpu::Portable { &fused } else { &apart }, &target)?;
         let session = |threads| Session::new(Arc::clone(&program), threads).unwrap();
         engines.push((cpu, (1..=3).map(session).collect()));
     }
