@@ -1,5 +1,7 @@
 //! What follows a contraction element by element is computed in its kernel.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 use dlc_ir::{Builder, Convolution, Function, OutputRole, Unary};
 use dlc_kernel::Body;
 use dlc_tests::harness::{check, compilation_with};

@@ -74,6 +74,8 @@ pub(super) fn kernel_order(rank: usize) -> Vec<usize> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
     use super::*;
     use dlc_types::Dim;
 
