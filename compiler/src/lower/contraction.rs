@@ -156,7 +156,8 @@ pub(crate) fn lower_product(
     let (mut reduced, mut kept): (Vec<Axis>, Vec<Axis>) =
         product.axes.drain(..).partition(|axis| axis.reduced);
     reduced.sort_by_key(|axis| std::cmp::Reverse(axis.strides[0].abs().max(axis.strides[1].abs())));
-    kept.sort_by_key(|axis| std::cmp::Reverse(axis.strides[2].abs()));
+    // What moves the lanes operand, the weights, is outermost: a part of them serves many points.
+    kept.sort_by_key(|axis| (axis.strides[0] == 0, std::cmp::Reverse(axis.strides[2].abs())));
     let target = lowering.place(stored)?.clone();
     let points: usize = kept.iter().map(|axis| axis.extent.at(TYPICAL_BATCH)).product();
     let long = reduced.len() >= 2 && reduced[0].extent.at(TYPICAL_BATCH) >= lowering.options.max_parallel;

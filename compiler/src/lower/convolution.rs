@@ -9,7 +9,7 @@ use super::Lowering;
 use super::contraction::{Axis, Product, lower_product, operand_view};
 use super::elementwise::element_kernel;
 use super::error::LowerError;
-use super::prepare::merged_groups;
+use super::prepare::{blocked_kernel, merged_groups};
 use super::view::View;
 use super::window::{Phase, phases};
 use dlc_ir::{Convolution, NodeId};
@@ -107,7 +107,10 @@ fn phase_product(
     let kernel_shape = &lowering.ty(kernel).shape;
     let channels = kernel_shape[1];
     let input = input_view(lowering, input, convolution.groups, channels)?;
-    let kernel = operand_view(lowering, kernel)?;
+    let blocked = blocked_kernel(lowering.prepared, kernel);
+    let mut kernel = operand_view(lowering, blocked.unwrap_or(kernel))?;
+    // Of a kernel in blocks the first axis counts blocks; without it the axes are those of any kernel.
+    let block = blocked.map(|copy| (lowering.ty(copy).shape[1], kernel.strides.remove(0)));
     let result = lowering.place(result)?;
     let groups = convolution.groups;
     let outputs = match shape[1] {
@@ -128,6 +131,14 @@ fn phase_product(
         Axis::kept("o", outputs, [kernel.strides[0], 0, y[1]], (1, 1)),
         Axis::summed("c", channels, [kernel.strides[1], input.channel, 0]),
     ];
+    if let Some((size, stride)) = block {
+        let (Some(size), Some(count)) = (size.fixed(), outputs.fixed()) else {
+            return Err(LowerError::Internal("blocks of outputs that depend on the batch".to_owned()));
+        };
+        let strides = [stride, 0, y[1] * size as i64];
+        axes[2].extent = Dim::Fixed(size);
+        axes.push(Axis::kept("block", Dim::Fixed(count / size), strides, (1, size as i64)));
+    }
     let mut offsets = [kernel.offset, input.view.offset, result.layout.origin];
     let listed = !channels.is_batch();
     let mut taps = vec![Tap { lanes: 0, rows: 0 }];

@@ -7,7 +7,7 @@
 //! contract with the caller.
 
 use super::layout::{channels_last, kernel_order};
-use super::prepare::{Prepared, base_axis};
+use super::prepare::{Prepared, base_axis, blocked_kernel};
 use super::window::convolution_reach;
 use dlc_ir::{NodeId, Op, Type};
 use dlc_types::IndexVec;
@@ -70,9 +70,11 @@ fn seed_orders(
             if prepared.is_base(operands[0]) {
                 wish(operands[0], channels_last(rank));
             }
-            let plain_kernel = prepared.is_base(operands[1]);
-            if plain_kernel {
-                wish(operands[1], kernel_order(rank));
+            let blocked = blocked_kernel(prepared, operands[1]);
+            let weights = blocked.map_or(operands[1], |copy| prepared.function.nodes[copy].operands[0]);
+            let plain_kernel = blocked.is_some() || prepared.is_base(weights);
+            if prepared.is_base(weights) {
+                wish(weights, kernel_order(rank));
             }
             // The gradient of a kernel has taps for space and is used beside the kernel.
             let result = if plain_kernel { channels_last(rank) } else { (2..rank).chain([0, 1]).collect() };

@@ -6,12 +6,13 @@
 //!
 //! A convolution reads its input through transposes of a value that we lay out ourselves, since the
 //! zeros around the input belong to that value's buffer; inputs of the function, parameters and
-//! constants have no such border. Its kernel must have output channels innermost. A contraction reads
+//! constants have no such border. Its kernel must have output channels innermost, and one with many of them
+//! is copied into blocks of some. A contraction reads
 //! through any view, but the last axis of its result must be innermost in the operand it comes from.
 
 use super::view::{base_of, pieces};
-use dlc_ir::{Contraction, Function, Node, NodeId, Op};
-use dlc_types::{Dim, Shape};
+use dlc_ir::{Contraction, Function, Node, NodeId, Op, Type};
+use dlc_types::{Dim, Shape, TensorType};
 use std::collections::BTreeMap;
 
 /// A function with the copies that lowering asked for.
@@ -50,7 +51,9 @@ pub(super) fn prepare(function: &Function) -> Prepared {
                 if !input_is_readable(&prepared, operands[0], convolution.groups) {
                     operands[0] = copied_input(&mut prepared, operands[0], convolution.groups);
                 }
-                if !kernel_is_readable(&prepared, operands[1]) {
+                if let Some(block) = block_of_outputs(&prepared, operands[1], convolution.groups) {
+                    operands[1] = prepared.blocked(operands[1], block);
+                } else if !kernel_is_readable(&prepared, operands[1]) {
                     operands[1] = prepared.copy(operands[1], None);
                 }
             }
@@ -72,6 +75,26 @@ impl Prepared {
         let copy = self.function.nodes.push(Node { op: Op::Reshape, operands: vec![node], ty, origin });
         self.copies.insert(copy, order);
         copy
+    }
+
+    /// A kernel `[O, I, taps…]` copied into blocks of outputs, `[O / block, taps…, I, block]` in memory.
+    fn blocked(&mut self, kernel: NodeId, block: usize) -> NodeId {
+        let Node { ty, origin, .. } = self.function.nodes[kernel].clone();
+        let Type::Tensor(TensorType { dtype, shape }) = &ty else { return kernel };
+        let outputs = shape[0].fixed().unwrap_or(block);
+        let mut dims = vec![Dim::Fixed(outputs / block), Dim::Fixed(block)];
+        dims.extend_from_slice(&shape.dims()[1..]);
+        let order = std::iter::once(0).chain(3..dims.len()).chain([2, 1]).collect();
+        let split = Type::Tensor(TensorType::new(*dtype, Shape(dims)));
+        let reshape = |operand: NodeId, ty: Type| Node {
+            op: Op::Reshape,
+            operands: vec![operand],
+            ty,
+            origin: origin.clone(),
+        };
+        let copy = self.function.nodes.push(reshape(kernel, split));
+        self.copies.insert(copy, Some(order));
+        self.function.nodes.push(reshape(copy, ty))
     }
 
     /// The value whose buffer a view shows.
@@ -142,6 +165,30 @@ pub(super) fn merged_groups(prepared: &Prepared, input: NodeId, groups: usize) -
         && from[1] == Dim::Fixed(groups)
         && from.dims()[3..] == shape.dims()[2..];
     fits.then_some(operand)
+}
+
+/// Outputs whose weights for one input stand together, from which rows of weights lie so far apart that
+/// they compete for the same places in a cache.
+const FAR_APART: usize = 256;
+
+/// The number of outputs to a block, if the kernel of a convolution is better copied into blocks: its
+/// values are weights, and it has many outputs.
+fn block_of_outputs(prepared: &Prepared, kernel: NodeId, groups: usize) -> Option<usize> {
+    let outputs = prepared.shape(kernel)[0].fixed().filter(|&outputs| groups == 1 && outputs >= FAR_APART)?;
+    let reads_weights = prepared.shape(kernel)[1].fixed().is_some();
+    // Small maps have few rows to a tile, which wider blocks make up for.
+    [64, 32].into_iter().find(|block| reads_weights && outputs.is_multiple_of(*block) && outputs >= 8 * block)
+}
+
+/// The blocked copy that a kernel is a view of, if it is one.
+pub(crate) fn blocked_kernel(prepared: &Prepared, kernel: NodeId) -> Option<NodeId> {
+    let node = &prepared.function.nodes[kernel];
+    if prepared.is_base(kernel) || !matches!(node.op, Op::Reshape) {
+        return None;
+    }
+    let copy = node.operands[0];
+    let split = prepared.shape(copy).rank() == prepared.shape(kernel).rank() + 1;
+    (prepared.copies.contains_key(&copy) && split).then_some(copy)
 }
 
 fn kernel_is_readable(prepared: &Prepared, kernel: NodeId) -> bool {
