@@ -4,7 +4,7 @@
 //! blocks of other files; `sections::settings` replaces what the command line sets; `liveness` finds
 //! values that nobody reads; `elaborate` runs the model's body at compile time, once for inference, once
 //! for evaluation and once for training; `sections` joins the results. Every fault is a
-//! [`Diagnostic`](dlc_types::Diagnostic) with its place, and all of them are told at once. No text makes
+//! [`Diagnostic`] with its place, and all of them are told at once. No text makes
 //! this crate panic, run for long, or read outside of the model's folder.
 //!
 //! The language itself is described in `docs/language.md`.

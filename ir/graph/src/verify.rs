@@ -2,7 +2,7 @@
 //!
 //! A function:
 //! 1. Every operand of a node stands before it.
-//! 2. Every node has the type that [`infer`](crate::infer::infer) gives its op over its operands (for
+//! 2. Every node has the type that `infer` gives its op over its operands (for
 //!    ops whose type is a free choice: a type that it admits). So tuples are only projected, attributes
 //!    fit their shapes, and no value grows with the square of the batch.
 //! 3. The name of an input, parameter or state is not empty and unique among those of its kind: one

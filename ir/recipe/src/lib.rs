@@ -3,7 +3,7 @@
 //! A frontend writes it, the trainer reads it. It holds what happens around the compiled step: where
 //! samples come from, how they become tensors, how many epochs run. What happens inside the step
 //! (optimiser, schedule) is `dlc_ir::Training`. Files are named as the model's author wrote them;
-//! whoever opens them resolves them against [`Recipe::folder`].
+//! whoever opens them resolves them against the folder of the model's file.
 
 use dlc_types::{Span, TensorType};
 
