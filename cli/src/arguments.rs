@@ -181,9 +181,6 @@ pub(crate) struct RunArguments {
     /// Seed of initial weights.
     #[arg(long, value_name = "S", default_value_t = 0)]
     pub(crate) seed: u64,
-    /// Instructions that compiled code may use: native, portable, x86-64-v3 or x86-64-v4.
-    #[arg(long, value_name = "NAME", default_value = "native")]
-    pub(crate) cpu: Cpu,
     /// Folder that every output is written to, as NAME.npy [default: outputs are printed].
     #[arg(long, value_name = "DIR")]
     pub(crate) output_dir: Option<PathBuf>,
