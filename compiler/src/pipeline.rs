@@ -159,6 +159,7 @@ pub fn compile(model: &Model, options: &CompileOptions) -> Result<Compilation, C
     let lower_options = LowerOptions {
         batch_max: options.batch_max,
         max_parallel: options.max_parallel,
+        inputs: model.inputs.iter().chain(&model.targets).map(|input| input.name.clone()).collect(),
         fuse_epilogues: options.fuse_epilogues,
         keep_all: options.keep_all,
     };

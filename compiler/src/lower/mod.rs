@@ -56,6 +56,9 @@ pub struct LowerOptions {
     /// Into how many pieces a long reduction is split. Part of the numbers' definition: it does not
     /// follow the number of threads.
     pub max_parallel: usize,
+    /// Names of inputs in the order of their bindings; inputs without a place here come after these, in
+    /// the order of nodes.
+    pub inputs: Vec<String>,
     /// Whether contractions take elementwise values into their kernels.
     pub fuse_epilogues: bool,
     /// Gives every value a place of its own, so that all of them can be looked at after a run.

@@ -175,7 +175,14 @@ fn assign_externals(
     constants: &mut Constants,
     outputs: &mut Outputs,
 ) -> Result<(), LowerError> {
-    for id in lowering.function().nodes.indices() {
+    let order = &lowering.options.inputs;
+    let place = |name: &str| order.iter().position(|input| input == name).unwrap_or(order.len());
+    let mut externals: Vec<NodeId> = lowering.function().nodes.indices().collect();
+    externals.sort_by_key(|&id| match &lowering.node(id).op {
+        Op::Input { name } => (place(name), id),
+        _ => (order.len(), id),
+    });
+    for id in externals {
         let op = lowering.node(id).op.clone();
         let (name, layout, storage) = match op {
             Op::Input { name } => {

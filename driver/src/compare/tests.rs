@@ -147,10 +147,10 @@ fn a_wrong_rewrite_is_found_in_gradients_too() {
         found
     };
     assert_eq!(check(&compilation), []);
-    // A difference becomes a sum in the backward graph.
+    // A product becomes a sum in the backward graph.
     let train = compilation.functions.iter_mut().find(|function| function.name == "train").unwrap();
     let wrong = train.lowered.function.nodes.iter_mut().find(|(_, node)| {
-        node.op == dlc_ir::Op::Binary(dlc_ir::Binary::Subtract) && node.origin.path.starts_with("d(norm")
+        node.op == dlc_ir::Op::Binary(dlc_ir::Binary::Multiply) && node.origin.path.starts_with("d(norm")
     });
     wrong.unwrap().1.op = dlc_ir::Op::Binary(dlc_ir::Binary::Add);
     assert!(check(&compilation).iter().any(|found| found.path == "parameter conv.weight"));

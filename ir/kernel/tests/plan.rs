@@ -16,8 +16,8 @@ program "p" arena 512 {
   buffer b5 "w" f32 256 bytes persistent 0
   buffer b6 "v" f32 256 bytes persistent 256
   buffer b7 "k" f32 256 bytes constants 0
-  kernel "f" (x: f32 read, y: f32 write) space [] {}
-  kernel "g" (x: f32 read, y: f32 read write) space [] {}
+  kernel "f" (x: f32 read, y: f32 write) space [2] { at (i0) }
+  kernel "g" (x: f32 read, y: f32 read write) space [2] { at (i0) }
   launch k0 (b0, b1)
   barrier
   launch k0 (b1, b2)
@@ -96,6 +96,12 @@ fn lives() {
             bug in dlc: two operands of launch 1, b3 `c` (256 bytes at arena 0) and b1 `a` (256 bytes at arena 0), share bytes
         "#]],
     );
+}
+
+#[test]
+fn launches_of_a_single_point_run_in_order() {
+    let text = CHAIN.replace("space [2] { at (i0) }", "space [] {}").replace("  barrier\n", "");
+    assert_eq!(check_plan(&parse_program(&text).unwrap()), Ok(()));
 }
 
 #[test]
