@@ -9,7 +9,7 @@
 //! derivatives are better than those of their parts; `dlc-compiler` expands them before lowering.
 
 use crate::Literal;
-use dlc_types::DType;
+use dlc_types::{DType, named_enum};
 
 /// What a node computes.
 #[derive(Clone, Debug, PartialEq)]
@@ -187,29 +187,6 @@ pub enum Op {
     },
     /// Element `i` of the operand, a tuple.
     Project(usize),
-}
-
-macro_rules! named_enum {
-    ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $text:literal,)* }) => {
-        $(#[$meta])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum $name { $($(#[$doc])* $variant,)* }
-
-        impl $name {
-            /// Every variant, in the order of declaration.
-            pub const ALL: &'static [$name] = &[$($name::$variant),*];
-
-            /// The name in the text form.
-            pub const fn name(self) -> &'static str {
-                match self { $($name::$variant => $text,)* }
-            }
-
-            /// The variant of that name.
-            pub fn from_name(text: &str) -> Option<$name> {
-                $name::ALL.iter().copied().find(|variant| variant.name() == text)
-            }
-        }
-    };
 }
 
 named_enum! {

@@ -9,7 +9,7 @@
 //! nested inside a lanes loop have bounds that do not depend on its variable.
 
 use crate::{Affine, IndexVar};
-use dlc_types::{DType, define_index};
+use dlc_types::{DType, define_index, named_enum};
 
 define_index!(
     /// A scalar value of a kernel body.
@@ -104,30 +104,7 @@ pub enum ScalarOp {
     },
 }
 
-macro_rules! scalar_functions {
-    ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $text:literal,)* }) => {
-        $(#[$meta])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum $name { $($(#[$doc])* $variant,)* }
-
-        impl $name {
-            /// Every variant, in the order of declaration.
-            pub const ALL: &'static [$name] = &[$($name::$variant),*];
-
-            /// The name in the text form.
-            pub const fn name(self) -> &'static str {
-                match self { $($name::$variant => $text,)* }
-            }
-
-            /// The variant of that name.
-            pub fn from_name(text: &str) -> Option<$name> {
-                $name::ALL.iter().copied().find(|variant| variant.name() == text)
-            }
-        }
-    };
-}
-
-scalar_functions! {
+named_enum! {
     /// Scalar functions of one operand.
     #[allow(missing_docs, reason = "the names are those of dlc_ir::Unary")]
     Unary {
@@ -138,7 +115,7 @@ scalar_functions! {
     }
 }
 
-scalar_functions! {
+named_enum! {
     /// Scalar functions of two operands.
     #[allow(missing_docs, reason = "the names are those of dlc_ir::Binary")]
     Binary {
@@ -147,7 +124,7 @@ scalar_functions! {
     }
 }
 
-scalar_functions! {
+named_enum! {
     /// Comparisons.
     #[allow(missing_docs, reason = "the names are those of dlc_ir::Comparison")]
     Comparison {

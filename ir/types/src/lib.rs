@@ -7,6 +7,7 @@
 pub mod diagnostic;
 pub mod dtype;
 pub mod index;
+mod named;
 pub mod random;
 pub mod shape;
 pub mod span;
