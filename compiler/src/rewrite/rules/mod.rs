@@ -59,33 +59,39 @@ pub(crate) struct Rule {
 pub struct RuleSummary {
     /// Its name.
     pub name: &'static str,
+    /// The theme that it belongs to: the name of its file.
+    pub theme: &'static str,
     /// How far its sides may differ.
     pub tag: Tag,
     /// One line of mathematics, side conditions included.
     pub law: &'static str,
 }
 
-const THEMES: &[&[Rule]] = &[
-    identities::RULES,
-    constants::RULES,
-    strength::RULES,
-    movement::RULES,
-    slices::RULES,
-    sinking::RULES,
-    reduction::RULES,
-    contraction::RULES,
-    sliding::RULES,
-    space_to_batch::RULES,
-    normalization::RULES,
+/// The rules of each file, under its name.
+const THEMES: &[(&str, &[Rule])] = &[
+    ("identities", identities::RULES),
+    ("constants", constants::RULES),
+    ("strength", strength::RULES),
+    ("movement", movement::RULES),
+    ("slices", slices::RULES),
+    ("sinking", sinking::RULES),
+    ("reduction", reduction::RULES),
+    ("contraction", contraction::RULES),
+    ("sliding", sliding::RULES),
+    ("space_to_batch", space_to_batch::RULES),
+    ("normalization", normalization::RULES),
 ];
 
 /// All rules, by theme.
 pub fn all() -> Vec<RuleSummary> {
-    every().map(|rule| RuleSummary { name: rule.name, tag: rule.tag, law: rule.law }).collect()
+    let of_theme = |&(theme, rules): &(&'static str, &'static [Rule])| {
+        rules.iter().map(move |rule| RuleSummary { name: rule.name, theme, tag: rule.tag, law: rule.law })
+    };
+    THEMES.iter().flat_map(of_theme).collect()
 }
 
 fn every() -> impl Iterator<Item = &'static Rule> {
-    THEMES.iter().flat_map(|theme| theme.iter())
+    THEMES.iter().flat_map(|(_, rules)| rules.iter())
 }
 
 /// The rules that the options ask for and allow.
