@@ -18,7 +18,7 @@
 //! Invariants (see [`crate::verify`]): exactly one `Lanes` and one `Rows` dimension; strides of reduced
 //! dimensions in the result are 0; those of all others address each result element once.
 
-use crate::{IndexVar, Statement, Var};
+use crate::{Affine, IndexVar, Statement, Var};
 use dlc_types::Dim;
 
 /// The body of a contraction kernel.
@@ -113,6 +113,21 @@ pub struct Epilogue {
     pub value: Var,
     /// Statements without loops; they store what is to be kept.
     pub statements: Vec<Statement>,
+    /// What is summed over the elements of a point.
+    pub sums: Vec<EpilogueSum>,
+}
+
+/// A sum over all elements of one point of the parallel space that share their lanes coordinate: over the
+/// rows and the sequential dimensions, none of which is split. The order of the sum depends on extents
+/// alone.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EpilogueSum {
+    /// Number of the kernel's operand that gets the sums; nothing else writes or reads it.
+    pub operand: usize,
+    /// Element index: coordinates of parallel dimensions, and the lanes coordinate once.
+    pub index: Affine,
+    /// What is summed, a value of the epilogue.
+    pub value: Var,
 }
 
 impl Split {

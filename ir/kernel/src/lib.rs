@@ -28,7 +28,7 @@ pub use body::{
     Binary, Carry, Combine, Comparison, Guard, IndexExpr, Loop, LoopBody, ScalarOp, Statement, Unary, Var,
 };
 pub use check::{Coverage, CoverageError, PlanError, StoreCounts, check_coverage, check_plan, store_counts};
-pub use contraction::{Contraction, ContractionDim, Epilogue, Role, Split, Tap, Tile};
+pub use contraction::{Contraction, ContractionDim, Epilogue, EpilogueSum, Role, Split, Tap, Tile};
 pub use program::{Body, Buffer, BufferId, Kernel, KernelId, Launch, Operand, Program, Storage};
 pub use text::{ParseError, parse_kernel, parse_program};
 pub use verify::{Fault, VerifyError, verify_bounds, verify_kernel, verify_program};

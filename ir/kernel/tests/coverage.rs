@@ -109,6 +109,12 @@ fn contractions() {
         "tile 1 x 4 epilogue (i0, i1, i2, i3, i4) v0 { store y[i0 + 3*i2 + 21*i3] = v0 }",
     );
     check(&epilogue, 2, 210, ExactlyOnce, expect!["right"]);
+    // A sum over the rows is stored once for each of the other coordinates.
+    let summed = epilogue
+        .replace("= v0 }", "= v0 } sum s[10*i0 + i3] = v0")
+        .replace(") space [N, 3, 2]", ", s: f32 write) space [N, 2]")
+        .replace(" split 3 align 2 result 0", "");
+    check(&summed, 3, 30, ExactlyOnce, expect!["right"]);
     check(
         &epilogue.replace("21*i3", "20*i3"),
         2,

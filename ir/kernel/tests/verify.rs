@@ -280,6 +280,37 @@ fn contractions_keep_their_rules() {
 }
 
 #[test]
+fn sums_of_epilogues_keep_their_rules() {
+    let tail = "store @4[128*i0 + 32*i1 + i2] = v2\n  }";
+    let summed = CONTRACTION
+        .replace("z: f32 write)", "z: f32 write, s: f32 write)")
+        .replace(tail, &format!("{tail}\n  sum s[32*i0 + i2] = v2"));
+    assert_eq!(verdict(&summed), "right");
+    verdicts(
+        &summed,
+        &[
+            ("sum s[32*i0 + i2]", "sum s[32*i0 + i1 + i2]"),
+            ("sum s[32*i0 + i2]", "sum s[32*i0 + 2*i2]"),
+            ("sum s[32*i0 + i2]", "sum s[32*i0 + i3 + i2]"),
+            ("sum s[32*i0 + i2]", "sum b[32*i0 + i2]"),
+            ("] = v2\n}", "] = v7\n}"),
+        ],
+        expect![[r#"
+            bug in dlc: kernel `c`: the sum at [32*i0 + i1 + i2] of an epilogue does not fit dimension `p`
+            bug in dlc: kernel `c`: the sum at [32*i0 + 2*i2] of an epilogue does not fit dimension `oc`
+            bug in dlc: kernel `c`: the epilogue uses i3, a coordinate of reduced dimension `ic`
+            bug in dlc: kernel `c`: a store to operand `b`, which the kernel does not write
+            bug in dlc: kernel `c`: v7 is used where it is not defined
+        "#]],
+    );
+    let split = summed
+        .replace("rows     strides [0, 16, 32]", "rows strides [0, 16, 32] split 2 align 1 result 0")
+        .replace("[N, 2]", "[N, 2, 2]");
+    expect!["bug in dlc: kernel `c`: a sum of an epilogue beside the split dimension `p`"]
+        .assert_eq(&verdict(&split));
+}
+
+#[test]
 fn epilogues_keep_their_rules() {
     verdicts(
         CONTRACTION,

@@ -21,6 +21,7 @@
 mod access;
 mod arithmetic;
 mod code;
+mod constants;
 mod error;
 mod frame;
 mod grouping;

@@ -8,7 +8,9 @@
 //! there are registers have no form here: emission ends in [`Stop::Unsupported`].
 
 use crate::code::Code;
+use crate::constants::Constants;
 use crate::frame::{Frame, Slot};
+use crate::operations::Operations;
 use crate::points::{Points, divide_by};
 use crate::registers::{Registers, defined, last_uses};
 use crate::{Level, X86Error};
@@ -63,8 +65,7 @@ pub(crate) struct LoopEmitter<'k> {
     pub(crate) bases: Vec<Slot>,
     pub(crate) indices: BTreeMap<IndexVar, Slot>,
     pub(crate) registers: Registers,
-    /// Numbers behind the code.
-    pub(crate) constants: Vec<(CodeLabel, u32)>,
+    constants: Constants,
     mask_table: CodeLabel,
     pub(crate) lanes: Option<Lanes>,
     /// Loops around that are no lanes loops.
@@ -110,7 +111,7 @@ impl<'k> LoopEmitter<'k> {
             bases,
             indices,
             registers,
-            constants: Vec::new(),
+            constants: Constants::default(),
             mask_table,
             lanes: None,
             loops: 0,
@@ -155,10 +156,7 @@ impl<'k> LoopEmitter<'k> {
         self.code.place(&mut self.mask_table)?;
         self.code.asm.dd(&vec![u32::MAX; lanes])?;
         self.code.asm.dd(&vec![0; lanes])?;
-        for (mut label, bits) in std::mem::take(&mut self.constants) {
-            self.code.place(&mut label)?;
-            self.code.asm.dd(&[bits])?;
-        }
+        std::mem::take(&mut self.constants).emit(&mut self.code)?;
         Ok(self.code.asm.assemble(0)?)
     }
 
@@ -186,7 +184,15 @@ impl<'k> LoopEmitter<'k> {
 
     fn statement(&mut self, statement: &'k Statement) -> Done {
         match statement {
-            Statement::Let { result, dtype, op, args } => self.operation(*result, *dtype, *op, args)?,
+            Statement::Let { result, dtype, op, args } => {
+                let mut operations = Operations {
+                    code: &mut self.code,
+                    registers: &mut self.registers,
+                    constants: &mut self.constants,
+                    points: &self.points,
+                };
+                operations.operation(*result, *dtype, *op, args)?;
+            }
             Statement::Load { guard: Some(_), .. } => return Err(Stop::Unsupported),
             Statement::Load { result, operand, index, guard: None } => {
                 let vector = self.registers.define(*result)?;

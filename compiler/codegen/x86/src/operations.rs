@@ -1,22 +1,26 @@
-//! The operations of loop kernels: `f32` arithmetic, comparisons and choices.
+//! The operations of kernel bodies on vectors: `f32` arithmetic, comparisons and choices.
 
 use crate::arithmetic::Arithmetic;
-use crate::loops::{Done, LoopEmitter, Stop};
+use crate::code::Code;
+use crate::constants::Constants;
+use crate::loops::{Done, Stop};
+use crate::points::Points;
+use crate::registers::Registers;
 use dlc_kernel::{Binary, Comparison, ScalarOp, Unary, Var};
 use dlc_types::{DType, Dim};
 use iced_x86::code_asm::registers::gpr64::rax;
 
-impl LoopEmitter<'_> {
+/// What an operation is emitted with. `rax` may be overwritten.
+pub(crate) struct Operations<'a> {
+    pub(crate) code: &'a mut Code,
+    pub(crate) registers: &'a mut Registers,
+    pub(crate) constants: &'a mut Constants,
+    pub(crate) points: &'a Points,
+}
+
+impl Operations<'_> {
     fn number(&mut self, vector: usize, number: f32) -> Done {
-        let bits = number.to_bits();
-        let label = match self.constants.iter().find(|constant| constant.1 == bits) {
-            Some(&(label, _)) => label,
-            None => {
-                let label = self.code.asm.create_label();
-                self.constants.push((label, bits));
-                label
-            }
-        };
+        let label = self.constants.label(self.code, number.to_bits());
         Ok(self.code.broadcast_constant(vector, label)?)
     }
 
@@ -49,8 +53,7 @@ impl LoopEmitter<'_> {
             (ScalarOp::Extent(dim), []) => match dim {
                 Dim::Fixed(extent) => self.number(to, extent as f32)?,
                 Dim::Batch(_) => {
-                    let points = self.points.clone();
-                    points.load_extent(&mut self.code, rax, dim)?;
+                    self.points.load_extent(self.code, rax, dim)?;
                     self.code.broadcast_integer(to, rax)?;
                 }
             },

@@ -13,9 +13,14 @@ pub(crate) struct Registers {
 }
 
 impl Registers {
+    /// All registers of a loop kernel.
     pub(crate) fn new(level: Level) -> Registers {
-        let count = level.registers() - level.reserved(false);
-        Registers { held: BTreeMap::new(), free: (0..count).rev().collect() }
+        Registers::within(0..level.registers() - level.reserved(false))
+    }
+
+    /// These registers, none of which holds anything yet.
+    pub(crate) fn within(numbers: std::ops::Range<usize>) -> Registers {
+        Registers { held: BTreeMap::new(), free: numbers.rev().collect() }
     }
 
     /// The register of a value.

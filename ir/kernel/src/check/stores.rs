@@ -4,7 +4,10 @@
 //! them and loops bounded by them are skipped and counted.
 
 use super::CoverageError;
-use crate::{Affine, Body, Contraction, ContractionDim, IndexExpr, IndexVar, Kernel, LoopBody, Statement};
+use crate::{
+    Affine, Body, Contraction, ContractionDim, Epilogue, IndexExpr, IndexVar, Kernel, LoopBody, Role,
+    Statement,
+};
 use dlc_types::Dim;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -198,11 +201,31 @@ impl Walk {
                 }
             }
             match &body.epilogue {
-                Some(epilogue) => self.block(&epilogue.statements),
+                Some(epilogue) => {
+                    self.block(&epilogue.statements)?;
+                    let first = kept.iter().zip(steps).all(|(&dim, &step)| {
+                        step == 0 || !matches!(body.dims[dim].role, Role::Rows | Role::Sequential)
+                    });
+                    self.sums(epilogue, first)
+                }
                 None if self.operand == 2 => self.store(element),
                 None => Ok(()),
             }
         })
+    }
+}
+
+impl Walk {
+    /// The sums of a point are stored once, however many elements they add.
+    fn sums(&mut self, epilogue: &Epilogue, first: bool) -> Walked {
+        let operand = self.operand;
+        for sum in epilogue.sums.iter().filter(|sum| first && sum.operand == operand) {
+            match self.form(&sum.index) {
+                Some(element) => self.store(element)?,
+                None => self.unknown += 1,
+            }
+        }
+        Ok(())
     }
 }
 
@@ -214,7 +237,7 @@ fn point_ranges(
     batch: usize,
     offset: &mut i128,
 ) -> Result<Vec<Range<usize>>, CoverageError> {
-    let parallel = |dim: &&ContractionDim| dim.role == crate::Role::Parallel;
+    let parallel = |dim: &&ContractionDim| dim.role == Role::Parallel;
     let mut whole = coordinates.iter().copied();
     let mut pieces = coordinates.iter().copied().skip(body.dims.iter().filter(parallel).count());
     let mut range = |dim: &ContractionDim| {

@@ -25,7 +25,8 @@
 //!   `i3 = clamp v0 below FORM`.
 //! - Loops: `for i2 in 0 .. 8 carry (v1: f32 = v0) { … yield v2 -> v3 }`, or `yield v2 sum -> v3` in lanes.
 //! - Contractions: `contraction` after the space, then lines `dim`, `offsets`, `taps`, `tile`, `accumulate`
-//!   and `epilogue (i0, i1) v0 { … }`. Strides and offsets are those of lanes operand, rows operand, result.
+//!   and `epilogue (i0, i1) v0 { … }`, behind it
+//!   `sum o[i0] = v1` for each sum. Strides and offsets are those of lanes operand, rows operand, result.
 //! - `#` begins a comment.
 //!
 //! Round trip: what the printer writes, the parser reads as an equal value, whether or not it keeps the

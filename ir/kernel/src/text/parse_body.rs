@@ -38,7 +38,7 @@ impl Cursor<'_> {
     }
 
     /// An operand and an element index.
-    fn element(&mut self) -> Parsed<(usize, Affine)> {
+    pub(super) fn element(&mut self) -> Parsed<(usize, Affine)> {
         let operand = if self.eat("@") {
             self.number()?
         } else {

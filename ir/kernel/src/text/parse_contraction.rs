@@ -1,7 +1,7 @@
 //! Bodies of contraction kernels.
 
 use super::cursor::{Cursor, Parsed};
-use crate::{Contraction, ContractionDim, Epilogue, Role, Split, Tap, Tile};
+use crate::{Contraction, ContractionDim, Epilogue, EpilogueSum, Role, Split, Tap, Tile};
 
 impl Cursor<'_> {
     /// The body between the braces, and the closing one.
@@ -55,6 +55,13 @@ impl Cursor<'_> {
         let coordinates = self.list("(", ")", Self::index_var)?;
         let value = self.var()?;
         self.symbol("{")?;
-        Ok(Epilogue { coordinates, value, statements: self.block()? })
+        let statements = self.block()?;
+        let mut sums = Vec::new();
+        while self.eat_word("sum") {
+            let (operand, index) = self.element()?;
+            self.symbol("=")?;
+            sums.push(EpilogueSum { operand, index, value: self.var()? });
+        }
+        Ok(Epilogue { coordinates, value, statements, sums })
     }
 }

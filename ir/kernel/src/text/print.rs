@@ -177,6 +177,10 @@ impl Printer<'_, '_> {
             self.block(&epilogue.statements)?;
             self.depth -= 1;
             self.line(format_args!("}}"))?;
+            for sum in &epilogue.sums {
+                let operand = self.operand(sum.operand);
+                self.line(format_args!("sum {operand}[{}] = {}", sum.index, sum.value))?;
+            }
         }
         Ok(())
     }

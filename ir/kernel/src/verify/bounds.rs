@@ -178,6 +178,10 @@ impl Access<'_> {
             for (&coordinate, &size) in epilogue.coordinates.iter().zip(&extents) {
                 ranges.set(coordinate, Interval::below(size));
             }
+            for sum in &epilogue.sums {
+                let range = ranges.of(&sum.index);
+                self.inside("a sum", sum.operand, &sum.index, range)?;
+            }
             return self.block(&epilogue.statements, &mut ranges);
         }
         if !addressed_once(contraction, &extents) {

@@ -2,7 +2,7 @@
 
 use super::Fault;
 use super::statements::Scope;
-use crate::{Contraction, ContractionDim, Epilogue, Kernel, Role};
+use crate::{Contraction, ContractionDim, Epilogue, EpilogueSum, Kernel, Role};
 use dlc_types::{Dim, Shape};
 
 type Checked = Result<(), Fault>;
@@ -110,5 +110,32 @@ fn epilogue(kernel: &Kernel, contraction: &Contraction, epilogue: &Epilogue) -> 
     if let Some(result) = kernel.operands.get(2) {
         scope.define_var(epilogue.value, result.dtype)?;
     }
-    scope.block(&epilogue.statements)
+    scope.block(&epilogue.statements)?;
+    if epilogue.sums.is_empty() {
+        return Ok(());
+    }
+    let kept = [Role::Rows, Role::Sequential];
+    if let Some(dim) = contraction.dims.iter().find(|dim| kept.contains(&dim.role) && dim.split.is_some()) {
+        return Err(Fault::SumSplit(dim.name.clone()));
+    }
+    epilogue.sums.iter().try_for_each(|sum| {
+        scope.sum(sum)?;
+        sum_index(contraction, epilogue, sum)
+    })
+}
+
+/// A sum is indexed by what is the same at all of its elements, and once along the lanes.
+fn sum_index(contraction: &Contraction, epilogue: &Epilogue, sum: &EpilogueSum) -> Checked {
+    for (dim, &coordinate) in contraction.dims.iter().zip(&epilogue.coordinates) {
+        let coefficient = sum.index.coefficient(coordinate);
+        let right = match dim.role {
+            Role::Parallel => true,
+            Role::Lanes => coefficient == 1 || matches!(dim.extent, Dim::Fixed(0 | 1)),
+            _ => coefficient == 0,
+        };
+        if !right {
+            return Err(Fault::SumIndex { index: sum.index.clone(), dim: dim.name.clone() });
+        }
+    }
+    Ok(())
 }

@@ -104,6 +104,10 @@ pub enum Fault {
     EpilogueLoop(IndexVar),
     #[error("an epilogue beside the outer reduction `{0}`")]
     EpilogueReduceOuter(String),
+    #[error("a sum of an epilogue beside the split dimension `{0}`")]
+    SumSplit(String),
+    #[error("the sum at [{index}] of an epilogue does not fit dimension `{dim}`")]
+    SumIndex { index: Affine, dim: String },
     #[error("an epilogue beside the split reduction `{0}`")]
     EpilogueReduceSplit(String),
     #[error("another kernel has the same name")]

@@ -1,7 +1,10 @@
 //! Scopes, types and lanes of statements.
 
 use super::{Fault, carries, types};
-use crate::{Affine, Carry, IndexExpr, IndexVar, Kernel, Loop, LoopBody, Operand, ScalarOp, Statement, Var};
+use crate::{
+    Affine, Carry, EpilogueSum, IndexExpr, IndexVar, Kernel, Loop, LoopBody, Operand, ScalarOp, Statement,
+    Var,
+};
 use dlc_types::DType;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -189,6 +192,20 @@ impl<'k> Scope<'k> {
             }),
             _ => Ok(()),
         }
+    }
+
+    /// The operand, the index and the value of a sum of an epilogue.
+    pub(super) fn sum(&self, sum: &EpilogueSum) -> Checked {
+        let operand = self.operand(sum.operand)?;
+        if !operand.writes {
+            return Err(Fault::NotWritten(operand.name.clone()));
+        }
+        self.form(&sum.index)?;
+        let (expected, value, found) = (operand.dtype, sum.value, self.var(sum.value)?);
+        if expected != found {
+            return Err(Fault::StoreType { operand: operand.name.clone(), expected, value, found });
+        }
+        Ok(())
     }
 
     /// Whether the form depends on the lanes loop around this place.

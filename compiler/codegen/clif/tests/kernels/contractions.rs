@@ -206,6 +206,7 @@ fn convolutions_with_an_epilogue() {
                 op(5, DType::F32, ScalarOp::FusedMultiplyAdd, &[0, 3, 4]),
                 store(2, sum(&place, 0), 5),
             ],
+            sums: Vec::new(),
         });
         check(&kernel(DType::F32, contraction, 0), 2, &buffers, 1e-5);
     }
@@ -290,6 +291,7 @@ fn epilogues_see_every_element_once() {
                     store(2, place, 2),
                     store(4, turned, 5),
                 ],
+                sums: Vec::new(),
             });
             let buffers = vec![
                 noise(float, n * 5 * 3, 1),
