@@ -4,7 +4,7 @@
 //! the oracle before it is timed; times are medians, and beside every rate stands the machine's peak of
 //! fused multiply-adds, measured in the same run.
 
-use dlc_driver::{BenchOptions, BenchTarget, Cpu, bench};
+use dlc_driver::{BenchOptions, BenchTarget, Cpu, RewriteOptions, bench};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -25,8 +25,15 @@ fn main() -> ExitCode {
     let mut failed = false;
     for (name, path) in files {
         for (label, target) in [("train", BenchTarget::Train), ("run", BenchTarget::Run)] {
-            let options = BenchOptions { target, batch: None, threads: None, seed: 0, cpu: Cpu::Native };
-            match dlc_driver::load(&path, &[]).and_then(|loaded| bench(&loaded, options)) {
+            let options = BenchOptions {
+                target,
+                batch: None,
+                threads: None,
+                seed: 0,
+                cpu: Cpu::Native,
+                rewrite: RewriteOptions::default(),
+            };
+            match dlc_driver::load(&path, &[]).and_then(|loaded| bench(&loaded, &options)) {
                 Ok(report) => println!(
                     "{name:<18} {label:<6} {:>11.3} {:>9.1} {:>11.1} {:>5.1}%",
                     report.median_ms,

@@ -4,6 +4,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use dlc_driver::{ArtifactKind, BenchTarget, Cpu, EngineKind};
 use std::path::PathBuf;
 
+use crate::rewriting::RewriteArguments;
 use crate::values::{key_value, name_file, positive, size};
 
 /// An ahead-of-time compiler for deep-learning models: from a text file to a trained network.
@@ -138,6 +139,8 @@ pub(crate) struct CompileArguments {
     /// Refuse a function that needs more scratch memory, such as 8MiB [default: no limit].
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub(crate) max_arena: Option<usize>,
+    #[command(flatten)]
+    pub(crate) rewrite: RewriteArguments,
     /// Print the summary as one JSON object to stdout [default: a table].
     #[arg(long)]
     pub(crate) json: bool,
@@ -186,6 +189,8 @@ pub(crate) struct RunArguments {
     pub(crate) output_dir: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) engine: EngineArguments,
+    #[command(flatten)]
+    pub(crate) rewrite: RewriteArguments,
     /// Print the outputs as one JSON object [default: as text].
     #[arg(long)]
     pub(crate) json: bool,
@@ -206,6 +211,8 @@ pub(crate) struct PredictArguments {
     pub(crate) data: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) engine: EngineArguments,
+    #[command(flatten)]
+    pub(crate) rewrite: RewriteArguments,
     /// Print one JSON object [default: a table].
     #[arg(long)]
     pub(crate) json: bool,
@@ -236,6 +243,8 @@ pub(crate) struct TrainArguments {
     pub(crate) stop_after: Option<usize>,
     #[command(flatten)]
     pub(crate) engine: EngineArguments,
+    #[command(flatten)]
+    pub(crate) rewrite: RewriteArguments,
     /// Print one JSON object per epoch and one at the end to stdout [default: text].
     #[arg(long)]
     pub(crate) json: bool,
@@ -256,6 +265,8 @@ pub(crate) struct EvalArguments {
     pub(crate) seed: Option<u64>,
     #[command(flatten)]
     pub(crate) engine: EngineArguments,
+    #[command(flatten)]
+    pub(crate) rewrite: RewriteArguments,
     /// Print one JSON object [default: text].
     #[arg(long)]
     pub(crate) json: bool,
@@ -274,6 +285,8 @@ pub(crate) struct CompareArguments {
     /// Instructions that compiled code may use: native, portable, x86-64-v3 or x86-64-v4.
     #[arg(long, value_name = "NAME", default_value = "native")]
     pub(crate) cpu: Cpu,
+    #[command(flatten)]
+    pub(crate) rewrite: RewriteArguments,
     /// Print one JSON object to stdout [default: text].
     #[arg(long)]
     pub(crate) json: bool,
@@ -302,6 +315,8 @@ pub(crate) struct BenchArguments {
     /// them [default: the whole alone].
     #[arg(long)]
     pub(crate) per_kernel: bool,
+    #[command(flatten)]
+    pub(crate) rewrite: RewriteArguments,
     /// Print one JSON object to stdout [default: text].
     #[arg(long)]
     pub(crate) json: bool,

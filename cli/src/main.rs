@@ -8,6 +8,7 @@ mod arguments;
 mod commands;
 mod console;
 mod progress;
+mod rewriting;
 mod table;
 mod values;
 

@@ -10,6 +10,7 @@ use crate::data::port_bytes;
 use crate::engine::default_threads;
 use crate::flops::function_flops;
 use crate::{CompareOptions, Cpu, DriverError, Loaded, Result, compare_loaded, native_session, peak_gflops};
+use dlc_compiler::rewrite::RewriteOptions;
 use dlc_compiler::{CompileOptions, FunctionKind};
 use dlc_trainer::Engine;
 use serde::Serialize;
@@ -36,7 +37,7 @@ pub enum BenchTarget {
 }
 
 /// What a user may choose about a benchmark.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct BenchOptions {
     /// What is timed.
     pub target: BenchTarget,
@@ -48,6 +49,8 @@ pub struct BenchOptions {
     pub seed: u64,
     /// Instructions of the compiled code.
     pub cpu: Cpu,
+    /// Which rewrite rules are used.
+    pub rewrite: RewriteOptions,
 }
 
 /// What was measured; serialises as `dlc bench --json` prints it.
@@ -68,7 +71,7 @@ pub struct BenchReport {
 }
 
 /// Checks a model, then times it.
-pub fn bench(loaded: &Loaded, options: BenchOptions) -> Result<BenchReport> {
+pub fn bench(loaded: &Loaded, options: &BenchOptions) -> Result<BenchReport> {
     let (name, kind) = match options.target {
         BenchTarget::Train => ("train", FunctionKind::Train),
         BenchTarget::Run => ("predict", FunctionKind::Predict),
@@ -78,7 +81,12 @@ pub fn bench(loaded: &Loaded, options: BenchOptions) -> Result<BenchReport> {
     }
     let checked = compare_loaded(
         loaded,
-        CompareOptions { seed: options.seed, cpu: options.cpu, ..CompareOptions::default() },
+        &CompareOptions {
+            seed: options.seed,
+            cpu: options.cpu,
+            rewrite: options.rewrite.clone(),
+            ..CompareOptions::default()
+        },
     )?;
     if let Some(first) = checked.mismatches.first() {
         return Err(DriverError::Mismatch(first.to_string()));
@@ -88,8 +96,11 @@ pub fn bench(loaded: &Loaded, options: BenchOptions) -> Result<BenchReport> {
         return Err(DriverError::User("the batch must be at least 1".to_owned()));
     }
     let threads = options.threads.unwrap_or_else(default_threads);
-    let compile_options =
-        CompileOptions { functions: vec![FunctionKind::Initialize, kind], ..CompileOptions::new(batch) };
+    let compile_options = CompileOptions {
+        functions: vec![FunctionKind::Initialize, kind],
+        rewrite: options.rewrite.clone(),
+        ..CompileOptions::new(batch)
+    };
     let compilation = dlc_compiler::compile(&loaded.model, &compile_options)?;
     let missing = || DriverError::Bug(format!("there is no function `{name}`"));
     let function = compilation.functions.iter().find(|one| one.name == name).ok_or_else(missing)?;

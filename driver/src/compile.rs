@@ -4,6 +4,7 @@ use crate::flops::function_flops;
 use crate::{DriverError, Loaded, Result};
 use dlc_compiler::composite::expand_composites;
 use dlc_compiler::emit::{Cpu, Target, clif_text, jit};
+use dlc_compiler::rewrite::RewriteOptions;
 use dlc_compiler::{Compilation, CompileOptions, CompiledFunction};
 use dlc_runtime::write_atomically;
 use dlc_types::TensorType;
@@ -53,6 +54,8 @@ pub struct CompileSettings {
     pub dump_phases: Option<PathBuf>,
     /// Bytes of scratch that no function may exceed.
     pub max_arena: Option<usize>,
+    /// Which rewrite rules are used.
+    pub rewrite: RewriteOptions,
 }
 
 /// One compiled function.
@@ -126,7 +129,8 @@ pub fn compile(loaded: &Loaded, settings: &CompileSettings) -> Result<CompileRep
     if batch == 0 {
         return Err(DriverError::User("the batch must be at least 1".to_owned()));
     }
-    let compilation = dlc_compiler::compile(model, &CompileOptions::new(batch))?;
+    let options = CompileOptions { rewrite: settings.rewrite.clone(), ..CompileOptions::new(batch) };
+    let compilation = dlc_compiler::compile(model, &options)?;
     let started = Instant::now();
     jit(&compilation, &Target::host(Cpu::Native)?)?;
     let code = started.elapsed();

@@ -3,6 +3,7 @@
 use dlc_compiler::CompileError;
 use dlc_compiler::autodiff::AutodiffError;
 use dlc_compiler::lower::LowerError;
+use dlc_compiler::rewrite::RewriteError;
 use dlc_compiler::step::StepError;
 use dlc_interp::InterpError;
 use dlc_runtime::RuntimeError;
@@ -98,6 +99,7 @@ fn compile_code(error: &CompileError) -> u8 {
             autodiff_code(error)
         }
         CompileError::Step(StepError::NoTraining { .. } | StepError::IntegerInitializer { .. })
+        | CompileError::Rewrite(RewriteError::UnknownRule { .. })
         | CompileError::Lower(LowerError::TooLarge(_)) => 1,
         CompileError::Lower(LowerError::Unsupported { .. })
         | CompileError::Target(_)

@@ -2,6 +2,7 @@
 
 use crate::engine::{EngineKind, default_threads, engine};
 use crate::{Loaded, Result, meaning};
+use dlc_compiler::rewrite::RewriteOptions;
 use dlc_compiler::{CompileOptions, FunctionKind};
 use dlc_trainer::{EvalReport, RunOptions};
 use std::path::{Path, PathBuf};
@@ -17,6 +18,8 @@ pub struct EvalSettings {
     pub threads: Option<usize>,
     /// Who computes.
     pub engine: EngineKind,
+    /// Which rewrite rules are used.
+    pub rewrite: RewriteOptions,
 }
 
 impl EvalSettings {
@@ -34,8 +37,11 @@ impl EvalSettings {
 /// Evaluates a checkpoint on the test split, or the validation or training split where there is none.
 pub fn evaluate(loaded: &Loaded, checkpoint: &Path, settings: &EvalSettings) -> Result<EvalReport> {
     let recipe = loaded.recipe("dlc eval")?;
-    let options =
-        CompileOptions { functions: vec![FunctionKind::Evaluate], ..CompileOptions::new(recipe.data.batch) };
+    let options = CompileOptions {
+        functions: vec![FunctionKind::Evaluate],
+        rewrite: settings.rewrite.clone(),
+        ..CompileOptions::new(recipe.data.batch)
+    };
     let compilation = dlc_compiler::compile(&loaded.model, &options)?;
     let run = settings.run_options(loaded);
     let mut engine = engine(&compilation, settings.engine, run.threads)?;

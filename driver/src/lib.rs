@@ -26,6 +26,7 @@ mod peak;
 mod per_kernel;
 mod predict;
 mod rate;
+mod rewriting;
 mod run;
 mod train;
 
@@ -49,10 +50,12 @@ pub use peak::{InstructionSet, peak_gflops};
 pub use per_kernel::{KernelTime, time_kernels};
 pub use predict::{PredictReport, PredictSettings, PredictedRow, predict};
 pub use rate::rate_at;
+pub use rewriting::{baseline, rule_selection};
 pub use run::{RunReport, RunSettings, run};
 pub use train::{TrainSettings, train};
 
 pub use dlc_compiler::emit::Cpu;
+pub use dlc_compiler::rewrite::{RewriteOptions, RuleSelection};
 pub use dlc_trainer::{EpochReport, EvalReport, Observer, Outcome, Silent, TrainReport};
 
 /// Results of this crate.

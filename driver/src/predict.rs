@@ -44,8 +44,11 @@ pub fn predict(
     settings: &PredictSettings,
 ) -> Result<PredictReport> {
     let recipe = loaded.recipe("dlc predict")?;
-    let options =
-        CompileOptions { functions: vec![FunctionKind::Predict], ..CompileOptions::new(recipe.data.batch) };
+    let options = CompileOptions {
+        functions: vec![FunctionKind::Predict],
+        rewrite: settings.rewrite.clone(),
+        ..CompileOptions::new(recipe.data.batch)
+    };
     let compilation = dlc_compiler::compile(&loaded.model, &options)?;
     let run = settings.run_options(loaded);
     let mut engine = engine(&compilation, settings.engine, run.threads)?;

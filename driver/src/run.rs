@@ -4,6 +4,7 @@ use crate::data::{bytes_of_tensor, dtype_of, port_bytes, port_dims, port_text, t
 use crate::engine::{EngineKind, default_threads, engine};
 use crate::{DriverError, Loaded, Result, read_npy, read_npz, write_npy};
 use dlc_abi::{ElementType, Port, PortRole};
+use dlc_compiler::rewrite::RewriteOptions;
 use dlc_compiler::{CompileOptions, FunctionKind};
 use dlc_interp::{Data, Tensor};
 use dlc_ir::Model;
@@ -25,6 +26,8 @@ pub struct RunSettings {
     pub threads: Option<usize>,
     /// Who computes.
     pub engine: EngineKind,
+    /// Which rewrite rules are used.
+    pub rewrite: RewriteOptions,
     /// Where `NAME.npy` is written for every output; `None` for nowhere.
     pub output_dir: Option<PathBuf>,
 }
@@ -168,6 +171,7 @@ pub fn run(loaded: &Loaded, settings: &RunSettings) -> Result<RunReport> {
     let batch = batch_of(&loaded.model, &inputs)?;
     let options = CompileOptions {
         functions: vec![FunctionKind::Initialize, FunctionKind::Predict],
+        rewrite: settings.rewrite.clone(),
         ..CompileOptions::new(batch)
     };
     let compilation = dlc_compiler::compile(&loaded.model, &options)?;

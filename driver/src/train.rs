@@ -2,6 +2,7 @@
 
 use crate::engine::{EngineKind, default_threads, engine};
 use crate::{Loaded, Result, meaning, rate_at};
+use dlc_compiler::rewrite::RewriteOptions;
 use dlc_compiler::{CompileOptions, FunctionKind};
 use dlc_trainer::{Observer, RateAt, RunOptions, TrainReport};
 use std::path::PathBuf;
@@ -27,6 +28,8 @@ pub struct TrainSettings {
     pub stop_after: Option<usize>,
     /// Who computes.
     pub engine: EngineKind,
+    /// Which rewrite rules are used.
+    pub rewrite: RewriteOptions,
 }
 
 /// Trains a loaded model. `stop` ends the run after the current step, with a checkpoint.
@@ -39,6 +42,7 @@ pub fn train(
     let recipe = loaded.recipe("dlc train")?;
     let options = CompileOptions {
         functions: vec![FunctionKind::Initialize, FunctionKind::Evaluate, FunctionKind::Train],
+        rewrite: settings.rewrite.clone(),
         ..CompileOptions::new(recipe.data.batch)
     };
     let compilation = dlc_compiler::compile(&loaded.model, &options)?;

@@ -3,7 +3,8 @@
 
 use dlc_driver::{
     ArtifactKind, BenchOptions, BenchTarget, CompareOptions, CompileSettings, Cpu, DriverError, EngineKind,
-    EvalSettings, Outcome, RunSettings, Silent, TrainSettings, load, load_text,
+    EvalSettings, Outcome, RewriteOptions, RuleSelection, RunSettings, Silent, TrainSettings, load,
+    load_text,
 };
 use dlc_types::random::Stream;
 use std::path::{Path, PathBuf};
@@ -113,7 +114,7 @@ fn the_interpreter_trains_to_nearly_the_same_loss() {
 fn compiled_and_interpreted_numbers_agree() {
     let folder = folder();
     let report =
-        dlc_driver::compare(&folder.path().join("points.dsl"), &[], CompareOptions::default()).unwrap();
+        dlc_driver::compare(&folder.path().join("points.dsl"), &[], &CompareOptions::default()).unwrap();
     assert!(report.agrees, "{report:#?}");
     assert!(report.local.values > 10 && report.local.worst_error > 0.0, "{:#?}", report.local);
     assert_eq!(report.gradients.unwrap().parameters, 4);
@@ -205,6 +206,26 @@ fn checks_report_gradients_and_missing_data() {
 }
 
 #[test]
+fn a_checkpoint_of_one_rewriting_goes_on_under_another() {
+    let folder = folder();
+    let off = RewriteOptions { rules: RuleSelection::Off, ..RewriteOptions::default() };
+    let first =
+        TrainSettings { stop_after: Some(1), rewrite: off.clone(), ..settings(folder.path().join("off")) };
+    let report = train(folder.path(), &first);
+    let on = TrainSettings { resume: Some(report.checkpoint), ..settings(folder.path().join("on")) };
+    let resumed = train(folder.path(), &on);
+    assert_eq!(resumed.outcome, Outcome::Finished);
+    let measured = |rewrite: RewriteOptions| {
+        let settings = EvalSettings { rewrite, ..EvalSettings::default() };
+        let report = dlc_driver::evaluate(&model(folder.path()), &resumed.checkpoint, &settings).unwrap();
+        report.measures.0.iter().map(|(_, value)| *value).collect::<Vec<_>>()
+    };
+    for (with, without) in measured(RewriteOptions::default()).into_iter().zip(measured(off)) {
+        assert!((with - without).abs() <= 1e-5 * without.abs().max(1.0), "{with} {without}");
+    }
+}
+
+#[test]
 fn a_benchmark_checks_and_measures() {
     let folder = folder();
     let options = BenchOptions {
@@ -213,8 +234,9 @@ fn a_benchmark_checks_and_measures() {
         threads: Some(1),
         seed: 0,
         cpu: Cpu::Native,
+        rewrite: RewriteOptions::default(),
     };
-    let report = dlc_driver::bench(&model(folder.path()), options).unwrap();
+    let report = dlc_driver::bench(&model(folder.path()), &options).unwrap();
     assert!(report.min_ms > 0.0 && report.min_ms <= report.median_ms, "{report:?}");
     assert!(report.share > 0.0 && report.share < 1.0, "{report:?}");
     let keys: Vec<String> =

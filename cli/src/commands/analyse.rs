@@ -17,8 +17,9 @@ const NAMED: usize = 5;
 
 pub(super) fn compare(console: &Console, flags: &CompareArguments) -> Outcome {
     let loaded = loaded(console, &flags.model)?;
-    let options = CompareOptions { batch: flags.batch, seed: flags.seed, cpu: flags.cpu };
-    let report = dlc_driver::compare_loaded(&loaded, options)?;
+    let rewrite = flags.rewrite.options()?;
+    let options = CompareOptions { batch: flags.batch, seed: flags.seed, cpu: flags.cpu, rewrite };
+    let report = dlc_driver::compare_loaded(&loaded, &options)?;
     if flags.json {
         console::json(&report);
     } else {
@@ -76,8 +77,9 @@ pub(super) fn bench(console: &Console, flags: &BenchArguments) -> Outcome {
         threads: flags.threads,
         seed: flags.seed,
         cpu: flags.cpu,
+        rewrite: flags.rewrite.options()?,
     };
-    let report = dlc_driver::bench(&loaded, options)?;
+    let report = dlc_driver::bench(&loaded, &options)?;
     if flags.json {
         console::json(&report);
     } else {
@@ -92,7 +94,7 @@ pub(super) fn bench(console: &Console, flags: &BenchArguments) -> Outcome {
         ));
     }
     if flags.per_kernel {
-        let times = dlc_driver::time_kernels(&loaded, options)?;
+        let times = dlc_driver::time_kernels(&loaded, &options)?;
         if flags.json {
             console::json(&serde_json::json!({ "kernels": times }));
         } else {

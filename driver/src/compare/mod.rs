@@ -24,6 +24,7 @@ pub(crate) use synthetic::synthetic_inputs;
 use crate::data::port_bytes;
 use crate::{Cpu, DriverError, Loaded, Result, load, native_session};
 use dlc_abi::FunctionInterface;
+use dlc_compiler::rewrite::RewriteOptions;
 use dlc_compiler::{Compilation, CompileOptions, CompiledFunction, FunctionKind};
 use dlc_runtime::Session;
 use dlc_trainer::Engine;
@@ -45,7 +46,7 @@ const TOTAL_STEPS: usize = 100;
 const THREADS: usize = 2;
 
 /// What a user may choose about a comparison.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct CompareOptions {
     /// Samples.
     pub batch: usize,
@@ -53,11 +54,13 @@ pub struct CompareOptions {
     pub seed: u64,
     /// Instructions of the compiled code.
     pub cpu: Cpu,
+    /// Which rewrite rules are used.
+    pub rewrite: RewriteOptions,
 }
 
 impl Default for CompareOptions {
     fn default() -> Self {
-        CompareOptions { batch: 2, seed: 0, cpu: Cpu::Native }
+        CompareOptions { batch: 2, seed: 0, cpu: Cpu::Native, rewrite: RewriteOptions::default() }
     }
 }
 
@@ -135,7 +138,11 @@ pub struct CompareReport {
 }
 
 /// Compares a model file.
-pub fn compare(path: &Path, settings: &[(String, String)], options: CompareOptions) -> Result<CompareReport> {
+pub fn compare(
+    path: &Path,
+    settings: &[(String, String)],
+    options: &CompareOptions,
+) -> Result<CompareReport> {
     compare_loaded(&load(path, settings)?, options)
 }
 
@@ -174,14 +181,19 @@ impl<'a> Subject<'a> {
 }
 
 /// Compares a loaded model.
-pub fn compare_loaded(loaded: &Loaded, options: CompareOptions) -> Result<CompareReport> {
+pub fn compare_loaded(loaded: &Loaded, options: &CompareOptions) -> Result<CompareReport> {
     let started = Instant::now();
     if options.batch == 0 {
         return Err(DriverError::User("the batch must be at least 1".to_owned()));
     }
     let mut functions = FunctionKind::STANDARD.to_vec();
     functions.push(FunctionKind::Gradients);
-    let compile_options = CompileOptions { keep_all: true, functions, ..CompileOptions::new(options.batch) };
+    let compile_options = CompileOptions {
+        keep_all: true,
+        functions,
+        rewrite: options.rewrite.clone(),
+        ..CompileOptions::new(options.batch)
+    };
     let compilation = dlc_compiler::compile(&loaded.model, &compile_options)?;
     let mut session = native_session(&compilation, THREADS, options.cpu)?;
     session.initialize(options.seed)?;

@@ -122,7 +122,7 @@ fn new_parameters_reports_and_untouched_states_are_looked_at() {
 fn a_report_of_a_model_that_agrees_says_so() {
     let loaded = load_text("m.dsl", MODEL, &[]).unwrap();
     let report =
-        compare_loaded(&loaded, CompareOptions { batch: 3, seed: 5, ..CompareOptions::default() }).unwrap();
+        compare_loaded(&loaded, &CompareOptions { batch: 3, seed: 5, ..CompareOptions::default() }).unwrap();
     assert!(report.agrees, "{:?}", report.mismatches);
     assert!(report.local.worst_error > 0.0 && report.local.worst_error < 1e-6, "{:?}", report.local);
     let json = serde_json::to_value(&report).unwrap();
@@ -159,7 +159,7 @@ fn a_wrong_rewrite_is_found_in_gradients_too() {
 #[test]
 fn a_model_without_training_is_compared_by_its_inference() {
     let text = "dlc 1\nmodel m(x: f32[N, 4]) -> (y) {\n  y = x |> dense(3) as head |> softmax()\n}\n";
-    let report = compare_loaded(&load_text("m.dsl", text, &[]).unwrap(), CompareOptions::default()).unwrap();
+    let report = compare_loaded(&load_text("m.dsl", text, &[]).unwrap(), &CompareOptions::default()).unwrap();
     assert!(report.agrees && report.gradients.is_none(), "{report:?}");
     assert_eq!(report.local.function, "predict");
 }
