@@ -21,6 +21,7 @@ pub mod check;
 pub mod contraction;
 pub mod program;
 pub mod text;
+pub mod traffic;
 pub mod verify;
 
 pub use affine::{Affine, IndexVar};
@@ -31,4 +32,5 @@ pub use check::{Coverage, CoverageError, PlanError, StoreCounts, check_coverage,
 pub use contraction::{Contraction, ContractionDim, Epilogue, EpilogueSum, Role, Split, Tap, Tile};
 pub use program::{Body, Buffer, BufferId, Kernel, KernelId, Launch, Operand, Program, Storage};
 pub use text::{ParseError, parse_kernel, parse_program};
+pub use traffic::{OperandTraffic, Traffic, launch_traffic};
 pub use verify::{Fault, VerifyError, verify_bounds, verify_kernel, verify_program};

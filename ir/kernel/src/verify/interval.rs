@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 
 /// Smallest and greatest value; empty where the first is greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Interval {
-    pub(super) low: i128,
-    pub(super) high: i128,
+pub(crate) struct Interval {
+    pub(crate) low: i128,
+    pub(crate) high: i128,
 }
 
 impl Interval {
@@ -19,34 +19,34 @@ impl Interval {
     const UNKNOWN: Interval = Interval { low: -(1 << 100), high: 1 << 100 };
 
     /// `0..length`
-    pub(super) fn below(length: i128) -> Interval {
+    pub(crate) fn below(length: i128) -> Interval {
         Interval { low: 0, high: length.saturating_sub(1) }
     }
 
-    pub(super) fn is_empty(self) -> bool {
+    pub(crate) fn is_empty(self) -> bool {
         self.low > self.high
     }
 
-    pub(super) fn within(self, elements: usize) -> bool {
+    pub(crate) fn within(self, elements: usize) -> bool {
         self.is_empty() || (self.low >= 0 && self.high < elements as i128)
     }
 
-    pub(super) fn plus(self, other: Interval) -> Interval {
+    pub(crate) fn plus(self, other: Interval) -> Interval {
         Interval { low: self.low.saturating_add(other.low), high: self.high.saturating_add(other.high) }
     }
 
-    pub(super) fn times(self, factor: i128) -> Interval {
+    pub(crate) fn times(self, factor: i128) -> Interval {
         let (a, b) = (self.low.saturating_mul(factor), self.high.saturating_mul(factor));
         Interval { low: a.min(b), high: a.max(b) }
     }
 
-    pub(super) fn meet(self, other: Interval) -> Interval {
+    pub(crate) fn meet(self, other: Interval) -> Interval {
         Interval { low: self.low.max(other.low), high: self.high.min(other.high) }
     }
 }
 
 /// The extent for a batch size.
-pub(super) fn extent(dim: Dim, batch: usize) -> i128 {
+pub(crate) fn extent(dim: Dim, batch: usize) -> i128 {
     match dim {
         Dim::Fixed(size) => size as i128,
         Dim::Batch(scale) => (scale as i128).saturating_mul(batch as i128),
@@ -55,23 +55,23 @@ pub(super) fn extent(dim: Dim, batch: usize) -> i128 {
 
 /// Ranges of the variables at a place in a kernel.
 #[derive(Clone)]
-pub(super) struct Ranges {
-    pub(super) batch: usize,
+pub(crate) struct Ranges {
+    pub(crate) batch: usize,
     ranges: BTreeMap<IndexVar, Interval>,
     /// Quotients and remainders, to put back together what was taken apart, and named forms.
     parts: BTreeMap<IndexVar, IndexExpr>,
 }
 
 impl Ranges {
-    pub(super) fn new(batch: usize) -> Ranges {
+    pub(crate) fn new(batch: usize) -> Ranges {
         Ranges { batch, ranges: BTreeMap::new(), parts: BTreeMap::new() }
     }
 
-    pub(super) fn set(&mut self, index: IndexVar, interval: Interval) {
+    pub(crate) fn set(&mut self, index: IndexVar, interval: Interval) {
         self.ranges.insert(index, interval);
     }
 
-    pub(super) fn set_part(&mut self, index: IndexVar, interval: Interval, expr: &IndexExpr) {
+    pub(crate) fn set_part(&mut self, index: IndexVar, interval: Interval, expr: &IndexExpr) {
         self.set(index, interval);
         let part = match expr {
             IndexExpr::Form(form) => IndexExpr::Form(self.expanded(form)),
@@ -97,7 +97,7 @@ impl Ranges {
     }
 
     /// The range of a form.
-    pub(super) fn of(&self, form: &Affine) -> Interval {
+    pub(crate) fn of(&self, form: &Affine) -> Interval {
         let form = self.expanded(form);
         self.plain(&form).meet(self.plain(&self.rejoined(&form)))
     }
@@ -134,7 +134,7 @@ impl Ranges {
     }
 
     /// The range of a form where guards hold; empty where they never do.
-    pub(super) fn guarded(&self, form: &Affine, guards: &[(Affine, i64, i64)]) -> Interval {
+    pub(crate) fn guarded(&self, form: &Affine, guards: &[(Affine, i64, i64)]) -> Interval {
         let guards: Vec<_> =
             guards.iter().map(|(guard, low, high)| (self.expanded(guard), low, high)).collect();
         let mut narrowed = self.clone();

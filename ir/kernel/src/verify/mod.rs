@@ -44,7 +44,7 @@ mod bounds;
 mod carries;
 mod contraction;
 mod fault;
-mod interval;
+pub(crate) mod interval;
 mod statements;
 mod types;
 
