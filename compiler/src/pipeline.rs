@@ -16,6 +16,7 @@ use dlc_abi::{
     ElementType, Extent, FunctionInterface, Interface, PersistentRole, PersistentTensor, Port, PortRole,
 };
 use dlc_ir::{Function, Model, OutputRole};
+use dlc_kernel::{Program, Storage};
 use dlc_types::{DType, Dim, TensorType};
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -301,9 +302,20 @@ fn function_interface(function: &CompiledFunction) -> Result<FunctionInterface, 
     Ok(FunctionInterface {
         name: function.name.clone(),
         arena_bytes: lowered.program.arena_bytes,
+        cleared: cleared(&lowered.program),
         inputs: inputs.collect::<Result<_, _>>()?,
         outputs: outputs.collect::<Result<_, _>>()?,
     })
+}
+
+/// The places of buffers with a border of zeros.
+fn cleared(program: &Program) -> Vec<(usize, usize)> {
+    let bordered = program.buffers.values().filter(|buffer| buffer.border.is_some());
+    let places = bordered.filter_map(|buffer| match buffer.storage {
+        Storage::Arena(start) => Some((start, buffer.bytes)),
+        _ => None,
+    });
+    places.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 fn extent(dim: Dim) -> Extent {

@@ -90,6 +90,11 @@ impl Session {
 
     /// Runs the function on the team with the current bindings.
     fn enter(&mut self, program: &Program, function: usize, batch: usize) {
+        if self.arena_user.replace(function) != Some(function) {
+            for &(start, bytes) in &program.interface().functions[function].cleared {
+                self.arena.bytes_mut()[start..][..bytes].fill(0);
+            }
+        }
         let (barrier, barrier_data) = self.team.barrier_entry();
         let context = Context {
             arena: self.arena.pointer(),

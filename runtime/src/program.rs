@@ -76,6 +76,15 @@ impl Program {
         if interface.batch_max == 0 || i64::try_from(interface.batch_max).is_err() {
             return Err(RuntimeError::Interface("its greatest batch is out of range".to_owned()));
         }
+        for function in &interface.functions {
+            let inside = |&(start, bytes): &(usize, usize)| {
+                usize::checked_add(start, bytes).is_some_and(|end| end <= function.arena_bytes)
+            };
+            if !function.cleared.iter().all(inside) {
+                let fault = format!("the function `{}` clears more than its arena", function.name);
+                return Err(RuntimeError::Interface(fault));
+            }
+        }
         for tensor in &interface.tensors {
             check_tensor(tensor, interface.persistent_bytes)?;
         }

@@ -25,6 +25,8 @@ pub struct Session {
     pub(crate) team: Team,
     pub(crate) persistent: Block,
     pub(crate) arena: Block,
+    /// The function that used the arena last.
+    pub(crate) arena_user: Option<usize>,
     /// Outputs that nobody asked for, and misaligned buffers; grows to the largest function called.
     pub(crate) staging: Block,
     /// One pointer per input, then one per output; capacity for the function with the most.
@@ -50,6 +52,7 @@ impl Session {
             team: Team::new(threads)?,
             persistent,
             arena,
+            arena_user: None,
             staging: Block::zeroed(0, "staging")?,
             bindings: Vec::with_capacity(ports.unwrap_or(0)),
             train: find("train"),

@@ -71,8 +71,9 @@ fn small_models_store_every_element_once() {
     }
 }
 
-/// A buffer of the arena is stored by one launch, or by several that divide it (borders, phases, pieces of
-/// a concatenation): together exactly once per element. Persistent and bound buffers at most once.
+/// A buffer of the arena is stored by one launch, or by several that divide it (phases, pieces of a
+/// concatenation): together exactly once per element, and never in its border. Persistent and bound buffers
+/// at most once.
 fn check_buffer(lowered: &Lowered, id: BufferId, place: &str) {
     let program = &lowered.program;
     let buffer = &program.buffers[id];
@@ -101,8 +102,12 @@ fn check_buffer(lowered: &Lowered, id: BufferId, place: &str) {
         return;
     }
     let whole = matches!(buffer.storage, Storage::Arena(_));
-    if let Some((element, count)) =
-        counts.iter().enumerate().find(|&(_, &count)| count > 1 || whole && count == 0)
+    let border = |element: usize| buffer.border.as_ref().is_some_and(|border| border.contains(element));
+    let wrong = |element: usize, count: u32| match border(element) {
+        true => count > 0,
+        false => count > 1 || whole && count == 0,
+    };
+    if let Some((element, count)) = counts.iter().enumerate().find(|&(element, &count)| wrong(element, count))
     {
         panic!(
             "{place}: element {element} of {elements} of {} is stored {count} times by {writers:?}",

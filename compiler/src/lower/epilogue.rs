@@ -110,5 +110,9 @@ pub(crate) fn parts(
     let value = emitter.value(stored, &at)?;
     emitter.store(stored, &at, value)?;
     let (operands, arguments, statements) = emitter.nest.into_parts();
-    Ok(Parts { operands, arguments, epilogue: Some(Epilogue { coordinates, value: sum, statements, sums: Vec::new() }) })
+    Ok(Parts {
+        operands,
+        arguments,
+        epilogue: Some(Epilogue { coordinates, value: sum, statements, sums: Vec::new() }),
+    })
 }

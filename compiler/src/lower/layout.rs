@@ -4,6 +4,7 @@
 //! buffer: a convolution that reads past the edge of its input finds the padding there and needs no
 //! special case. Strides are computed for the greatest batch, so they are numbers.
 
+use dlc_kernel::{Border, BorderAxis};
 use dlc_types::Shape;
 
 /// The place of a tensor's elements within its buffer.
@@ -19,6 +20,8 @@ pub struct Layout {
     pub origin: i64,
     /// Elements of the whole buffer, borders included.
     pub elements: usize,
+    /// The borders, if there are any.
+    pub border: Option<Border>,
 }
 
 impl Layout {
@@ -33,15 +36,19 @@ impl Layout {
         let mut strides = vec![0; shape.rank()];
         let mut distance: i64 = 1;
         let mut origin: i64 = 0;
+        let mut axes = Vec::with_capacity(order.len());
         for &axis in order.iter().rev() {
             strides[axis] = distance;
             origin = origin.checked_add(distance.checked_mul(i64::try_from(halo[axis].0).ok()?)?)?;
             let length = shape[axis].at(1).checked_mul(if shape[axis].is_batch() { batch_max } else { 1 })?;
             let padded = length.checked_add(halo[axis].0)?.checked_add(halo[axis].1)?;
             distance = distance.checked_mul(i64::try_from(padded).ok()?)?;
+            axes.push(BorderAxis { low: halo[axis].0, length, high: halo[axis].1 });
         }
+        axes.reverse();
         let elements = usize::try_from(distance).ok()?;
-        Some(Layout { order, halo, strides, origin, elements })
+        let border = halo.iter().any(|&(low, high)| low + high > 0).then_some(Border { axes });
+        Some(Layout { order, halo, strides, origin, elements, border })
     }
 
     /// The plain layout: row-major without a border.
@@ -49,16 +56,11 @@ impl Layout {
         Layout::new(shape, (0..shape.rank()).collect(), vec![(0, 0); shape.rank()], batch_max)
     }
 
-    /// Whether any axis has a border.
-    pub fn has_halo(&self) -> bool {
-        self.halo.iter().any(|&(low, high)| low + high > 0)
-    }
-
     /// Whether axes stand in their plain order, but for axes of length one.
     pub fn is_plain(&self, shape: &Shape) -> bool {
         let long: Vec<usize> =
             self.order.iter().copied().filter(|&axis| shape[axis].fixed() != Some(1)).collect();
-        !self.has_halo() && long.is_sorted()
+        self.border.is_none() && long.is_sorted()
     }
 }
 

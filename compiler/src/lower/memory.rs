@@ -3,7 +3,9 @@
 //! A buffer lives from the first launch that writes it to the last that touches it. Buffers are placed
 //! by size, greatest first, each at the lowest place where no buffer that lives at the same time lies:
 //! greedy by size, as in Pisarchyk and Lee, "Efficient Memory Management for Deep Neural Net Inference",
-//! 2020. [`dlc_kernel::check`] proves the outcome without knowing this method.
+//! 2020. Buffers with a border share a place with those of the same border alone, which then belongs to them
+//! from the first launch to the last: nobody writes their zeros. [`dlc_kernel::check`] proves the outcome
+//! without knowing this method.
 
 use super::error::LowerError;
 use dlc_kernel::{BufferId, Program, Storage};
@@ -21,22 +23,61 @@ pub(crate) fn plan(program: &mut Program, keep_all: bool) -> Result<(), LowerErr
             lives[buffer] = Some(if keep_all { (0, usize::MAX) } else { (first, time) });
         }
     }
-    let mut pending: Vec<(usize, BufferId)> = program
+    let mut pending: Vec<Piece> = Vec::new();
+    for (id, buffer) in program.buffers.iter() {
+        let Storage::Arena(_) = buffer.storage else { continue };
+        let Some(life) = lives[id] else { continue };
+        let bytes = buffer.bytes.next_multiple_of(ALIGNMENT);
+        let alike = |piece: &&mut Piece| {
+            let first = &program.buffers[piece.buffers[0].0];
+            buffer.border.is_some()
+                && first.border == buffer.border
+                && first.dtype == buffer.dtype
+                && piece.buffers.iter().all(|&(_, other)| !meet(life, other))
+        };
+        match pending.iter_mut().find(alike) {
+            Some(piece) => piece.buffers.push((id, life)),
+            None => {
+                let life = if buffer.border.is_some() { (0, usize::MAX) } else { life };
+                pending.push(Piece { bytes, life, buffers: vec![(id, lives[id].unwrap_or(life))] });
+            }
+        }
+    }
+    let unused: Vec<BufferId> = program
         .buffers
         .iter()
-        .filter(|(_, buffer)| matches!(buffer.storage, Storage::Arena(_)))
-        .map(|(id, buffer)| (buffer.bytes.next_multiple_of(ALIGNMENT), id))
+        .filter(|(id, buffer)| matches!(buffer.storage, Storage::Arena(_)) && lives[*id].is_none())
+        .map(|(id, _)| id)
         .collect();
-    pending.sort_by_key(|&(bytes, id)| (std::cmp::Reverse(bytes), id));
+    for id in unused {
+        // What no launch touches may lie anywhere, but has no border to keep.
+        let buffer = &mut program.buffers[id];
+        (buffer.storage, buffer.bytes, buffer.border) = (Storage::Arena(0), 0, None);
+    }
+    place(program, pending)
+}
+
+/// Buffers that share a place.
+struct Piece {
+    bytes: usize,
+    /// When the place is taken: first and last launch.
+    life: (usize, usize),
+    /// The buffers with their own lives.
+    buffers: Vec<(BufferId, (usize, usize))>,
+}
+
+fn meet(a: (usize, usize), b: (usize, usize)) -> bool {
+    a.0 <= b.1 && b.0 <= a.1
+}
+
+/// Places the pieces, greatest first, each as low as it can lie.
+fn place(program: &mut Program, mut pending: Vec<Piece>) -> Result<(), LowerError> {
+    pending.sort_by_key(|piece| (std::cmp::Reverse(piece.bytes), piece.buffers[0].0));
     let mut placed: Vec<(usize, usize, (usize, usize))> = Vec::new();
-    for (bytes, id) in pending {
-        let Some(life) = lives[id] else {
-            program.buffers[id].storage = Storage::Arena(0);
-            continue;
-        };
+    for Piece { bytes, life, buffers } in pending {
         let mut neighbours: Vec<(usize, usize)> = placed
             .iter()
-            .filter(|&&(_, _, other)| life.0 <= other.1 && other.0 <= life.1)
+            .filter(|&&(_, _, other)| meet(life, other))
             .map(|&(start, end, _)| (start, end))
             .collect();
         neighbours.sort_unstable();
@@ -49,7 +90,9 @@ pub(crate) fn plan(program: &mut Program, keep_all: bool) -> Result<(), LowerErr
         }
         let end = start.checked_add(bytes).ok_or_else(|| LowerError::TooLarge("the arena".to_owned()))?;
         placed.push((start, end, life));
-        program.buffers[id].storage = Storage::Arena(start);
+        for (id, _) in buffers {
+            program.buffers[id].storage = Storage::Arena(start);
+        }
         program.arena_bytes = program.arena_bytes.max(end);
     }
     Ok(())

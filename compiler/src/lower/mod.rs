@@ -248,7 +248,6 @@ fn lower_group(lowering: &mut Lowering<'_>, group: &[NodeId]) -> Result<(), Lowe
 
 /// The kernels that compute one stored value.
 fn lower_value(lowering: &mut Lowering<'_>, id: NodeId) -> Result<(), LowerError> {
-    storage::fill_halo(lowering, id)?;
     if let Some(&contraction) = lowering.fused.get(&id) {
         return match lowering.node(contraction).op.clone() {
             Op::Contract(op) => contraction::lower_contract(lowering, contraction, id, &op),

@@ -7,12 +7,11 @@
 
 use super::error::LowerError;
 use super::layout::Layout;
-use super::nest::Nest;
 use super::orders::{halos, wished_orders};
 use super::{Lowering, Place, is_persistent};
 use dlc_ir::literal::Elements;
 use dlc_ir::{Literal, NodeId, Op, Output, OutputRole};
-use dlc_kernel::{Affine, Buffer, BufferId, Storage};
+use dlc_kernel::{Buffer, BufferId, Storage};
 use dlc_types::{DType, Dim, TensorType};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -235,7 +234,13 @@ pub(crate) fn add_buffer(
 ) -> Result<BufferId, LowerError> {
     let bytes =
         layout.elements.checked_mul(dtype.size()).ok_or_else(|| LowerError::TooLarge(name.to_owned()))?;
-    Ok(lowering.program.buffers.push(Buffer { name: name.to_owned(), dtype, bytes, storage }))
+    Ok(lowering.program.buffers.push(Buffer {
+        name: name.to_owned(),
+        dtype,
+        bytes,
+        storage,
+        border: layout.border.clone(),
+    }))
 }
 
 /// Whether the kernel of `id` may write over the tensor of that name: the kernel is elementwise and
@@ -295,64 +300,4 @@ fn reads(
         return false;
     }
     lowering.node(id).operands.iter().any(|&operand| reads(lowering, root, operand, named, seen))
-}
-
-/// Writes zeros to the border of a value, if it has one.
-///
-/// The border is cut into boxes: for each bordered axis its front and its back piece, over the inner
-/// range of the bordered axes before it and the whole range of those after it.
-pub(crate) fn fill_halo(lowering: &mut Lowering<'_>, id: NodeId) -> Result<(), LowerError> {
-    let Place { buffer, layout } = lowering.place(id)?.clone();
-    if !layout.has_halo() {
-        return Ok(());
-    }
-    let ty = lowering.ty(id).clone();
-    let name = lowering.kernel_name(id, "border");
-    let mut nest = Nest::new();
-    let operand = nest.operand(buffer, "border", ty.dtype, true);
-    let zero = nest.number(ty.dtype, 0.0);
-    let bordered: Vec<usize> =
-        layout.order.iter().copied().filter(|&axis| layout.halo[axis] != (0, 0)).collect();
-    let first = layout.order[0];
-    let outer = (!bordered.contains(&first)).then(|| Affine::var(nest.coordinate(ty.shape[first])));
-    for (position, &axis) in bordered.iter().enumerate() {
-        let length = Affine::extent(ty.shape[axis]);
-        let (low, high) = layout.halo[axis];
-        let sides = [
-            (Affine::constant(-(low as i64)), Affine::constant(0), low),
-            (length.clone(), length.offset(high as i64), high),
-        ];
-        for (start, end, width) in sides {
-            if width == 0 {
-                continue;
-            }
-            let mut at = vec![Affine::default(); layout.order.len()];
-            let mut open = 0;
-            for (depth, &inner) in layout.order.iter().enumerate() {
-                if let (true, Some(outer)) = (depth == 0, &outer) {
-                    at[inner] = outer.clone();
-                    continue;
-                }
-                let whole = Affine::extent(ty.shape[inner]);
-                let border = layout.halo[inner];
-                let range = match bordered.iter().position(|&other| other == inner) {
-                    Some(place) if place == position => (start.clone(), end.clone()),
-                    Some(place) if place > position => {
-                        (Affine::constant(-(border.0 as i64)), whole.offset(border.1 as i64))
-                    }
-                    _ => (Affine::constant(0), whole),
-                };
-                let lanes = depth + 1 == layout.order.len();
-                at[inner] = Affine::var(nest.open(range.0, range.1, lanes, &[]).0);
-                open += 1;
-            }
-            nest.store(operand, super::expression::element(layout.origin, &layout.strides, &at), zero);
-            for _ in 0..open {
-                nest.close(&[], None);
-            }
-        }
-    }
-    let (kernel, arguments) = nest.finish(name);
-    lowering.launch(id, kernel, arguments);
-    Ok(())
 }

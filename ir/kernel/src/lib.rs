@@ -17,6 +17,7 @@
 
 pub mod affine;
 pub mod body;
+pub mod border;
 pub mod check;
 pub mod contraction;
 pub mod program;
@@ -28,6 +29,7 @@ pub use affine::{Affine, IndexVar};
 pub use body::{
     Binary, Carry, Combine, Comparison, Guard, IndexExpr, Loop, LoopBody, ScalarOp, Statement, Unary, Var,
 };
+pub use border::{Border, BorderAxis};
 pub use check::{Coverage, CoverageError, PlanError, StoreCounts, check_coverage, check_plan, store_counts};
 pub use contraction::{Contraction, ContractionDim, Epilogue, EpilogueSum, Role, Split, Tap, Tile};
 pub use program::{Body, Buffer, BufferId, Kernel, KernelId, Launch, Operand, Program, Storage};

@@ -1,6 +1,6 @@
 //! Programs: buffers, kernels and launches of one compiled function.
 
-use crate::{Contraction, LoopBody};
+use crate::{Border, Contraction, LoopBody};
 use dlc_types::{DType, Dim, IndexVec, define_index};
 
 define_index!(
@@ -40,6 +40,8 @@ pub struct Buffer {
     pub bytes: usize,
     /// Where it lies.
     pub storage: Storage,
+    /// The zeros around its tensor, if there are any.
+    pub border: Option<Border>,
 }
 
 /// Where a buffer lies.

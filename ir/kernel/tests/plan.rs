@@ -41,6 +41,23 @@ fn verdicts(changes: &[(&str, &str)], expected: Expect) {
 }
 
 #[test]
+fn borders_are_nobody_elses() {
+    let (a, b, c) =
+        ("\"a\" f32 256 bytes arena 0", "\"b\" f32 256 bytes arena 256", "\"c\" f32 256 bytes arena 0");
+    let bordered = |buffer: &str| format!("{buffer} border [0 + 2 + 0, 1 + 30 + 1]");
+    let both = CHAIN.replace(a, &bordered(a)).replace(c, &bordered(c));
+    let verdict = |text: &str| match check_plan(&parse_program(text).unwrap()) {
+        Ok(()) => "right".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    assert_eq!(verdict(&both), "right");
+    assert_eq!(verdict(&CHAIN.replace(b, &bordered(b))), "right");
+    expect!["bug in dlc: b1 `a` (256 bytes at arena 0) has a border and b3 `c` (256 bytes at arena 0), of another one, shares its bytes"].assert_eq(&verdict(&CHAIN.replace(a, &bordered(a))));
+    expect!["bug in dlc: b1 `a` (256 bytes at arena 0) has a border and b3 `c` (256 bytes at arena 0), of another one, shares its bytes"].assert_eq(&verdict(&both.replacen("1 + 30 + 1", "2 + 30 + 0", 1)));
+    expect!["bug in dlc: the border of b1 `a` (256 bytes at arena 0) does not fit its size"].assert_eq(&verdict(&both.replacen("1 + 30 + 1", "1 + 30 + 2", 1)));
+}
+
+#[test]
 fn places() {
     verdicts(
         &[

@@ -21,7 +21,7 @@ use alloc::vec::Vec;
 use core::ffi::c_void;
 
 /// Raised when [`Context`] or the meaning of [`Interface`] changes.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Alignment in bytes of the arena, of the persistent block and of every buffer in them.
 pub const ALIGNMENT: usize = 64;
@@ -184,6 +184,9 @@ pub struct FunctionInterface {
     pub name: String,
     /// Scratch that a call needs, for a batch of `batch_max`.
     pub arena_bytes: usize,
+    /// Parts of the arena, as first byte and length, that must be zero when a call begins, unless the last
+    /// call with that arena was one of this function: it leaves zero what it needs to be.
+    pub cleared: Vec<(usize, usize)>,
     /// Inputs in the order of the bindings.
     pub inputs: Vec<Port>,
     /// Outputs in the order of the bindings, after the inputs.

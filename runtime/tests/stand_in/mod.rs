@@ -100,6 +100,7 @@ pub(crate) fn interface() -> Interface {
     let function = |name: &str, inputs, outputs| FunctionInterface {
         name: name.to_owned(),
         arena_bytes: 64,
+        cleared: Vec::new(),
         inputs,
         outputs,
     };

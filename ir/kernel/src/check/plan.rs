@@ -5,12 +5,14 @@
 //! - Two buffers that share bytes are never live at once. In the arena a buffer lives from the first
 //!   launch that writes it to the last that touches it; a launch that reads one before is an error.
 //!   Persistent buffers and constants live always. Bindings share nothing unless their number is one.
+//! - Bytes of a buffer with a border are shared with buffers of the same border at the same place alone,
+//!   whenever they live: nobody writes the border.
 //! - Constants are never written.
 //! - Operands of one launch overlap only where they are one buffer.
 //! - A launch that touches what an earlier one wrote, or writes what an earlier one read, has a barrier
 //!   between, unless both have a single point: those run on one thread, in order.
 
-use crate::{Buffer, BufferId, Launch, Program, Storage};
+use crate::{Border, Buffer, BufferId, Launch, Program, Storage};
 use std::fmt::{self, Display, Formatter};
 use std::ops::Range;
 use thiserror::Error;
@@ -30,6 +32,10 @@ pub enum PlanError {
     OutsideArena { place: Place, arena_bytes: usize },
     #[error("bug in dlc: {first} and {second} share bytes while both are live")]
     Overlap { first: Place, second: Place },
+    #[error("bug in dlc: {first} has a border and {second}, of another one, shares its bytes")]
+    BorderShared { first: Place, second: Place },
+    #[error("bug in dlc: the border of {0} does not fit its size")]
+    BorderSize(Place),
     #[error("bug in dlc: launch {launch} reads {place}, which nothing has written")]
     ReadBeforeWrite { launch: usize, place: Place },
     #[error("bug in dlc: launch {launch} writes {place}")]
@@ -96,6 +102,12 @@ fn check_place(program: &Program, id: BufferId) -> Result<(), PlanError> {
     };
     if start % alignment != 0 {
         return Err(PlanError::Unaligned { place: place(program, id), alignment });
+    }
+    let fits = |border: &Border| {
+        border.elements().and_then(|elements| elements.checked_mul(buffer.dtype.size())) == Some(buffer.bytes)
+    };
+    if buffer.border.as_ref().is_some_and(|border| !fits(border)) {
+        return Err(PlanError::BorderSize(place(program, id)));
     }
     let arena_bytes = program.arena_bytes;
     let end = start.checked_add(buffer.bytes);
@@ -193,6 +205,15 @@ fn check_lives(program: &Program, touches: &[Vec<Touch>]) -> Result<(), PlanErro
         for &(second, other) in &buffers[position + 1..] {
             let together = life.start.max(other.start) < life.end.min(other.end);
             let bound = matches!(program.buffers[first].storage, Storage::Binding(_));
+            let borders = [first, second].map(|id| program.buffers[id].border.as_ref());
+            let arena = matches!(program.buffers[first].storage, Storage::Arena(_));
+            if arena && borders != [None, None] && share(program, first, second) && {
+                let storages = [first, second].map(|id| program.buffers[id].storage);
+                borders[0] != borders[1] || storages[0] != storages[1]
+            } {
+                let (first, second) = (place(program, first), place(program, second));
+                return Err(PlanError::BorderShared { first, second });
+            }
             if together && !bound && share(program, first, second) {
                 let (first, second) = (place(program, first), place(program, second));
                 return Err(PlanError::Overlap { first, second });

@@ -3,7 +3,7 @@
 //! ```text
 //! program "predict" arena 4096 {
 //!   buffer b0 "image" f32 2048 bytes binding 0
-//!   buffer b1 "hidden" f32 2048 bytes arena 64
+//!   buffer b1 "hidden" f32 2048 bytes arena 64 border [0 + 8 + 0, 1 + 62 + 1]
 //!   kernel "relu" (x: f32 read, y: f32 write) space [N, 32] {
 //!     at (i0, i1)
 //!     lanes for i2 in 0 .. 16 {

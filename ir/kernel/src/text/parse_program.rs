@@ -1,7 +1,9 @@
 //! Kernels and programs.
 
 use super::cursor::{Cursor, Parsed, entity};
-use crate::{Body, Buffer, BufferId, Kernel, KernelId, Launch, LoopBody, Operand, Program, Storage};
+use crate::{
+    Body, Border, BorderAxis, Buffer, BufferId, Kernel, KernelId, Launch, LoopBody, Operand, Program, Storage,
+};
 
 impl Cursor<'_> {
     pub(super) fn kernel(&mut self) -> Parsed<Kernel> {
@@ -71,7 +73,20 @@ impl Cursor<'_> {
             _ => None,
         })?;
         let storage = if self.eat_word("unplanned") { place(usize::MAX) } else { place(self.number()?) };
-        Ok(Buffer { name, dtype, bytes, storage })
+        let border = if self.eat_word("border") {
+            Some(Border { axes: self.list("[", "]", Self::border_axis)? })
+        } else {
+            None
+        };
+        Ok(Buffer { name, dtype, bytes, storage, border })
+    }
+
+    fn border_axis(&mut self) -> Parsed<BorderAxis> {
+        let low = self.number()?;
+        self.symbol("+")?;
+        let length = self.number()?;
+        self.symbol("+")?;
+        Ok(BorderAxis { low, length, high: self.number()? })
     }
 
     fn launch(&mut self) -> Parsed<Launch> {

@@ -41,7 +41,16 @@ impl Display for Program {
         writeln!(f, "program {} arena {} {{", Quoted(&self.name), self.arena_bytes)?;
         for (id, buffer) in self.buffers.iter() {
             let (name, dtype, bytes) = (Quoted(&buffer.name), buffer.dtype, buffer.bytes);
-            writeln!(f, "  buffer {id} {name} {dtype} {bytes} bytes {}", buffer.storage)?;
+            write!(f, "  buffer {id} {name} {dtype} {bytes} bytes {}", buffer.storage)?;
+            if let Some(border) = &buffer.border {
+                let axes: Vec<String> = border
+                    .axes
+                    .iter()
+                    .map(|axis| format!("{} + {} + {}", axis.low, axis.length, axis.high))
+                    .collect();
+                write!(f, " border [{}]", List(&axes))?;
+            }
+            f.write_str("\n")?;
         }
         for kernel in self.kernels.values() {
             Printer { f, operands: &kernel.operands, depth: 1 }.kernel(kernel)?;

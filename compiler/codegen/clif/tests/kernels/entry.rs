@@ -39,7 +39,7 @@ fn program() -> Program {
         Storage::Binding(1),
     ];
     for (number, storage) in places.into_iter().enumerate() {
-        program.buffers.push(Buffer { name: format!("b{number}"), dtype: DType::F32, bytes: 80, storage });
+        program.buffers.push(Buffer { name: format!("b{number}"), dtype: DType::F32, bytes: 80, storage, border: None });
     }
     let kernel = program.kernels.push(add(Dim::Batch(2)));
     let buffers = |list: [usize; 3]| list.map(BufferId::from_usize).to_vec();
@@ -139,6 +139,7 @@ fn a_buffer_without_a_place_is_refused() {
         dtype: DType::F32,
         bytes: 4,
         storage: Storage::Arena(usize::MAX),
+        border: None,
     });
     program.launches[0].arguments[0] = buffer;
     let mut import = |function: &mut ir::Function, _: KernelId| -> FuncRef {
