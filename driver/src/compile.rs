@@ -1,7 +1,7 @@
 //! `dlc compile`: the forms of a model as files, and a summary of what was made.
 
 use crate::flops::function_flops;
-use crate::{DriverError, Loaded, Result};
+use crate::{DriverError, Loaded, Movement, Result, baseline, movement};
 use dlc_compiler::composite::expand_composites;
 use dlc_compiler::emit::{Cpu, Target, clif_text, jit};
 use dlc_compiler::rewrite::RewriteOptions;
@@ -75,6 +75,10 @@ pub struct FunctionSummary {
     pub flops: u64,
     /// Bytes of scratch.
     pub arena_bytes: usize,
+    /// What a call at the greatest batch takes.
+    pub moved: Movement,
+    /// The same without the optimiser: elementwise fusion alone.
+    pub baseline: Movement,
 }
 
 /// What was made.
@@ -108,9 +112,10 @@ pub(crate) fn parameter_count(model: &dlc_ir::Model) -> u64 {
     model.parameters.iter().map(|parameter| fixed_elements(&parameter.ty)).fold(0, u64::saturating_add)
 }
 
-fn summary(function: &CompiledFunction, batch: usize) -> FunctionSummary {
+fn summary(function: &CompiledFunction, baseline: &Compilation, batch: usize) -> FunctionSummary {
     let program = &function.lowered.program;
     let op = |op: &dlc_ir::Op| !op.is_external() && !matches!(op, dlc_ir::Op::Constant(_));
+    let plain = baseline.functions.iter().find(|plain| plain.name == function.name);
     FunctionSummary {
         name: function.name.clone(),
         ops: function.graph.nodes.values().filter(|node| op(&node.op)).count(),
@@ -119,6 +124,8 @@ fn summary(function: &CompiledFunction, batch: usize) -> FunctionSummary {
         barriers: program.launches.iter().filter(|launch| launch.barrier).count(),
         flops: function_flops(&function.graph, batch),
         arena_bytes: program.arena_bytes,
+        moved: movement(program, batch),
+        baseline: plain.map(|plain| movement(&plain.lowered.program, batch)).unwrap_or_default(),
     }
 }
 
@@ -131,6 +138,7 @@ pub fn compile(loaded: &Loaded, settings: &CompileSettings) -> Result<CompileRep
     }
     let options = CompileOptions { rewrite: settings.rewrite.clone(), ..CompileOptions::new(batch) };
     let compilation = dlc_compiler::compile(model, &options)?;
+    let plain = dlc_compiler::compile(model, &baseline(&options))?;
     let started = Instant::now();
     jit(&compilation, &Target::host(Cpu::Native)?)?;
     let code = started.elapsed();
@@ -141,7 +149,7 @@ pub fn compile(loaded: &Loaded, settings: &CompileSettings) -> Result<CompileRep
         parameters: parameter_count(model),
         persistent_bytes: compilation.interface.persistent_bytes,
         constant_bytes: compilation.interface.constants.len(),
-        functions: compilation.functions.iter().map(|function| summary(function, batch)).collect(),
+        functions: compilation.functions.iter().map(|function| summary(function, &plain, batch)).collect(),
         stages: stages.chain([("code".to_owned(), code.as_secs_f64())]).collect(),
         files: Vec::new(),
     };

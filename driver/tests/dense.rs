@@ -136,6 +136,14 @@ fn artifacts_are_written_and_the_arena_is_bounded() {
     assert_eq!(report.batch, 16);
     let predict = report.functions.iter().find(|function| function.name == "predict").unwrap();
     assert_eq!(predict.flops, 2 * 16 * (3 * 16 + 16 * 2));
+    for function in &report.functions {
+        for moved in [function.moved, function.baseline] {
+            assert!(moved.kernels > 0 && moved.kernels <= moved.launches, "{function:?}");
+            assert!(moved.bytes() > 0 && moved.bytes() == moved.contraction_bytes + moved.other_bytes);
+        }
+    }
+    // Both weight matrices are read and both layers' results written or read at least once.
+    assert!(predict.moved.bytes() >= 4 * (3 * 16 + 16 * 2 + 16 * (3 + 16 + 16 + 2)), "{predict:?}");
     for name in ["ir", "kernels", "clif", "dot"] {
         let text = std::fs::read_to_string(out.join(format!("points.train.{name}"))).unwrap();
         assert!(text.len() > 100, "{name}");
