@@ -142,17 +142,26 @@ impl Code {
     /// `to` = the integer, converted, in all lanes.
     pub(crate) fn broadcast_integer(&mut self, to: usize, from: AsmRegister64) -> Result<(), X86Error> {
         self.zero(to)?;
-        self.asm.vcvtsi2ss(xmm(to)?, xmm(to)?, from)?;
         match self.level {
-            Level::Avx512 => self.asm.vbroadcastss(zmm(to)?, xmm(to)?)?,
-            Level::Avx2 => self.asm.vbroadcastss(ymm(to)?, xmm(to)?)?,
+            Level::Avx512 => {
+                self.asm.evex().vcvtsi2ss(xmm(to)?, xmm(to)?, from)?;
+                self.asm.vbroadcastss(zmm(to)?, xmm(to)?)?;
+            }
+            Level::Avx2 => {
+                self.asm.vcvtsi2ss(xmm(to)?, xmm(to)?, from)?;
+                self.asm.vbroadcastss(ymm(to)?, xmm(to)?)?;
+            }
         }
         Ok(())
     }
 
     /// `memory` = the first lane.
     pub(crate) fn store_one(&mut self, to: Address, vector: usize) -> Result<(), X86Error> {
-        self.asm.vmovss(dword_ptr(to.operand()?), xmm(vector)?)?;
+        let to = dword_ptr(to.operand()?);
+        match self.level {
+            Level::Avx512 => self.asm.evex().vmovss(to, xmm(vector)?)?,
+            Level::Avx2 => self.asm.vmovss(to, xmm(vector)?)?,
+        }
         Ok(())
     }
 }

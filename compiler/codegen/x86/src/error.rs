@@ -8,8 +8,8 @@ pub enum X86Error {
     /// The assembler refused an instruction.
     #[error("the assembler refuses an instruction (a bug in dlc): {0}")]
     Assemble(#[from] IcedError),
-    /// An element lies further from its pointer than an instruction can express; the kernel then has no
-    /// wide form, and [`crate::build_kernel`] says so instead of failing.
+    /// An element lies further from its pointer than an instruction can express, or an epilogue needs what
+    /// there is not; the kernel then has no wide form, and [`crate::build_kernel`] says so instead of failing.
     #[error("an operand's elements lie too far apart")]
     TooFar,
     /// The kernel breaks an invariant of the kernel IR.

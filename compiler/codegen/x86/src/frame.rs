@@ -57,11 +57,19 @@ impl Frame {
         Some(slot)
     }
 
-    /// Makes the frame and puts the six register parameters into the given slots.
-    pub(crate) fn open(&self, code: &mut Code, homes: [Slot; 6]) -> Result<(), X86Error> {
+    /// Makes the frame and puts the parameters into the given slots; overwrites `rax`.
+    pub(crate) fn open(&self, code: &mut Code, homes: &[Slot]) -> Result<(), X86Error> {
         code.asm.sub(rsp, self.bytes)?;
-        for (home, parameter) in homes.into_iter().zip(PARAMETERS) {
-            code.asm.mov(home.memory(), parameter)?;
+        for (position, home) in homes.iter().enumerate() {
+            match PARAMETERS.get(position) {
+                Some(&parameter) => code.asm.mov(home.memory(), parameter)?,
+                None => {
+                    // Behind the frame and the return address.
+                    let behind = self.bytes + 8 * (position as i32 - PARAMETERS.len() as i32 + 1);
+                    code.asm.mov(rax, qword_ptr(rsp + behind))?;
+                    code.asm.mov(home.memory(), rax)?;
+                }
+            }
         }
         Ok(())
     }

@@ -7,7 +7,7 @@
 
 use crate::X86Error;
 use crate::frame::Slot;
-use crate::plan::{Length, SIZE};
+use crate::plan::{self, Length, SIZE};
 use dlc_kernel::{Contraction, Role};
 
 /// Steps of a tile's visit that make its loads and stores of the result cheap.
@@ -18,6 +18,8 @@ const NEAR: i64 = 512 << 10;
 /// A loop outside the tiles.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct OuterLoop {
+    /// The dimension.
+    pub(crate) dim: usize,
     /// Byte strides of one coordinate.
     pub(crate) strides: [i64; 3],
     pub(crate) length: Length,
@@ -51,10 +53,10 @@ impl Grouping {
         let mut grouping = Grouping::default();
         let (mut steps, mut width) = (contraction.taps.len() as i64, 0);
         let mut kept = Vec::new();
-        for (dim, &length) in contraction.dims.iter().zip(lengths) {
-            let strides = dim.strides.map(|stride| stride * SIZE);
+        for (number, (dim, &length)) in contraction.dims.iter().zip(lengths).enumerate() {
+            let strides = plan::byte_strides(contraction, dim);
             let is_reduced = dim.role == Role::ReduceOuter;
-            let around = OuterLoop { strides, length, is_reduced, block: None };
+            let around = OuterLoop { dim: number, strides, length, is_reduced, block: None };
             let typical = match length {
                 Length::Known(length) => length,
                 Length::Slot(_) => 16,

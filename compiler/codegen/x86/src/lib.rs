@@ -7,7 +7,8 @@
 //!
 //! From the outside in: `points` walks the parallel space, `space` starts a point of a contraction, `nest`
 //! is the outer loops and the tiles (`grouping` decides which loops are where), `microkernel` one register
-//! tile and `reduction` its steps; `tile` chooses tiles. What is planned once and asked everywhere is in
+//! tile and `reduction` its steps; `tile` chooses tiles. `epilogue` plans what follows the sums of a tile,
+//! `column` emits it, `sums` begins sums over a point's elements. What is planned once and asked everywhere is in
 //! `plan`. Loop kernels go another way: `loops` with its `registers`, `operations` and `access`.
 //!
 //! Invariants:
@@ -21,7 +22,9 @@
 mod access;
 mod arithmetic;
 mod code;
+mod column;
 mod constants;
+mod epilogue;
 mod error;
 mod frame;
 mod grouping;
@@ -35,6 +38,7 @@ mod points;
 mod reduction;
 mod registers;
 mod space;
+mod sums;
 mod taps;
 mod tile;
 
@@ -58,7 +62,7 @@ pub fn build_kernel(kernel: &Kernel, level: Level) -> Result<Option<Vec<u8>>, X8
     if !plan::has_wide_form(kernel, contraction) {
         return Ok(None);
     }
-    match plan::Emitter::new(kernel, contraction, level)?.function() {
+    match plan::Emitter::new(kernel, contraction, level).and_then(plan::Emitter::function) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(X86Error::TooFar) => Ok(None),
         Err(error) => Err(error),

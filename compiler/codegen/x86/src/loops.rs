@@ -37,6 +37,16 @@ pub(crate) enum Stop {
     Error(X86Error),
 }
 
+impl Stop {
+    /// The error that lets [`crate::build_kernel`] refuse a contraction.
+    pub(crate) fn refusal(self) -> X86Error {
+        match self {
+            Stop::Unsupported => X86Error::TooFar,
+            Stop::Error(error) => error,
+        }
+    }
+}
+
 impl<E: Into<X86Error>> From<E> for Stop {
     fn from(error: E) -> Stop {
         match error.into() {

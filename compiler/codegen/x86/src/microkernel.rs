@@ -12,7 +12,7 @@ use crate::tile::Tile;
 
 /// Numbers of the vector registers of a tile.
 impl Tile {
-    fn sum(&self, chain: usize, row: usize, vector: usize) -> usize {
+    pub(crate) fn sum(&self, chain: usize, row: usize, vector: usize) -> usize {
         (chain * self.rows + row) * self.vectors + vector
     }
 
@@ -29,7 +29,7 @@ impl Tile {
         self.sums() + if self.rows == 1 { 1 } else { self.vectors }
     }
 
-    fn cuts(&self, vector: usize) -> bool {
+    pub(crate) fn cuts(&self, vector: usize) -> bool {
         self.masked && vector + 1 == self.vectors
     }
 }
@@ -58,7 +58,8 @@ impl Emitter<'_> {
         Address { base: PLACE[2], displacement }
     }
 
-    fn vector_bytes(&self) -> i64 {
+    /// Bytes of a vector.
+    pub(crate) fn vector_bytes(&self) -> i64 {
         (self.code.level.lanes_f32() * 4) as i64
     }
 
@@ -95,7 +96,7 @@ impl Emitter<'_> {
         Ok(())
     }
 
-    /// Adds the chains up in pairs and writes the result.
+    /// Adds the chains up in pairs and writes the result, or does what the epilogue says.
     fn finish(&mut self, tile: Tile) -> Result<(), X86Error> {
         let mut chains = tile.chains;
         while chains > 1 {
@@ -108,6 +109,9 @@ impl Emitter<'_> {
                     }
                 }
             }
+        }
+        if let Some(tail) = self.tail.clone() {
+            return self.epilogue(&tail, tile);
         }
         for row in 0..tile.rows {
             for vector in 0..tile.vectors {

@@ -9,11 +9,29 @@ use crate::frame::{PLACE, Slot};
 use crate::grouping::OuterLoop;
 use crate::plan::{Emitter, Length, SIZE};
 use crate::tile::{LanesRun, RowsRun};
+use iced_x86::code_asm::AsmRegister64;
 use iced_x86::code_asm::registers::gpr64::{rax, rcx};
+
+/// What a loop moves.
+#[derive(Clone, Copy, Default)]
+struct Motion {
+    /// Its dimension; nothing where it moves nothing.
+    dim: Option<usize>,
+    /// Byte strides of the pointers of [`PLACE`].
+    strides: [i64; 3],
+}
+
+/// Pointers as they were in front of a loop.
+#[derive(Default)]
+struct Kept {
+    places: Vec<(AsmRegister64, Slot)>,
+    /// Those of the epilogue.
+    pointers: Vec<(Slot, Slot)>,
+}
 
 impl Emitter<'_> {
     /// Sets the mask to the first `rcx` lanes.
-    fn mask_of_rcx(&mut self) -> Result<(), X86Error> {
+    pub(crate) fn mask_of_rcx(&mut self) -> Result<(), X86Error> {
         self.needs_mask_table |= self.code.level == Level::Avx2;
         self.code.first_lanes(self.mask_table)
     }
@@ -24,32 +42,56 @@ impl Emitter<'_> {
         self.outer(&loops, lanes)
     }
 
+    fn motion(&self, dim: usize) -> Motion {
+        Motion { dim: Some(dim), strides: self.strides(dim) }
+    }
+
     /// Moves the pointers.
-    fn advance(&mut self, strides: [i64; 3], steps: i64) -> Result<(), X86Error> {
-        for (pointer, stride) in PLACE.into_iter().zip(strides) {
+    fn advance(&mut self, motion: Motion, steps: i64) -> Result<(), X86Error> {
+        for (pointer, stride) in PLACE.into_iter().zip(motion.strides) {
             self.code.add(pointer, stride * steps)?;
+        }
+        for (slot, stride) in motion.dim.map(|dim| self.moving(dim)).unwrap_or_default() {
+            let bytes = i32::try_from(stride * steps).map_err(|_| X86Error::TooFar)?;
+            self.code.asm.add(slot.memory(), bytes)?;
         }
         Ok(())
     }
 
-    /// Keeps the pointers that a loop with these strides moves.
-    fn keep(&mut self, strides: [i64; 3]) -> Result<[Option<Slot>; 3], X86Error> {
-        let mut kept = [None; 3];
-        for (operand, pointer) in PLACE.into_iter().enumerate() {
-            if strides[operand] != 0 {
+    /// The epilogue's pointers that a dimension moves, with their byte strides.
+    pub(crate) fn moving(&self, dim: usize) -> Vec<(Slot, i64)> {
+        let Some(tail) = &self.tail else { return Vec::new() };
+        let strides = tail.pointers.iter().filter_map(|pointer| pointer.strides.get(dim).copied());
+        self.pointers.iter().copied().zip(strides).filter(|&(_, stride)| stride != 0).collect()
+    }
+
+    /// Keeps the pointers that a loop moves; may overwrite `rax`.
+    fn keep(&mut self, motion: Motion) -> Result<Kept, X86Error> {
+        let mut kept = Kept::default();
+        for (pointer, stride) in PLACE.into_iter().zip(motion.strides) {
+            if stride != 0 {
                 let slot = self.slot()?;
                 self.code.asm.mov(slot.memory(), pointer)?;
-                kept[operand] = Some(slot);
+                kept.places.push((pointer, slot));
             }
+        }
+        for (pointer, _) in motion.dim.map(|dim| self.moving(dim)).unwrap_or_default() {
+            let slot = self.slot()?;
+            self.code.asm.mov(rax, pointer.memory())?;
+            self.code.asm.mov(slot.memory(), rax)?;
+            kept.pointers.push((pointer, slot));
         }
         Ok(kept)
     }
 
-    fn restore(&mut self, kept: [Option<Slot>; 3]) -> Result<(), X86Error> {
-        for (pointer, slot) in PLACE.into_iter().zip(kept) {
-            if let Some(slot) = slot {
-                self.code.asm.mov(pointer, slot.memory())?;
-            }
+    /// Puts pointers back; may overwrite `rax`.
+    fn restore(&mut self, kept: Kept) -> Result<(), X86Error> {
+        for (pointer, slot) in kept.places {
+            self.code.asm.mov(pointer, slot.memory())?;
+        }
+        for (pointer, slot) in kept.pointers {
+            self.code.asm.mov(rax, slot.memory())?;
+            self.code.asm.mov(pointer.memory(), rax)?;
         }
         Ok(())
     }
@@ -61,7 +103,8 @@ impl Emitter<'_> {
                 Some(run) => self.rows_runs(run),
             };
         };
-        let OuterLoop { strides, is_reduced, .. } = around;
+        let OuterLoop { dim, strides, is_reduced, .. } = around;
+        let motion = Motion { dim: Some(dim), strides };
         let mark = self.frame.mark();
         match around.length {
             Length::Known(1) => self.outer_body(is_reduced, rest, lanes)?,
@@ -75,14 +118,14 @@ impl Emitter<'_> {
                 self.code.asm.mov(counter.memory(), rax)?;
                 self.code.place(&mut head)?;
                 self.outer_body(is_reduced, rest, lanes)?;
-                self.advance(strides, 1)?;
+                self.advance(motion, 1)?;
                 self.code.asm.dec(counter.memory())?;
                 self.code.asm.jne(head)?;
-                self.advance(strides, -count)?;
+                self.advance(motion, -count)?;
             }
             Length::Slot(length) => {
                 let counter = self.slot()?;
-                let kept = self.keep(strides)?;
+                let kept = self.keep(motion)?;
                 let (mut head, mut done) = (self.code.asm.create_label(), self.code.asm.create_label());
                 self.code.asm.mov(rax, length.memory())?;
                 self.code.asm.mov(counter.memory(), rax)?;
@@ -100,7 +143,7 @@ impl Emitter<'_> {
                 }
                 let size = around.block.map_or(1, |(size, _)| size);
                 self.outer_body(is_reduced, rest, lanes)?;
-                self.advance(strides, size)?;
+                self.advance(motion, size)?;
                 self.code.asm.sub(counter.memory(), i32::try_from(size).map_err(|_| X86Error::TooFar)?)?;
                 self.code.asm.jg(head)?;
                 self.code.place(&mut done)?;
@@ -128,12 +171,12 @@ impl Emitter<'_> {
     fn lanes_runs(&mut self) -> Result<(), X86Error> {
         let mark = self.frame.mark();
         let width = self.code.level.lanes_f32() as i64;
-        let strides = self.strides(self.lanes);
+        let motion = self.motion(self.lanes);
         let runs = self.tiling.lanes.clone();
         let left = self.left(self.lanes)?;
         let repeats = runs.len() > 1 || left.is_some() || runs.iter().any(|run| run.count != Some(1));
-        let kept = if repeats { self.keep(strides)? } else { [None; 3] };
-        let strides = if repeats { strides } else { [0; 3] };
+        let motion = if repeats { motion } else { Motion::default() };
+        let kept = self.keep(motion)?;
         for run in runs {
             let step = run.vectors as i64 * width;
             if let (true, Some(left)) = (run.masked, left) {
@@ -150,7 +193,7 @@ impl Emitter<'_> {
                 self.code.set(rcx, self.tiling.tail.unwrap_or(width))?;
                 self.mask_of_rcx()?;
             }
-            self.run(run.count, left, step, strides, &mut |emitter| emitter.rows_runs(run))?;
+            self.run(run.count, left, step, motion, &mut |emitter| emitter.rows_runs(run))?;
         }
         self.restore(kept)?;
         self.frame.release(mark);
@@ -159,16 +202,16 @@ impl Emitter<'_> {
 
     fn rows_runs(&mut self, lanes: LanesRun) -> Result<(), X86Error> {
         let mark = self.frame.mark();
-        let strides = self.strides(self.rows);
+        let motion = self.motion(self.rows);
         let runs = self.tiling.rows_runs(lanes.vectors);
         let left = self.left(self.rows)?;
         let repeats = runs.len() > 1 || left.is_some() || runs.iter().any(|run| run.count != Some(1));
-        let kept = if repeats { self.keep(strides)? } else { [None; 3] };
-        let strides = if repeats { strides } else { [0; 3] };
+        let motion = if repeats { motion } else { Motion::default() };
+        let kept = self.keep(motion)?;
         for run in runs {
             let RowsRun { rows, count } = run;
             let tile = self.tiling.tile(lanes, run);
-            self.run(count, left, rows as i64, strides, &mut |emitter| emitter.tile(tile))?;
+            self.run(count, left, rows as i64, motion, &mut |emitter| emitter.tile(tile))?;
         }
         self.restore(kept)?;
         self.frame.release(mark);
@@ -185,7 +228,7 @@ impl Emitter<'_> {
                 self.mask_of_rcx()?;
             }
             let bytes = i32::try_from(run.vectors as i64 * step).map_err(|_| X86Error::TooFar)?;
-            self.run(run.count, None, 0, [0; 3], &mut |emitter| {
+            self.run(run.count, None, 0, Motion::default(), &mut |emitter| {
                 emitter.points(Some(run))?;
                 Ok(emitter.code.asm.add(slot.memory(), bytes)?)
             })?;
@@ -209,14 +252,14 @@ impl Emitter<'_> {
         count: Option<i64>,
         left: Option<Slot>,
         step: i64,
-        strides: [i64; 3],
+        motion: Motion,
         body: &mut dyn FnMut(&mut Self) -> Result<(), X86Error>,
     ) -> Result<(), X86Error> {
         let (mut head, mut done) = (self.code.asm.create_label(), self.code.asm.create_label());
         match (count, left) {
             (Some(1), _) => {
                 body(self)?;
-                self.advance(strides, step)
+                self.advance(motion, step)
             }
             (Some(count), _) => {
                 let mark = self.frame.mark();
@@ -225,7 +268,7 @@ impl Emitter<'_> {
                 self.code.asm.mov(counter.memory(), rax)?;
                 self.code.place(&mut head)?;
                 body(self)?;
-                self.advance(strides, step)?;
+                self.advance(motion, step)?;
                 self.code.asm.dec(counter.memory())?;
                 self.code.asm.jne(head)?;
                 self.frame.release(mark);
@@ -236,7 +279,7 @@ impl Emitter<'_> {
                 self.code.asm.cmp(left.memory(), step as i32)?;
                 self.code.asm.jl(done)?;
                 body(self)?;
-                self.advance(strides, step)?;
+                self.advance(motion, step)?;
                 self.code.asm.sub(left.memory(), step as i32)?;
                 self.code.asm.jmp(head)?;
                 self.code.place(&mut done)

@@ -1,6 +1,8 @@
 //! What is decided about a kernel before code is emitted, and where emission keeps its state.
 
 use crate::code::Code;
+use crate::constants::Constants;
+use crate::epilogue::Tail;
 use crate::frame::{Frame, Slot};
 use crate::grouping::Grouping;
 use crate::points::Points;
@@ -10,11 +12,12 @@ use crate::{Level, X86Error};
 use dlc_kernel::{Contraction, ContractionDim, Kernel, Role};
 use dlc_types::{DType, Dim};
 use iced_x86::code_asm::CodeLabel;
+use std::rc::Rc;
 
 /// Bytes of an element.
 pub(crate) const SIZE: i64 = 4;
 /// Extents, strides and offsets beyond it have no wide form, so that products of them do not overflow.
-const FAR: i64 = 1 << 28;
+pub(crate) const FAR: i64 = 1 << 28;
 
 /// Lanes of the lanes operand that lie further apart have no wide form: their offsets are 32-bit numbers.
 const NARROW: i64 = 1 << 24;
@@ -46,8 +49,13 @@ pub(crate) struct Emitter<'k> {
     pub(crate) code: Code,
     pub(crate) frame: Frame,
     pub(crate) points: Points,
-    /// The three operands.
-    pub(crate) bases: [Slot; 3],
+    /// The operands.
+    pub(crate) bases: Vec<Slot>,
+    pub(crate) tail: Option<Rc<Tail>>,
+    /// The epilogue's pointers.
+    pub(crate) pointers: Vec<Slot>,
+    /// Numbers that the epilogue uses.
+    pub(crate) numbers: Constants,
     /// One per dimension.
     pub(crate) lengths: Vec<Length>,
     pub(crate) lanes: usize,
@@ -82,7 +90,6 @@ pub(crate) fn has_wide_form(kernel: &Kernel, contraction: &Contraction) -> bool 
     floats
         && one(Role::Lanes)
         && one(Role::Rows)
-        && contraction.epilogue.is_none()
         && !contraction.taps.is_empty()
         && contraction.taps.iter().all(|tap| near(tap.lanes) && near(tap.rows))
         && contraction.offsets.into_iter().all(near)
@@ -93,7 +100,10 @@ pub(crate) fn has_wide_form(kernel: &Kernel, contraction: &Contraction) -> bool 
             let counts = [dim.extent.at(1), splits.0, splits.1];
             let small = counts.into_iter().all(|count| i64::try_from(count).is_ok_and(near));
             let fits = match dim.role {
-                Role::Lanes => single(dim) || (dim.strides[1..] == [0, 1] && dim.strides[0].abs() < NARROW),
+                Role::Lanes => {
+                    let result = discards(contraction) || dim.strides[2] == 1;
+                    single(dim) || (dim.strides[1] == 0 && result && dim.strides[0].abs() < NARROW)
+                }
                 Role::Rows => single(dim) || dim.strides[0] == 0,
                 Role::Parallel => dim.split.is_none(),
                 _ => true,
@@ -116,12 +126,19 @@ impl<'k> Emitter<'k> {
         };
         let grid = taps::grid(&contraction.taps);
         let levels = grid.as_ref().map_or(1, Vec::len);
-        let mut frame = Frame::new(48 + 12 * contraction.dims.len() + 3 * levels)?;
+        let accesses =
+            contraction.epilogue.as_ref().map_or(0, |tail| tail.statements.len() + tail.sums.len());
+        let slots = 48 + 12 * contraction.dims.len() + 3 * levels + kernel.operands.len();
+        let mut frame = Frame::new(slots + accesses * (1 + contraction.dims.len()))?;
         let mut slot = || frame.slot().ok_or_else(|| malformed("the frame is too small"));
         let batch = slot()?;
         let (begin, number, end) = (slot()?, slot()?, slot()?);
-        let bases = [slot()?, slot()?, slot()?];
+        let bases = kernel.operands.iter().map(|_| slot()).collect::<Result<Vec<_>, _>>()?;
         let coordinates = kernel.space.iter().map(|_| slot()).collect::<Result<Vec<_>, _>>()?;
+        let points = Points { space: kernel.space.clone(), batch, begin, number, end, coordinates };
+        let tail = tail(kernel, contraction, level, &points)?;
+        let pointers = tail.iter().flat_map(|tail| &tail.pointers);
+        let pointers = pointers.map(|_| slot()).collect::<Result<Vec<_>, _>>()?;
         let mut lengths = Vec::new();
         for dim in &contraction.dims {
             lengths
@@ -149,7 +166,7 @@ impl<'k> Emitter<'k> {
         let repeats =
             grouping.outer.iter().any(|dim| dim.is_reduced && !matches!(dim.length, Length::Known(0 | 1)));
         let fresh = (repeats && !contraction.accumulate).then(&mut slot).transpose()?;
-        let tiling = Tiling::new(contraction, level, lengths[lanes], lengths[rows]);
+        let tiling = Tiling::new(contraction, level, [lengths[lanes], lengths[rows]], tail.as_deref());
         let lanes_outside = lanes_stay(contraction, lengths[lanes]).then(&mut slot).transpose()?;
         let mut code = Code::new(level)?;
         let (mask_table, tap_table) = (code.asm.create_label(), code.asm.create_label());
@@ -159,8 +176,11 @@ impl<'k> Emitter<'k> {
             contraction,
             code,
             frame,
-            points: Points { space: kernel.space.clone(), batch, begin, number, end, coordinates },
+            points,
             bases,
+            tail,
+            pointers,
+            numbers: Constants::default(),
             lengths,
             lanes,
             rows,
@@ -196,13 +216,38 @@ impl<'k> Emitter<'k> {
 
     /// Byte strides of a dimension.
     pub(crate) fn strides(&self, number: usize) -> [i64; 3] {
-        self.dim(number).strides.map(|stride| stride * SIZE)
+        byte_strides(self.contraction, self.dim(number))
     }
 
     /// The dimensions of a role, outermost first.
     pub(crate) fn of_role(&self, role: Role) -> Vec<usize> {
         (0..self.contraction.dims.len()).filter(|&number| self.dim(number).role == role).collect()
     }
+}
+
+/// The epilogue's plan, if there is one.
+fn tail(
+    kernel: &Kernel,
+    contraction: &Contraction,
+    level: Level,
+    points: &Points,
+) -> Result<Option<Rc<Tail>>, X86Error> {
+    if contraction.epilogue.is_none() {
+        return Ok(None);
+    }
+    let tail = Tail::new(kernel, contraction, level, points).ok_or(X86Error::TooFar)?;
+    Ok(Some(Rc::new(tail)))
+}
+
+/// Whether no tile reads or writes the result but by the epilogue's statements.
+pub(crate) fn discards(contraction: &Contraction) -> bool {
+    contraction.epilogue.is_some() && !contraction.accumulate
+}
+
+/// Byte strides of a dimension; 0 in a result that no tile addresses.
+pub(crate) fn byte_strides(contraction: &Contraction, dim: &ContractionDim) -> [i64; 3] {
+    let [lanes, rows, result] = dim.strides.map(|stride| stride * SIZE);
+    [lanes, rows, if discards(contraction) { 0 } else { result }]
 }
 
 /// Whether lanes lie apart in the lanes operand.
@@ -242,7 +287,9 @@ fn lanes_stay(contraction: &Contraction, length: Length) -> bool {
         match dim.role {
             Role::Reduce => bytes = bytes.saturating_mul(dim.extent.at(16) as i64),
             Role::Parallel => repeated |= dim.strides[0] == 0,
-            Role::ReduceOuter | Role::Sequential => return false,
+            Role::Sequential if dim.strides[0] == 0 => repeated |= dim.extent != Dim::Fixed(1),
+            Role::Sequential => bytes = bytes.saturating_mul(dim.extent.at(16) as i64),
+            Role::ReduceOuter => return false,
             Role::Lanes | Role::Rows => {}
         }
     }

@@ -35,6 +35,11 @@ impl Registers {
         Ok(register)
     }
 
+    /// A value that is in a register outside of these, which is among them from the value's end on.
+    pub(crate) fn hold(&mut self, var: Var, register: usize) {
+        self.held.insert(var, register);
+    }
+
     /// A register that nobody has, until the next definition.
     pub(crate) fn spare(&self) -> Result<usize, Stop> {
         self.free.last().copied().ok_or(Stop::Unsupported)

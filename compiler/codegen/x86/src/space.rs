@@ -13,11 +13,9 @@ use iced_x86::code_asm::registers::gpr64::{rax, rcx, rdx};
 impl Emitter<'_> {
     /// The whole function.
     pub(crate) fn function(mut self) -> Result<Vec<u8>, X86Error> {
-        let [lanes, rows, result] = self.bases;
-        self.frame.open(
-            &mut self.code,
-            [self.points.batch, self.points.begin, self.points.end, lanes, rows, result],
-        )?;
+        let mut homes = vec![self.points.batch, self.points.begin, self.points.end];
+        homes.extend(&self.bases);
+        self.frame.open(&mut self.code, &homes)?;
         if self.gathers {
             self.code.asm.lea(rdx, ptr(self.offset_table))?;
             self.code.load_offsets(rdx)?;
@@ -73,7 +71,7 @@ impl Emitter<'_> {
             self.code.place(&mut self.tap_table_end)?;
             self.code.asm.db(&[0])?;
         }
-        Ok(())
+        std::mem::take(&mut self.numbers).emit(&mut self.code)
     }
 
     /// The work at the current point.
@@ -86,13 +84,14 @@ impl Emitter<'_> {
             self.code.asm.add(PLACE[0], slot.memory())?;
             self.code.asm.add(PLACE[2], slot.memory())?;
         }
+        self.begin_pointers()?;
         let mut coordinates = self.points.coordinates.clone().into_iter();
         for number in self.of_role(Role::Parallel) {
             let Some(coordinate) = coordinates.next() else {
                 return Err(self.malformed("the space is too small"));
             };
             self.code.asm.mov(rax, coordinate.memory())?;
-            self.displace(self.strides(number))?;
+            self.displace(self.strides(number), Some(number))?;
         }
         for number in 0..self.contraction.dims.len() {
             let dim = self.dim(number);
@@ -113,11 +112,40 @@ impl Emitter<'_> {
             self.code.asm.mov(fresh.memory(), 1)?;
         }
         self.find_idle()?;
+        self.zero_sums(lanes)?;
         self.nest(lanes)
     }
 
-    /// Moves the pointers by `rax` steps; overwrites `rdx`.
-    fn displace(&mut self, strides: [i64; 3]) -> Result<(), X86Error> {
+    /// The epilogue's pointers at the first elements of all dimensions.
+    fn begin_pointers(&mut self) -> Result<(), X86Error> {
+        let Some(tail) = self.tail.clone() else { return Ok(()) };
+        for (slot, pointer) in self.pointers.clone().into_iter().zip(&tail.pointers) {
+            let Some(base) = self.bases.get(pointer.operand).copied() else {
+                return Err(self.malformed("an epilogue has no such operand"));
+            };
+            self.code.asm.mov(rax, base.memory())?;
+            if pointer.batch != 0 {
+                self.code.asm.mov(rdx, self.points.batch.memory())?;
+                self.code.multiply(rdx, pointer.batch)?;
+                self.code.asm.add(rax, rdx)?;
+            }
+            if let (Some(lanes), true) = (self.lanes_outside, pointer.strides.get(self.lanes) == Some(&SIZE))
+            {
+                self.code.asm.add(rax, lanes.memory())?;
+            }
+            self.code.asm.mov(slot.memory(), rax)?;
+        }
+        Ok(())
+    }
+
+    /// Moves the pointers by `rax` steps of these strides, and those of the epilogue along the dimension;
+    /// overwrites `rdx`.
+    fn displace(&mut self, strides: [i64; 3], dim: Option<usize>) -> Result<(), X86Error> {
+        for (slot, stride) in dim.map(|dim| self.moving(dim)).unwrap_or_default() {
+            self.code.asm.mov(rdx, rax)?;
+            self.code.multiply(rdx, stride)?;
+            self.code.asm.add(slot.memory(), rdx)?;
+        }
         for (pointer, stride) in PLACE.into_iter().zip(strides) {
             if stride != 0 {
                 self.code.asm.mov(rdx, rax)?;
@@ -141,17 +169,17 @@ impl Emitter<'_> {
     /// Start and length of a piece.
     fn piece(&mut self, number: usize, split: Split, chunk: Slot) -> Result<(), X86Error> {
         self.code.asm.mov(rax, chunk.memory())?;
-        self.displace([0, 0, split.result_stride * SIZE])?;
+        self.displace([0, 0, split.result_stride * SIZE], None)?;
         let strides = self.strides(number);
         let slot = match self.lengths[number] {
             Length::Known(length) => {
                 self.code.multiply(rax, length)?;
-                return self.displace(strides);
+                return self.displace(strides, Some(number));
             }
             Length::Slot(slot) => slot,
         };
         self.border(number, split)?;
-        self.displace(strides)?;
+        self.displace(strides, Some(number))?;
         self.code.asm.mov(slot.memory(), rax)?;
         let (mut last, mut ready) = (self.code.asm.create_label(), self.code.asm.create_label());
         self.code.asm.mov(rax, chunk.memory())?;

@@ -16,6 +16,7 @@
 //! order of sums (by the chains), so it sees nothing but extents and level.
 
 use crate::Level;
+use crate::epilogue::Tail;
 use crate::plan::{self, Length};
 use dlc_kernel::{Contraction, Role};
 
@@ -70,6 +71,8 @@ pub(crate) struct Tiling {
     pub(crate) tail: Option<i64>,
     /// Whether a vector of the lanes operand is collected from elements that lie apart.
     gathers: bool,
+    /// Registers that an epilogue needs beside the finished sums.
+    beside: usize,
     /// Multiply-adds in the straight code of one tile, at most.
     pub(crate) straight: usize,
 }
@@ -93,7 +96,12 @@ fn even(extent: i64, most: i64) -> Vec<(i64, i64)> {
 }
 
 impl Tiling {
-    pub(crate) fn new(contraction: &Contraction, level: Level, lanes: Length, rows: Length) -> Tiling {
+    pub(crate) fn new(
+        contraction: &Contraction,
+        level: Level,
+        [lanes, rows]: [Length; 2],
+        tail: Option<&Tail>,
+    ) -> Tiling {
         let typical = |role: Role, length: Length| match length {
             Length::Known(length) => length,
             Length::Slot(_) => {
@@ -115,11 +123,16 @@ impl Tiling {
             lanes: Vec::new(),
             tail: None,
             gathers: plan::gathers(contraction),
+            beside: tail.map_or(0, |tail| tail.registers),
             straight: STRAIGHT,
         };
         tiling.cut_lanes(lanes, typical(Role::Lanes, lanes));
-        let kinds: usize = tiling.lanes.iter().map(|run| tiling.rows_runs(run.vectors).len()).sum();
-        tiling.straight = (STRAIGHT / kinds.max(1)).min(448);
+        let tiles = tiling.lanes.iter().flat_map(|lanes| {
+            tiling.rows_runs(lanes.vectors).into_iter().map(|rows| lanes.vectors * rows.rows)
+        });
+        let (kinds, elements) = tiles.fold((0, 0), |(kinds, elements), tile| (kinds + 1, elements + tile));
+        let after = elements * tail.map_or(0, |tail| tail.instructions);
+        tiling.straight = (STRAIGHT.saturating_sub(after).max(STRAIGHT / 4) / kinds.max(1)).min(448);
         tiling
     }
 
@@ -156,14 +169,19 @@ impl Tiling {
         self.lanes.push(LanesRun { vectors: 1, masked: true, count: None });
     }
 
+    /// Whether there are registers for a tile and for the epilogue behind it.
+    fn fits(&self, vectors: usize, rows: usize, chains: usize) -> bool {
+        let mask = self.level.reserved(self.gathers);
+        let most = registers(vectors, rows, chains, mask).max(vectors * rows + mask + self.beside);
+        most <= self.level.registers()
+    }
+
     /// The rows that fit beside so many vectors.
     fn fitting_rows(&self, vectors: usize) -> impl Iterator<Item = usize> {
-        let (registers_there, mask) = (self.level.registers(), self.level.reserved(self.gathers));
+        let registers_there = self.level.registers();
         let most = if vectors == 1 { registers_there / 2 } else { registers_there };
         let halves = matches!(self.rows, Length::Slot(_));
-        (1..=most).filter(move |&rows| {
-            (!halves || rows.is_power_of_two()) && registers(vectors, rows, 1, mask) <= registers_there
-        })
+        (1..=most).filter(move |&rows| (!halves || rows.is_power_of_two()) && self.fits(vectors, rows, 1))
     }
 
     fn cycles(&self, vectors: usize, rows: usize) -> f64 {
@@ -207,11 +225,10 @@ impl Tiling {
     }
 
     fn chains(&self, vectors: usize, rows: usize) -> usize {
-        let mask = self.level.reserved(self.gathers);
         let mut chains = 1;
         while vectors * rows * chains < IN_FLIGHT
             && (chains as i64) < self.steps
-            && registers(vectors, rows, chains * 2, mask) <= self.level.registers()
+            && self.fits(vectors, rows, chains * 2)
         {
             chains *= 2;
         }
