@@ -6,9 +6,14 @@
 //! arithmetic and next to nothing besides. The numbers are of one order for any machine with vectors; only
 //! their ratios matter.
 //!
+//! A function that may overflow for finite operands costs more than it takes, so that a stable form is
+//! chosen where rules know one: the exponential of what is not bounded, the logarithm of what may have
+//! underflowed.
+//!
 //! The cost of a term does not depend on what the class is used for, so a value that two users share is
 //! counted once by whoever adds the costs up (see [`super::extract`]).
 
+use super::facts::Facts;
 use super::term::Term;
 use dlc_ir::{Binary, Convolution, Op, Type, Unary};
 use dlc_types::TensorType;
@@ -28,9 +33,17 @@ const FUSED: f64 = 2.0;
 /// What an element costs that is only found at another place.
 const ADDRESS: f64 = 0.002;
 
+/// What a function costs besides where finite operands may overflow or lose all digits in it, and what every
+/// element adds: enough for a maximum and a shift by it.
+const RISK: f64 = 400.0;
+const RISK_OF_ELEMENT: f64 = 0.5;
+/// Largest argument whose exponential is a finite `f32`.
+const LARGEST_EXPONENT: f64 = 88.0;
+
 /// The cost of a term without that of its operands.
-pub(super) fn cost(term: &Term, operands: &[&Type]) -> f64 {
+pub(super) fn cost(term: &Term, facts: &[&Facts]) -> f64 {
     let Some(result) = term.ty.tensor() else { return KERNEL };
+    let operands: Vec<&Type> = facts.iter().map(|facts| &*facts.ty).collect();
     let operand = |index: usize| operands.get(index).copied().and_then(Type::tensor);
     let count = elements(result);
     let memory = || {
@@ -43,13 +56,20 @@ pub(super) fn cost(term: &Term, operands: &[&Type]) -> f64 {
         Op::Constant(_) | Op::Extent(_) => 0.1,
         Op::Iota { .. } => FUSED,
         Op::Random { .. } => FUSED + count * 20.0 / LANES,
-        Op::Unary(function) => FUSED + count * unary(*function) / LANES,
+        Op::Unary(function) => {
+            let risk = facts.first().is_some_and(|x| loses_digits(*function, x));
+            let risk = if risk { RISK + count * RISK_OF_ELEMENT } else { 0.0 };
+            FUSED + count * unary(*function) / LANES + risk
+        }
         Op::Binary(function) => FUSED + count * binary(*function) / LANES,
         Op::Compare(_) | Op::Select | Op::Cast(_) => FUSED + count / LANES,
         Op::Broadcast { .. } => 0.2 + count * ADDRESS * 0.1,
-        Op::Reshape | Op::Slice { .. } => 1.0 + count * ADDRESS,
+        Op::Reshape => 1.0 + count * ADDRESS,
+        // What is cut apart is written whole before, and its parts are read by other kernels.
+        Op::Slice { .. } => 1.0 + bytes(result) / BANDWIDTH,
         Op::Transpose { .. } | Op::Reverse { .. } => 1.0 + count * ADDRESS * 2.0,
-        Op::Pad { .. } | Op::Dilate { .. } | Op::Concat { .. } => FUSED + bytes(result) / BANDWIDTH,
+        Op::Pad { .. } | Op::Dilate { .. } => FUSED + bytes(result) / BANDWIDTH,
+        Op::Concat { .. } => KERNEL * 0.5 + 2.0 * bytes(result) / BANDWIDTH,
         Op::Reduce { .. } | Op::ArgReduce { .. } => {
             let input = operand(0);
             KERNEL * 0.5 + input.map_or(0.0, |ty| elements(ty) / LANES + 0.5 * bytes(ty) / BANDWIDTH)
@@ -77,6 +97,16 @@ pub(super) fn cost(term: &Term, operands: &[&Type]) -> f64 {
         Op::BatchNorm { .. } | Op::Softmax { .. } | Op::LogSoftmax { .. } | Op::Project(_) => {
             KERNEL + memory() * 3.0
         }
+    }
+}
+
+/// Whether the function overflows for finite operands, or gives infinity for what has only become zero by
+/// rounding: forms that avoid this are preferred at some price.
+fn loses_digits(function: Unary, x: &Facts) -> bool {
+    match function {
+        Unary::Exp => !x.shifted && x.range.1 > LARGEST_EXPONENT,
+        Unary::Log => x.range.0 == 0.0 && x.range.1 <= 1.0,
+        _ => false,
     }
 }
 

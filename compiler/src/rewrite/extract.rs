@@ -13,9 +13,9 @@
 mod set;
 
 use super::cost::cost;
+use super::facts::Facts;
 use super::term::Term;
 use super::terms::{Class, Terms};
-use dlc_ir::Type;
 use set::Set;
 use std::collections::BTreeMap;
 
@@ -90,10 +90,9 @@ impl<'a> Problem<'a> {
             let class = found[classes.len()];
             let mut choices: Vec<Choice> = Vec::new();
             for term in &terms.graph[class].nodes {
-                let types: Vec<&Type> =
-                    term.operands.iter().map(|&operand| &*terms.facts(operand).ty).collect();
+                let facts: Vec<&Facts> = term.operands.iter().map(|&operand| terms.facts(operand)).collect();
                 let operands = term.operands.iter().map(|&operand| number_of(operand, &mut found)).collect();
-                choices.push(Choice { term, cost: cost(term, &types), operands });
+                choices.push(Choice { term, cost: cost(term, &facts), operands });
             }
             // What was there first is tried first, and kept at equal cost.
             choices.sort_by_key(|choice| choice.term.serial);
@@ -256,11 +255,40 @@ impl<'a> Problem<'a> {
                     }
                 }
             }
+            total = self.shared(total, &mut choice);
             if total >= before {
                 break;
             }
         }
         (total, choice)
+    }
+
+    /// Tries every class that is not in use for all users at once that have a term which reads it: what
+    /// pays only where several share it is found by no single change.
+    fn shared(&self, mut total: f64, choice: &mut Vec<usize>) -> f64 {
+        let Some(order) = self.order(choice) else { return total };
+        let mut used = vec![false; self.classes.len()];
+        order.into_iter().for_each(|class| used[class] = true);
+        for shared in 0..self.classes.len() {
+            let users = self.users[shared].iter().filter(|&&user| used[user]);
+            if used[shared] || users.clone().count() < 2 {
+                continue;
+            }
+            let mut other = choice.clone();
+            for &user in users {
+                let reads = |choice: &Choice<'_>| choice.operands.contains(&shared);
+                if let Some(position) = self.classes[user].choices.iter().position(reads) {
+                    other[user] = position;
+                }
+            }
+            if let Some(cost) = self.evaluate(&other)
+                && cost < total - LEAST_GAIN
+            {
+                total = cost;
+                *choice = other;
+            }
+        }
+        total
     }
 }
 

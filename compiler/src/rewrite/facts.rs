@@ -22,6 +22,9 @@ pub(crate) struct Facts {
     pub(crate) range: (f64, f64),
     /// Whether the value is the same for all inputs: made of parameters, states and constants.
     pub(crate) persistent: bool,
+    /// Whether the largest element along some axes was subtracted from all: an exponential of it is finite
+    /// wherever its operand was.
+    pub(crate) shifted: bool,
     /// Number of the place in the model that the class comes from.
     pub(crate) origin: u32,
 }
@@ -62,7 +65,7 @@ impl Analysis<Term> for Deduction {
         if let Some(leaf) = term.leaf {
             let known = graph.analysis.leaves.get(&leaf).copied();
             let Kept { splat, range, persistent } = known.unwrap_or(Kept::NOTHING);
-            return Facts { ty: term.ty.clone(), splat, range, persistent, origin };
+            return Facts { ty: term.ty.clone(), splat, range, persistent, shifted: false, origin };
         }
         let operands: Vec<&Facts> = term.operands.iter().map(|&operand| &graph[operand].data).collect();
         let splat = splat(term, &operands);
@@ -74,7 +77,8 @@ impl Analysis<Term> for Deduction {
             Some(value) if !value.is_nan() => (value, value),
             _ => range(term, &operands),
         };
-        Facts { ty: term.ty.clone(), splat, range, persistent, origin }
+        let shifted = is_shifted(graph, term);
+        Facts { ty: term.ty.clone(), splat, range, persistent, shifted, origin }
     }
 
     fn merge(&mut self, to: &mut Facts, from: Facts) -> DidMerge {
@@ -83,14 +87,38 @@ impl Analysis<Term> for Deduction {
         // Bounds are proven by different ways of rounding, so they may miss each other by an ulp.
         let range = if sharper.0 <= sharper.1 { sharper } else { to.range };
         let persistent = to.persistent || from.persistent;
+        let shifted = to.shifted || from.shifted;
         let changed = |facts: &Facts| {
-            facts.splat.is_some() != splat.is_some() || facts.range != range || facts.persistent != persistent
+            facts.splat.is_some() != splat.is_some()
+                || facts.range != range
+                || (facts.persistent, facts.shifted) != (persistent, shifted)
         };
         let did = DidMerge(changed(to), changed(&from));
         let origin = to.origin.min(from.origin);
-        *to = Facts { ty: to.ty.clone(), splat, range, persistent, origin };
+        *to = Facts { ty: to.ty.clone(), splat, range, persistent, shifted, origin };
         did
     }
+}
+
+/// Whether a term is `x - broadcast(m)`, where m is the largest element of x along some axes, or that with
+/// another value where it is not finite.
+fn is_shifted(graph: &EGraph<Term, Deduction>, term: &Term) -> bool {
+    if *term.op != Op::Binary(Binary::Subtract) {
+        return false;
+    }
+    let x = graph.find(term.operands[0]);
+    let is_max = |class: Id| {
+        graph[class].nodes.iter().any(|term| {
+            matches!(&*term.op, Op::Reduce { kind: Reduction::Max, .. }) && graph.find(term.operands[0]) == x
+        })
+    };
+    let chosen = |class: Id| {
+        let mut selects = graph[class].nodes.iter().filter(|term| matches!(&*term.op, Op::Select));
+        selects.any(|term| is_max(term.operands[1]))
+    };
+    let mut broadcasts =
+        graph[term.operands[1]].nodes.iter().filter(|term| matches!(&*term.op, Op::Broadcast { .. }));
+    broadcasts.any(|term| is_max(term.operands[0]) || chosen(term.operands[0]))
 }
 
 /// Nearest value of an element type; `None` where a float cannot stand for it.
@@ -111,7 +139,9 @@ fn splat(term: &Term, operands: &[&Facts]) -> Option<f64> {
     let ty = term.ty.tensor()?;
     let value = |index: usize| operands.get(index).and_then(|facts| facts.splat);
     match &*term.op {
-        Op::Constant(literal) => splat_of_literal(&literal.elements),
+        Op::Constant(literal) => {
+            splat_of_literal(&literal.elements).map(|value| rounded(ty.dtype, value).unwrap_or(value))
+        }
         Op::Broadcast { .. }
         | Op::Reshape
         | Op::Transpose { .. }
@@ -222,13 +252,15 @@ fn range(term: &Term, operands: &[&Facts]) -> (f64, f64) {
     let nonnegative = (0.0, f64::INFINITY);
     match &*term.op {
         Op::Unary(Unary::Relu) => nonnegative,
+        Op::Unary(Unary::Exp) if float && of(0).1 <= 0.0 => (0.0, 1.0),
         Op::Unary(Unary::Abs | Unary::Exp | Unary::Sqrt | Unary::ReciprocalSqrt) if float => nonnegative,
         Op::Unary(Unary::Sigmoid) => (0.0, 1.0),
         Op::Unary(Unary::Tanh | Unary::Erf | Unary::Cos | Unary::Sin | Unary::Sign) => (-1.0, 1.0),
         Op::Unary(Unary::Negate) if float => (-of(0).1, -of(0).0),
-        Op::Binary(Binary::Multiply | Binary::Divide | Binary::Add)
-            if float && of(0).0 >= 0.0 && of(1).0 >= 0.0 =>
-        {
+        Op::Binary(Binary::Add) if float && of(0).0 >= 0.0 && of(1).0 >= 0.0 => {
+            (of(0).0 + of(1).0, f64::INFINITY)
+        }
+        Op::Binary(Binary::Multiply | Binary::Divide) if float && of(0).0 >= 0.0 && of(1).0 >= 0.0 => {
             nonnegative
         }
         Op::Binary(Binary::Max) => (of(0).0.max(of(1).0), of(0).1.max(of(1).1)),

@@ -131,6 +131,20 @@ impl Terms {
         self.find(class, |op, operands| matches!(op, Op::Reshape).then(|| operands[0]))
     }
 
+    /// The second operands of all terms of that op whose first operand is the class and which no rule made,
+    /// in the order of the function.
+    pub(crate) fn partners(&self, class: Class, op: &Op) -> Vec<Class> {
+        let class = self.graph.find(class);
+        let users = self.graph[class].parents().map(|id| self.graph.id_to_node(id));
+        let mut found: Vec<(u32, Class)> = users
+            .filter(|term| term.rule.is_none() && *term.op == *op && term.operands.len() == 2)
+            .filter(|term| self.graph.find(term.operands[0]) == class)
+            .map(|term| (term.serial, self.graph.find(term.operands[1])))
+            .collect();
+        found.sort_unstable();
+        found.into_iter().map(|(_, partner)| partner).collect()
+    }
+
     /// Adds a term whose type follows from its operands.
     pub(crate) fn add(&mut self, op: Op, operands: &[Class]) -> Option<Class> {
         self.insert(op, operands, None)

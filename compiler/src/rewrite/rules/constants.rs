@@ -138,4 +138,42 @@ pub(super) const RULES: &[Rule] = &[
             terms.times(x, factor)
         },
     },
+    Rule {
+        name: "constant_factor_outwards",
+        tag: Tag::Rounding,
+        law: "(x * c) * y = (x * y) * c, c a normal number",
+        ops: &["mul"],
+        apply: |terms, _, operands, class| {
+            if !terms.is_float(class) || operands.iter().any(|&operand| terms.splat(operand).is_some()) {
+                return None;
+            }
+            let (side, (x, c)) = [0, 1]
+                .into_iter()
+                .find_map(|side| Some((side, terms.with_constant(operands[side], Binary::Multiply)?)))?;
+            if !is_factor(c) {
+                return None;
+            }
+            let product = terms.times(x, operands[1 - side])?;
+            let factor = terms.filled_like(class, c)?;
+            terms.times(product, factor)
+        },
+    },
+    Rule {
+        name: "factor_constant_term",
+        tag: Tag::Rounding,
+        law: "x * c + c = (x + 1) * c, x * c - c = (x - 1) * c, c a normal number",
+        ops: &["add"],
+        apply: |terms, _, operands, class| {
+            let side = usize::from(terms.splat(operands[1]).is_some());
+            let term = terms.splat(operands[side])?;
+            let (x, c) = terms.with_constant(operands[1 - side], Binary::Multiply)?;
+            if !terms.is_float(class) || !is_factor(c) || c.abs() != term.abs() || terms.splat(x).is_some() {
+                return None;
+            }
+            let one = terms.filled_like(class, term / c)?;
+            let sum = terms.plus(x, one)?;
+            let factor = terms.filled_like(class, c)?;
+            terms.times(sum, factor)
+        },
+    },
 ];

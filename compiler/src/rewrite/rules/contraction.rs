@@ -6,13 +6,14 @@ use dlc_ir::{Binary, Contraction, Op};
 use dlc_types::{Dim, Shape};
 
 /// Axes of one operand that are neither batch nor contracted; `side` 0 is the left.
-fn free_axes(contraction: &Contraction, side: usize, rank: usize) -> Vec<usize> {
+pub(super) fn free_axes(contraction: &Contraction, side: usize, rank: usize) -> Vec<usize> {
     let pairs = contraction.batch.iter().chain(&contraction.contract);
     let used: Vec<usize> = pairs.map(|&(left, right)| if side == 0 { left } else { right }).collect();
     (0..rank).filter(|axis| !used.contains(axis)).collect()
 }
 
-fn contraction_of(terms: &Terms, class: Class) -> Option<(Class, Class, Contraction)> {
+/// Operands and axes of a contraction in the class.
+pub(super) fn contraction_of(terms: &Terms, class: Class) -> Option<(Class, Class, Contraction)> {
     terms.find(class, |op, operands| match op {
         Op::Contract(contraction) => Some((operands[0], operands[1], contraction.clone())),
         _ => None,

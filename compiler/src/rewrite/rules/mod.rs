@@ -1,11 +1,15 @@
 //! The rules, by theme. What a good rule is, and how to add one, stands in `README.md` beside this file.
 
+mod activations;
+mod chains;
 mod constants;
 mod contraction;
 mod identities;
 mod movement;
 mod normalization;
+mod prescaling;
 mod reduction;
+mod shared_operands;
 mod sinking;
 mod slices;
 mod sliding;
@@ -72,14 +76,18 @@ const THEMES: &[(&str, &[Rule])] = &[
     ("identities", identities::RULES),
     ("constants", constants::RULES),
     ("strength", strength::RULES),
+    ("activations", activations::RULES),
     ("movement", movement::RULES),
     ("slices", slices::RULES),
     ("sinking", sinking::RULES),
     ("reduction", reduction::RULES),
     ("contraction", contraction::RULES),
+    ("chains", chains::RULES),
+    ("shared_operands", shared_operands::RULES),
     ("sliding", sliding::RULES),
     ("space_to_batch", space_to_batch::RULES),
     ("normalization", normalization::RULES),
+    ("prescaling", prescaling::RULES),
 ];
 
 /// All rules, by theme.

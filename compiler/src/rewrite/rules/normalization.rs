@@ -10,10 +10,10 @@ use super::{Rule, Tag};
 use dlc_ir::{Binary, Op, Unary};
 
 /// A sum or product with a broadcast: the other operand, what is repeated, and along which axes.
-struct WithBroadcast {
-    x: Class,
-    repeated: Class,
-    axes: Vec<usize>,
+pub(super) struct WithBroadcast {
+    pub(super) x: Class,
+    pub(super) repeated: Class,
+    pub(super) axes: Vec<usize>,
 }
 
 fn with_broadcast(terms: &Terms, operands: &[Class]) -> Option<WithBroadcast> {
@@ -23,7 +23,8 @@ fn with_broadcast(terms: &Terms, operands: &[Class]) -> Option<WithBroadcast> {
     })
 }
 
-fn binary_with_broadcast(terms: &Terms, class: Class, function: Binary) -> Option<WithBroadcast> {
+/// Operands of a sum or product with a broadcast in the class.
+pub(super) fn binary_with_broadcast(terms: &Terms, class: Class, function: Binary) -> Option<WithBroadcast> {
     terms.find(class, |op, operands| {
         (*op == Op::Binary(function)).then_some(())?;
         with_broadcast(terms, operands)

@@ -56,20 +56,26 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "power_of_constant",
         tag: Tag::Rounding,
-        law: "x^1 = x, x^2 = x * x, x^3 = x * x * x, x^-1 = 1 / x",
+        law: "x^1 = x, x^2 = x x, x^3 = x x x, x^4 = (x x)(x x), x^-1 = 1 / x, for x > 0 also x^1/2 = sqrt(x), x^-1/2 = rsqrt(x)",
         ops: &["pow"],
         apply: |terms, _, operands, class| {
             let x = operands[0];
+            let positive = terms.facts(x).range.0 > 0.0;
             match terms.splat(operands[1])? {
                 1.0 => Some(x),
-                2.0 => terms.times(x, x),
-                3.0 => {
-                    let square = terms.times(x, x)?;
-                    terms.times(square, x)
-                }
+                0.5 if positive => terms.unary(Unary::Sqrt, x),
+                -0.5 if positive => terms.unary(Unary::ReciprocalSqrt, x),
                 -1.0 => {
                     let one = terms.filled_like(class, 1.0)?;
                     terms.binary(Binary::Divide, one, x)
+                }
+                exponent @ (2.0 | 3.0 | 4.0) => {
+                    let square = terms.times(x, x)?;
+                    match exponent {
+                        2.0 => Some(square),
+                        3.0 => terms.times(square, x),
+                        _ => terms.times(square, square),
+                    }
                 }
                 _ => None,
             }
@@ -83,21 +89,6 @@ pub(super) const RULES: &[Rule] = &[
         apply: |terms, _, operands, _| {
             let (x, one) = terms.with_constant(operands[0], Binary::Add)?;
             if one == 1.0 { terms.unary(Unary::LogOnePlus, x) } else { None }
-        },
-    },
-    Rule {
-        name: "sigmoid_of_parts",
-        tag: Tag::Rounding,
-        law: "1 / (1 + exp(-x)) = sigmoid(x)",
-        ops: &["div"],
-        apply: |terms, _, operands, _| {
-            if !terms.is_splat(operands[0], 1.0) {
-                return None;
-            }
-            let (exponential, one) = terms.with_constant(operands[1], Binary::Add)?;
-            let negated = terms.unary_of(exponential, Unary::Exp)?;
-            let x = terms.unary_of(negated, Unary::Negate)?;
-            if one == 1.0 { terms.unary(Unary::Sigmoid, x) } else { None }
         },
     },
     Rule {
