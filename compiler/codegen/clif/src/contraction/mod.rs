@@ -9,6 +9,7 @@
 
 mod reduce;
 mod shape;
+mod sums;
 mod taps;
 mod tile;
 
@@ -125,6 +126,7 @@ impl<'e, 'f> Emitter<'e, 'f> {
                 }
             }
             self.prepare(&epilogue.statements)?;
+            self.zero_sums(&plan, epilogue)?;
         }
         let place = Place { pointers, coordinates, first: None, last: None, active: None };
         self.outer_loops(&plan, 0, place)

@@ -152,8 +152,10 @@ impl<'f> Emitter<'_, 'f> {
         }
         // What does not depend on the row is computed once for the tile.
         self.prepare(&epilogue.statements)?;
+        let group = if vectors { registers } else { 1 };
+        // One for each group of registers.
+        let mut gathered = vec![None; registers / group.max(1)];
         for (row, mine) in sums.chunks(registers).enumerate() {
-            let group = if vectors { registers } else { 1 };
             for (lane, group) in mine.chunks(group).enumerate() {
                 let scope = self.open();
                 let at = self.shifted(form(plan.rows), row as i64);
@@ -166,8 +168,20 @@ impl<'f> Emitter<'_, 'f> {
                     self.define(epilogue.value, plan.dtype, Form::Uniform(group[0]));
                 }
                 self.statements(&epilogue.statements)?;
+                if let Some(gathered) = gathered.get_mut(lane) {
+                    *gathered = Some(self.gather_sums(epilogue, gathered.take())?);
+                }
                 self.close(scope);
             }
+        }
+        for (lane, gathered) in gathered.into_iter().enumerate() {
+            let scope = self.open();
+            if !vectors {
+                let at = self.shifted(form(plan.lanes), lane as i64);
+                self.define_index(lane_var, at);
+            }
+            self.write_sums(epilogue, gathered.unwrap_or_default())?;
+            self.close(scope);
         }
         self.lane = None;
         self.close(tile);

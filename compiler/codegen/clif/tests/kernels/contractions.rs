@@ -2,8 +2,8 @@
 
 use crate::build::{check, i, noise, op, store, sum, v};
 use dlc_kernel::{
-    Binary, Body, Contraction, ContractionDim, Epilogue, Kernel, Operand, Role, ScalarOp, Split, Tap, Tile,
-    Unary,
+    Binary, Body, Contraction, ContractionDim, Epilogue, EpilogueSum, Kernel, Operand, Role, ScalarOp, Split,
+    Tap, Tile, Unary,
 };
 use dlc_types::{DType, Dim};
 
@@ -301,6 +301,67 @@ fn epilogues_see_every_element_once() {
                 noise(float, 2 * n * m, 5),
             ];
             check(&kernel(float, contraction, 2), batch, &buffers, 1e-5);
+        }
+    }
+}
+
+/// Sums of the results and of their products with another operand over rows and a sequential dimension.
+fn sums_of(dtype: DType, (n, m, s): (usize, usize, usize), lanes_split: usize) -> (Kernel, Vec<Vec<u8>>) {
+    let (n_stride, m_stride) = (n as i64, m as i64);
+    let image = s as i64 * n_stride * m_stride;
+    let mut contraction = plain(
+        vec![
+            dim("b", Dim::N, Role::Parallel, [0, 7, image]),
+            dim("s", s, Role::Sequential, [0, 5 * m_stride, n_stride * m_stride]),
+            dim("n", n, Role::Lanes, [1, 0, 1]),
+            dim("m", m, Role::Rows, [0, 5, n_stride]),
+            dim("k", 5, Role::Reduce, [n_stride, 1, 0]),
+        ],
+        (2, 4),
+    );
+    if lanes_split > 1 {
+        contraction.dims[2].split = Some(Split { chunks: lanes_split, align: 4, result_stride: 0 });
+    }
+    let place = sum(&[(0, image), (1, n_stride * m_stride), (2, 1), (3, n_stride)], 0);
+    let at = |constant: i64| sum(&[(0, n_stride + 1), (2, 1)], constant);
+    contraction.epilogue = Some(Epilogue {
+        coordinates: (0..5).map(i).collect(),
+        value: v(0),
+        statements: vec![
+            dlc_kernel::Statement::Load { result: v(1), operand: 3, index: place.clone(), guard: None },
+            op(2, dtype, ScalarOp::Binary(Binary::Multiply), &[0, 1]),
+            store(2, place, 0),
+        ],
+        sums: vec![
+            EpilogueSum { operand: 4, index: at(0), value: v(0) },
+            EpilogueSum { operand: 5, index: at(2), value: v(2) },
+        ],
+    });
+    let elements = s * n * m;
+    let buffers = vec![
+        noise(dtype, n * 5, 1),
+        noise(dtype, m * 5 * s + 14, 2),
+        noise(dtype, 3 * elements, 3),
+        noise(dtype, 3 * elements, 4),
+        noise(dtype, 3 * n + 6, 5),
+        noise(dtype, 3 * n + 6, 6),
+    ];
+    (kernel(dtype, contraction, 3), buffers)
+}
+
+#[test]
+fn epilogues_sum_over_the_elements_of_a_point() {
+    for dtype in [DType::F32, DType::F64] {
+        for extents in
+            [(1, 1, 1), (3, 5, 1), (5, 7, 2), (16, 8, 1), (17, 13, 3), (33, 1, 2), (8, 0, 2), (9, 3, 0)]
+        {
+            for lanes_split in [1, 3] {
+                for batch in [1, 3] {
+                    let (kernel, buffers) = sums_of(dtype, extents, lanes_split);
+                    dlc_kernel::verify_kernel(&kernel).unwrap();
+                    check(&kernel, batch, &buffers, 2e-5);
+                }
+            }
         }
     }
 }

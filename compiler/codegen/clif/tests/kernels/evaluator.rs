@@ -326,6 +326,19 @@ impl<'k> Evaluator<'k> {
         let kept: Vec<usize> = (0..ranges.len()).filter(|&dim| !contraction.dims[dim].is_reduced()).collect();
         let reduced: Vec<usize> =
             (0..ranges.len()).filter(|&dim| contraction.dims[dim].is_reduced()).collect();
+        let sums = contraction.epilogue.iter().flat_map(|epilogue| &epilogue.sums);
+        let mut totals: BTreeMap<(usize, usize), f64> = BTreeMap::new();
+        // A sum is there even where nothing is added to it.
+        let lane = contraction.dims.iter().position(|dim| dim.role == Role::Lanes).unwrap();
+        for sum in sums.clone() {
+            for at in ranges[lane].clone() {
+                let coordinates = contraction.epilogue.iter().flat_map(|epilogue| &epilogue.coordinates);
+                self.indices.extend(coordinates.copied().zip(ranges.iter().map(|range| range.start)));
+                let lanes = contraction.epilogue.iter().map(|epilogue| epilogue.coordinates[lane]);
+                self.indices.extend(lanes.map(|lane| (lane, at)));
+                totals.insert((sum.operand, usize::try_from(self.form(&sum.index)).unwrap()), 0.0);
+            }
+        }
         each(&ranges, &kept, &mut vec![0; ranges.len()], &mut |coordinates| {
             let at = |operand: usize, coordinates: &[i64]| -> i64 {
                 let dims: i64 =
@@ -351,9 +364,16 @@ impl<'k> Evaluator<'k> {
                         .extend(epilogue.coordinates.iter().copied().zip(coordinates.iter().copied()));
                     self.vars.insert(epilogue.value, rounded(dtype, Number::Float(sum)));
                     self.statements(&epilogue.statements, buffers);
+                    for sum in sums.clone() {
+                        let place = (sum.operand, usize::try_from(self.form(&sum.index)).unwrap());
+                        *totals.get_mut(&place).unwrap() += self.vars[&sum.value].float();
+                    }
                 }
             }
         });
+        for ((operand, index), total) in totals {
+            write(&mut buffers[operand], self.kernel.operands[operand].dtype, index, Number::Float(total));
+        }
     }
 }
 

@@ -1,6 +1,9 @@
 //! Contraction kernels with odd extents, strides, splits and taps.
 
-use dlc_kernel::{Body, Contraction, ContractionDim, Kernel, Operand, Role, Split, Tap, Tile};
+use dlc_kernel::{
+    Affine, Body, Contraction, ContractionDim, Epilogue, IndexVar, Kernel, Operand, Role, Split, Statement,
+    Tap, Tile,
+};
 use dlc_types::{DType, Dim};
 
 /// A kernel and the batches to run it with.
@@ -11,16 +14,16 @@ pub(crate) struct Case {
 }
 
 impl Case {
-    fn new(name: String, contraction: Contraction, batches: &[usize]) -> Case {
+    pub(crate) fn new(name: String, contraction: Contraction, batches: &[usize]) -> Case {
         let operand = |number: usize| Operand {
             name: format!("o{number}"),
             dtype: DType::F32,
-            writes: number == 2,
+            writes: number >= 2,
             reads: true,
         };
         let kernel = Kernel {
             name: name.clone(),
-            operands: (0..3).map(operand).collect(),
+            operands: (0..operands(&contraction)).map(operand).collect(),
             space: contraction.space(),
             body: Body::Contraction(contraction),
         };
@@ -33,9 +36,9 @@ impl Case {
     }
 
     /// Elements that the kernel addresses in each operand.
-    pub(crate) fn elements(&self, batch: usize) -> [usize; 3] {
+    pub(crate) fn elements(&self, batch: usize) -> Vec<usize> {
         let contraction = self.contraction();
-        [0, 1, 2].map(|operand| {
+        let own = [0, 1, 2].map(|operand| {
             let mut last = contraction.offsets[operand];
             for dim in &contraction.dims {
                 last += dim.strides[operand].max(0) * (dim.extent.at(batch) as i64 - 1).max(0);
@@ -46,19 +49,49 @@ impl Case {
             let taps = contraction.taps.iter().map(|tap| [tap.lanes, tap.rows, 0][operand]);
             last += taps.max().unwrap_or(0);
             last as usize + 1
-        })
+        });
+        let mut elements = own.to_vec();
+        elements.resize(self.kernel.operands.len(), 1);
+        for (operand, index) in contraction.epilogue.iter().flat_map(accesses) {
+            let mut last = index.constant + index.batch * batch as i64;
+            for (dim, &coordinate) in contraction.dims.iter().zip(coordinates(contraction)) {
+                last += index.coefficient(coordinate) * (dim.extent.at(batch) as i64 - 1).max(0);
+            }
+            elements[operand] = elements[operand].max(last as usize + 1);
+        }
+        elements
     }
 }
 
-fn dim(name: &str, extent: impl Into<Dim>, role: Role, strides: [i64; 3]) -> ContractionDim {
+/// What an epilogue addresses.
+fn accesses(epilogue: &Epilogue) -> Vec<(usize, &Affine)> {
+    let statements = epilogue.statements.iter().filter_map(|statement| match statement {
+        Statement::Load { operand, index, .. } | Statement::Store { operand, index, .. } => {
+            Some((*operand, index))
+        }
+        _ => None,
+    });
+    statements.chain(epilogue.sums.iter().map(|sum| (sum.operand, &sum.index))).collect()
+}
+
+fn coordinates(contraction: &Contraction) -> &[IndexVar] {
+    contraction.epilogue.as_ref().map_or(&[], |epilogue| &epilogue.coordinates)
+}
+
+fn operands(contraction: &Contraction) -> usize {
+    let most = contraction.epilogue.iter().flat_map(accesses).map(|(operand, _)| operand + 1).max();
+    most.unwrap_or(3).max(3)
+}
+
+pub(crate) fn dim(name: &str, extent: impl Into<Dim>, role: Role, strides: [i64; 3]) -> ContractionDim {
     ContractionDim { name: name.into(), extent: extent.into(), role, strides, split: None }
 }
 
-fn split(dim: ContractionDim, chunks: usize, align: usize, result_stride: i64) -> ContractionDim {
+pub(crate) fn split(dim: ContractionDim, chunks: usize, align: usize, result_stride: i64) -> ContractionDim {
     ContractionDim { split: Some(Split { chunks, align, result_stride }), ..dim }
 }
 
-fn plain(dims: Vec<ContractionDim>) -> Contraction {
+pub(crate) fn plain(dims: Vec<ContractionDim>) -> Contraction {
     Contraction {
         dims,
         offsets: [0; 3],
@@ -249,5 +282,6 @@ pub(crate) fn all() -> Vec<Case> {
     batched.dims.insert(0, dim("b", Dim::Batch(2), Role::Parallel, [21 * 11, 66, 126]));
     batched.dims.insert(1, dim("h", 3, Role::Parallel, [0, 7, 2000]));
     cases.push(Case::new("batched".into(), batched, &[1, 2, 3]));
+    crate::epilogues::epilogues(&mut cases);
     cases
 }

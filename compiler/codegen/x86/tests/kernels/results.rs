@@ -26,20 +26,20 @@ pub(crate) fn noise(elements: usize, seed: u32) -> Vec<f32> {
     (0..elements).map(|_| next()).collect()
 }
 
-/// The result after running all points, divided at the given shares of 16.
+/// The operands from the result on after running all points, divided at the given shares of 16.
 fn result(machine: &Machine, case: &Case, batch: usize, side: Side, cuts: &[usize]) -> Vec<f32> {
     let elements = case.elements(batch);
     let mut buffers: Vec<Guarded> =
         elements.iter().zip(1..).map(|(&count, seed)| Guarded::new(&noise(count, seed), side)).collect();
     let points: usize = case.kernel.space.iter().map(|dim| dim.at(batch)).product();
-    let pointers = [0, 1, 2].map(|operand| buffers[operand].pointer());
+    let pointers: Vec<*mut f32> = buffers.iter().map(Guarded::pointer).collect();
     let mut borders = vec![0];
     borders.extend(cuts.iter().map(|cut| points * cut / 16));
     borders.push(points);
     for pair in borders.windows(2).rev() {
         machine.run(batch as i64, pair[0] as i64, pair[1] as i64, &pointers);
     }
-    buffers[2].elements_mut().to_vec()
+    buffers[2..].iter_mut().flat_map(|buffer| buffer.elements_mut().to_vec()).collect()
 }
 
 fn check(case: &Case, level: Level, portable: &Machine) {
@@ -48,7 +48,13 @@ fn check(case: &Case, level: Level, portable: &Machine) {
     let wide = Machine::of_bytes(&bytes);
     for &batch in &case.batches {
         let label = format!("{}, batch {batch}, {level:?}", case.name);
-        let before = noise(case.elements(batch)[2], 3);
+        let before: Vec<f32> = case
+            .elements(batch)
+            .iter()
+            .zip(1..)
+            .skip(2)
+            .flat_map(|(&count, seed)| noise(count, seed))
+            .collect();
         let expected = result(portable, case, batch, Side::Back, &[]);
         let found = result(&wide, case, batch, Side::Back, &[]);
         let largest = expected.iter().fold(1e-2_f32, |most, x| most.max(x.abs()));
