@@ -52,6 +52,8 @@ pub(crate) enum Command {
     Bench(BenchArguments),
     /// List the layers with shapes, parameters, operations and receptive field.
     Inspect(InspectArguments),
+    /// Tell which layers, rewrites and groupings each kernel came from, and what they save.
+    Explain(ExplainArguments),
 }
 
 /// The model's file and settings that replace what it says.
@@ -345,6 +347,30 @@ pub(crate) struct InspectArguments {
     #[command(flatten)]
     pub(crate) model: ModelArguments,
     /// Print one JSON object to stdout [default: a table].
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArguments {
+    #[command(flatten)]
+    pub(crate) model: ModelArguments,
+    /// A kernel, or a layer by its path, to tell all about; a part of the name that fits only one will do
+    /// [default: all kernels in a table].
+    pub(crate) kernel: Option<String>,
+    /// The function: predict, evaluate, train, initialize or gradients [default: train, or predict of a
+    /// model without a train section].
+    #[arg(long, value_name = "NAME")]
+    pub(crate) function: Option<String>,
+    /// Samples that costs are estimated for [default: the file's batch, or 1 without a data section].
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub(crate) batch: Option<usize>,
+    /// List the small kernels too [default: those that matter].
+    #[arg(long)]
+    pub(crate) all: bool,
+    #[command(flatten)]
+    pub(crate) rewrite: RewriteArguments,
+    /// Print one JSON object to stdout [default: text].
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -1,5 +1,5 @@
-//! The commands of `dlc` as functions: check, fmt, compile, run, predict, train, eval, compare, bench and
-//! inspect.
+//! The commands of `dlc` as functions: check, fmt, compile, run, predict, train, eval, compare, bench,
+//! inspect and explain.
 //!
 //! This crate joins all others. A command takes typed options, does its work and returns a report that
 //! can be printed or serialised; it writes to no terminal and never ends the process. Faults are a
@@ -14,7 +14,9 @@ mod diagnose;
 mod engine;
 mod error;
 mod evaluate;
+mod explain;
 mod flops;
+mod groups;
 mod inspect;
 mod interpreted;
 mod load;
@@ -39,7 +41,11 @@ pub use diagnose::{diagnostic_json, draw_diagnostics};
 pub use engine::{EngineKind, engine};
 pub use error::DriverError;
 pub use evaluate::{EvalSettings, evaluate};
+pub use explain::{
+    ExplainOptions, ExplainReport, KernelDetail, KernelExplanation, RuleUse, UnstoredValue, explain,
+};
 pub use flops::{function_flops, node_flops};
+pub use groups::{LaunchGroup, launch_groups};
 pub use inspect::{InspectReport, LayerRow, inspect};
 pub use interpreted::Interpreted;
 pub use load::{Loaded, load, load_text};

@@ -2,6 +2,7 @@
 
 mod analyse;
 mod build;
+mod explain;
 mod infer;
 mod learn;
 
@@ -26,6 +27,7 @@ pub(crate) fn dispatch(arguments: Arguments) -> u8 {
         Command::Eval(flags) => finish(color, flags.json, learn::evaluate(&console(flags.json), &flags)),
         Command::Compare(flags) => finish(color, flags.json, analyse::compare(&console(flags.json), &flags)),
         Command::Bench(flags) => finish(color, flags.json, analyse::bench(&console(flags.json), &flags)),
+        Command::Explain(flags) => finish(color, flags.json, explain::explain(&console(flags.json), &flags)),
         Command::Inspect(flags) => finish(color, flags.json, analyse::inspect(&console(flags.json), &flags)),
     }
 }

@@ -14,9 +14,7 @@ impl Display for Function {
         }
         f.write_str(" {\n")?;
         for (id, node) in self.nodes.iter() {
-            write!(f, "  {id}: {} = ", node.ty)?;
-            print_node(f, node)?;
-            f.write_char('\n')?;
+            writeln!(f, "  {id}: {} = {node}", node.ty)?;
         }
         for output in &self.outputs {
             write!(f, "  output {} ", output.role.name())?;
@@ -36,18 +34,21 @@ impl Display for Op {
     }
 }
 
-fn print_node(f: &mut Formatter<'_>, node: &Node) -> fmt::Result {
-    f.write_str(node.op.name())?;
-    subject(f, &node.op)?;
-    if !node.operands.is_empty() {
-        write!(f, "({})", Joined(&node.operands))?;
+/// The op with operands, attributes and origin, as the text form has it behind the node's type.
+impl Display for Node {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(self.op.name())?;
+        subject(f, &self.op)?;
+        if !self.operands.is_empty() {
+            write!(f, "({})", Joined(&self.operands))?;
+        }
+        attributes(f, &self.op)?;
+        if !self.origin.path.is_empty() {
+            f.write_str(" @ ")?;
+            quoted(f, &self.origin.path)?;
+        }
+        Ok(())
     }
-    attributes(f, &node.op)?;
-    if !node.origin.path.is_empty() {
-        f.write_str(" @ ")?;
-        quoted(f, &node.origin.path)?;
-    }
-    Ok(())
 }
 
 /// What stands between the op's name and its operands.
