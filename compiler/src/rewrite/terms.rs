@@ -131,6 +131,13 @@ impl Terms {
         self.find(class, |op, operands| matches!(op, Op::Reshape).then(|| operands[0]))
     }
 
+    /// The reshapes and transposes in the class, with their operands.
+    pub(crate) fn movements_of(&self, class: Class) -> impl Iterator<Item = (Op, Class)> + '_ {
+        let moved = self.graph[class].nodes.iter().filter(|term| term.leaf.is_none());
+        let moved = moved.filter(|term| matches!(&*term.op, Op::Reshape | Op::Transpose { .. }));
+        moved.map(|term| ((*term.op).clone(), term.operands[0]))
+    }
+
     /// The second operands of all terms of that op whose first operand is the class and which no rule made,
     /// in the order of the function.
     pub(crate) fn partners(&self, class: Class, op: &Op) -> Vec<Class> {

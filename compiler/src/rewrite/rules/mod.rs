@@ -1,6 +1,7 @@
 //! The rules, by theme. What a good rule is, and how to add one, stands in `README.md` beside this file.
 
 mod activations;
+mod axis_map;
 mod chains;
 mod constants;
 mod contraction;
@@ -10,6 +11,7 @@ mod normalization;
 mod prescaling;
 mod reduction;
 mod shared_operands;
+mod single_axes;
 mod sinking;
 mod slices;
 mod sliding;
@@ -78,6 +80,7 @@ const THEMES: &[(&str, &[Rule])] = &[
     ("strength", strength::RULES),
     ("activations", activations::RULES),
     ("movement", movement::RULES),
+    ("single_axes", single_axes::RULES),
     ("slices", slices::RULES),
     ("sinking", sinking::RULES),
     ("reduction", reduction::RULES),

@@ -3,6 +3,7 @@
 //! absorbs them.
 
 use super::super::terms::{Class, Terms};
+use super::single_axes::{differ_in_single_axes, long_axes};
 use super::{Rule, Tag};
 use dlc_ir::Op;
 use dlc_types::{Shape, TensorType};
@@ -12,7 +13,7 @@ use dlc_types::{Shape, TensorType};
 fn before(
     terms: &mut Terms,
     operands: &[Class],
-    moved: impl Fn(&Terms, Class) -> Option<Class>,
+    moved: impl Fn(&mut Terms, Class) -> Option<Class>,
 ) -> Option<Vec<Class>> {
     let sources: Vec<Option<Class>> = operands.iter().map(|&operand| moved(terms, operand)).collect();
     let shape: Shape = terms.shape(sources.iter().copied().flatten().next()?).clone();
@@ -29,6 +30,31 @@ fn before(
         result.push(source);
     }
     Some(result)
+}
+
+/// The broadcast whose transpose a broadcast is.
+fn before_transpose(terms: &mut Terms, class: Class, permutation: &[usize]) -> Option<Class> {
+    let (x, axes) = terms.broadcast_of(class)?;
+    let places: Vec<usize> = axes.iter().map(|&axis| permutation[axis]).collect();
+    let shape = terms.shape(class).clone();
+    let mut dims = shape.dims().to_vec();
+    for (axis, &place) in permutation.iter().enumerate() {
+        dims[place] = shape[axis];
+    }
+    if places.is_sorted() { terms.broadcast(x, Shape(dims), &places) } else { None }
+}
+
+/// The broadcast whose reshape to the class's shape a broadcast is, where both differ in axes of size 1.
+fn before_reshape(terms: &mut Terms, class: Class, shape: &Shape) -> Option<Class> {
+    let after = terms.shape(class).clone();
+    let (x, axes) = terms.broadcast_of(class)?;
+    let (from, to) = (long_axes(&after), long_axes(shape));
+    if !differ_in_single_axes(&after, shape) {
+        return None;
+    }
+    let place = |axis: &usize| Some(to[from.iter().position(|other| other == axis)?]);
+    let places: Option<Vec<usize>> = axes.iter().map(place).collect();
+    terms.broadcast(x, shape.clone(), &places?)
 }
 
 const ELEMENTWISE: &[&str] = &[
@@ -62,15 +88,16 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "elementwise_of_transposes",
         tag: Tag::Exact,
-        law: "f(transpose(a), transpose(b)) = transpose(f(a, b)), the same permutation",
+        law: "f(transpose(a), transpose(b)) = transpose(f(a, b)), the same permutation; a broadcast is the transpose of another",
         ops: ELEMENTWISE,
         apply: |terms, op, operands, _| {
             let permutation = operands.iter().find_map(|&operand| terms.transpose_of(operand))?.1;
             let sources = before(terms, operands, |terms, operand| {
-                terms.find(operand, |op, inner| match op {
+                let transposed = terms.find(operand, |op, inner| match op {
                     Op::Transpose { permutation: other } if *other == permutation => Some(inner[0]),
                     _ => None,
-                })
+                });
+                transposed.or_else(|| before_transpose(terms, operand, &permutation))
             })?;
             let value = terms.add(op.clone(), &sources)?;
             terms.transpose(value, &permutation)
@@ -79,12 +106,34 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "elementwise_of_reshapes",
         tag: Tag::Exact,
-        law: "f(reshape(a), reshape(b)) = reshape(f(a, b)), a and b of one shape",
+        law: "f(reshape(a), reshape(b)) = reshape(f(a, b)), a and b of one shape; a broadcast is the reshape of another, where only axes of size 1 differ",
         ops: ELEMENTWISE,
         apply: |terms, op, operands, class| {
-            let sources = before(terms, operands, Terms::reshape_of)?;
+            let first = operands.iter().find_map(|&operand| terms.reshape_of(operand))?;
+            let shape = terms.shape(first).clone();
+            let sources = before(terms, operands, |terms, operand| {
+                terms.reshape_of(operand).or_else(|| before_reshape(terms, operand, &shape))
+            })?;
             let value = terms.add(op.clone(), &sources)?;
             terms.reshape(value, terms.shape(class).clone())
+        },
+    },
+    Rule {
+        name: "slice_of_elementwise",
+        tag: Tag::Exact,
+        law: "slice(f(a, b)) = f(slice(a), slice(b))",
+        ops: &["slice"],
+        apply: |terms, op, operands, _| {
+            let (function, sources) = terms.find(operands[0], |op, inner| {
+                let one =
+                    matches!(op, Op::Unary(_) | Op::Binary(_) | Op::Compare(_) | Op::Select | Op::Cast(_));
+                one.then(|| (op.clone(), inner.to_vec()))
+            })?;
+            let mut sliced = Vec::with_capacity(sources.len());
+            for source in sources {
+                sliced.push(terms.add(op.clone(), &[source])?);
+            }
+            terms.add(function, &sliced)
         },
     },
     Rule {

@@ -1,100 +1,26 @@
 //! Dilated convolutions that were written as plain ones over phases: the SpaceToBatch – Conv –
 //! BatchToSpace idiom that TensorFlow and Keras export for dilated layers.
 //!
-//! A phase is every `d`-th row and column. The idiom moves phases into the batch by reshape, transpose and
-//! reshape, convolves, and moves them back. The movements on either side are told by their *atoms*: every
-//! axis of the moved value is a list of pieces of the source's axes, whatever the order of reshapes and
-//! transposes that made it, and whether channels come first or last. Padding before and the cut behind are
-//! left to the rules for slices and padding.
+//! A phase is every `d`-th row and column. The idiom moves phases into the batch by reshapes and transposes,
+//! convolves, perhaps adds a bias, normalises and activates, and moves them back. The movements on either side
+//! are told by [`super::axis_map`], so it does not matter whether channels come first or last, or whether an
+//! axis of size 1 was put in to make two dimensions of one. Padding before and the cut behind are left to the
+//! rules for slices and padding.
 
 use super::super::terms::{Class, Terms};
+use super::axis_map::{Atom, AxisMap, ONE, identity, moved_from};
 use super::{Rule, Tag};
 use dlc_ir::{Convolution, Op};
 use dlc_types::{Dim, Shape};
 
-/// Movements that one side of the idiom may have.
-const STEPS: usize = 6;
 const LEADING: usize = 2;
-const ONE: Dim = Dim::Fixed(1);
-
-/// Part of a source axis: `size` coordinates at a distance of `stride`.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Atom {
-    axis: usize,
-    stride: Dim,
-    size: Dim,
-}
-
-/// For every axis of a value the atoms that it runs through, the slowest first; those of size 1 are left
-/// out.
-type AxisMap = Vec<Vec<Atom>>;
-
-fn identity(shape: &Shape) -> AxisMap {
-    let whole = |(axis, &size): (usize, &Dim)| {
-        if size == ONE { Vec::new() } else { vec![Atom { axis, stride: ONE, size }] }
-    };
-    shape.dims().iter().enumerate().map(whole).collect()
-}
-
-/// `whole / part`, if that is an extent.
-fn divide(whole: Dim, part: Dim) -> Option<Dim> {
-    match (whole, part) {
-        (Dim::Fixed(a), Dim::Fixed(b)) if b > 0 && a % b == 0 => Some(Dim::Fixed(a / b)),
-        (Dim::Batch(a), Dim::Batch(b)) if b > 0 && a % b == 0 => Some(Dim::Fixed(a / b)),
-        (Dim::Batch(a), Dim::Fixed(b)) if b > 0 && a % b == 0 => Some(Dim::Batch(a / b)),
-        _ => None,
-    }
-}
-
-/// The map of a value after a reshape.
-fn reshaped(map: &AxisMap, shape: &Shape) -> Option<AxisMap> {
-    let mut atoms = map.iter().flatten().copied().rev().collect::<Vec<Atom>>();
-    let mut result = AxisMap::new();
-    for &dim in shape.dims() {
-        let (mut need, mut axis) = (dim, Vec::new());
-        while need != ONE {
-            let atom = atoms.pop()?;
-            if let Some(left) = divide(need, atom.size) {
-                axis.push(atom);
-                need = left;
-                continue;
-            }
-            let inner = divide(atom.size, need)?;
-            axis.push(Atom { stride: atom.stride.times(inner)?, size: need, ..atom });
-            atoms.push(Atom { size: inner, ..atom });
-            need = ONE;
-        }
-        result.push(axis);
-    }
-    atoms.is_empty().then_some(result)
-}
-
-/// The value that reshapes and transposes led from to this class, as far back as `stop` says, with the map.
-fn moved_from(terms: &Terms, class: Class, stop: impl Fn(Class) -> bool) -> Option<(Class, AxisMap)> {
-    let mut steps: Vec<(Op, Shape)> = Vec::new();
-    let mut current = class;
-    while steps.len() < STEPS && (steps.is_empty() || !stop(current)) {
-        let step = terms.find(current, |op, operands| {
-            matches!(op, Op::Reshape | Op::Transpose { .. }).then(|| (op.clone(), operands[0]))
-        });
-        let Some((op, source)) = step else { break };
-        steps.push((op, terms.shape(current).clone()));
-        current = source;
-    }
-    let mut map = identity(terms.shape(current));
-    for (op, shape) in steps.into_iter().rev() {
-        map = match op {
-            Op::Transpose { permutation } => permutation.iter().map(|&axis| map[axis].clone()).collect(),
-            _ => reshaped(&map, &shape)?,
-        };
-    }
-    Some((current, map))
-}
+/// Elementwise functions between the convolution and the way back.
+const FUNCTIONS: usize = 6;
 
 /// How the input of the convolution is made of phases of a source.
 struct Phases {
-    /// Source axes in the order batch, channels, spatial.
-    axes: Vec<usize>,
+    /// Source axes in the order batch, channels, spatial; none for an axis of size 1.
+    axes: Vec<Option<usize>>,
     /// Number of phases per spatial axis.
     factors: Vec<usize>,
     /// What the batch axis of the convolution consists of: a spatial axis's phases, or the true batch.
@@ -103,45 +29,45 @@ struct Phases {
 
 fn phases(map: &AxisMap, source: &Shape) -> Option<Phases> {
     let spatial = map.len().checked_sub(LEADING)?;
-    if source.rank() != map.len() {
-        return None;
-    }
-    let whole = |atoms: &[Atom]| match atoms {
+    let channels = match map[1][..] {
+        [] => None,
         [atom] if atom.stride == ONE && atom.size == source[atom.axis] => Some(atom.axis),
-        _ => None,
+        _ => return None,
     };
-    let mut axes = vec![usize::MAX, whole(&map[1])?];
+    let mut axes = vec![None, channels];
     let mut factors = vec![1; spatial];
     for axis in 0..spatial {
-        let [atom] = map[LEADING + axis][..] else { return None };
-        factors[axis] = atom.stride.fixed()?;
-        if atom.stride.times(atom.size) != Some(source[atom.axis]) {
-            return None;
-        }
-        axes.push(atom.axis);
+        let of = match map[LEADING + axis][..] {
+            [] => None,
+            [atom] if atom.stride.times(atom.size) == Some(source[atom.axis]) => {
+                factors[axis] = atom.stride.fixed()?;
+                Some(atom.axis)
+            }
+            _ => return None,
+        };
+        axes.push(of);
     }
     let mut batch = Vec::new();
-    for &atom in &map[0] {
-        let of = axes[LEADING..].iter().position(|&axis| axis == atom.axis);
+    for atom in &map[0] {
+        let of = axes[LEADING..].iter().position(|&axis| axis == Some(atom.axis));
         match of {
             Some(axis) if atom.stride == ONE && atom.size == Dim::Fixed(factors[axis]) => {}
-            None if axes[0] == usize::MAX && whole(&[atom]).is_some() => axes[0] = atom.axis,
+            None if axes[0].is_none() && atom.stride == ONE && atom.size == source[atom.axis] => {
+                axes[0] = Some(atom.axis);
+            }
             _ => return None,
         }
         batch.push((of, atom.size));
     }
-    // A batch of one leaves no atom behind.
-    if axes[0] == usize::MAX {
-        axes[0] = (0..source.rank()).find(|axis| !axes.contains(axis) && source[*axis] == ONE)?;
-    }
-    let mut sorted = axes.clone();
-    sorted.sort_unstable();
-    let complete = sorted.iter().copied().eq(0..source.rank());
+    let used: Vec<usize> = axes.iter().flatten().copied().collect();
+    let once = used.iter().enumerate().all(|(place, axis)| !used[..place].contains(axis));
+    let complete = (0..source.rank()).all(|axis| used.contains(&axis) || source[axis] == ONE);
     let split = factors
         .iter()
         .enumerate()
         .all(|(axis, &factor)| factor == 1 || batch.iter().any(|&(of, _)| of == Some(axis)));
-    (complete && split && factors.iter().any(|&factor| factor > 1)).then_some(Phases { axes, factors, batch })
+    let any = factors.iter().any(|&factor| factor > 1);
+    (once && complete && split && any).then_some(Phases { axes, factors, batch })
 }
 
 /// What every axis of the undone value runs through, over the axes of the convolution's result.
@@ -162,6 +88,16 @@ fn undone(phases: &Phases, result: &Shape) -> Option<AxisMap> {
     Some(map)
 }
 
+/// The value with those axes in that order: axes of size 1 stand where there is none, as far as there are any.
+fn arranged(terms: &mut Terms, x: Class, axes: &[Option<usize>], shape: Shape) -> Option<Class> {
+    let mut single = (0..terms.rank(x)).filter(|&axis| !axes.contains(&Some(axis))).collect::<Vec<_>>();
+    single.reverse();
+    let mut order: Vec<usize> = axes.iter().filter_map(|axis| axis.or_else(|| single.pop())).collect();
+    order.extend(single.into_iter().rev());
+    let x = terms.transpose(x, &order)?;
+    terms.reshape(x, shape)
+}
+
 fn dilated(convolution: &Convolution, factors: &[usize]) -> Option<Convolution> {
     let plain = |values: &[usize]| values.iter().all(|&value| value == 1);
     if !plain(&convolution.strides) || !plain(&convolution.input_dilation) {
@@ -177,11 +113,54 @@ fn dilated(convolution: &Convolution, factors: &[usize]) -> Option<Convolution> 
     Some(result)
 }
 
-fn convolution_of(terms: &Terms, class: Class) -> Option<(Class, Class, Convolution)> {
-    terms.find(class, |op, operands| match op {
+/// A convolution and what is done to each element of its result.
+struct Layer {
+    result: Class,
+    input: Class,
+    kernel: Class,
+    convolution: Convolution,
+    /// Functions, the last first, with the value per channel that a function of two operands takes and the
+    /// side on which it stands.
+    functions: Vec<(Op, Option<(Class, usize)>)>,
+}
+
+/// The layer that a class is the result of.
+fn layer_of(terms: &Terms, class: Class, depth: usize) -> Option<Layer> {
+    let convolution = terms.find(class, |op, operands| match op {
         Op::Convolve(convolution) => Some((operands[0], operands[1], convolution.clone())),
         _ => None,
-    })
+    });
+    if let Some((input, kernel, convolution)) = convolution {
+        return Some(Layer { result: class, input, kernel, convolution, functions: Vec::new() });
+    }
+    let depth = depth.checked_sub(1)?;
+    let (mut layer, function) = terms.find(class, |op, operands| match (op, operands) {
+        (Op::Unary(_), &[x]) => Some((layer_of(terms, x, depth)?, (op.clone(), None))),
+        (Op::Binary(_), &[a, b]) => [(a, b, 1), (b, a, 0)].into_iter().find_map(|(x, other, side)| {
+            let (value, axes) = terms.broadcast_of(other)?;
+            let per_channel = axes.is_empty() || axes == [1];
+            let layer = if per_channel { layer_of(terms, x, depth) } else { None };
+            Some((layer?, (op.clone(), Some((value, side)))))
+        }),
+        _ => None,
+    })?;
+    layer.functions.insert(0, function);
+    Some(layer)
+}
+
+/// The functions of a layer on another result of the convolution.
+fn applied(terms: &mut Terms, layer: &Layer, mut y: Class) -> Option<Class> {
+    for (op, other) in layer.functions.iter().rev() {
+        y = match *other {
+            None => terms.add(op.clone(), &[y])?,
+            Some((value, side)) => {
+                let axes: &[usize] = if terms.rank(value) == 0 { &[] } else { &[1] };
+                let wide = terms.broadcast(value, terms.shape(y).clone(), axes)?;
+                terms.add(op.clone(), &if side == 1 { [y, wide] } else { [wide, y] })?
+            }
+        };
+    }
+    Some(y)
 }
 
 pub(super) const RULES: &[Rule] = &[Rule {
@@ -190,21 +169,25 @@ pub(super) const RULES: &[Rule] = &[Rule {
     law: "batch_to_space(convolve(space_to_batch(x, d), w)) = convolve(x, w) with kernel dilation times d",
     ops: &["reshape", "transpose"],
     apply: |terms, _, _, class| {
-        let (result, back) = moved_from(terms, class, |at| convolution_of(terms, at).is_some())?;
-        let (input, kernel, convolution) = convolution_of(terms, result)?;
-        let (source, map) = moved_from(terms, input, |_| false)?;
-        let phases = phases(&map, terms.shape(source))?;
-        let undone = undone(&phases, terms.shape(result))?;
+        let (layer, back, source, phases, undone) = moved_from(terms, class, &|at, back| {
+            let layer = layer_of(terms, at, FUNCTIONS)?;
+            let (source, phases) = moved_from(terms, layer.input, &|source, map| {
+                Some((source, phases(&map, terms.shape(source))?))
+            })?;
+            let undone = undone(&phases, terms.shape(layer.result))?;
+            let fits = |axis: &Vec<Atom>| axis.is_empty() || undone.contains(axis);
+            back.iter().all(fits).then_some((layer, back, source, phases, undone))
+        })?;
+        let wide = dilated(&layer.convolution, &phases.factors)?;
+        let dims = phases.axes.iter().map(|axis| axis.map_or(ONE, |axis| terms.shape(source)[axis]));
+        let shape = Shape(dims.collect());
+        let x = arranged(terms, source, &phases.axes, shape)?;
+        let y = terms.add(Op::Convolve(wide), &[x, layer.kernel])?;
+        let y = applied(terms, &layer, y)?;
         // Axis i of the value is the order[i]-th of batch, channels, spatial.
-        let mut order = Vec::new();
-        for axis in &back {
-            let found = (0..undone.len()).find(|at| !order.contains(at) && undone[*at] == *axis);
-            order.push(found?);
-        }
-        let wide = dilated(&convolution, &phases.factors)?;
-        let x = terms.transpose(source, &phases.axes)?;
-        let y = terms.add(Op::Convolve(wide), &[x, kernel])?;
-        let y = terms.transpose(y, &order)?;
+        let place = |axis: &Vec<Atom>| undone.iter().position(|other| !axis.is_empty() && other == axis);
+        let order: Vec<Option<usize>> = back.iter().map(place).collect();
+        let y = arranged(terms, y, &order, terms.shape(class).clone())?;
         (terms.ty(y) == terms.ty(class)).then_some(y)
     },
 }];
