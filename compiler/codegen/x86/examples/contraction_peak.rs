@@ -2,7 +2,7 @@
 //!
 //! `cargo run --release -p dlc-codegen-x86 --example contraction_peak [avx2] [FILTER]` prints GFLOP/s of
 //! common shapes and the share of a loop of multiply-adds on registers that is timed in turn with them;
-//! with `disasm` it prints their machine code instead.
+//! with `disasm` it prints their machine code instead. Forward kernels come with epilogues as well.
 #![allow(clippy::unwrap_used, reason = "an example")]
 
 use cranelift_codegen::ir::{AbiParam, Signature, types};
@@ -10,7 +10,7 @@ use cranelift_codegen::isa::CallConv;
 use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::{Linkage, Module, default_libcall_names};
 use dlc_codegen_x86::{Level, build_kernel};
-use dlc_kernel::{Body, Contraction, ContractionDim, Kernel, Operand, Role, Split, Tap, Tile};
+use dlc_kernel::{Body, Contraction, ContractionDim, Kernel, Operand, Role, Split, Tap, Tile, parse_kernel};
 use dlc_types::{DType, Dim};
 use iced_x86::code_asm::registers::gpr64::rdi;
 use iced_x86::code_asm::registers::{ymm, zmm};
@@ -71,8 +71,8 @@ struct Case {
     name: String,
     kernel: Kernel,
     batch: usize,
-    /// Elements of the three operands.
-    elements: [usize; 3],
+    /// Elements of the operands.
+    elements: Vec<usize>,
     flops: f64,
 }
 
@@ -108,9 +108,49 @@ fn forward(inputs: usize, outputs: usize, size: usize, batch: usize, packed: boo
         name: format!("forward {inputs}->{outputs} @{size} b{batch}{}", if packed { " packed" } else { "" }),
         kernel: kernel(dims, taps),
         batch,
-        elements: [9 * inputs * outputs, batch * image as usize, batch * size * size * outputs],
+        elements: vec![9 * inputs * outputs, batch * image as usize, batch * size * size * outputs],
         flops: 2.0 * 9.0 * (batch * size * size * inputs * outputs) as f64,
     }
+}
+
+/// The same with statements behind each sum, which see the coordinates as `i0` to `i5`.
+fn followed(mut case: Case, name: &str, operands: &[(&str, usize)], epilogue: &str) -> Case {
+    let Body::Contraction(contraction) = &case.kernel.body else { return case };
+    let coordinates: Vec<String> = (0..contraction.dims.len()).map(|dim| format!("i{dim}")).collect();
+    let text = case.kernel.to_string();
+    let (head, _) = text.trim_end().rsplit_once('}').unwrap();
+    let names: String = operands.iter().map(|(name, _)| format!(", {name}: f32 read write")).collect();
+    let head = head.replacen(") space", &format!("{names}) space"), 1);
+    let text = format!("{head} epilogue ({}) v0 {{ {epilogue} }}", coordinates.join(", "));
+    case.kernel = parse_kernel(&text).unwrap();
+    case.elements.extend(operands.iter().map(|&(_, elements)| elements));
+    case.name = format!("{} {name}", case.name);
+    case
+}
+
+/// A forward kernel with factors, summands and a residual, and with two sums over each row of pixels.
+fn with_epilogues(channels: usize, size: usize, batch: usize) -> [Case; 2] {
+    let plain = || forward(channels, channels, size, batch, false);
+    let all = plain().elements[2];
+    let (o, q) = (channels, size);
+    let at = format!("{}*i1 + {}*i2 + i3 + {o}*i4", q * q * o, q * o);
+    let residual = followed(
+        plain(),
+        "residual",
+        &[("scale", o), ("shift", o), ("x", all)],
+        &format!(
+            "v1 = load scale[i3] v2 = load shift[i3] v3: f32 = fma v0, v1, v2 v4: f32 = relu v3
+            v5 = load x[{at}] v6: f32 = add v4, v5 store o2[{at}] = v6 }}"
+        ),
+    );
+    let per_row = format!("{}*i1 + {o}*i2 + i3", q * o);
+    let sums = followed(
+        plain(),
+        "sums",
+        &[("a", batch * q * o), ("b", batch * q * o)],
+        &format!("v1: f32 = mul v0, v0 store o2[{at}] = v0 }} sum a[{per_row}] = v0 sum b[{per_row}] = v1"),
+    );
+    [residual, sums]
 }
 
 /// Gradient of the weights: lanes along output channels of dY, rows along input channels of X, blocks of
@@ -137,7 +177,7 @@ fn gradient(inputs: usize, outputs: usize, size: usize, batch: usize) -> Case {
         name: format!("gradient {inputs}->{outputs} @{size} b{batch}"),
         kernel: kernel(dims, vec![Tap { lanes: 0, rows: 0 }]),
         batch,
-        elements: [batch * size * size * outputs, batch * image as usize, 2 * result as usize],
+        elements: vec![batch * size * size * outputs, batch * image as usize, 2 * result as usize],
         flops: 2.0 * 9.0 * (batch * size * size * inputs * outputs) as f64,
     }
 }
@@ -154,7 +194,7 @@ fn dense(inputs: usize, outputs: usize, batch: usize) -> Case {
         name: format!("dense {inputs}->{outputs} b{batch}"),
         kernel: kernel(dims, vec![Tap { lanes: 0, rows: 0 }]),
         batch: 1,
-        elements: [inputs * outputs, inputs * batch, batch * outputs],
+        elements: vec![inputs * outputs, inputs * batch, batch * outputs],
         flops: 2.0 * (inputs * outputs * batch) as f64,
     }
 }
@@ -166,6 +206,7 @@ fn cases() -> Vec<Case> {
     cases.extend(shapes.map(|(channels, size, batch)| forward(channels, channels, size, batch, false)));
     let wide = shapes.into_iter().filter(|&(channels, ..)| channels > 32);
     cases.extend(wide.map(|(channels, size, batch)| forward(channels, channels, size, batch, true)));
+    cases.extend([(16, 32, 128), (64, 8, 128)].into_iter().flat_map(|(o, q, b)| with_epilogues(o, q, b)));
     cases.push(gradient(3, 16, 32, 128));
     cases.extend(shapes.map(|(channels, size, batch)| gradient(channels, channels, size, batch)));
     cases.extend(
@@ -183,11 +224,14 @@ fn seconds(mut work: impl FnMut()) -> f64 {
 
 /// Best GFLOP/s of the case and of the peak loop, timed in turn.
 fn measure(case: &Case, bytes: &[u8], peak: &dyn Fn() -> f64) -> (f64, f64) {
-    // SAFETY: the code was built with this signature.
-    let run: extern "sysv64" fn(i64, i64, i64, *const f32, *const f32, *mut f32) =
+    type P = *mut f32;
+    // SAFETY: the code was built with this signature but for operands that it does not read.
+    let run: extern "sysv64" fn(i64, i64, i64, P, P, P, P, P, P) =
         unsafe { std::mem::transmute(load(bytes)) };
-    let operand = |number: usize| vec![0.5_f32; case.elements[number]];
-    let (lanes, rows, mut result) = (operand(0), operand(1), operand(2));
+    let mut operands: Vec<Vec<f32>> = case.elements.iter().map(|&elements| vec![0.5; elements]).collect();
+    let mut pointers: Vec<P> = operands.iter_mut().map(|operand| operand.as_mut_ptr()).collect();
+    pointers.resize(6, std::ptr::null_mut());
+    let [a, b, c, d, e, f] = pointers[..] else { return (0.0, 0.0) };
     let points: usize = case.kernel.space.iter().map(|dim| dim.at(case.batch)).product();
     let repeats = (2e8 / case.flops).ceil() as usize;
     let (mut best, mut best_peak) = (0.0_f64, 0.0_f64);
@@ -195,7 +239,7 @@ fn measure(case: &Case, bytes: &[u8], peak: &dyn Fn() -> f64) -> (f64, f64) {
         best_peak = best_peak.max(peak());
         let time = seconds(|| {
             for _ in 0..repeats {
-                run(case.batch as i64, 0, points as i64, lanes.as_ptr(), rows.as_ptr(), result.as_mut_ptr());
+                run(case.batch as i64, 0, points as i64, a, b, c, d, e, f);
             }
         });
         best = best.max(case.flops * repeats as f64 / time / 1e9);

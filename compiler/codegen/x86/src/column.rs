@@ -6,17 +6,18 @@
 use crate::X86Error;
 use crate::code::{Address, Code};
 use crate::constants::Constants;
-use crate::epilogue::{Access, Step, Sum, Tail};
+use crate::epilogue::Tail;
 use crate::frame::{PLACE, Slot};
 use crate::loops::{Done, Stop};
 use crate::operations::Operations;
 use crate::plan::Emitter;
 use crate::points::Points;
 use crate::registers::Registers;
+use crate::steps::{Access, Step, Sum};
 use crate::tile::Tile;
 use dlc_kernel::Var;
-use iced_x86::code_asm::AsmRegister64;
 use iced_x86::code_asm::registers::gpr64::{r11, rcx, rdi, rdx, rsi};
+use iced_x86::code_asm::{AsmRegister64, byte_ptr};
 
 /// Registers of an epilogue's first pointers. The result's own pointer follows where no tile reads it.
 const POINTERS: [AsmRegister64; 5] = [rcx, rdx, rsi, r11, PLACE[2]];
@@ -159,7 +160,38 @@ impl Column<'_> {
     }
 }
 
+/// Steps of a reduction during which the elements that an epilogue loads can come from afar.
+const LONG: i64 = 32;
+/// Bytes that come at once.
+const LINE: i64 = 64;
+
 impl Emitter<'_> {
+    /// Asks for what the epilogue loads at each element, so that it is near once the sums are complete.
+    pub(crate) fn fetch_ahead(&mut self, tile: Tile) -> Result<(), X86Error> {
+        let Some(tail) = self.tail.clone() else { return Ok(()) };
+        if self.tiling.steps < LONG {
+            return Ok(());
+        }
+        let width = self.vector_bytes();
+        for step in &tail.steps {
+            let Step::Load { at: Access { pointer, constant, row, lanes: true }, .. } = *step else {
+                continue;
+            };
+            let Some(slot) = self.pointers.get(pointer).filter(|_| row != 0) else { continue };
+            self.code.asm.mov(rdi, slot.memory())?;
+            for number in 0..tile.rows as i64 {
+                for vector in 0..tile.vectors as i64 {
+                    let displacement = constant + number * row + vector * width;
+                    if vector * width % LINE == 0 {
+                        let from = Address { base: rdi, displacement }.operand()?;
+                        self.code.asm.prefetcht0(byte_ptr(from))?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// The epilogue at a tile whose sums are complete.
     pub(crate) fn epilogue(&mut self, tail: &Tail, tile: Tile) -> Result<(), X86Error> {
         let level = self.code.level;

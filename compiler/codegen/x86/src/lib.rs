@@ -7,9 +7,9 @@
 //!
 //! From the outside in: `points` walks the parallel space, `space` starts a point of a contraction, `nest`
 //! is the outer loops and the tiles (`grouping` decides which loops are where), `microkernel` one register
-//! tile and `reduction` its steps; `tile` chooses tiles. `epilogue` plans what follows the sums of a tile,
-//! `column` emits it, `sums` begins sums over a point's elements. What is planned once and asked everywhere is in
-//! `plan`. Loop kernels go another way: `loops` with its `registers`, `operations` and `access`.
+//! tile and `reduction` its steps; `tile` chooses tiles. `epilogue` plans what follows the sums of a tile
+//! (in the order of `steps`), `column` emits it, `sums` begins sums over a point's elements.
+//! What is planned once and asked everywhere is in `plan`. Loop kernels go another way: `loops` with its `registers`, `operations` and `access`.
 //!
 //! Invariants:
 //!
@@ -38,6 +38,7 @@ mod points;
 mod reduction;
 mod registers;
 mod space;
+mod steps;
 mod sums;
 mod taps;
 mod tile;

@@ -37,6 +37,7 @@ impl Tile {
 impl Emitter<'_> {
     /// A whole tile.
     pub(crate) fn tile(&mut self, tile: Tile) -> Result<(), X86Error> {
+        self.fetch_ahead(tile)?;
         self.start(tile)?;
         match self.idle {
             Idle::Never => self.reduction(tile)?,

@@ -65,7 +65,8 @@ pub(crate) struct Tiling {
     level: Level,
     rows: Length,
     typical_rows: i64,
-    steps: i64,
+    /// Steps of a tile's reduction, about.
+    pub(crate) steps: i64,
     pub(crate) lanes: Vec<LanesRun>,
     /// Lanes that the mask of a known tail leaves.
     pub(crate) tail: Option<i64>,

@@ -29,6 +29,7 @@ fn allowed(level: Level) -> Vec<CpuidFeature> {
         CpuidFeature::INTEL386,
         CpuidFeature::X64,
         CpuidFeature::CMOV,
+        CpuidFeature::SSE,
         CpuidFeature::AVX,
         CpuidFeature::AVX2,
     ];
