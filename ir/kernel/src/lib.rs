@@ -16,6 +16,8 @@
 //! instructions to the code generators.
 
 pub mod affine;
+pub mod approximation;
+pub mod approximation;
 pub mod body;
 pub mod border;
 pub mod check;
