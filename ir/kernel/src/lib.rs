@@ -17,7 +17,6 @@
 
 pub mod affine;
 pub mod approximation;
-pub mod approximation;
 pub mod body;
 pub mod border;
 pub mod check;
