@@ -6,6 +6,8 @@ mod chains;
 mod constants;
 mod contraction;
 mod identities;
+mod joining;
+mod moved_reductions;
 mod movement;
 mod normalization;
 mod prescaling;
@@ -82,8 +84,10 @@ const THEMES: &[(&str, &[Rule])] = &[
     ("movement", movement::RULES),
     ("single_axes", single_axes::RULES),
     ("slices", slices::RULES),
+    ("joining", joining::RULES),
     ("sinking", sinking::RULES),
     ("reduction", reduction::RULES),
+    ("moved_reductions", moved_reductions::RULES),
     ("contraction", contraction::RULES),
     ("chains", chains::RULES),
     ("shared_operands", shared_operands::RULES),
