@@ -26,6 +26,11 @@ impl Slot {
     pub(crate) fn memory(self) -> AsmMemoryOperand {
         qword_ptr(rsp + self.0)
     }
+
+    /// Bytes between the frame's begin and the slot.
+    pub(crate) fn displacement(self) -> i32 {
+        self.0
+    }
 }
 
 /// A frame of fixed size.

@@ -24,19 +24,30 @@ mod arithmetic;
 mod code;
 mod column;
 mod constants;
+mod elementary;
+mod elements;
 mod epilogue;
 mod error;
+mod folds;
+mod formula;
 mod frame;
 mod grouping;
+mod guards;
+mod indices;
 mod level;
 mod loops;
 mod microkernel;
 mod nest;
+mod nests;
 mod operations;
+mod places;
 mod plan;
 mod points;
+mod primitives;
 mod reduction;
 mod registers;
+mod resolve;
+mod schedule;
 mod space;
 mod steps;
 mod sums;
@@ -47,7 +58,7 @@ pub use error::X86Error;
 pub use level::Level;
 
 use dlc_kernel::{Body, Kernel, LoopBody};
-use loops::{LoopEmitter, Stop};
+use loops::Stop;
 
 /// The machine code of a kernel's function, or `None` where the kernel has no wide form here.
 ///
@@ -74,7 +85,7 @@ fn build_loops(kernel: &Kernel, body: &LoopBody, level: Level) -> Result<Option<
     if !loops::may_have_wide_form(kernel, body) {
         return Ok(None);
     }
-    match LoopEmitter::new(kernel, body, level).and_then(LoopEmitter::function) {
+    match loops::function(kernel, body, level) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(Stop::Unsupported) => Ok(None),
         Err(Stop::Error(error)) => Err(error),

@@ -1,11 +1,13 @@
-//! The operations of kernel bodies on vectors: `f32` arithmetic, comparisons and choices.
+//! The operations of kernel bodies on vectors: each becomes a few steps (`formula`), which then get registers.
 
-use crate::arithmetic::Arithmetic;
+use crate::Level;
 use crate::code::Code;
 use crate::constants::Constants;
+use crate::formula::{EQUAL, Formula, GREATER, GREATER_EQUAL, LESS, LESS_EQUAL, NOT_EQUAL, Step};
 use crate::loops::{Done, Stop};
 use crate::points::Points;
-use crate::registers::Registers;
+use crate::primitives::{One, Primitive, Two};
+use crate::registers::{Home, Operand, Registers};
 use dlc_kernel::{Binary, Comparison, ScalarOp, Unary, Var};
 use dlc_types::{DType, Dim};
 use iced_x86::code_asm::registers::gpr64::rax;
@@ -19,79 +21,374 @@ pub(crate) struct Operations<'a> {
 }
 
 impl Operations<'_> {
-    fn number(&mut self, vector: usize, number: f32) -> Done {
-        let label = self.constants.label(self.code, number.to_bits());
-        Ok(self.code.broadcast_constant(vector, label)?)
-    }
-
     /// One scalar operation on all lanes.
     pub(crate) fn operation(&mut self, result: Var, dtype: DType, op: ScalarOp, args: &[Var]) -> Done {
-        let mut from = Vec::with_capacity(args.len());
-        for &arg in args {
-            from.push(self.registers.of(arg)?);
-        }
-        let to = self.registers.define(result)?;
-        if dtype == DType::Bool {
-            let (ScalarOp::Compare(comparison), &[a, b]) = (op, from.as_slice()) else {
-                return Err(Stop::Unsupported);
+        self.registers.pinned.clear();
+        if let ScalarOp::Extent(dim @ Dim::Batch(_)) = op {
+            self.points.load_extent(self.code, rax, dim)?;
+            let to = self.registers.make(self.code, result, dtype)?;
+            return match dtype {
+                DType::F32 => Ok(self.code.broadcast_integer(to, rax)?),
+                DType::I32 => Ok(self.code.broadcast_eax(to)?),
+                _ => Err(Stop::Unsupported),
             };
-            let predicate = match comparison {
-                Comparison::Equal => 0,
-                Comparison::NotEqual => 4,
-                Comparison::Less => 17,
-                Comparison::LessEqual => 18,
-                Comparison::Greater => 30,
-                Comparison::GreaterEqual => 29,
-            };
-            return Ok(self.code.compare(to, a, b, predicate)?);
         }
-        if dtype != DType::F32 {
-            return Err(Stop::Unsupported);
+        let from = args.last().map_or(dtype, |&arg| self.registers.dtype(arg));
+        let mut formula = Formula::new(self.code.level, self.registers);
+        let value = formula.operation(op, dtype, from, args)?;
+        let mut steps = formula.steps;
+        match steps.last_mut().filter(|step| step.result == value) {
+            Some(step) => step.result = result,
+            None => steps.push(Step { result, op: Primitive::Copy, args: vec![value] }),
         }
-        match (op, from.as_slice()) {
-            (ScalarOp::Constant(number), []) => self.number(to, number as f32)?,
-            (ScalarOp::Extent(dim), []) => match dim {
-                Dim::Fixed(extent) => self.number(to, extent as f32)?,
-                Dim::Batch(_) => {
-                    self.points.load_extent(self.code, rax, dim)?;
-                    self.code.broadcast_integer(to, rax)?;
-                }
-            },
-            (ScalarOp::Unary(Unary::Negate), &[a]) => self.code.negate(to, a)?,
-            (ScalarOp::Unary(Unary::Relu), &[a]) => {
-                self.code.zero(to)?;
-                self.code.arithmetic(Arithmetic::Max, to, to, a)?;
-            }
-            (ScalarOp::Unary(Unary::Sqrt), &[a]) => self.code.square_root(to, a)?,
-            (ScalarOp::Unary(Unary::ReciprocalSqrt), &[a]) => {
-                let spare = self.registers.spare()?;
-                self.code.square_root(spare, a)?;
-                self.number(to, 1.0)?;
-                self.code.arithmetic(Arithmetic::Divide, to, to, spare)?;
-            }
-            (ScalarOp::Binary(op), &[a, b]) => {
-                let op = match op {
-                    Binary::Add => Arithmetic::Add,
-                    Binary::Subtract => Arithmetic::Subtract,
-                    Binary::Multiply => Arithmetic::Multiply,
-                    Binary::Divide => Arithmetic::Divide,
-                    Binary::Max => {
-                        return Ok(self.code.extreme(Arithmetic::Max, to, a, b, self.registers.spare()?)?);
-                    }
-                    Binary::Min => {
-                        return Ok(self.code.extreme(Arithmetic::Min, to, a, b, self.registers.spare()?)?);
-                    }
-                    _ => return Err(Stop::Unsupported),
-                };
-                self.code.arithmetic(op, to, a, b)?;
-            }
-            (ScalarOp::FusedMultiplyAdd, &[a, b, c]) => {
-                self.code.copy(to, c)?;
-                self.code.multiply_add(to, a, b)?;
-            }
-            (ScalarOp::Select, &[condition, a, b]) => self.code.select(to, condition, a, b)?,
-            _ => return Err(Stop::Unsupported),
+        self.registers.set_dtype(result, dtype);
+        self.steps(&steps, args)?;
+        if !self.registers.homely() {
+            self.registers.pinned.clear();
+            self.registers.fetch(self.code, result)?;
         }
         Ok(())
+    }
+
+    /// Steps in order; values that they alone use end with their last use.
+    fn steps(&mut self, steps: &[Step], kept: &[Var]) -> Done {
+        let dying = std::mem::take(&mut self.registers.dying);
+        for (at, step) in steps.iter().enumerate() {
+            let later = |var: &Var| steps.iter().skip(at + 1).any(|step| step.args.contains(var));
+            let own = |var: &Var| !kept.contains(var) || dying.contains(var);
+            let ending: Vec<Var> = step.args.iter().copied().filter(|var| own(var) && !later(var)).collect();
+            self.registers.pinned.clear();
+            self.registers.pinned.extend(kept.iter().chain(&step.args).copied());
+            self.step(step, &ending)?;
+        }
+        Ok(())
+    }
+
+    fn step(&mut self, step: &Step, ending: &[Var]) -> Done {
+        let dtype = self.registers.dtype(step.result);
+        let ends = |var: Var| ending.contains(&var);
+        match (step.op, step.args.as_slice()) {
+            (Primitive::Bits(bits), []) => {
+                let number = self.constants.number(self.code, bits);
+                self.registers.homes.insert(step.result, Home::Number(number));
+            }
+            (Primitive::Copy, &[a]) => {
+                let from = self.registers.fetch(self.code, a)?;
+                let to = self.registers.make(self.code, step.result, dtype)?;
+                self.code.copy(to, from)?;
+            }
+            (Primitive::Two(op), &[a, b]) => {
+                let held = |var: Var| self.registers.held.contains_key(&var);
+                let (a, b) = if op.commutes() && !held(a) && held(b) { (b, a) } else { (a, b) };
+                let a = self.registers.fetch(self.code, a)?;
+                let b = match (op, self.code.level) {
+                    (Two::Scale, _) => Operand::Register(self.registers.fetch(self.code, b)?),
+                    _ => self.registers.operand(self.code, b, ends(b))?,
+                };
+                let to = self.result(step, ending, dtype)?;
+                self.code.two(op, to, a, b)?;
+            }
+            (Primitive::One(op), &[a]) => {
+                let a = self.registers.fetch(self.code, a)?;
+                let to = self.result(step, ending, dtype)?;
+                self.code.one(op, to, a)?;
+            }
+            (Primitive::MultiplyAdd, &[a, b, c]) => self.multiply_add(step, false, [a, b, c], ending)?,
+            (Primitive::NegativeMultiplyAdd, &[a, b, c]) => {
+                self.multiply_add(step, true, [a, b, c], ending)?;
+            }
+            (Primitive::Compare(predicate), &[a, b]) => {
+                self.compare(step, false, predicate, [a, b], ending)?
+            }
+            (Primitive::CompareIntegers(predicate), &[a, b]) => {
+                self.compare(step, true, predicate, [a, b], ending)?;
+            }
+            (Primitive::Select, &[condition, a, b]) => {
+                let a = self.registers.fetch(self.code, a)?;
+                let b = self.registers.fetch(self.code, b)?;
+                if let Some(&Home::Mask(mask)) = self.registers.homes.get(&condition) {
+                    let to = self.result(step, ending, dtype)?;
+                    self.code.choose(to, mask, a, b)?;
+                } else {
+                    let condition = self.registers.fetch(self.code, condition)?;
+                    let to = self.result(step, ending, dtype)?;
+                    self.code.select(to, condition, a, b)?;
+                }
+            }
+            _ => return Err(Stop::Unsupported),
+        }
+        ending.iter().for_each(|&var| self.registers.end(var));
+        Ok(())
+    }
+
+    /// The result's register, which may be that of an operand that ends: instructions read before they write.
+    fn result(&mut self, step: &Step, ending: &[Var], dtype: DType) -> Result<usize, Stop> {
+        ending.iter().for_each(|&var| self.registers.end(var));
+        self.registers.make(self.code, step.result, dtype)
+    }
+
+    fn compare(
+        &mut self,
+        step: &Step,
+        integers: bool,
+        predicate: u32,
+        [a, b]: [Var; 2],
+        ending: &[Var],
+    ) -> Done {
+        self.registers.set_dtype(step.result, DType::Bool);
+        let a = self.registers.fetch(self.code, a)?;
+        if let Some(mask) = self.registers.free_mask() {
+            let b = self.registers.operand(self.code, b, ending.contains(&b))?;
+            self.code.compare_into(integers, mask, a, b, predicate)?;
+            self.registers.homes.insert(step.result, Home::Mask(mask));
+            return Ok(());
+        }
+        let b = self.registers.fetch(self.code, b)?;
+        let to = self.result(step, ending, DType::Bool)?;
+        match integers {
+            false => self.code.compare(to, a, b, predicate)?,
+            true => self.code.compare_integers(to, a, b, predicate)?,
+        }
+        Ok(())
+    }
+
+    /// Onto an operand that ends, if there is one in a register, else onto a copy.
+    fn multiply_add(&mut self, step: &Step, negative: bool, args: [Var; 3], ending: &[Var]) -> Done {
+        let [a, b, c] = args;
+        let ends = |var: Var| ending.contains(&var);
+        let ready = |registers: &Registers, var: Var| {
+            ends(var)
+                && registers.held.contains_key(&var)
+                && args.iter().filter(|&&arg| arg == var).count() == 1
+        };
+        if ready(self.registers, c) {
+            let (a, b) = if self.registers.held.contains_key(&a) { (a, b) } else { (b, a) };
+            let a = self.registers.fetch(self.code, a)?;
+            let b = self.registers.operand(self.code, b, ends(b))?;
+            let sum = self.registers.of(c)?;
+            self.code.onto_sum(negative, sum, a, b)?;
+            self.registers.homes.remove(&c);
+            self.registers.rename(c, step.result);
+            return Ok(());
+        }
+        for (factor, other) in [(a, b), (b, a)] {
+            if ready(self.registers, factor) {
+                let other = self.registers.fetch(self.code, other)?;
+                let c = self.registers.operand(self.code, c, ends(c))?;
+                let register = self.registers.of(factor)?;
+                self.code.onto_factor(negative, register, other, c)?;
+                self.registers.homes.remove(&factor);
+                self.registers.rename(factor, step.result);
+                return Ok(());
+            }
+        }
+        let dtype = self.registers.dtype(step.result);
+        let held = self.registers.held.get(&c).copied();
+        let home = self.registers.homes.get(&c).copied();
+        let (a, b) = if self.registers.held.contains_key(&a) { (a, b) } else { (b, a) };
+        let a = self.registers.fetch(self.code, a)?;
+        let b = self.registers.operand(self.code, b, ends(b))?;
+        let to = self.registers.make(self.code, step.result, dtype)?;
+        match (held, home) {
+            (Some(sum), _) => self.code.copy(to, sum)?,
+            (None, Some(home)) => self.registers.load(self.code, to, home)?,
+            (None, None) => return Err(Stop::Unsupported),
+        }
+        Ok(self.code.onto_sum(negative, to, a, b)?)
+    }
+}
+
+/// The predicate of a comparison of floats.
+fn predicate(comparison: Comparison) -> u32 {
+    match comparison {
+        Comparison::Equal => EQUAL,
+        Comparison::NotEqual => NOT_EQUAL,
+        Comparison::Less => LESS,
+        Comparison::LessEqual => LESS_EQUAL,
+        Comparison::Greater => GREATER,
+        Comparison::GreaterEqual => GREATER_EQUAL,
+    }
+}
+
+impl Formula<'_> {
+    /// An operation of the kernel IR.
+    fn operation(&mut self, op: ScalarOp, dtype: DType, from: DType, args: &[Var]) -> Result<Var, Stop> {
+        match (op, args) {
+            (ScalarOp::Constant(number), []) => self.constant(dtype, number),
+            (ScalarOp::Integer(number), []) => self.constant(dtype, number as f64),
+            (ScalarOp::Extent(Dim::Fixed(extent)), []) => self.constant(dtype, extent as f64),
+            (ScalarOp::Compare(comparison), &[a, b]) => match from {
+                DType::F32 => Ok(self.compare(predicate(comparison), a, b)),
+                DType::I32 => Ok(self.compare_integers(comparison, a, b)),
+                // True is -1.
+                DType::Bool => Ok(self.compare_integers(comparison, b, a)),
+                _ => Err(Stop::Unsupported),
+            },
+            (ScalarOp::Select, &[condition, a, b]) => match dtype {
+                DType::F32 | DType::I32 | DType::Bool => Ok(self.select(condition, a, b)),
+                _ => Err(Stop::Unsupported),
+            },
+            (ScalarOp::Cast, &[a]) => self.cast(from, dtype, a),
+            (ScalarOp::FusedMultiplyAdd, &[a, b, c]) if dtype == DType::F32 => Ok(self.mul_add(a, b, c)),
+            (ScalarOp::Unary(op), &[a]) => match dtype {
+                DType::F32 => self.float_unary(op, a),
+                DType::I32 => self.integer_unary(op, a),
+                DType::Bool if op == Unary::Not => Ok(self.not(a)),
+                _ => Err(Stop::Unsupported),
+            },
+            (ScalarOp::Binary(op), &[a, b]) => match dtype {
+                DType::F32 => self.float_binary(op, a, b),
+                DType::I32 => self.integer_binary(op, a, b),
+                DType::Bool => self.bool_binary(op, a, b),
+                _ => Err(Stop::Unsupported),
+            },
+            _ => Err(Stop::Unsupported),
+        }
+    }
+
+    fn constant(&mut self, dtype: DType, number: f64) -> Result<Var, Stop> {
+        Ok(match dtype {
+            DType::F32 => self.number(number),
+            DType::I32 => self.bits(number as i32 as u32),
+            DType::Bool => self.bits(if number != 0.0 { u32::MAX } else { 0 }),
+            _ => return Err(Stop::Unsupported),
+        })
+    }
+
+    fn not(&mut self, a: Var) -> Var {
+        let all = self.bits(u32::MAX);
+        self.two(Two::Xor, a, all)
+    }
+
+    fn compare_integers(&mut self, comparison: Comparison, a: Var, b: Var) -> Var {
+        if self.level == Level::Avx512 {
+            let predicate = match comparison {
+                Comparison::Equal => 0,
+                Comparison::Less => 1,
+                Comparison::LessEqual => 2,
+                Comparison::NotEqual => 4,
+                Comparison::GreaterEqual => 5,
+                Comparison::Greater => 6,
+            };
+            return self.step(Primitive::CompareIntegers(predicate), &[a, b]);
+        }
+        let (predicate, a, b, negated) = match comparison {
+            Comparison::Equal => (0, a, b, false),
+            Comparison::NotEqual => (0, a, b, true),
+            Comparison::Greater => (6, a, b, false),
+            Comparison::LessEqual => (6, a, b, true),
+            Comparison::Less => (6, b, a, false),
+            Comparison::GreaterEqual => (6, b, a, true),
+        };
+        let condition = self.step(Primitive::CompareIntegers(predicate), &[a, b]);
+        if negated { self.not(condition) } else { condition }
+    }
+
+    fn cast(&mut self, from: DType, to: DType, a: Var) -> Result<Var, Stop> {
+        Ok(match (from, to) {
+            _ if from == to => a,
+            (DType::I32, DType::F32) => self.one(One::ToFloat, a),
+            (DType::F32, DType::I32) => self.to_integer(a),
+            (DType::Bool, DType::F32) => {
+                let one = self.number(1.0);
+                self.two(Two::And, a, one)
+            }
+            (DType::Bool, DType::I32) => {
+                let one = self.bits(1);
+                self.two(Two::And, a, one)
+            }
+            (DType::F32, DType::Bool) => {
+                let zero = self.number(0.0);
+                self.compare(NOT_EQUAL, a, zero)
+            }
+            (DType::I32, DType::Bool) => {
+                let zero = self.bits(0);
+                self.compare_integers(Comparison::NotEqual, a, zero)
+            }
+            _ => return Err(Stop::Unsupported),
+        })
+    }
+
+    fn float_unary(&mut self, op: Unary, a: Var) -> Result<Var, Stop> {
+        Ok(match op {
+            Unary::Negate => self.negate(a),
+            Unary::Abs => self.abs(a),
+            Unary::Sign => self.sign(a),
+            Unary::Exp => self.exp(a),
+            Unary::Log => self.log(a),
+            Unary::LogOnePlus => self.log_one_plus(a),
+            Unary::Sqrt => self.one(One::SquareRoot, a),
+            Unary::ReciprocalSqrt => {
+                let root = self.one(One::SquareRoot, a);
+                let one = self.number(1.0);
+                self.div(one, root)
+            }
+            Unary::Tanh => self.tanh(a),
+            Unary::Sigmoid => self.sigmoid(a),
+            Unary::Erf => self.erf(a),
+            Unary::Relu => {
+                let zero = self.number(0.0);
+                self.two(Two::Max, zero, a)
+            }
+            Unary::Round => self.one(One::Round(8), a),
+            Unary::Floor => self.one(One::Round(9), a),
+            Unary::Ceil => self.one(One::Round(10), a),
+            Unary::Cos => self.shifted_sine(a, 1),
+            Unary::Sin => self.shifted_sine(a, 0),
+            Unary::Not => return Err(Stop::Unsupported),
+        })
+    }
+
+    fn float_binary(&mut self, op: Binary, a: Var, b: Var) -> Result<Var, Stop> {
+        Ok(match op {
+            Binary::Add => self.add(a, b),
+            Binary::Subtract => self.sub(a, b),
+            Binary::Multiply => self.mul(a, b),
+            Binary::Divide => self.div(a, b),
+            Binary::Max => self.extreme(Two::Max, a, b),
+            Binary::Min => self.extreme(Two::Min, a, b),
+            Binary::Power | Binary::And | Binary::Or => return Err(Stop::Unsupported),
+        })
+    }
+
+    fn integer_unary(&mut self, op: Unary, a: Var) -> Result<Var, Stop> {
+        let zero = self.bits(0);
+        Ok(match op {
+            Unary::Negate => self.two(Two::SubtractIntegers, zero, a),
+            Unary::Abs => {
+                let negative = self.two(Two::SubtractIntegers, zero, a);
+                self.two(Two::MaxIntegers, a, negative)
+            }
+            Unary::Sign => {
+                let one = self.bits(1);
+                let low = self.two(Two::MinIntegers, a, one);
+                let minus_one = self.bits(u32::MAX);
+                self.two(Two::MaxIntegers, low, minus_one)
+            }
+            Unary::Relu => self.two(Two::MaxIntegers, a, zero),
+            Unary::Floor | Unary::Ceil | Unary::Round => a,
+            _ => return Err(Stop::Unsupported),
+        })
+    }
+
+    fn integer_binary(&mut self, op: Binary, a: Var, b: Var) -> Result<Var, Stop> {
+        let op = match op {
+            Binary::Add => Two::AddIntegers,
+            Binary::Subtract => Two::SubtractIntegers,
+            Binary::Multiply => Two::MultiplyIntegers,
+            Binary::Max => Two::MaxIntegers,
+            Binary::Min => Two::MinIntegers,
+            _ => return Err(Stop::Unsupported),
+        };
+        Ok(self.two(op, a, b))
+    }
+
+    fn bool_binary(&mut self, op: Binary, a: Var, b: Var) -> Result<Var, Stop> {
+        let op = match op {
+            Binary::And | Binary::Min | Binary::Multiply => Two::And,
+            Binary::Or | Binary::Max | Binary::Add => Two::Or,
+            _ => return Err(Stop::Unsupported),
+        };
+        Ok(self.two(op, a, b))
     }
 }

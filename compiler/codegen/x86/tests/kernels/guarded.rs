@@ -13,7 +13,7 @@ pub(crate) enum Side {
 pub(crate) struct Guarded {
     pages: *mut libc::c_void,
     bytes: usize,
-    first: *mut f32,
+    first: *mut u8,
     length: usize,
 }
 
@@ -21,7 +21,12 @@ const PAGE: usize = 4096;
 
 impl Guarded {
     pub(crate) fn new(elements: &[f32], side: Side) -> Guarded {
-        let size = size_of_val(elements).next_multiple_of(PAGE);
+        let bytes: Vec<u8> = elements.iter().flat_map(|element| element.to_ne_bytes()).collect();
+        Guarded::of_bytes(&bytes, side)
+    }
+
+    pub(crate) fn of_bytes(elements: &[u8], side: Side) -> Guarded {
+        let size = elements.len().next_multiple_of(PAGE);
         let bytes = size + 2 * PAGE;
         // SAFETY: new pages are asked for, and of those the outer two are closed.
         let pages = unsafe {
@@ -38,20 +43,27 @@ impl Guarded {
             assert_eq!(libc::mprotect(pages.byte_add(PAGE + size), PAGE, libc::PROT_NONE), 0);
             pages
         };
-        let shift = if side == Side::Front { 0 } else { size - size_of_val(elements) };
+        let shift = if side == Side::Front { 0 } else { size - elements.len() };
         // SAFETY: the open pages hold all elements behind the shift.
-        let first = unsafe { pages.byte_add(PAGE + shift).cast::<f32>() };
+        let first = unsafe { pages.byte_add(PAGE + shift).cast::<u8>() };
         let mut guarded = Guarded { pages, bytes, first, length: elements.len() };
-        guarded.elements_mut().copy_from_slice(elements);
+        guarded.bytes_mut().copy_from_slice(elements);
         guarded
     }
 
     pub(crate) fn pointer(&self) -> *mut f32 {
-        self.first
+        self.first.cast()
     }
 
+    /// The elements, if they are `f32`.
     pub(crate) fn elements_mut(&mut self) -> &mut [f32] {
-        // SAFETY: so many elements lie there, and `self` is borrowed for as long as the slice.
+        // SAFETY: so many elements lie there, aligned since whole pages end or begin with them, and `self` is
+        // borrowed for as long as the slice.
+        unsafe { std::slice::from_raw_parts_mut(self.first.cast(), self.length / 4) }
+    }
+
+    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
+        // SAFETY: so many bytes lie there, and `self` is borrowed for as long as the slice.
         unsafe { std::slice::from_raw_parts_mut(self.first, self.length) }
     }
 }

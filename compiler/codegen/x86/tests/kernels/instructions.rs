@@ -1,6 +1,6 @@
 //! What the emitted functions are made of.
 
-use crate::{cases, loops};
+use crate::{cases, generated, loops};
 use dlc_codegen_x86::{Level, build_kernel};
 use dlc_kernel::Kernel;
 use iced_x86::{
@@ -52,6 +52,7 @@ fn functions_keep_to_their_level_and_to_the_convention() {
     let mut info = InstructionInfoFactory::new();
     let mut kernels: Vec<Kernel> = cases::all().into_iter().map(|case| case.kernel).collect();
     kernels.extend(loops::CASES.iter().map(|case| loops::kernel(case.text)));
+    kernels.extend((0..100).map(generated::generate));
     for level in [Level::Avx2, Level::Avx512] {
         let allowed = allowed(level);
         for kernel in &kernels {

@@ -4,6 +4,7 @@
 
 mod cases;
 mod epilogues;
+mod generated;
 mod guarded;
 mod instructions;
 mod loops;
