@@ -4,6 +4,8 @@
 //! `fast-math`, if it needs that), then a function. `rewrite/NAME.after` holds what they become;
 //! `UPDATE_EXPECT=1` renews it. Every case is also run before and after on random tensors: with NaN,
 //! infinity and zeros among the elements unless a rule is fast-math or the comment says `finite`.
+//!
+//! The documentation of a file of rules may hold a case too, in a block marked `ir`, with what it becomes.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
@@ -39,9 +41,39 @@ fn case_files() -> Vec<PathBuf> {
 }
 
 fn cases(path: &PathBuf) -> Vec<Case> {
-    let content = std::fs::read_to_string(path).unwrap();
+    cases_in(&std::fs::read_to_string(path).unwrap())
+}
+
+/// Cases in the documentation of files of rules, with what each becomes.
+fn documented_cases() -> Vec<(Case, Function)> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/rewrite/rules");
+    let mut files: Vec<PathBuf> =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    let mut found = Vec::new();
+    for path in files {
+        let content = std::fs::read_to_string(&path).unwrap();
+        let lines = content.lines().map(|line| line.strip_prefix("//!").unwrap_or("```"));
+        let lines =
+            lines.skip_while(|line| *line != " ```ir").skip(1).take_while(|line| !line.contains("```"));
+        let block: String =
+            lines.map(|line| format!("{}\n", line.strip_prefix(' ').unwrap_or(line))).collect();
+        let Some(end) = block.find("\n}\n") else { continue };
+        let (before, after) = block.split_at(end + 3);
+        let after = text::parse(after).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        found.push((cases_in(before).remove(0), after));
+    }
+    found
+}
+
+fn all_cases() -> Vec<Case> {
+    let documented = documented_cases().into_iter().map(|(case, _)| case);
+    case_files().iter().flat_map(cases).chain(documented).collect()
+}
+
+fn cases_in(content: &str) -> Vec<Case> {
     let mut cases = Vec::new();
-    let mut rest = content.as_str();
+    let mut rest = content;
     while let Some(start) = rest.find("# ") {
         let after = &rest[start + 2..];
         let end = after.find("\n# ").map_or(after.len(), |end| end + 1);
@@ -89,35 +121,51 @@ fn before_and_after() {
 
 #[test]
 fn every_rule_has_a_case() {
-    let covered: BTreeSet<String> = case_files().iter().flat_map(cases).flat_map(|case| case.rules).collect();
+    let covered: BTreeSet<String> = all_cases().into_iter().flat_map(|case| case.rules).collect();
     let missing: Vec<&str> =
         rules::all().iter().map(|rule| rule.name).filter(|&name| !covered.contains(name)).collect();
     assert!(missing.is_empty(), "no case in tests/rewrite/*.ir for {missing:?}");
 }
 
 #[test]
+fn documented_cases_become_what_they_say() {
+    let documented = documented_cases();
+    assert!(!documented.is_empty());
+    for (case, after) in documented {
+        assert_eq!(run(&case).0.to_string(), after.to_string(), "{}", case.remark);
+    }
+}
+
+#[test]
+fn the_example_in_the_architecture_is_the_file() {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let file = std::fs::read_to_string(root.join("src/rewrite/rules/root_of_square.rs")).unwrap();
+    let architecture = std::fs::read_to_string(root.join("../ARCHITECTURE.md")).unwrap();
+    assert!(architecture.contains(&file));
+    assert!(file.lines().count() < 30);
+}
+
+#[test]
 fn rules_are_sound() {
-    for path in case_files() {
-        for case in cases(&path) {
-            let tags: Vec<Tag> = rules::all()
-                .iter()
-                .filter(|rule| case.rules.iter().any(|name| name == rule.name))
-                .map(|rule| rule.tag)
-                .collect();
-            assert_eq!(tags.contains(&Tag::FastMath), case.fast_math, "{}", case.remark);
-            let (after, _) = run(&case);
-            let kinds: &[Elements] = if case.fast_math || case.finite {
-                &[Elements::Normal]
-            } else {
-                &[Elements::Normal, Elements::Zeros, Elements::Special]
-            };
-            for seed in 0..6 {
-                for &elements in kinds {
-                    for batch in [0, 1, 3] {
-                        agree(&case.function, &after, batch, seed, elements).unwrap_or_else(|error| {
-                            panic!("{}: batch {batch}: {error}\n{}\n{after}", case.remark, case.function)
-                        });
-                    }
+    for case in all_cases() {
+        let tags: Vec<Tag> = rules::all()
+            .iter()
+            .filter(|rule| case.rules.iter().any(|name| name == rule.name))
+            .map(|rule| rule.tag)
+            .collect();
+        assert_eq!(tags.contains(&Tag::FastMath), case.fast_math, "{}", case.remark);
+        let (after, _) = run(&case);
+        let kinds: &[Elements] = if case.fast_math || case.finite {
+            &[Elements::Normal]
+        } else {
+            &[Elements::Normal, Elements::Zeros, Elements::Special]
+        };
+        for seed in 0..6 {
+            for &elements in kinds {
+                for batch in [0, 1, 3] {
+                    agree(&case.function, &after, batch, seed, elements).unwrap_or_else(|error| {
+                        panic!("{}: batch {batch}: {error}\n{}\n{after}", case.remark, case.function)
+                    });
                 }
             }
         }
@@ -126,7 +174,7 @@ fn rules_are_sound() {
 
 #[test]
 fn fast_math_rules_need_leave() {
-    for case in case_files().iter().flat_map(cases).filter(|case| case.fast_math) {
+    for case in all_cases().into_iter().filter(|case| case.fast_math) {
         let tags = rules::all();
         let strict = |name: &String| tags.iter().any(|rule| rule.name == name && rule.tag == Tag::FastMath);
         let rules = RuleSelection::Only(case.rules.iter().filter(|name| strict(name)).cloned().collect());
@@ -212,7 +260,7 @@ fn a_shared_value_is_computed_once() {
 
 #[test]
 fn two_runs_give_the_same() {
-    for case in case_files().iter().flat_map(cases) {
+    for case in all_cases() {
         let options = RewriteOptions { fast_math: true, ..RewriteOptions::default() };
         let (one, first) = rewrite(&case.function, &options).unwrap();
         let (other, second) = rewrite(&case.function, &options).unwrap();

@@ -12,6 +12,7 @@ mod movement;
 mod normalization;
 mod prescaling;
 mod reduction;
+mod root_of_square;
 mod shared_operands;
 mod single_axes;
 mod sinking;
@@ -81,6 +82,7 @@ const THEMES: &[(&str, &[Rule])] = &[
     ("constants", constants::RULES),
     ("strength", strength::RULES),
     ("activations", activations::RULES),
+    ("root_of_square", root_of_square::RULES),
     ("movement", movement::RULES),
     ("single_axes", single_axes::RULES),
     ("slices", slices::RULES),
