@@ -218,11 +218,13 @@ pub fn compare(
     let apart = compilation_of(function, batch_max)?;
     let fused = compilation_with(function, batch_max, true)?;
     let mut engines: Vec<(Cpu, Vec<Session>)> = Vec::new();
-    for (cpu, target) in targets() {
-        // The portable generator is the one that has fused kernels.
-        let program = load_for(if cpu == Cpu::Portable { &fused } else { &apart }, &target)?;
+    let targets = targets();
+    // Every generator with fused kernels, and the widest one with separate ones as well.
+    let separate = targets.last().map(|target| (&apart, target));
+    for (compilation, (cpu, target)) in targets.iter().map(|target| (&fused, target)).chain(separate) {
+        let program = load_for(compilation, target)?;
         let session = |threads| Session::new(Arc::clone(&program), threads).unwrap();
-        engines.push((cpu, (1..=3).map(session).collect()));
+        engines.push((*cpu, (1..=3).map(session).collect()));
     }
     for &batch in batches {
         let inputs = inputs(batch);
