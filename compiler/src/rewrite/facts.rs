@@ -257,6 +257,7 @@ fn range(term: &Term, operands: &[&Facts]) -> (f64, f64) {
         Op::Unary(Unary::Sigmoid) => (0.0, 1.0),
         Op::Unary(Unary::Tanh | Unary::Erf | Unary::Cos | Unary::Sin | Unary::Sign) => (-1.0, 1.0),
         Op::Unary(Unary::Negate) if float => (-of(0).1, -of(0).0),
+        Op::Binary(Binary::Multiply) if float && term.operands[0] == term.operands[1] => nonnegative,
         Op::Binary(Binary::Add) if float && of(0).0 >= 0.0 && of(1).0 >= 0.0 => {
             (of(0).0 + of(1).0, f64::INFINITY)
         }

@@ -48,6 +48,18 @@ pub(super) const RULES: &[Rule] = &[
         },
     },
     Rule {
+        name: "add_broadcast_of_negated",
+        tag: Tag::Exact,
+        law: "x + broadcast(-m) = x - broadcast(m)",
+        ops: &["add"],
+        apply: |terms, _, operands, class| {
+            let WithBroadcast { x, repeated, axes } = with_broadcast(terms, operands)?;
+            let m = terms.unary_of(repeated, Unary::Negate)?;
+            let wide = terms.broadcast(m, terms.shape(class).clone(), &axes)?;
+            terms.minus(x, wide)
+        },
+    },
+    Rule {
         name: "distribute_persistent_factor",
         tag: Tag::Rounding,
         law: "(x + broadcast(p)) * broadcast(f) = x * broadcast(f) + broadcast(p * f), p and f persistent",
