@@ -126,7 +126,8 @@ pub(crate) struct FormatArguments {
 pub(crate) struct CompileArguments {
     #[command(flatten)]
     pub(crate) model: ModelArguments,
-    /// Folder that the forms of `--emit` are written to, as MODEL.FUNCTION.KIND [default: the current one].
+    /// Folder that the forms of `--emit` are written to, as MODEL.FUNCTION.KIND; drawings come as
+    /// MODEL.FUNCTION.before.KIND and .after.KIND [default: the current one].
     #[arg(short, long, value_name = "DIR")]
     pub(crate) output: Option<PathBuf>,
     /// Forms to write, separated by commas [default: none].
@@ -157,8 +158,10 @@ pub(crate) enum Emit {
     Kernels,
     /// Cranelift's IR as text.
     Clif,
-    /// The graph for Graphviz.
+    /// The graph before rewriting and after lowering, for Graphviz.
     Dot,
+    /// The same two as pictures.
+    Svg,
 }
 
 impl From<Emit> for ArtifactKind {
@@ -168,6 +171,7 @@ impl From<Emit> for ArtifactKind {
             Emit::Kernels => ArtifactKind::Kernels,
             Emit::Clif => ArtifactKind::Clif,
             Emit::Dot => ArtifactKind::Dot,
+            Emit::Svg => ArtifactKind::Svg,
         }
     }
 }

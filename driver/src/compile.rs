@@ -1,5 +1,6 @@
 //! `dlc compile`: the forms of a model as files, and a summary of what was made.
 
+use crate::drawing::{lowered_dot, lowered_svg, written_svg};
 use crate::flops::function_flops;
 use crate::{DriverError, Loaded, Movement, Result, baseline, movement};
 use dlc_compiler::composite::expand_composites;
@@ -21,14 +22,16 @@ pub enum ArtifactKind {
     Kernels,
     /// Cranelift's IR.
     Clif,
-    /// The graph for Graphviz.
+    /// The graph before rewriting and after lowering, for Graphviz.
     Dot,
+    /// The same as pictures.
+    Svg,
 }
 
 impl ArtifactKind {
     /// Every kind.
-    pub const ALL: [ArtifactKind; 4] =
-        [ArtifactKind::Ir, ArtifactKind::Kernels, ArtifactKind::Clif, ArtifactKind::Dot];
+    pub const ALL: [ArtifactKind; 5] =
+        [ArtifactKind::Ir, ArtifactKind::Kernels, ArtifactKind::Clif, ArtifactKind::Dot, ArtifactKind::Svg];
 
     /// The name, which is also the file's extension.
     pub const fn name(self) -> &'static str {
@@ -37,6 +40,7 @@ impl ArtifactKind {
             ArtifactKind::Kernels => "kernels",
             ArtifactKind::Clif => "clif",
             ArtifactKind::Dot => "dot",
+            ArtifactKind::Svg => "svg",
         }
     }
 }
@@ -194,14 +198,23 @@ fn emit(
 ) -> Result<()> {
     for function in &compilation.functions {
         for kind in kinds {
-            let text = match kind {
-                ArtifactKind::Ir => dlc_ir::text::print(&function.graph),
-                ArtifactKind::Kernels => function.lowered.program.to_string(),
-                ArtifactKind::Clif => clif_of(compilation, function)?,
-                ArtifactKind::Dot => dlc_ir::dot::dot(&function.graph),
+            let (graph, lowered) = (&function.graph, &function.lowered);
+            // Drawings come in two: as it was written, and as it was lowered.
+            let texts = match kind {
+                ArtifactKind::Ir => vec![("", dlc_ir::text::print(graph))],
+                ArtifactKind::Kernels => vec![("", lowered.program.to_string())],
+                ArtifactKind::Clif => vec![("", clif_of(compilation, function)?)],
+                ArtifactKind::Dot => {
+                    vec![(".before", dlc_ir::dot::dot(graph)), (".after", lowered_dot(lowered))]
+                }
+                ArtifactKind::Svg => {
+                    vec![(".before", written_svg(graph)), (".after", lowered_svg(lowered))]
+                }
             };
-            let name = format!("{}.{}.{}", compilation.interface.model, function.name, kind.name());
-            write(folder, &name, &text, files)?;
+            for (part, text) in texts {
+                let (model, name) = (&compilation.interface.model, &function.name);
+                write(folder, &format!("{model}.{name}{part}.{}", kind.name()), &text, files)?;
+            }
         }
     }
     Ok(())

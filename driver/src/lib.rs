@@ -11,6 +11,7 @@ mod compare;
 mod compile;
 mod data;
 mod diagnose;
+mod drawing;
 mod engine;
 mod error;
 mod evaluate;

@@ -144,7 +144,7 @@ fn artifacts_are_written_and_the_arena_is_bounded() {
     }
     // Both weight matrices are read and both layers' results written or read at least once.
     assert!(predict.moved.bytes() >= 4 * (3 * 16 + 16 * 2 + 16 * (3 + 16 + 16 + 2)), "{predict:?}");
-    for name in ["ir", "kernels", "clif", "dot"] {
+    for name in ["ir", "kernels", "clif", "before.dot", "after.dot", "before.svg", "after.svg"] {
         let text = std::fs::read_to_string(out.join(format!("points.train.{name}"))).unwrap();
         assert!(text.len() > 100, "{name}");
     }

@@ -56,7 +56,9 @@ pub(super) fn of_group(lowered: &Lowered, group: &LaunchGroup) -> Vec<String> {
         } else if function.nodes[id].op.is_external() {
             lines.push(line(function, id));
         } else {
-            lines.push(format!("{id}: {} = … from memory", function.nodes[id].ty));
+            let path = &function.nodes[id].origin.path;
+            let of = if path.is_empty() { String::new() } else { format!(" of {path}") };
+            lines.push(format!("{id}: {} = …{of}, from memory", function.nodes[id].ty));
         }
     }
     if group.members.is_empty() {

@@ -1,0 +1,130 @@
+//! Drawings as SVG.
+//!
+//! An arrow over many rows is drawn as two short ends that name each other's box, since a curve through
+//! the whole picture could not be followed.
+
+use super::layout::{CHARACTER, LINE, PADDING, Place, SHOWN, layout};
+use super::{Drawing, Kind, Shape};
+use std::fmt::Write;
+
+/// Rows that a curve may cross.
+const FAR: usize = 12;
+const MARGIN: f64 = 24.0;
+/// Room for the title.
+const TITLE: f64 = 30.0;
+
+const STYLE: &str = "text{font:11px monospace;fill:#222}.title{font:bold 15px sans-serif}\
+.head{font-weight:bold}.far{fill:#888;font-size:9px}rect{stroke:#555;rx:4}\
+path{fill:none;stroke:#888}.external{fill:#fff}.op{fill:#eef3fb}\
+.contraction{fill:#ffe3c2}.loop{fill:#dff2dd}.output{fill:#f3e1f5}";
+
+impl Kind {
+    fn class(self) -> &'static str {
+        match self {
+            Kind::External => "external",
+            Kind::Op => "op",
+            Kind::Contraction => "contraction",
+            Kind::Loop => "loop",
+            Kind::Output => "output",
+        }
+    }
+}
+
+/// Text as XML admits it, cut to what a box shows.
+fn escaped(text: &str) -> String {
+    let shown = text.chars().take(SHOWN).map(|letter| match letter {
+        '&' => "&amp;".to_owned(),
+        '<' => "&lt;".to_owned(),
+        '>' => "&gt;".to_owned(),
+        '"' => "&quot;".to_owned(),
+        letter if letter.is_control() => " ".to_owned(),
+        letter => letter.to_string(),
+    });
+    shown.collect()
+}
+
+/// The drawing, the same text for the same drawing.
+pub(super) fn svg(drawing: &Drawing, title: &str) -> String {
+    let places = layout(drawing);
+    let right = places.iter().map(|place| place.x + place.width).fold(0.0, f64::max);
+    let bottom = places.iter().map(|place| place.y + place.height).fold(0.0, f64::max);
+    let width = right.max(title.chars().count() as f64 * 9.0) + 2.0 * MARGIN;
+    let height = bottom + TITLE + 2.0 * MARGIN;
+    let mut out = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width:.0}\" height=\"{height:.0}\" \
+         viewBox=\"0 0 {width:.0} {height:.0}\">\n<style>{STYLE}</style>\n\
+         <defs><marker id=\"tip\" viewBox=\"0 0 8 8\" refX=\"8\" refY=\"4\" markerWidth=\"7\" markerHeight=\"7\" \
+         orient=\"auto\"><polygon points=\"0,0 8,4 0,8\" fill=\"#888\"/></marker></defs>\n\
+         <rect width=\"100%\" height=\"100%\" style=\"fill:#fff;stroke:none\"/>\n\
+         <text class=\"title\" x=\"{MARGIN}\" y=\"{MARGIN}\">{}</text>\n\
+         <g transform=\"translate({MARGIN} {:.0})\">\n",
+        escaped(title),
+        MARGIN + TITLE - 10.0
+    );
+    for &(from, to) in &drawing.arrows {
+        arrow(&mut out, drawing, &places, from, to);
+    }
+    for (shape, place) in drawing.shapes.iter().zip(&places) {
+        boxed(&mut out, shape, place);
+    }
+    out.push_str("</g>\n</svg>\n");
+    out
+}
+
+fn arrow(out: &mut String, drawing: &Drawing, places: &[Place], from: usize, to: usize) {
+    let (start, end) = (&places[from], &places[to]);
+    let (x, y) = (start.middle(), start.y + start.height);
+    let (to_x, to_y) = (end.middle(), end.y);
+    let mut line = |text: std::fmt::Arguments<'_>| {
+        // Writing to a string cannot fail.
+        let _ = out.write_fmt(text);
+    };
+    if end.row - start.row <= FAR {
+        let bend = (to_y - y) / 2.0;
+        line(format_args!(
+            "<path d=\"M{x:.1} {y:.1}C{x:.1} {:.1} {to_x:.1} {:.1} {to_x:.1} {to_y:.1}\" marker-end=\"url(#tip)\"/>\n",
+            y + bend,
+            to_y - bend
+        ));
+        return;
+    }
+    let name = |number: usize| drawing.shapes[number].lines.first().map_or(String::new(), |line| short(line));
+    line(format_args!(
+        "<path d=\"M{x:.1} {y:.1}v9\"/><text class=\"far\" x=\"{:.1}\" y=\"{:.1}\">to {}</text>\n",
+        x + 3.0,
+        y + 10.0,
+        escaped(&name(to))
+    ));
+    line(format_args!(
+        "<path d=\"M{to_x:.1} {:.1}v9\" marker-end=\"url(#tip)\"/><text class=\"far\" x=\"{:.1}\" y=\"{:.1}\">from {}</text>\n",
+        to_y - 9.0,
+        to_x + 3.0,
+        to_y - 3.0,
+        escaped(&name(from))
+    ));
+}
+
+/// The part of a title that names the box.
+fn short(title: &str) -> String {
+    title.split(':').next().unwrap_or(title).to_owned()
+}
+
+fn boxed(out: &mut String, shape: &Shape, place: &Place) {
+    let Place { x, y, width, height, .. } = *place;
+    let class = shape.kind.class();
+    let _ = writeln!(
+        out,
+        "<rect class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{height:.1}\"/>"
+    );
+    for (number, line) in shape.lines.iter().enumerate() {
+        let head = if number == 0 { " class=\"head\"" } else { "" };
+        let length = line.chars().count().min(SHOWN) as f64 * CHARACTER;
+        let _ = writeln!(
+            out,
+            "<text{head} x=\"{:.1}\" y=\"{:.1}\" textLength=\"{length:.0}\">{}</text>",
+            x + PADDING,
+            y + PADDING + LINE * (number as f64 + 0.8),
+            escaped(line)
+        );
+    }
+}
