@@ -208,6 +208,16 @@ pub(crate) fn epilogues(cases: &mut Vec<Case>) {
             }
         }
     }
+    // A dense layer over the batch, in pieces.
+    for tail in [Tail::BiasRelu, Tail::Residual, Tail::ScaleShiftReluResidual, Tail::MaskSelect, Tail::Rows] {
+        for (lanes, chunks, align) in [(10, 1, 1), (33, 3, 4), (64, 2, 8)] {
+            let mut dense = contraction(tail, Shape { sequential: 1, lanes, rows: 40, reduced: 24, taps: 1 });
+            dense.dims[0].extent = Dim::Fixed(1);
+            dense.dims[3].extent = Dim::N;
+            dense.dims[3] = split(dense.dims[3].clone(), chunks, align, 0);
+            cases.push(case(format!("{tail:?} of a dense layer {lanes}"), dense, &[1, 5, 16, 31]));
+        }
+    }
     // More weights than stay in a near cache: points once per tile of lanes.
     for tail in [Tail::BiasRelu, Tail::ManyOperands, Tail::TwoSums] {
         let shape = Shape { sequential: 2, lanes: 72, rows: 9, reduced: 800, taps: 3 };

@@ -1,8 +1,12 @@
 //! What the emitted functions are made of.
 
-use crate::{cases, generated, loops};
+use crate::cases::{self, Case};
+use crate::epilogues::{self, Shape, Tail};
+use crate::{generated, loops};
 use dlc_codegen_x86::{Level, build_kernel};
-use dlc_kernel::Kernel;
+use dlc_kernel::{Binary, Contraction, Guard, Kernel, ScalarOp, Statement, Var};
+use dlc_types::DType;
+use dlc_types::index::EntityIndex;
 use iced_x86::{
     CpuidFeature, Decoder, DecoderOptions, FlowControl, Instruction, InstructionInfoFactory, Mnemonic,
     OpAccess, Register,
@@ -106,4 +110,54 @@ fn what_has_no_wide_form_is_left_to_others() {
         operand.dtype = dlc_types::DType::F64;
     }
     assert_eq!(build_kernel(&kernel, Level::Avx2).unwrap(), None);
+}
+
+#[test]
+fn epilogues_without_a_wide_form_are_left_to_others() {
+    let shape = Shape { sequential: 1, lanes: 24, rows: 6, reduced: 8, taps: 1 };
+    let built = |change: &dyn Fn(&mut Contraction)| {
+        let mut contraction = epilogues::contraction(Tail::Residual, shape);
+        change(&mut contraction);
+        let case = Case::new("residual".into(), contraction, &[1]);
+        [Level::Avx2, Level::Avx512].map(|level| build_kernel(&case.kernel, level).unwrap().is_some())
+    };
+    assert_eq!(built(&|_| {}), [true; 2]);
+    let statements = |contraction: &mut Contraction, change: &dyn Fn(&mut Vec<Statement>)| {
+        change(&mut contraction.epilogue.as_mut().unwrap().statements);
+    };
+    let guarded = |statements: &mut Vec<Statement>| {
+        let Statement::Load { guard, .. } = &mut statements[0] else { unreachable!() };
+        *guard = Some(Guard { ranges: Vec::new(), fill: 0.0 });
+    };
+    assert_eq!(built(&|contraction| statements(contraction, &guarded)), [false; 2]);
+    let apart = |statements: &mut Vec<Statement>| {
+        let Statement::Load { index, .. } = &mut statements[0] else { unreachable!() };
+        *index = index.times(2);
+    };
+    assert_eq!(built(&|contraction| statements(contraction, &apart)), [false; 2]);
+    // As many values at a time as there are registers.
+    let crowded = |statements: &mut Vec<Statement>| {
+        let value = |number: usize| Var::from_usize(100 + number);
+        let add = ScalarOp::Binary(Binary::Add);
+        let sum = |result: Var, a: Var, b: Var| Statement::Let {
+            result,
+            dtype: DType::F32,
+            op: add,
+            args: vec![a, b],
+        };
+        let many: Vec<Statement> =
+            (0..40).map(|number| sum(value(number), Var::from_usize(2), Var::from_usize(0))).collect();
+        let all = (1..40).map(|number| {
+            let before = if number == 1 { value(0) } else { value(100 + number - 1) };
+            sum(value(100 + number), before, value(number))
+        });
+        let all: Vec<Statement> = all.collect();
+        let Some(Statement::Store { value: stored, .. }) = statements.last_mut() else { unreachable!() };
+        *stored = value(139);
+        let store = statements.pop().unwrap();
+        statements.extend(many);
+        statements.extend(all);
+        statements.push(store);
+    };
+    assert_eq!(built(&|contraction| statements(contraction, &crowded)), [false; 2]);
 }
