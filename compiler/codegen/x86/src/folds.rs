@@ -70,8 +70,12 @@ impl<'k> LoopEmitter<'k> {
             self.registers.set_dtype(carry.current, carry.dtype);
         }
         let next: Vec<Var> = nest.carries.iter().map(|carry| carry.next).collect();
-        self.statements(&nest.body, now + 1, &next)?;
         let masked = self.lanes.is_some_and(|lanes| lanes.masked);
+        if masked {
+            // Lanes behind the mask go on with what they have.
+            self.registers.kept.extend(nest.carries.iter().map(|carry| carry.current));
+        }
+        self.statements(&nest.body, now + 1, &next)?;
         for &(var, carry) in &mine {
             self.registers.pinned.clear();
             if masked {
@@ -86,6 +90,7 @@ impl<'k> LoopEmitter<'k> {
             }
             self.registers.rename(carry.current, var);
         }
+        self.registers.kept.clear();
         Ok(())
     }
 

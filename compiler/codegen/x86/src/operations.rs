@@ -122,8 +122,9 @@ impl Operations<'_> {
     }
 
     /// The result's register, which may be that of an operand that ends: instructions read before they write.
+    /// Homes stay until the instruction has read them.
     fn result(&mut self, step: &Step, ending: &[Var], dtype: DType) -> Result<usize, Stop> {
-        ending.iter().for_each(|&var| self.registers.end(var));
+        ending.iter().for_each(|&var| self.registers.release(var));
         self.registers.make(self.code, step.result, dtype)
     }
 

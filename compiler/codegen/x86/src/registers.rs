@@ -60,6 +60,8 @@ pub(crate) struct Registers {
     pub(crate) pinned: Vec<Var>,
     /// Values that end with the current statement.
     pub(crate) dying: Vec<Var>,
+    /// Values that are needed behind their last use in the kernel.
+    pub(crate) kept: Vec<Var>,
     /// Whether values may have homes.
     homely: bool,
     /// Vectors of the frame that were in use at once.
@@ -89,6 +91,7 @@ impl Registers {
             now: 0,
             pinned: Vec::new(),
             dying: Vec::new(),
+            kept: Vec::new(),
             homely: false,
             slots: 0,
             fresh: FIRST_FRESH,
@@ -139,6 +142,11 @@ impl Registers {
     /// Ends a value, if it has a register or a home.
     pub(crate) fn end(&mut self, var: Var) {
         self.homes.remove(&var);
+        self.release(var);
+    }
+
+    /// Takes a value's register away, if it has one.
+    pub(crate) fn release(&mut self, var: Var) {
         if let Some(register) = self.held.remove(&var)
             && !self.all.contains(&register)
         {
@@ -196,6 +204,11 @@ impl Registers {
         Ok(())
     }
 
+    fn next_use(&self, var: Var) -> Option<usize> {
+        let next = self.schedule.next_use(var, self.now);
+        next.or_else(|| self.kept.contains(&var).then_some(usize::MAX - 1))
+    }
+
     /// Frees a register if none is free.
     fn make_room(&mut self, code: &mut Code) -> Done {
         if self.free().is_some() {
@@ -204,13 +217,14 @@ impl Registers {
         if !self.homely {
             return Err(Stop::Unsupported);
         }
-        let distance = |var: &Var| match self.schedule.next_use(*var, self.now) {
+        let distance = |var: &Var| match self.next_use(*var) {
             None => usize::MAX,
-            Some(next) => next + if self.homes.contains_key(var) { HOMELY } else { 0 },
+            Some(next) if self.homes.contains_key(var) => next.saturating_add(HOMELY),
+            Some(next) => next,
         };
         let evicted = self.held.keys().copied().filter(|var| !self.pinned.contains(var)).max_by_key(distance);
         let evicted = evicted.ok_or(Stop::Unsupported)?;
-        if self.schedule.next_use(evicted, self.now).is_some() {
+        if self.next_use(evicted).is_some() {
             self.send_home(code, evicted)?;
         }
         self.held.remove(&evicted);

@@ -88,6 +88,10 @@ impl Schedule {
                 self.number(&nest.body, at + 1);
                 let end = at + span(statement) - 1;
                 nest.carries.iter().for_each(|carry| self.note(carry.next, end));
+                if nest.lanes {
+                    // The value before the loop comes in behind it.
+                    nest.carries.iter().for_each(|carry| self.note(carry.initial, end));
+                }
                 invariants(nest).into_iter().for_each(|var| self.note(var, end));
             } else {
                 used(statement).into_iter().for_each(|var| self.note(var, at));
