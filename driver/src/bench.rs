@@ -1,7 +1,9 @@
 //! `dlc bench`: check, then time.
 //!
 //! The numbers are checked at batch 2 by the local bound before anything is timed. Then the step (or the
-//! inference) runs on synthetic inputs, warmed up, for at least five calls and three seconds. The
+//! inference) runs on synthetic inputs, warmed up, for at least six calls and three seconds. Where the
+//! optimiser is timed against its absence, both take turns in the same minutes, and their outputs are compared
+//! first. The
 //! operations are the mathematical ones of contractions and convolutions, and the share is told against
 //! the peak that the same machine shows in the same run.
 
@@ -9,21 +11,27 @@ use crate::compare::synthetic_inputs;
 use crate::data::port_bytes;
 use crate::engine::default_threads;
 use crate::flops::function_flops;
+use crate::rewriting::baseline;
 use crate::{CompareOptions, Cpu, DriverError, Loaded, Result, compare_loaded, native_session, peak_gflops};
 use dlc_compiler::rewrite::RewriteOptions;
 use dlc_compiler::{CompileOptions, FunctionKind};
+use dlc_runtime::{FunctionHandle, Session};
 use dlc_trainer::Engine;
 use serde::Serialize;
 use std::time::{Duration, Instant};
 
-/// Calls before the clock starts.
+/// Calls of every round before the clock starts.
 const WARM_UP: usize = 2;
 /// Least number of timed calls.
-const CALLS: usize = 5;
+const CALLS: usize = 6;
 /// Least time of all timed calls.
 const SPAN: Duration = Duration::from_secs(3);
-/// Most timed calls.
-const CALLS_LIMIT: usize = 200_000;
+/// Most calls of a round.
+const CALLS_LIMIT: usize = 100_000;
+/// Rounds that the calls are divided into; with and without the optimiser take turns.
+const ROUNDS: usize = 3;
+/// How far outputs of both may be apart, by their norm: they are rounded in other places.
+const AGREEMENT: f64 = 1e-3;
 /// Steps that a schedule is told of: more than are timed.
 const TOTAL_STEPS: usize = 1_000_000;
 
@@ -51,6 +59,8 @@ pub struct BenchOptions {
     pub cpu: Cpu,
     /// Which rewrite rules are used.
     pub rewrite: RewriteOptions,
+    /// Whether the compilation without the optimiser is timed too ([`crate::baseline`]).
+    pub against_baseline: bool,
 }
 
 /// What was measured; serialises as `dlc bench --json` prints it.
@@ -68,13 +78,101 @@ pub struct BenchReport {
     pub peak_gflops: f64,
     /// `gflops` over `peak_gflops`.
     pub share: f64,
+    /// Median time of a call without the optimiser, in milliseconds, measured in alternation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub baseline_ms: Option<f64>,
+}
+
+/// A function made ready to be called on synthetic inputs, and the times of its calls.
+struct Subject {
+    session: Session,
+    handle: FunctionHandle,
+    batch: usize,
+    inputs: Vec<Vec<u8>>,
+    outputs: Vec<Vec<u8>>,
+    flops: u64,
+    times: Vec<Duration>,
+}
+
+impl Subject {
+    fn new(loaded: &Loaded, options: &BenchOptions, compile_options: &CompileOptions) -> Result<Subject> {
+        let name = options.target.function();
+        let compilation = dlc_compiler::compile(&loaded.model, compile_options)?;
+        let missing = || DriverError::Bug(format!("there is no function `{name}`"));
+        let function = compilation.functions.iter().find(|one| one.name == name).ok_or_else(missing)?;
+        let interface =
+            compilation.interface.functions.iter().find(|one| one.name == name).ok_or_else(missing)?;
+        let batch = compile_options.batch_max;
+        let threads = options.threads.unwrap_or_else(default_threads);
+        let mut session = native_session(&compilation, threads, options.cpu)?;
+        session.initialize(options.seed)?;
+        Engine::set_total_steps(&mut session, TOTAL_STEPS)?;
+        let mut all = synthetic_inputs(loaded, &compilation.interface, batch, options.seed);
+        Ok(Subject {
+            handle: session.prepare(name)?,
+            session,
+            batch,
+            inputs: interface.inputs.iter().filter_map(|port| all.remove(&port.name)).collect(),
+            outputs: interface.outputs.iter().map(|port| vec![0; port_bytes(port, batch)]).collect(),
+            flops: function_flops(&function.graph, batch),
+            times: Vec::new(),
+        })
+    }
+
+    /// Calls the function for at least this number of times and this long.
+    fn run(&mut self, calls: usize, span: Duration, timed: bool) -> Result<()> {
+        let inputs: Vec<&[u8]> = self.inputs.iter().map(Vec::as_slice).collect();
+        let mut slots: Vec<&mut [u8]> = self.outputs.iter_mut().map(Vec::as_mut_slice).collect();
+        let started = Instant::now();
+        for call in 0..CALLS_LIMIT {
+            if call >= calls && started.elapsed() >= span {
+                break;
+            }
+            let one = Instant::now();
+            self.session.call(self.handle, self.batch, &inputs, &mut slots)?;
+            if timed {
+                self.times.push(one.elapsed());
+            }
+        }
+        Ok(())
+    }
+}
+
+impl BenchTarget {
+    fn function(self) -> &'static str {
+        match self {
+            BenchTarget::Train => "train",
+            BenchTarget::Run => "predict",
+        }
+    }
+}
+
+/// That both forms give the same on their first call.
+fn agree(on: &Subject, off: &Subject) -> Result<()> {
+    let floats = |bytes: &[u8]| -> Vec<f64> {
+        let words = bytes.chunks_exact(4).map(|word| <[u8; 4]>::try_from(word).unwrap_or_default());
+        words.map(|word| f64::from(f32::from_le_bytes(word))).collect()
+    };
+    for (one, other) in on.outputs.iter().zip(&off.outputs).filter(|(one, other)| one != other) {
+        let (one, other) = (floats(one), floats(other));
+        let norm =
+            |values: &mut dyn Iterator<Item = f64>| values.map(|value| value * value).sum::<f64>().sqrt();
+        let distance = norm(&mut one.iter().zip(&other).map(|(one, other)| one - other));
+        let size = norm(&mut other.iter().copied());
+        if distance.is_nan() || distance > AGREEMENT * size {
+            return Err(DriverError::Mismatch(format!(
+                "with and without the optimiser, outputs are {distance:.2e} apart of {size:.2e}"
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// Checks a model, then times it.
 pub fn bench(loaded: &Loaded, options: &BenchOptions) -> Result<BenchReport> {
-    let (name, kind) = match options.target {
-        BenchTarget::Train => ("train", FunctionKind::Train),
-        BenchTarget::Run => ("predict", FunctionKind::Predict),
+    let kind = match options.target {
+        BenchTarget::Train => FunctionKind::Train,
+        BenchTarget::Run => FunctionKind::Predict,
     };
     if options.target == BenchTarget::Train {
         loaded.recipe("dlc bench train")?;
@@ -95,61 +193,56 @@ pub fn bench(loaded: &Loaded, options: &BenchOptions) -> Result<BenchReport> {
     if batch == 0 {
         return Err(DriverError::User("the batch must be at least 1".to_owned()));
     }
-    let threads = options.threads.unwrap_or_else(default_threads);
     let compile_options = CompileOptions {
         functions: vec![FunctionKind::Initialize, kind],
         rewrite: options.rewrite.clone(),
         ..CompileOptions::new(batch)
     };
-    let compilation = dlc_compiler::compile(&loaded.model, &compile_options)?;
-    let missing = || DriverError::Bug(format!("there is no function `{name}`"));
-    let function = compilation.functions.iter().find(|one| one.name == name).ok_or_else(missing)?;
-    let interface =
-        compilation.interface.functions.iter().find(|one| one.name == name).ok_or_else(missing)?;
-    let mut session = native_session(&compilation, threads, options.cpu)?;
-    session.initialize(options.seed)?;
-    Engine::set_total_steps(&mut session, TOTAL_STEPS)?;
-    let inputs = synthetic_inputs(loaded, &compilation.interface, batch, options.seed);
-    let fed: Vec<&[u8]> =
-        interface.inputs.iter().filter_map(|port| inputs.get(&port.name)).map(Vec::as_slice).collect();
-    let mut outputs: Vec<Vec<u8>> =
-        interface.outputs.iter().map(|port| vec![0; port_bytes(port, batch)]).collect();
-    let handle = session.prepare(name)?;
-    let mut times = Vec::new();
-    let mut slots: Vec<&mut [u8]> = outputs.iter_mut().map(Vec::as_mut_slice).collect();
-    let mut started = Instant::now();
-    for call in 0..CALLS_LIMIT {
-        if call == WARM_UP {
-            started = Instant::now();
-        }
-        if times.len() >= CALLS && started.elapsed() >= SPAN {
-            break;
-        }
-        let one = Instant::now();
-        session.call(handle, batch, &fed, &mut slots)?;
-        if call >= WARM_UP {
-            times.push(one.elapsed());
+    let mut on = Subject::new(loaded, options, &compile_options)?;
+    let mut off = match options.against_baseline {
+        true => Some(Subject::new(loaded, options, &baseline(&compile_options))?),
+        false => None,
+    };
+    let warm_up = Duration::ZERO;
+    on.run(1, warm_up, false)?;
+    if let Some(off) = &mut off {
+        off.run(1, warm_up, false)?;
+        agree(&on, off)?;
+    }
+    for _ in 0..ROUNDS {
+        for subject in std::iter::once(&mut on).chain(&mut off) {
+            subject.run(WARM_UP, warm_up, false)?;
+            subject.run(CALLS.div_ceil(ROUNDS), SPAN / ROUNDS as u32, true)?;
         }
     }
-    Ok(report(&mut times, function_flops(&function.graph, batch), batch, peak_gflops(threads)))
+    let threads = options.threads.unwrap_or_else(default_threads);
+    let mut report = report(&mut on.times, on.flops, batch, peak_gflops(threads));
+    report.baseline_ms = off.map(|mut off| median_ms(&mut off.times));
+    Ok(report)
 }
 
-fn report(times: &mut [Duration], flops: u64, batch: usize, peak_gflops: f64) -> BenchReport {
+/// The median of some times in milliseconds; sorts them.
+fn median_ms(times: &mut [Duration]) -> f64 {
     times.sort_unstable();
     let milliseconds = |time: Option<&Duration>| time.map_or(f64::NAN, |time| time.as_secs_f64() * 1e3);
     let middle = times.len() / 2;
-    let median_ms = match times.len() % 2 {
+    match times.len() % 2 {
         0 => (milliseconds(times.get(middle.wrapping_sub(1))) + milliseconds(times.get(middle))) / 2.0,
         _ => milliseconds(times.get(middle)),
-    };
+    }
+}
+
+fn report(times: &mut [Duration], flops: u64, batch: usize, peak_gflops: f64) -> BenchReport {
+    let median_ms = median_ms(times);
     let gflops = flops as f64 / median_ms / 1e6;
     BenchReport {
         median_ms,
-        min_ms: milliseconds(times.first()),
+        min_ms: times.first().map_or(f64::NAN, |time| time.as_secs_f64() * 1e3),
         gflops,
         samples_per_s: batch as f64 / median_ms * 1e3,
         peak_gflops,
         share: gflops / peak_gflops,
+        baseline_ms: None,
     }
 }
 

@@ -243,13 +243,16 @@ fn a_benchmark_checks_and_measures() {
         seed: 0,
         cpu: Cpu::Native,
         rewrite: RewriteOptions::default(),
+        against_baseline: true,
     };
     let report = dlc_driver::bench(&model(folder.path()), &options).unwrap();
     assert!(report.min_ms > 0.0 && report.min_ms <= report.median_ms, "{report:?}");
     assert!(report.share > 0.0 && report.share < 1.0, "{report:?}");
     let keys: Vec<String> =
         serde_json::to_value(report).unwrap().as_object().unwrap().keys().cloned().collect();
-    assert_eq!(keys, ["median_ms", "min_ms", "gflops", "samples_per_s", "peak_gflops", "share"]);
+    let expected = ["median_ms", "min_ms", "gflops", "samples_per_s", "peak_gflops", "share", "baseline_ms"];
+    assert_eq!(keys, expected);
+    assert!(report.baseline_ms.is_some_and(|baseline| baseline > 0.0));
 }
 
 #[test]

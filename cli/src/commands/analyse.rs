@@ -78,6 +78,7 @@ pub(super) fn bench(console: &Console, flags: &BenchArguments) -> Outcome {
         seed: flags.seed,
         cpu: flags.cpu,
         rewrite: flags.rewrite.options()?,
+        against_baseline: true,
     };
     let report = dlc_driver::bench(&loaded, &options)?;
     if flags.json {
@@ -92,6 +93,10 @@ pub(super) fn bench(console: &Console, flags: &BenchArguments) -> Outcome {
             report.share * 100.0,
             report.peak_gflops
         ));
+        if let Some(baseline) = report.baseline_ms {
+            let ratio = baseline / report.median_ms;
+            console::data(&format!("without the optimiser {baseline:.3} ms, {ratio:.2} times as long"));
+        }
     }
     if flags.per_kernel {
         let times = dlc_driver::time_kernels(&loaded, &options)?;

@@ -5,10 +5,13 @@
 
 use super::layout::{CHARACTER, LINE, PADDING, Place, SHOWN, layout};
 use super::{Drawing, Kind, Shape};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 /// Rows that a curve may cross.
 const FAR: usize = 12;
+/// Boxes that the end of a far arrow names.
+const NAMED: usize = 3;
 const MARGIN: f64 = 24.0;
 /// Room for the title.
 const TITLE: f64 = 30.0;
@@ -61,8 +64,17 @@ pub(super) fn svg(drawing: &Drawing, title: &str) -> String {
         escaped(title),
         MARGIN + TITLE - 10.0
     );
+    let mut far: BTreeMap<(usize, End), Vec<usize>> = BTreeMap::new();
     for &(from, to) in &drawing.arrows {
-        arrow(&mut out, drawing, &places, from, to);
+        if places[to].row - places[from].row <= FAR {
+            curve(&mut out, &places[from], &places[to]);
+        } else {
+            far.entry((from, End::Begins)).or_default().push(to);
+            far.entry((to, End::Arrives)).or_default().push(from);
+        }
+    }
+    for ((number, end), others) in &far {
+        stub(&mut out, drawing, &places[*number], *end, others);
     }
     for (shape, place) in drawing.shapes.iter().zip(&places) {
         boxed(&mut out, shape, place);
@@ -71,42 +83,47 @@ pub(super) fn svg(drawing: &Drawing, title: &str) -> String {
     out
 }
 
-fn arrow(out: &mut String, drawing: &Drawing, places: &[Place], from: usize, to: usize) {
-    let (start, end) = (&places[from], &places[to]);
-    let (x, y) = (start.middle(), start.y + start.height);
-    let (to_x, to_y) = (end.middle(), end.y);
-    let mut line = |text: std::fmt::Arguments<'_>| {
-        // Writing to a string cannot fail.
-        let _ = out.write_fmt(text);
-    };
-    if end.row - start.row <= FAR {
-        let bend = (to_y - y) / 2.0;
-        line(format_args!(
-            "<path d=\"M{x:.1} {y:.1}C{x:.1} {:.1} {to_x:.1} {:.1} {to_x:.1} {to_y:.1}\" marker-end=\"url(#tip)\"/>\n",
-            y + bend,
-            to_y - bend
-        ));
-        return;
+/// Which end of an arrow stands at a box.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum End {
+    Begins,
+    Arrives,
+}
+
+fn curve(out: &mut String, start: &Place, end: &Place) {
+    let (x, y, to_x, to_y) = (start.middle(), start.y + start.height, end.middle(), end.y);
+    let middle = (y + to_y) / 2.0;
+    let _ = writeln!(
+        out,
+        "<path d=\"M{x:.1} {y:.1}C{x:.1} {middle:.1} {to_x:.1} {middle:.1} {to_x:.1} {to_y:.1}\" \
+         marker-end=\"url(#tip)\"/>"
+    );
+}
+
+/// The ends of far arrows at one box, with the names of the boxes at their other ends.
+fn stub(out: &mut String, drawing: &Drawing, place: &Place, end: End, others: &[usize]) {
+    let name = |&other: &usize| drawing.shapes[other].lines.first().map_or("", |line| short(line));
+    let mut names: Vec<&str> = others.iter().take(NAMED).map(name).collect();
+    let rest = format!("+{}", others.len().saturating_sub(NAMED));
+    if others.len() > NAMED {
+        names.push(&rest);
     }
-    let name = |number: usize| drawing.shapes[number].lines.first().map_or(String::new(), |line| short(line));
-    line(format_args!(
-        "<path d=\"M{x:.1} {y:.1}v9\"/><text class=\"far\" x=\"{:.1}\" y=\"{:.1}\">to {}</text>\n",
-        x + 3.0,
-        y + 10.0,
-        escaped(&name(to))
-    ));
-    line(format_args!(
-        "<path d=\"M{to_x:.1} {:.1}v9\" marker-end=\"url(#tip)\"/><text class=\"far\" x=\"{:.1}\" y=\"{:.1}\">from {}</text>\n",
-        to_y - 9.0,
-        to_x + 3.0,
-        to_y - 3.0,
-        escaped(&name(from))
-    ));
+    let x = place.middle();
+    let (top, text_y, word, tip) = match end {
+        End::Begins => (place.y + place.height, place.y + place.height + 11.0, "to", ""),
+        End::Arrives => (place.y - 9.0, place.y - 3.0, "from", " marker-end=\"url(#tip)\""),
+    };
+    let _ = writeln!(
+        out,
+        "<path d=\"M{x:.1} {top:.1}v9\"{tip}/><text class=\"far\" x=\"{:.1}\" y=\"{text_y:.1}\">{word} {}</text>",
+        x + 4.0,
+        escaped(&names.join(", "))
+    );
 }
 
 /// The part of a title that names the box.
-fn short(title: &str) -> String {
-    title.split(':').next().unwrap_or(title).to_owned()
+fn short(title: &str) -> &str {
+    title.split(':').next().unwrap_or(title)
 }
 
 fn boxed(out: &mut String, shape: &Shape, place: &Place) {
