@@ -2,6 +2,7 @@
 //! operands end.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+mod approximation;
 mod cases;
 mod epilogues;
 mod generated;
