@@ -3,21 +3,24 @@
 //! Values that are the same in all rows are made once for a column of rows, as many as there are registers
 //! for. An accumulator is free for other values once its row is done with it.
 
-use crate::X86Error;
-use crate::code::{Address, Code};
+use crate::code::{Address, Code, ymm, zmm};
 use crate::constants::Constants;
 use crate::epilogue::Tail;
 use crate::frame::{PLACE, Slot};
 use crate::loops::{Done, Stop};
 use crate::operations::Operations;
-use crate::plan::Emitter;
+use crate::plan::{Emitter, SIZE};
 use crate::points::Points;
 use crate::registers::Registers;
 use crate::steps::{Access, Step, Sum};
 use crate::tile::Tile;
+use crate::{Level, X86Error};
 use dlc_kernel::Var;
+use dlc_types::DType;
+use iced_x86::code_asm::registers::gpr32::eax;
 use iced_x86::code_asm::registers::gpr64::{r11, rcx, rdi, rdx, rsi};
-use iced_x86::code_asm::{AsmRegister64, byte_ptr};
+use iced_x86::code_asm::registers::k::k2;
+use iced_x86::code_asm::{AsmRegister64, byte_ptr, qword_ptr, xmmword_ptr};
 
 /// Registers of an epilogue's first pointers. The result's own pointer follows where no tile reads it.
 const POINTERS: [AsmRegister64; 5] = [rcx, rdx, rsi, r11, PLACE[2]];
@@ -53,7 +56,7 @@ impl Column<'_> {
     }
 
     fn address(&mut self, at: Access, row: usize) -> Result<Address, X86Error> {
-        let lanes = if at.lanes { self.displacement } else { 0 };
+        let lanes = if at.lanes { self.displacement * at.size / SIZE } else { 0 };
         let displacement = at.constant + at.row * row as i64 + lanes;
         if at.pointer < self.held_pointers() {
             return Ok(Address { base: POINTERS[at.pointer], displacement });
@@ -118,6 +121,10 @@ impl Column<'_> {
             Step::Load { result, at } => {
                 let vector = self.registers.define(*result)?;
                 let address = self.address(*at, row)?;
+                if at.size == 1 {
+                    self.registers.set_dtype(*result, DType::Bool);
+                    return self.load_condition(vector, address, at.lanes);
+                }
                 match at.lanes {
                     true => self.code.load(vector, address, self.masked)?,
                     false => self.code.broadcast(vector, address)?,
@@ -134,6 +141,34 @@ impl Column<'_> {
                 self.add_to(sum.running, *value, row == 0)
             }
         }
+    }
+
+    /// Bytes of 0 or 1 as all bits or none.
+    fn load_condition(&mut self, vector: usize, address: Address, lanes: bool) -> Done {
+        let from = address.operand()?;
+        match (lanes, self.code.level, self.masked) {
+            (false, ..) => {
+                self.code.asm.movzx(eax, byte_ptr(from))?;
+                self.code.asm.neg(eax)?;
+                self.code.broadcast_eax(vector)?;
+            }
+            (true, Level::Avx512, masked) => {
+                let vector = zmm(vector)?;
+                let to = if masked { vector.k1().z() } else { vector };
+                self.code.asm.vpmovzxbd(to, xmmword_ptr(from))?;
+                self.code.asm.vptestmd(k2, vector, vector)?;
+                self.code.asm.vpmovm2d(vector, k2)?;
+            }
+            (true, Level::Avx2, false) => {
+                let vector = ymm(vector)?;
+                self.code.asm.vpmovzxbd(vector, qword_ptr(from))?;
+                self.code.asm.vpslld(vector, vector, 31)?;
+                self.code.asm.vpsrad(vector, vector, 31)?;
+            }
+            // No instruction of this level reads some bytes of eight.
+            (true, Level::Avx2, true) => return Err(Stop::Unsupported),
+        }
+        Ok(())
     }
 
     fn add_to(&mut self, running: Var, value: Var, first: bool) -> Done {
@@ -174,15 +209,16 @@ impl Emitter<'_> {
         }
         let width = self.vector_bytes();
         for step in &tail.steps {
-            let Step::Load { at: Access { pointer, constant, row, lanes: true }, .. } = *step else {
+            let Step::Load { at: Access { pointer, constant, row, lanes: true, size }, .. } = *step else {
                 continue;
             };
             let Some(slot) = self.pointers.get(pointer).filter(|_| row != 0) else { continue };
             self.code.asm.mov(rdi, slot.memory())?;
             for number in 0..tile.rows as i64 {
                 for vector in 0..tile.vectors as i64 {
-                    let displacement = constant + number * row + vector * width;
-                    if vector * width % LINE == 0 {
+                    let along = vector * width * size / SIZE;
+                    let displacement = constant + number * row + along;
+                    if along % LINE == 0 {
                         let from = Address { base: rdi, displacement }.operand()?;
                         self.code.asm.prefetcht0(byte_ptr(from))?;
                     }

@@ -10,7 +10,6 @@ use crate::points::Points;
 use crate::registers::Registers;
 use crate::steps::{Access, Planner, Pointer, Step, Sum};
 use dlc_kernel::{Contraction, Kernel, Role, Statement, Var};
-use dlc_types::DType;
 use dlc_types::index::EntityIndex;
 
 /// An epilogue as it is emitted.
@@ -44,14 +43,13 @@ impl Tail {
             dim.role == Role::ReduceOuter
                 || (dim.is_reduced() && dim.split.is_some_and(|split| split.chunks > 1))
         });
-        let floats = kernel.operands.iter().all(|operand| operand.dtype == DType::F32);
-        if refused || !floats || epilogue.coordinates.len() != contraction.dims.len() {
+        if refused || epilogue.coordinates.len() != contraction.dims.len() {
             return None;
         }
         let mut planner = Planner {
             contraction,
             epilogue,
-            operands: kernel.operands.len(),
+            operands: kernel.operands.iter().map(|operand| operand.dtype).collect(),
             steps: Vec::new(),
             pointers: Vec::new(),
             sums: Vec::new(),
@@ -63,7 +61,7 @@ impl Tail {
         });
         let fresh = results.chain([epilogue.value]).map(EntityIndex::as_usize).max()? + 1;
         for (number, sum) in epilogue.sums.iter().enumerate() {
-            let at = planner.access(sum.operand, &sum.index)?;
+            let at = planner.access(sum.operand, &sum.index).filter(|at| at.size == plan::SIZE)?;
             planner.sums.push(Sum { at, running: Var::from_usize(fresh + 1 + number) });
         }
         planner.add_to_sums(epilogue.value);

@@ -129,9 +129,14 @@ impl Emitter<'_> {
                 self.code.multiply(rdx, pointer.batch)?;
                 self.code.asm.add(rax, rdx)?;
             }
-            if let (Some(lanes), true) = (self.lanes_outside, pointer.strides.get(self.lanes) == Some(&SIZE))
-            {
-                self.code.asm.add(rax, lanes.memory())?;
+            match (self.lanes_outside, pointer.strides.get(self.lanes)) {
+                (Some(lanes), Some(&SIZE)) => self.code.asm.add(rax, lanes.memory())?,
+                (Some(lanes), Some(1)) => {
+                    self.code.asm.mov(rdx, lanes.memory())?;
+                    self.code.asm.shr(rdx, SIZE.trailing_zeros())?;
+                    self.code.asm.add(rax, rdx)?;
+                }
+                _ => {}
             }
             self.code.asm.mov(slot.memory(), rax)?;
         }

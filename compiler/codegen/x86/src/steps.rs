@@ -29,6 +29,8 @@ pub(crate) struct Access {
     pub(crate) row: i64,
     /// Whether there is an element for each lane.
     pub(crate) lanes: bool,
+    /// Bytes of an element: 4 for numbers, 1 for conditions.
+    pub(crate) size: i64,
 }
 
 /// One thing to do.
@@ -85,7 +87,8 @@ impl Step {
 pub(crate) struct Planner<'k> {
     pub(crate) contraction: &'k Contraction,
     pub(crate) epilogue: &'k Epilogue,
-    pub(crate) operands: usize,
+    /// The types of the kernel's operands.
+    pub(crate) operands: Vec<DType>,
     pub(crate) steps: Vec<Step>,
     pub(crate) pointers: Vec<Pointer>,
     pub(crate) sums: Vec<Sum>,
@@ -99,7 +102,12 @@ impl Planner<'_> {
         let near = |number: i64| (-FAR..FAR).contains(&number);
         let known = index.terms.iter().all(|(var, _)| self.epilogue.coordinates.contains(var));
         let small = near(index.constant) && near(index.batch) && index.terms.iter().all(|term| near(term.1));
-        if !(known && small && operand < self.operands) {
+        let size = match self.operands.get(operand)? {
+            DType::F32 => SIZE,
+            DType::Bool => 1,
+            _ => return None,
+        };
+        if !(known && small) {
             return None;
         }
         let (mut strides, mut row, mut lanes) = (Vec::new(), 0, false);
@@ -110,17 +118,17 @@ impl Planner<'_> {
             match dim.role {
                 Role::Lanes if ![0, 1].contains(&stride) => return None,
                 Role::Lanes => lanes = stride == 1,
-                Role::Rows => row = stride * SIZE,
+                Role::Rows => row = stride * size,
                 _ => {}
             }
-            strides.push(stride * SIZE);
+            strides.push(stride * size);
         }
-        let pointer = Pointer { operand, batch: index.batch * SIZE, strides };
+        let pointer = Pointer { operand, batch: index.batch * size, strides };
         let number = self.pointers.iter().position(|other| *other == pointer).unwrap_or_else(|| {
             self.pointers.push(pointer);
             self.pointers.len() - 1
         });
-        Some(Access { pointer: number, constant: index.constant * SIZE, row, lanes })
+        Some(Access { pointer: number, constant: index.constant * size, row, lanes, size })
     }
 
     fn push(&mut self, step: Step) {
@@ -169,7 +177,7 @@ impl Planner<'_> {
                 self.wait(Step::Load { result: *result, at });
             }
             Statement::Store { operand, index, value } => {
-                let at = self.access(*operand, index)?;
+                let at = self.access(*operand, index).filter(|at| at.size == SIZE)?;
                 let loads = self.waiting.iter().filter(|step| matches!(step, Step::Load { .. }));
                 let mut before: Vec<Var> = loads.filter_map(Step::result).collect();
                 before.push(*value);

@@ -21,6 +21,8 @@ pub(crate) enum Tail {
     ManyOperands,
     Sum,
     TwoSums,
+    /// Conditions in bytes, for each element and for each row.
+    Conditions,
 }
 
 const TAILS: [Tail; 10] = [
@@ -139,6 +141,14 @@ fn statements(tail: Tail, shape: Shape) -> (Vec<Statement>, Vec<EpilogueSum>) {
             statements.push(store(2, here, 18));
             statements
         }
+        Tail::Conditions => vec![
+            op(9, ScalarOp::Constant(0.25), &[]),
+            load(1, 3, here.clone()),
+            op(2, ScalarOp::Select, &[1, 0, 9]),
+            load(3, 4, form(&[(3, 1)], 0)),
+            op(4, ScalarOp::Select, &[3, 2, 0]),
+            store(2, here, 4),
+        ],
         Tail::Sum => vec![store(2, here, 0)],
         Tail::TwoSums => vec![
             load(1, 3, lane()),
@@ -174,10 +184,6 @@ pub(crate) fn contraction(tail: Tail, shape: Shape) -> Contraction {
     contraction
 }
 
-fn case(name: String, contraction: Contraction, batches: &[usize]) -> Case {
-    Case::new(name, contraction, batches)
-}
-
 /// All of them.
 pub(crate) fn epilogues(cases: &mut Vec<Case>) {
     let mut number = 0;
@@ -204,9 +210,23 @@ pub(crate) fn epilogues(cases: &mut Vec<Case>) {
                 if number % 17 == 0 && contraction.epilogue.as_ref().unwrap().sums.is_empty() {
                     contraction.dims[1] = split(contraction.dims[1].clone(), 2, 1, 0);
                 }
-                cases.push(case(format!("{tail:?} {lanes}x{rows} number {number}"), contraction, &[1, 3]));
+                cases.push(Case::new(
+                    format!("{tail:?} {lanes}x{rows} number {number}"),
+                    contraction,
+                    &[1, 3],
+                ));
             }
         }
+    }
+    for (number, lanes) in [8, 16, 24, 40, 64, 72].into_iter().enumerate() {
+        let reduced = if lanes == 72 { 1900 } else { 8 };
+        let shape = Shape { sequential: 1 + number % 2, lanes, rows: 7, reduced, taps: 1 };
+        let mut case =
+            Case::new(format!("conditions {lanes}"), contraction(Tail::Conditions, shape), &[1, 2]);
+        for operand in &mut case.kernel.operands[3..] {
+            (operand.dtype, operand.writes) = (DType::Bool, false);
+        }
+        cases.push(case);
     }
     // A dense layer over the batch, in pieces.
     for tail in [Tail::BiasRelu, Tail::Residual, Tail::ScaleShiftReluResidual, Tail::MaskSelect, Tail::Rows] {
@@ -215,29 +235,29 @@ pub(crate) fn epilogues(cases: &mut Vec<Case>) {
             dense.dims[0].extent = Dim::Fixed(1);
             dense.dims[3].extent = Dim::N;
             dense.dims[3] = split(dense.dims[3].clone(), chunks, align, 0);
-            cases.push(case(format!("{tail:?} of a dense layer {lanes}"), dense, &[1, 5, 16, 31]));
+            cases.push(Case::new(format!("{tail:?} of a dense layer {lanes}"), dense, &[1, 5, 16, 31]));
         }
     }
     // More weights than stay in a near cache: points once per tile of lanes.
     for tail in [Tail::BiasRelu, Tail::ManyOperands, Tail::TwoSums] {
         let shape = Shape { sequential: 2, lanes: 72, rows: 9, reduced: 800, taps: 3 };
-        cases.push(case(format!("{tail:?} of many weights"), contraction(tail, shape), &[2]));
+        cases.push(Case::new(format!("{tail:?} of many weights"), contraction(tail, shape), &[2]));
     }
     // Lanes of unknown number, and nothing to reduce.
     for tail in TAILS {
         let shape = Shape { sequential: 2, lanes: 40, rows: 6, reduced: 3, taps: 2 };
         let mut open = contraction(tail, shape);
         open.dims[2] = split(open.dims[2].clone(), 3, 1, 0);
-        cases.push(case(format!("{tail:?} of open lanes"), open, &[2]));
+        cases.push(Case::new(format!("{tail:?} of open lanes"), open, &[2]));
         let mut empty = contraction(tail, shape);
         empty.dims[4].extent = Dim::Fixed(0);
-        cases.push(case(format!("{tail:?} of nothing"), empty, &[2]));
+        cases.push(Case::new(format!("{tail:?} of nothing"), empty, &[2]));
         let mut rowless = contraction(tail, shape);
         rowless.dims[3].extent = Dim::Fixed(0);
-        cases.push(case(format!("{tail:?} without rows"), rowless, &[2]));
+        cases.push(Case::new(format!("{tail:?} without rows"), rowless, &[2]));
         let mut apart = contraction(tail, shape);
         apart.dims[2].strides[0] = 6;
         apart.dims[4].strides[0] = 1;
-        cases.push(case(format!("{tail:?} of lanes apart"), apart, &[2]));
+        cases.push(Case::new(format!("{tail:?} of lanes apart"), apart, &[2]));
     }
 }

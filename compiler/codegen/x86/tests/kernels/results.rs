@@ -5,6 +5,8 @@ use crate::cases::{self, Case};
 use crate::guarded::{Guarded, Side};
 use crate::machine::Machine;
 use dlc_codegen_x86::{Level, build_kernel};
+use dlc_kernel::Operand;
+use dlc_types::DType;
 
 /// Levels that this machine can run.
 pub(crate) fn levels() -> Vec<Level> {
@@ -26,20 +28,40 @@ pub(crate) fn noise(elements: usize, seed: u32) -> Vec<f32> {
     (0..elements).map(|_| next()).collect()
 }
 
-/// The operands from the result on after running all points, divided at the given shares of 16.
+/// What an operand holds at first; conditions are bytes of 0 or 1 that end or begin with the memory.
+fn contents(dtype: DType, count: usize, seed: u32, side: Side) -> Vec<f32> {
+    if dtype != DType::Bool {
+        return noise(count, seed);
+    }
+    let mut bytes: Vec<u8> = noise(count, seed).iter().map(|number| u8::from(*number > 0.0)).collect();
+    let rest = bytes.len().next_multiple_of(4) - bytes.len();
+    bytes.splice(if side == Side::Back { 0..0 } else { count..count }, vec![0; rest]);
+    bytes.chunks(4).map(|word| f32::from_le_bytes([word[0], word[1], word[2], word[3]])).collect()
+}
+
+/// The written operands after running all points, divided at the given shares of 16.
 fn result(machine: &Machine, case: &Case, batch: usize, side: Side, cuts: &[usize]) -> Vec<f32> {
     let elements = case.elements(batch);
-    let mut buffers: Vec<Guarded> =
-        elements.iter().zip(1..).map(|(&count, seed)| Guarded::new(&noise(count, seed), side)).collect();
+    let operands = || case.kernel.operands.iter().zip(&elements);
+    let mut buffers: Vec<Guarded> = operands()
+        .zip(1..)
+        .map(|((operand, &count), seed)| Guarded::new(&contents(operand.dtype, count, seed, side), side))
+        .collect();
     let points: usize = case.kernel.space.iter().map(|dim| dim.at(batch)).product();
-    let pointers: Vec<*mut f32> = buffers.iter().map(Guarded::pointer).collect();
+    let pointer = |((operand, &count), buffer): ((&Operand, &usize), &Guarded)| {
+        let before =
+            if operand.dtype == DType::Bool && side == Side::Back { count.wrapping_neg() % 4 } else { 0 };
+        buffer.pointer().wrapping_byte_add(before)
+    };
+    let pointers: Vec<*mut f32> = operands().zip(&buffers).map(pointer).collect();
     let mut borders = vec![0];
     borders.extend(cuts.iter().map(|cut| points * cut / 16));
     borders.push(points);
     for pair in borders.windows(2).rev() {
         machine.run(batch as i64, pair[0] as i64, pair[1] as i64, &pointers);
     }
-    buffers[2..].iter_mut().flat_map(|buffer| buffer.elements_mut().to_vec()).collect()
+    let written = operands().zip(&mut buffers).filter(|((operand, _), _)| operand.writes);
+    written.flat_map(|(_, buffer)| buffer.elements_mut().to_vec()).collect()
 }
 
 fn check(case: &Case, level: Level, portable: &Machine) {
@@ -48,12 +70,10 @@ fn check(case: &Case, level: Level, portable: &Machine) {
     let wide = Machine::of_bytes(&bytes);
     for &batch in &case.batches {
         let label = format!("{}, batch {batch}, {level:?}", case.name);
-        let before: Vec<f32> = case
-            .elements(batch)
-            .iter()
-            .zip(1..)
-            .skip(2)
-            .flat_map(|(&count, seed)| noise(count, seed))
+        let operands = case.kernel.operands.iter().zip(case.elements(batch)).zip(1..);
+        let before: Vec<f32> = operands
+            .filter(|((operand, _), _)| operand.writes)
+            .flat_map(|((_, count), seed)| noise(count, seed))
             .collect();
         let expected = result(portable, case, batch, Side::Back, &[]);
         let found = result(&wide, case, batch, Side::Back, &[]);
