@@ -35,12 +35,12 @@ impl RewriteArguments {
     }
 }
 
-/// On or off.
+/// Whether rules are used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Switch {
-    /// Yes.
+    /// All rules, or those of --rewrite-rules.
     On,
-    /// No.
+    /// No rule.
     Off,
 }
 
