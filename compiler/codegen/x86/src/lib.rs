@@ -34,6 +34,7 @@ mod frame;
 mod grouping;
 mod guards;
 mod indices;
+mod jam;
 mod level;
 mod loops;
 mod microkernel;

@@ -75,6 +75,8 @@ pub(crate) struct Resolved<'k> {
     pub(crate) kernel: &'k Kernel,
     pub(crate) body: LoopBody,
     pub(crate) forms: BTreeMap<IndexVar, Affine>,
+    /// Vectors of an iteration of a lanes loop, by its variable, where there are several.
+    pub(crate) vectors: BTreeMap<IndexVar, i64>,
 }
 
 /// Emission of one loop kernel.
@@ -116,7 +118,7 @@ pub(crate) fn may_have_wide_form(kernel: &Kernel, body: &LoopBody) -> bool {
 
 /// The whole function.
 pub(crate) fn function(kernel: &Kernel, body: &LoopBody, level: Level) -> Result<Vec<u8>, Stop> {
-    let source = Resolved::new(kernel, body);
+    let source = Resolved::new(kernel, body, level);
     let mut vectors = 0;
     // How many vectors the frame needs is known behind the code, and fewer pointers may need more.
     for _ in 0..4 {

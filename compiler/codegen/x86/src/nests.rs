@@ -178,7 +178,7 @@ impl<'k> LoopEmitter<'k> {
 
     /// Several vectors an iteration as long as there are so many, single ones, and the masked rest.
     fn long_lanes(&mut self, nest: &'k Loop, now: usize) -> Result<Vec<Vec<Var>>, Stop> {
-        let width = self.width();
+        let width = self.width() * self.source.vectors.get(&nest.var).copied().unwrap_or(1);
         let innermost = self.is_innermost(&nest.body);
         let copies = self.copies(nest, innermost);
         self.prepare(nest, nest.carries.len() * copies)?;

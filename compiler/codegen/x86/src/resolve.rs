@@ -1,5 +1,8 @@
-//! Indices that are only names of forms are put into the forms that use them.
+//! Indices that are only names of forms are put into the forms that use them, and loops over lanes are taken
+//! in groups of vectors where that pays (`jam`).
 
+use crate::Level;
+use crate::jam::Groups;
 use crate::loops::Resolved;
 use dlc_kernel::{Affine, Guard, IndexExpr, IndexVar, Kernel, Loop, LoopBody, Statement};
 use std::collections::BTreeMap;
@@ -7,11 +10,11 @@ use std::collections::BTreeMap;
 type Forms = BTreeMap<IndexVar, Affine>;
 
 impl<'k> Resolved<'k> {
-    pub(crate) fn new(kernel: &'k Kernel, body: &LoopBody) -> Resolved<'k> {
-        let mut forms = Forms::new();
-        let statements = block(&body.statements, &mut forms);
+    pub(crate) fn new(kernel: &'k Kernel, body: &LoopBody, level: Level) -> Resolved<'k> {
+        let mut groups = Groups::default();
+        let statements = block(&body.statements, &mut groups, level);
         let body = LoopBody { coordinates: body.coordinates.clone(), statements };
-        Resolved { kernel, body, forms }
+        Resolved { kernel, body, forms: groups.forms, vectors: groups.vectors }
     }
 }
 
@@ -43,9 +46,10 @@ fn expression(expr: &IndexExpr, forms: &Forms) -> IndexExpr {
     }
 }
 
-fn block(statements: &[Statement], forms: &mut Forms) -> Vec<Statement> {
+fn block(statements: &[Statement], groups: &mut Groups, level: Level) -> Vec<Statement> {
     let mut resolved = Vec::with_capacity(statements.len());
     for statement in statements {
+        let forms = &mut groups.forms;
         resolved.push(match statement {
             Statement::Let { .. } => statement.clone(),
             Statement::Load { result, operand, index, guard: condition } => Statement::Load {
@@ -66,9 +70,11 @@ fn block(statements: &[Statement], forms: &mut Forms) -> Vec<Statement> {
             },
             Statement::For(nest) => {
                 let (start, end) = (affine(&nest.start, forms), affine(&nest.end, forms));
-                let body = block(&nest.body, forms);
+                let body = block(&nest.body, groups, level);
                 let (var, lanes, carries) = (nest.var, nest.lanes, nest.carries.clone());
-                Statement::For(Loop { var, start, end, lanes, carries, body })
+                let nest = Loop { var, start, end, lanes, carries, body };
+                resolved.extend(groups.grouped(nest, level).into_iter().map(Statement::For));
+                continue;
             }
         });
     }

@@ -91,8 +91,7 @@ fn bounds_in_units_in_the_last_place() {
             let outputs = run(&wide(function, level), &inputs);
             for (&x, y) in inputs.iter().zip(outputs) {
                 let exact = exact(f64::from(x));
-                let error =
-                    if exact as f32 == y { 0.0 } else { (f64::from(y) - exact).abs() / ulp(exact) };
+                let error = if exact as f32 == y { 0.0 } else { (f64::from(y) - exact).abs() / ulp(exact) };
                 assert!(error <= bound, "{level:?}: {function}({x:e}) = {y:e}, {error} ulp off {exact:e}");
             }
         }
@@ -110,9 +109,36 @@ fn bounds_in_units_in_the_last_place() {
 #[test]
 fn borders_are_those_of_the_portable_code() {
     let inputs: Vec<f32> = [
-        0.0, -0.0, 1.0, -1.0, 0.5, 1.5, 2.5, -2.5, 1e-45, -1e-45, 1e-40, f32::MIN_POSITIVE, f32::MAX,
-        f32::MIN, f32::INFINITY, f32::NEG_INFINITY, f32::NAN, 88.7, 88.8, -87.4, -103.9, -104.1, 8e9, -8e9,
-        0.624, 0.626, 0.927, 0.928, 3.99, 4.01,
+        0.0,
+        -0.0,
+        1.0,
+        -1.0,
+        0.5,
+        1.5,
+        2.5,
+        -2.5,
+        1e-45,
+        -1e-45,
+        1e-40,
+        f32::MIN_POSITIVE,
+        f32::MAX,
+        f32::MIN,
+        f32::INFINITY,
+        f32::NEG_INFINITY,
+        f32::NAN,
+        88.7,
+        88.8,
+        -87.4,
+        -103.9,
+        -104.1,
+        8e9,
+        -8e9,
+        0.624,
+        0.626,
+        0.927,
+        0.928,
+        3.99,
+        4.01,
     ]
     .to_vec();
     let names = [
