@@ -224,7 +224,7 @@ impl Formula<'_> {
     }
 
     /// The whole number towards zero, saturated; 0 for NaN.
-    pub(crate) fn to_integer(&mut self, a: Var) -> Var {
+    pub(crate) fn truncated(&mut self, a: Var) -> Var {
         let number = self.one(One::ToInteger, a);
         let end = self.number(2_147_483_648.0);
         let beyond = self.compare(GREATER_EQUAL, a, end);

@@ -19,6 +19,9 @@ struct Range {
     length: i64,
 }
 
+/// The ranges that lanes agree on, and the others.
+type Ranges = (Vec<Range>, Vec<Range>);
+
 impl LoopEmitter<'_> {
     pub(crate) fn guarded_load(
         &mut self,
@@ -78,7 +81,7 @@ impl LoopEmitter<'_> {
     }
 
     /// The ranges that lanes agree on, and the others; nothing where an element never exists.
-    fn ranges(&self, guard: &Guard) -> Result<Option<(Vec<Range>, Vec<Range>)>, Stop> {
+    fn ranges(&self, guard: &Guard) -> Result<Option<Ranges>, Stop> {
         let (mut shared, mut own) = (Vec::new(), Vec::new());
         for (form, low, high) in &guard.ranges {
             let (form, step) = self.lanes_of(form);

@@ -289,7 +289,7 @@ impl Formula<'_> {
         Ok(match (from, to) {
             _ if from == to => a,
             (DType::I32, DType::F32) => self.one(One::ToFloat, a),
-            (DType::F32, DType::I32) => self.to_integer(a),
+            (DType::F32, DType::I32) => self.truncated(a),
             (DType::Bool, DType::F32) => {
                 let one = self.number(1.0);
                 self.two(Two::And, a, one)

@@ -8,19 +8,7 @@ use super::exp;
 use crate::float::Float;
 use cranelift_codegen::ir::condcodes::FloatCC;
 use cranelift_codegen::ir::{InstBuilder, Value};
-
-const SINGLE_INNER: [f64; 6] =
-    [-5.991_049_69e-4, 4.993_395_88e-3, -2.676_673_42e-2, 1.128_180_25e-1, -3.761_248_59e-1, 1.283_791_51e-1];
-
-const SINGLE_OUTER: [f64; 7] = [
-    1.729_489_3e-5,
-    -3.832_086_8e-4,
-    3.883_934_35e-3,
-    -2.425_455_45e-2,
-    1.067_778_47e-1,
-    6.348_466_87e-1,
-    1.287_175_12e-1,
-];
+use dlc_kernel::approximation::ERF;
 
 const ERX: f64 = 0.845_062_911_510_467_5;
 
@@ -113,10 +101,10 @@ pub(crate) fn erf(float: &mut Float<'_, '_>, x: Value) -> Value {
 fn single(float: &mut Float<'_, '_>, x: Value) -> Value {
     let magnitude = float.abs(x);
     let square = float.mul(x, x);
-    let inner = float.polynomial(square, &SINGLE_INNER);
+    let inner = float.polynomial(square, &ERF.inner);
     let inner = float.mul_add(inner, x, x);
 
-    let outer = float.polynomial(magnitude, &SINGLE_OUTER);
+    let outer = float.polynomial(magnitude, &ERF.outer);
     let outer = float.mul_add(outer, magnitude, magnitude);
     let exponent = float.builder.ins().fneg(outer);
     let e = exp(float, exponent);
@@ -128,7 +116,7 @@ fn single(float: &mut Float<'_, '_>, x: Value) -> Value {
     let outer = float.select(is_far, one, outer);
     let outer = float.copy_sign(outer, x);
 
-    let border = float.constant(475.0 / 512.0);
+    let border = float.constant(ERF.border);
     let is_outer = float.compare(FloatCC::GreaterThan, magnitude, border);
     float.select(is_outer, outer, inner)
 }

@@ -7,6 +7,7 @@
 
 use crate::float::Float;
 use cranelift_codegen::ir::Value;
+use dlc_kernel::approximation::EXP;
 
 struct Coefficients {
     low: f64,
@@ -18,18 +19,11 @@ struct Coefficients {
 }
 
 const SINGLE: Coefficients = Coefficients {
-    low: -104.5,
-    high: 89.0,
-    ln2_high: 0.693_359_375,
-    ln2_low: -2.121_944_4e-4,
-    polynomial: &[
-        1.987_569_15e-4,
-        1.398_199_950_7e-3,
-        8.333_451_907_3e-3,
-        4.166_579_589_4e-2,
-        1.666_666_545_9e-1,
-        5.000_000_120_1e-1,
-    ],
+    low: EXP.low,
+    high: EXP.high,
+    ln2_high: EXP.ln2_high,
+    ln2_low: EXP.ln2_low,
+    polynomial: &EXP.polynomial,
 };
 
 const DOUBLE: Coefficients = Coefficients {

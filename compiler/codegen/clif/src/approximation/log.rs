@@ -8,6 +8,7 @@
 use crate::float::Float;
 use cranelift_codegen::ir::condcodes::FloatCC;
 use cranelift_codegen::ir::{InstBuilder, Value};
+use dlc_kernel::approximation::LOG;
 
 struct Format {
     /// The least normal number.
@@ -27,14 +28,14 @@ struct Format {
 }
 
 const SINGLE: Format = Format {
-    least_normal: 1.175_494_350_822_287_5e-38,
-    doublings: 25,
+    least_normal: LOG.least_normal,
+    doublings: LOG.doublings,
     fraction: 23,
-    one: 0x3F80_0000,
-    root_half: 0x3F35_04F3,
-    ln2_high: 0.693_138_12,
-    ln2_low: 9.058_000_6e-6,
-    series: &[0.242_790_788_41, 0.284_987_866_88, 0.400_009_721_52, 0.666_666_626_93],
+    one: LOG.one as i64,
+    root_half: LOG.root_half as i64,
+    ln2_high: LOG.ln2_high,
+    ln2_low: LOG.ln2_low,
+    series: &LOG.series,
 };
 
 const DOUBLE: Format = Format {

@@ -7,14 +7,7 @@ use super::exp;
 use crate::float::Float;
 use cranelift_codegen::ir::Value;
 use cranelift_codegen::ir::condcodes::FloatCC;
-
-const SINGLE: [f64; 5] = [
-    -5.704_988_727_45e-3,
-    2.063_908_879_54e-2,
-    -5.373_971_555_31e-2,
-    1.333_144_220_36e-1,
-    -3.333_328_194_22e-1,
-];
+use dlc_kernel::approximation::TANH;
 
 const NUMERATOR: [f64; 3] = [-9.643_991_794_250_523e-1, -9.928_772_310_019_185e1, -1.614_687_684_417_084_5e3];
 
@@ -29,7 +22,7 @@ pub(crate) fn tanh(float: &mut Float<'_, '_>, x: Value) -> Value {
         let denominator = float.polynomial(square, &DENOMINATOR);
         float.div(numerator, denominator)
     } else {
-        float.polynomial(square, &SINGLE)
+        float.polynomial(square, &TANH)
     };
     let cube = float.mul(square, x);
     let small = float.mul_add(tail, cube, x);

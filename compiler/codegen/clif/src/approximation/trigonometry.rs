@@ -8,6 +8,7 @@
 use crate::float::Float;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{InstBuilder, Value};
+use dlc_kernel::approximation::TRIGONOMETRY;
 
 struct Coefficients {
     half_pi: [f64; 3],
@@ -17,11 +18,8 @@ struct Coefficients {
     cosine: &'static [f64],
 }
 
-const SINGLE: Coefficients = Coefficients {
-    half_pi: [1.570_312_5, 4.837_512_969_970_703e-4, 7.549_789_954_891_882e-8],
-    sine: &[-1.951_529_589_1e-4, 8.332_160_873_6e-3, -1.666_665_461_1e-1],
-    cosine: &[2.443_315_711_809_948e-5, -1.388_731_625_493_765e-3, 4.166_664_568_298_827e-2],
-};
+const SINGLE: Coefficients =
+    Coefficients { half_pi: TRIGONOMETRY.half_pi, sine: &TRIGONOMETRY.sine, cosine: &TRIGONOMETRY.cosine };
 
 const DOUBLE: Coefficients = Coefficients {
     half_pi: [1.570_796_326_734_125_6, 6.077_100_506_303_966e-11, 2.022_266_248_795_950_6e-21],
