@@ -17,15 +17,31 @@ pub struct CompositeError {
     pub source: InferError,
 }
 
+/// How the statistics of a batch-norm are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Statistics {
+    /// The mean first, then the mean square of centred values: two passes over the values.
+    Centred,
+    /// The mean and the mean square of values less the running mean, where there is one: one pass, which
+    /// the kernel that computes the values can take.
+    Shifted,
+}
+
 /// The same function without composite ops and without their tuples.
-pub fn expand_composites(function: &Function) -> Result<Function, CompositeError> {
+pub fn expand_composites(function: &Function, statistics: Statistics) -> Result<Function, CompositeError> {
+    let users = function.users();
     let mut build = Builder::new(function.name.clone());
     let mut moved: IndexVec<NodeId, Vec<NodeId>> = IndexVec::new();
-    for node in function.nodes.values() {
+    for (id, node) in function.nodes.iter() {
         build.set_origin(node.origin.clone());
         let operands: Vec<NodeId> = node.operands.iter().map(|&operand| moved[operand][0]).collect();
         let results = match &node.op {
-            Op::BatchNorm { axis, epsilon } => batch_norm(&mut build, &operands, *axis, *epsilon),
+            Op::BatchNorm { axis, epsilon } => {
+                let running =
+                    running_mean(function, &users, id).filter(|_| statistics == Statistics::Shifted);
+                let near = running.map(|state| moved[state][0]);
+                batch_norm(&mut build, &operands, near, *axis, *epsilon)
+            }
             Op::Softmax { axis } => softmax(&mut build, operands[0], *axis).map(|value| vec![value]),
             Op::LogSoftmax { axis } => log_softmax(&mut build, operands[0], *axis).map(|value| vec![value]),
             Op::Project(index) => Ok(vec![moved[node.operands[0]][*index]]),
@@ -44,22 +60,69 @@ pub fn expand_composites(function: &Function) -> Result<Function, CompositeError
     Ok(build.finish())
 }
 
-/// Two passes: the mean, then the mean of squared centred values (the difference of mean square and
-/// squared mean loses all digits where the mean is large). Results: y, mean, variance.
+/// The running mean that a batch-norm's mean is mixed into, if there is one and it is known by then.
+fn running_mean(
+    function: &Function,
+    users: &IndexVec<NodeId, Vec<NodeId>>,
+    batch_norm: NodeId,
+) -> Option<NodeId> {
+    let is_mean = |id: &&NodeId| matches!(function.nodes[**id].op, Op::Project(1));
+    let mean = *users[batch_norm].iter().find(is_mean)?;
+    let is_running = |id: NodeId| {
+        matches!(function.nodes[id].op, Op::State { .. })
+            && function.nodes[id].ty == function.nodes[mean].ty
+            && id < batch_norm
+    };
+    // A mix is a sum of products: the old mean is two steps away from the new one's product.
+    let mut reached = vec![mean];
+    for _ in 0..2 {
+        reached = reached.iter().flat_map(|&id| users[id].iter().copied()).collect();
+        reached.retain(|&id| function.nodes[id].op.is_elementwise());
+        for &id in &reached {
+            let operands = function.nodes[id].operands.iter();
+            let near =
+                operands.flat_map(|&operand| [&[operand][..], &function.nodes[operand].operands].concat());
+            if let Some(running) = near.into_iter().find(|&id| is_running(id)) {
+                return Some(running);
+            }
+        }
+    }
+    None
+}
+
+/// Results: y, mean, variance. The difference of mean square and squared mean loses all digits where the mean
+/// is large, so values are taken less their mean, or less a number near to it: the shifted-data algorithm of
+/// Chan, Golub and LeVeque, "Algorithms for Computing the Sample Variance", 1983.
 fn batch_norm(
     b: &mut Builder,
     operands: &[NodeId],
+    near: Option<NodeId>,
     axis: usize,
     epsilon: f64,
 ) -> Result<Vec<NodeId>, InferError> {
     let (x, scale, shift) = (operands[0], operands[1], operands[2]);
     let shape = b.shape(x).clone();
     let others: Vec<usize> = (0..shape.rank()).filter(|&other| other != axis).collect();
-    let mean = b.mean(x, &others)?;
-    let wide_mean = b.broadcast_along(mean, shape.clone(), axis)?;
-    let centred = b.sub(x, wide_mean)?;
-    let square = b.mul(centred, centred)?;
-    let variance = b.mean(square, &others)?;
+    let centred_by = |b: &mut Builder, number: NodeId| {
+        let wide = b.broadcast_along(number, shape.clone(), axis)?;
+        b.sub(x, wide)
+    };
+    let (mean, variance, centred) = if let Some(near) = near {
+        let shifted = centred_by(b, near)?;
+        let square = b.mul(shifted, shifted)?;
+        let (off, mean_square) = (b.mean(shifted, &others)?, b.mean(square, &others)?);
+        let mean = b.add(near, off)?;
+        let square_of_mean = b.mul(off, off)?;
+        let variance = b.sub(mean_square, square_of_mean)?;
+        let variance = b.unary(Unary::Relu, variance)?;
+        let centred = centred_by(b, mean)?;
+        (mean, variance, centred)
+    } else {
+        let mean = b.mean(x, &others)?;
+        let centred = centred_by(b, mean)?;
+        let square = b.mul(centred, centred)?;
+        (mean, b.mean(square, &others)?, centred)
+    };
     let stable = b.shift(variance, epsilon)?;
     let reciprocal = b.unary(Unary::ReciprocalSqrt, stable)?;
     let factor = b.mul(reciprocal, scale)?;

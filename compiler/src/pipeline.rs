@@ -8,9 +8,9 @@
 //! Each stage is timed and followed by the verifier of the form that it made.
 
 use crate::autodiff::AutodiffError;
-use crate::composite::{CompositeError, expand_composites};
+use crate::composite::{CompositeError, Statistics, expand_composites};
 use crate::lower::{self, Constants, LowerError, LowerOptions, Lowered, PersistentOrders, PersistentPlaces};
-use crate::rewrite::{RewriteError, RewriteOptions, RewriteReport, rewrite};
+use crate::rewrite::{RewriteError, RewriteOptions, RewriteReport, RuleSelection, rewrite};
 use crate::step::{self, StepError};
 use dlc_abi::{
     ElementType, Extent, FunctionInterface, Interface, PersistentRole, PersistentTensor, Port, PortRole,
@@ -51,6 +51,11 @@ impl CompileOptions {
             keep_all: false,
             functions: FunctionKind::STANDARD.to_vec(),
         }
+    }
+
+    /// How batch-norms take their statistics.
+    pub fn statistics(&self) -> Statistics {
+        if self.rewrite.rules == RuleSelection::Off { Statistics::Centred } else { Statistics::Shifted }
     }
 }
 
@@ -127,6 +132,8 @@ pub struct CompiledFunction {
     pub name: String,
     /// The graph as the step builder made it, composite ops included.
     pub graph: Function,
+    /// The same without composite ops, before rewriting.
+    pub expanded: Function,
     /// What rewriting did.
     pub rewrites: RewriteReport,
     /// The program and what lowering knows of it.
@@ -141,7 +148,10 @@ pub fn compile(model: &Model, options: &CompileOptions) -> Result<Compilation, C
         checked("step", graph, dlc_ir::verify::verify(graph))?;
     }
     let expanded = timings.measure("expand", || {
-        graphs.iter().map(expand_composites).collect::<Result<Vec<Function>, CompositeError>>()
+        graphs
+            .iter()
+            .map(|graph| expand_composites(graph, options.statistics()))
+            .collect::<Result<Vec<Function>, CompositeError>>()
     })?;
     for graph in &expanded {
         checked("expand", graph, dlc_ir::verify::verify(graph))?;
@@ -165,11 +175,12 @@ pub fn compile(model: &Model, options: &CompileOptions) -> Result<Compilation, C
         keep_all: options.keep_all,
     };
     let mut functions = Vec::new();
-    for (graph, (rewritten, rewrites)) in graphs.into_iter().zip(rewritten) {
+    for ((graph, expanded), (rewritten, rewrites)) in graphs.into_iter().zip(expanded).zip(rewritten) {
         let lowered = timings
             .measure("lower", || lower::lower(&rewritten, &lower_options, &persistent, &mut constants))?;
         timings.measure("verify", || verify_program(&lowered, options.batch_max))?;
-        functions.push(CompiledFunction { name: graph.name.clone(), graph, rewrites, lowered });
+        let name = graph.name.clone();
+        functions.push(CompiledFunction { name, graph, expanded, rewrites, lowered });
     }
     let interface = interface(model, options, &persistent, constants, &functions)?;
     Ok(Compilation { interface, functions, timings: timings.stages })

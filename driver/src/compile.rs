@@ -3,7 +3,6 @@
 use crate::drawing::{lowered_dot, lowered_svg, written_svg};
 use crate::flops::function_flops;
 use crate::{DriverError, Loaded, Movement, Result, baseline, movement};
-use dlc_compiler::composite::expand_composites;
 use dlc_compiler::emit::{Cpu, Target, clif_text, jit};
 use dlc_compiler::rewrite::RewriteOptions;
 use dlc_compiler::{Compilation, CompileOptions, CompiledFunction};
@@ -222,10 +221,9 @@ fn emit(
 
 fn dump_phases(compilation: &Compilation, folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
     for function in &compilation.functions {
-        let expanded = expand_composites(&function.graph).map_err(dlc_compiler::CompileError::from)?;
         let phases = [
             ("1-step.ir", dlc_ir::text::print(&function.graph)),
-            ("2-expanded.ir", dlc_ir::text::print(&expanded)),
+            ("2-expanded.ir", dlc_ir::text::print(&function.expanded)),
             ("3-prepared.ir", dlc_ir::text::print(&function.lowered.function)),
             ("4-lowered.kernels", function.lowered.program.to_string()),
             ("5-code.clif", clif_of(compilation, function)?),

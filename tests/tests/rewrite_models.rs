@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
-use dlc_compiler::composite::expand_composites;
+use dlc_compiler::composite::{Statistics, expand_composites};
 use dlc_compiler::rewrite::{RegionReport, RewriteOptions, RewriteReport, StopReason, rewrite};
 use dlc_compiler::step;
 use dlc_interp::{Data, Tensor};
@@ -45,7 +45,7 @@ fn functions(path: &Path, options: &dlc_dsl::LoadOptions) -> Vec<Function> {
     let model = loaded.unwrap_or_else(|| panic!("{diagnostics:?}")).model;
     let mut functions = vec![model.predict.without_dead_nodes()];
     functions.extend(step::training_step(&model));
-    functions.iter().map(|function| expand_composites(function).unwrap()).collect()
+    functions.iter().map(|function| expand_composites(function, Statistics::Shifted).unwrap()).collect()
 }
 
 fn rewritten(function: &Function) -> (Function, RewriteReport) {

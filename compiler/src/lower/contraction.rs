@@ -13,10 +13,11 @@
 
 use super::elementwise::temporary;
 use super::error::LowerError;
-use super::reduction::combine_pieces;
+use super::fuse::{self, Fusion};
+use super::reduction::{Partials, combine_pieces, combine_sums, lower_reduce};
 use super::view::{View, view_of};
-use super::{Lowering, Place, epilogue};
-use dlc_ir::{NodeId, Reduction};
+use super::{Lowering, Place};
+use dlc_ir::{NodeId, Op, Reduction};
 use dlc_kernel::{Body, BufferId, Contraction, ContractionDim, Kernel, Role, Split, Tap};
 use dlc_types::{DType, Dim, Shape};
 
@@ -37,6 +38,8 @@ const LANES_APART: usize = 64;
 /// Lanes and rows that go to one point where a product is divided: a few of the widest register tiles.
 const LANES_TOGETHER: usize = 64;
 const ROWS_TOGETHER: usize = 16;
+/// Rows from which a partial sum for each of their points is little beside what they store.
+const ROWS_TO_SUM: usize = 16;
 /// Elements in one vector that the tile counts in; rows shorter than one do not fill a tile.
 const LANES: usize = 4;
 
@@ -88,19 +91,19 @@ pub(crate) fn operand_view(lowering: &Lowering<'_>, id: NodeId) -> Result<View, 
         .ok_or_else(|| LowerError::Internal(format!("operand {id} of a contraction has no view")))
 }
 
-/// Lowers a `contract`; `result` is the value that its kernel stores, itself or one fused to it.
+/// Lowers a `contract` with what is fused to it.
 pub(crate) fn lower_contract(
     lowering: &mut Lowering<'_>,
-    id: NodeId,
-    result: NodeId,
+    fusion: &Fusion,
     contraction: &dlc_ir::Contraction,
 ) -> Result<(), LowerError> {
+    let id = fusion.source;
     let [left, right] = lowering.node(id).operands[..] else {
         return Err(LowerError::Internal("contract takes two operands".to_owned()));
     };
     let (left_view, right_view) = (operand_view(lowering, left)?, operand_view(lowering, right)?);
     let (left_shape, right_shape) = (lowering.ty(left).shape.clone(), lowering.ty(right).shape.clone());
-    let place = lowering.place(result)?.clone();
+    let place = lowering.place(fusion.root)?.clone();
     let mut axes = Vec::new();
     let mut kept = |name: &'static str, extent: Dim, lanes: i64, rows: i64| {
         let axis = axes.len();
@@ -132,23 +135,24 @@ pub(crate) fn lower_contract(
         may_split: true,
     };
     let name = lowering.kernel_name(id, "contract");
-    lower_product(lowering, (id, result), product, name)
+    lower_product(lowering, fusion, product, name)
 }
 
-/// Schedules a product into one kernel, and a second one that adds copies of the result. Where the
-/// stored value is another than the contraction, it is computed in the kernel's epilogue.
+/// Schedules a product into one kernel, and a second one that adds copies of the result or partial sums.
+/// What is fused to the contraction is computed in the kernel's epilogue.
 pub(crate) fn lower_product(
     lowering: &mut Lowering<'_>,
-    (id, stored): (NodeId, NodeId),
+    fusion: &Fusion,
     mut product: Product,
     name: String,
 ) -> Result<(), LowerError> {
+    let (id, stored) = (fusion.source, fusion.root);
     let dtype = lowering.ty(id).dtype;
     if !matches!(dtype, DType::F32 | DType::F64) {
         return Err(lowering.unsupported(id, format!("a contraction of {dtype}")));
     }
     product.axes.retain(|axis| axis.extent != Dim::Fixed(1));
-    let fused = stored != id;
+    let fused = !fusion.is_plain();
     merge(&mut product.axes, fused);
     let lanes = take_lanes(&mut product);
     let rows = take_rows(&mut product.axes);
@@ -179,7 +183,12 @@ pub(crate) fn lower_product(
         let lanes_split = pieces_of(lanes.extent, LANES_TOGETHER, ENOUGH_POINTS, points);
         let points = points * lanes_split.map_or(1, |split| split.chunks);
         let rows_split = pieces_of(rows.extent, ROWS_TOGETHER, ENOUGH_POINTS, points);
-        dims.extend(kept.into_iter().map(|axis| dim(axis, Role::Parallel, None)));
+        let short = !fusion.sums.is_empty() && rows.extent.fixed().is_some_and(|rows| rows < ROWS_TO_SUM);
+        dims.extend(kept.into_iter().map(|axis| {
+            let space = axis.along.is_some_and(|(axis, _)| axis > fuse::CHANNELS);
+            let role = if short && space { Role::Sequential } else { Role::Parallel };
+            dim(axis, role, None)
+        }));
         dims.push(dim(lanes, Role::Lanes, lanes_split));
         dims.push(dim(rows, Role::Rows, rows_split));
         dims.extend(reduced.into_iter().map(|axis| dim(axis, Role::Reduce, None)));
@@ -197,8 +206,10 @@ pub(crate) fn lower_product(
         }
     };
     let [first, second] = product.operands;
-    let fusion = fused.then_some((id, stored));
-    let parts = epilogue::parts(lowering, fusion, &dims, [first, second, result], dtype)?;
+    let apart = !fusion.sums.is_empty() && !fuse::can_sum(&dims, dtype);
+    let within = if apart { &Fusion { sums: Vec::new(), ..fusion.clone() } } else { fusion };
+    let partials = partial_sums(lowering, within, &dims, &name)?;
+    let parts = fuse::parts(lowering, within, &dims, [first, second, result], &partials.places)?;
     let contraction = Contraction {
         dims: dims.into_iter().map(|scheduled| scheduled.dim).collect(),
         offsets,
@@ -214,13 +225,51 @@ pub(crate) fn lower_product(
     if let Some((partial, pieces)) = partial {
         combine_pieces(lowering, id, Reduction::Sum, &partial, pieces, &target, format!("{name}.combine"))?;
     }
-    Ok(())
+    match apart {
+        true => lower_sums_apart(lowering, fusion),
+        false => combine_sums(lowering, &within.sums, &partials, format!("{name}.sums")),
+    }
+}
+
+/// A place for the partial sums of each sum of a fusion.
+fn partial_sums(
+    lowering: &mut Lowering<'_>,
+    fusion: &Fusion,
+    dims: &[ScheduledDim],
+    name: &str,
+) -> Result<Partials, LowerError> {
+    let pieces = dims.iter().filter(|scheduled| scheduled.is_piece()).map(|scheduled| scheduled.dim.extent);
+    let mut shape = Shape(pieces.collect());
+    shape.0.extend(lowering.ty(fusion.root).shape.dims().get(fuse::CHANNELS));
+    let order: Vec<usize> = (0..shape.rank()).collect();
+    let dtype = lowering.ty(fusion.root).dtype;
+    let mut places = Vec::new();
+    for _ in &fusion.sums {
+        places.push(temporary(lowering, &format!("{name}.sums"), dtype, &shape, order.clone())?);
+    }
+    Ok(Partials { shape, places })
+}
+
+/// The sums of a fusion that its kernel cannot take.
+fn lower_sums_apart(lowering: &mut Lowering<'_>, fusion: &Fusion) -> Result<(), LowerError> {
+    let axes = match lowering.node(fusion.sums[0]).op.clone() {
+        Op::Reduce { axes, .. } => axes,
+        other => return Err(LowerError::Internal(format!("{} is no sum", other.name()))),
+    };
+    lower_reduce(lowering, &fusion.sums, Reduction::Sum, &axes)
 }
 
 /// A dimension of the kernel with the axis of the result that it runs along.
 pub(crate) struct ScheduledDim {
     pub(crate) dim: ContractionDim,
     pub(crate) along: Option<(usize, i64)>,
+}
+
+impl ScheduledDim {
+    /// Whether its coordinates are points with a partial sum each.
+    pub(crate) fn is_piece(&self) -> bool {
+        self.dim.role == Role::Parallel && self.along.is_some_and(|(axis, _)| axis != fuse::CHANNELS)
+    }
 }
 
 /// A buffer for `pieces` copies of a result without border, one after the other.

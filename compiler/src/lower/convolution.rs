@@ -9,6 +9,7 @@ use super::Lowering;
 use super::contraction::{Axis, Product, lower_product, operand_view};
 use super::elementwise::element_kernel;
 use super::error::LowerError;
+use super::fuse::Fusion;
 use super::prepare::{blocked_kernel, merged_groups};
 use super::view::View;
 use super::window::{Phase, phases};
@@ -16,13 +17,13 @@ use dlc_ir::{Convolution, NodeId};
 use dlc_kernel::Tap;
 use dlc_types::{Dim, Shape};
 
-/// Lowers a `convolve`; `result` is the value that its kernel stores, itself or one fused to it.
+/// Lowers a `convolve` with what is fused to it.
 pub(crate) fn lower_convolve(
     lowering: &mut Lowering<'_>,
-    id: NodeId,
-    result: NodeId,
+    fusion: &Fusion,
     convolution: &Convolution,
 ) -> Result<(), LowerError> {
+    let id = fusion.source;
     let spatial = convolution.strides.len();
     let shape = lowering.ty(id).shape.clone();
     let kernel_shape = lowering.ty(lowering.node(id).operands[1]).shape.clone();
@@ -38,9 +39,9 @@ pub(crate) fn lower_convolve(
         if combination.iter().any(|phase| phase.taps.is_empty()) {
             fill_zero(lowering, id, &combination)?;
         } else {
-            let product = phase_product(lowering, (id, result), convolution, &combination, single)?;
+            let product = phase_product(lowering, fusion, convolution, &combination, single)?;
             let name = lowering.kernel_name(id, "convolve");
-            lower_product(lowering, (id, result), product, name)?;
+            lower_product(lowering, fusion, product, name)?;
         }
     }
     Ok(())
@@ -95,7 +96,7 @@ fn input_view(
 
 fn phase_product(
     lowering: &Lowering<'_>,
-    (id, result): (NodeId, NodeId),
+    &Fusion { source: id, root: result, .. }: &Fusion,
     convolution: &Convolution,
     combination: &[&Phase],
     single: bool,

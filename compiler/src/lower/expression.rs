@@ -29,6 +29,11 @@ impl<'a, 'b> Emitter<'a, 'b> {
         Emitter { lowering, nest: Nest::new(), known: BTreeMap::new(), root }
     }
 
+    /// What the kernel is a part of.
+    pub(crate) fn lowering(&self) -> &'a Lowering<'b> {
+        self.lowering
+    }
+
     /// Makes the element of `id` at these coordinates a value that the kernel starts with.
     pub(crate) fn bind(&mut self, id: NodeId, at: &[Affine], dtype: DType) -> Var {
         let value = self.nest.given(dtype);

@@ -6,7 +6,7 @@
 //! ```text
 //! prepare      copies where a contraction cannot read in place
 //! materialize  which values get a buffer; the others are computed where they are used
-//! epilogue     which elementwise values are computed in the kernel of a contraction
+//! fuse         which values are computed in the kernel of a contraction
 //! orders       order of axes and border of zeros of every buffer
 //! elementwise, reduction, sliding, movement, indexing, contraction, convolution
 //!              one or more kernels for every stored value
@@ -19,9 +19,9 @@
 mod contraction;
 mod convolution;
 mod elementwise;
-mod epilogue;
 mod error;
 mod expression;
+mod fuse;
 mod indexing;
 mod layout;
 mod materialize;
@@ -45,6 +45,7 @@ pub use storage::{Constants, PersistentPlaces};
 use dlc_ir::{Function, Node, NodeId, Op, Output, OutputRole};
 use dlc_kernel::{BufferId, Kernel, KernelId, Launch, Program};
 use dlc_types::{IndexVec, TensorType};
+use fuse::Fusion;
 use prepare::Prepared;
 use std::collections::BTreeMap;
 
@@ -95,8 +96,8 @@ pub(crate) struct Lowering<'a> {
     pub(crate) prepared: &'a Prepared,
     pub(crate) options: &'a LowerOptions,
     pub(crate) stored: IndexVec<NodeId, bool>,
-    /// Stored values with the contraction whose kernel computes them.
-    pub(crate) fused: BTreeMap<NodeId, NodeId>,
+    /// Stored values that the kernel of a contraction computes.
+    pub(crate) fused: BTreeMap<NodeId, Fusion>,
     pub(crate) places: IndexVec<NodeId, Option<Place>>,
     pub(crate) program: Program,
     pub(crate) purposes: Vec<NodeId>,
@@ -180,7 +181,7 @@ pub fn lower(
 ) -> Result<Lowered, LowerError> {
     let prepared = prepare::prepare(&function.without_dead_nodes());
     let mut stored = materialize::materialize(&prepared);
-    let fused = if options.fuse_epilogues { epilogue::fuse(&prepared, &mut stored) } else { BTreeMap::new() };
+    let fused = if options.fuse_epilogues { fuse::fuse(&prepared, &mut stored) } else { BTreeMap::new() };
     let mut lowering = Lowering {
         places: prepared.function.nodes.indices().map(|_| None).collect(),
         prepared: &prepared,
@@ -248,10 +249,10 @@ fn lower_group(lowering: &mut Lowering<'_>, group: &[NodeId]) -> Result<(), Lowe
 
 /// The kernels that compute one stored value.
 fn lower_value(lowering: &mut Lowering<'_>, id: NodeId) -> Result<(), LowerError> {
-    if let Some(&contraction) = lowering.fused.get(&id) {
-        return match lowering.node(contraction).op.clone() {
-            Op::Contract(op) => contraction::lower_contract(lowering, contraction, id, &op),
-            Op::Convolve(op) => convolution::lower_convolve(lowering, contraction, id, &op),
+    if let Some(fusion) = lowering.fused.get(&id).cloned() {
+        return match lowering.node(fusion.source).op.clone() {
+            Op::Contract(op) => contraction::lower_contract(lowering, &fusion, &op),
+            Op::Convolve(op) => convolution::lower_convolve(lowering, &fusion, &op),
             other => Err(LowerError::Internal(format!("{} has no epilogue", other.name()))),
         };
     }
@@ -262,8 +263,8 @@ fn lower_value(lowering: &mut Lowering<'_>, id: NodeId) -> Result<(), LowerError
         Op::ArgReduce { kind, axis } => reduction::lower_arg_reduce(lowering, id, kind, axis),
         Op::CumulativeSum { axis, reverse } => movement::lower_cumulative_sum(lowering, id, axis, reverse),
         Op::Concat { axis } => movement::lower_concat(lowering, id, axis),
-        Op::Contract(contraction) => contraction::lower_contract(lowering, id, id, &contraction),
-        Op::Convolve(convolution) => convolution::lower_convolve(lowering, id, id, &convolution),
+        Op::Contract(contraction) => contraction::lower_contract(lowering, &Fusion::none(id), &contraction),
+        Op::Convolve(convolution) => convolution::lower_convolve(lowering, &Fusion::none(id), &convolution),
         Op::ReduceWindow { kind, window } => sliding::lower_reduce_window(lowering, id, kind, &window),
         Op::WindowArgMax { window } => sliding::lower_window_arg_max(lowering, id, &window),
         Op::WindowScatter { window } => sliding::lower_window_scatter(lowering, id, &window),

@@ -190,6 +190,64 @@ fn piece_bounds(nest: &mut Nest, whole: &Affine, piece: IndexVar, pieces: usize)
     (Affine::var(start), Affine::var(end))
 }
 
+/// Partial sums: one number per piece, then channels.
+#[derive(Debug)]
+pub(crate) struct Partials {
+    pub(crate) shape: Shape,
+    /// One for each sum.
+    pub(crate) places: Vec<Place>,
+}
+
+/// Adds up partial sums, which lie one per piece and channel, into one per channel, in one kernel. Each axis
+/// of pieces has a sum of its own, which keeps rounding errors small.
+pub(crate) fn combine_sums(
+    lowering: &mut Lowering<'_>,
+    sums: &[NodeId],
+    partials: &Partials,
+    name: String,
+) -> Result<(), LowerError> {
+    let Some(&first) = sums.first() else { return Ok(()) };
+    let dtype = lowering.ty(first).dtype;
+    let Some((&channels, pieces)) = partials.shape.dims().split_last() else {
+        return Err(LowerError::Internal("partial sums have no channels".to_owned()));
+    };
+    let mut nest = Nest::new();
+    let channel = Affine::var(nest.open_over(channels, true));
+    let zero = nest.number(dtype, 0.0);
+    let mut at = Vec::new();
+    let mut carried = Vec::new();
+    for &extent in pieces {
+        let initial = vec![zero; sums.len()];
+        let (var, current) = nest.open(Affine::constant(0), Affine::extent(extent), false, &initial);
+        at.push(Affine::var(var));
+        carried.push(current);
+    }
+    at.push(channel.clone());
+    let mut values = Vec::new();
+    for partial in &partials.places {
+        let operand = nest.operand(partial.buffer, "partial", dtype, false);
+        let index = element(partial.layout.origin, &partial.layout.strides, &at);
+        values.push(nest.load(operand, index, None));
+    }
+    for current in carried.into_iter().rev() {
+        let next: Vec<Var> = current
+            .iter()
+            .zip(&values)
+            .map(|(&current, &value)| nest.op(dtype, ScalarOp::Binary(Binary::Add), &[current, value]))
+            .collect();
+        values = nest.close(&next, None);
+    }
+    for (&sum, value) in sums.iter().zip(values) {
+        let target = lowering.place(sum)?;
+        let operand = nest.operand(target.buffer, "sum", dtype, true);
+        let index = element(target.layout.origin, &target.layout.strides, std::slice::from_ref(&channel));
+        nest.store(operand, index, value);
+    }
+    let (kernel, arguments) = nest.finish(name);
+    lowering.launch(first, kernel, arguments);
+    Ok(())
+}
+
 /// Combines the pieces of a split reduction, in order.
 pub(crate) fn combine_pieces(
     lowering: &mut Lowering<'_>,

@@ -16,7 +16,12 @@ use std::collections::BTreeSet;
 /// reductions of one kind over the same axes of operands of one type that read a stored value in common
 /// and need nothing that comes between them.
 pub(crate) fn groups(lowering: &Lowering<'_>, outputs: &Outputs) -> Vec<Vec<NodeId>> {
-    let stored = || lowering.function().nodes.indices().filter(|&id| lowering.stored[id]);
+    let in_kernels: BTreeSet<NodeId> =
+        lowering.fused.values().flat_map(|fusion| fusion.sums.iter().copied()).collect();
+    let stored = || {
+        let nodes = lowering.function().nodes.indices();
+        nodes.filter(|id| lowering.stored[*id] && !in_kernels.contains(id))
+    };
     let first = stored().filter(|id| !outputs.updates.contains(id));
     let order: Vec<NodeId> = first.chain(stored().filter(|id| outputs.updates.contains(id))).collect();
     let mut taken: BTreeSet<NodeId> = BTreeSet::new();
@@ -38,6 +43,7 @@ pub(crate) fn groups(lowering: &Lowering<'_>, outputs: &Outputs) -> Vec<Vec<Node
             }
         }
         taken.extend(&group);
+        taken.extend(lowering.fused.get(&id).into_iter().flat_map(|fusion| &fusion.sums));
         groups.push(group);
     }
     groups

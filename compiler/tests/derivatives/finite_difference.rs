@@ -1,7 +1,7 @@
 //! The yardstick: a function's gradients next to `(loss(p + h) - loss(p - h)) / 2h` for every element.
 
 use dlc_compiler::autodiff::differentiate;
-use dlc_compiler::composite::expand_composites;
+use dlc_compiler::composite::{Statistics, expand_composites};
 use dlc_interp::{Data, Tensor, evaluate};
 use dlc_ir::verify::verify;
 use dlc_ir::{Binary, Builder, Function, InferError, NodeId, Op, OutputRole, Unary};
@@ -86,7 +86,7 @@ impl Case {
     fn check_function(&self, forward: &Function) -> Function {
         let names: Vec<String> = self.parameters.iter().map(|(name, _)| name.clone()).collect();
         let function = differentiate(forward, &names).unwrap();
-        let expanded = expand_composites(&function).unwrap();
+        let expanded = expand_composites(&function, Statistics::Centred).unwrap();
         verify(&function).unwrap();
         verify(&expanded).unwrap();
         let gradients = run(&function, &self.values);
