@@ -31,8 +31,7 @@ pub struct CompileOptions {
     pub max_parallel: usize,
     /// Which rewrite rules are used, and their bounds.
     pub rewrite: RewriteOptions,
-    /// Whether contractions take elementwise values into their kernels. Off by default: only the portable
-    /// code generator has a form for such kernels so far.
+    /// Whether contractions take elementwise values and sums per channel into their kernels.
     pub fuse_epilogues: bool,
     /// Keeps every intermediate value in a place of its own (for `dlc compare`).
     pub keep_all: bool,
@@ -47,7 +46,7 @@ impl CompileOptions {
             batch_max,
             max_parallel: 16,
             rewrite: RewriteOptions::default(),
-            fuse_epilogues: false,
+            fuse_epilogues: true,
             keep_all: false,
             functions: FunctionKind::STANDARD.to_vec(),
         }

@@ -7,11 +7,12 @@
 use super::Lowering;
 use super::error::LowerError;
 use super::nest::Nest;
+use super::recompute::recomputed;
 use super::view::{pieces, view_of};
 use dlc_ir::{NodeId, Op};
 use dlc_kernel::{Affine, Guard, IndexExpr, ScalarOp, Var};
 use dlc_types::{DType, Dim, Shape};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Emits values into one kernel.
 pub(crate) struct Emitter<'a, 'b> {
@@ -21,12 +22,29 @@ pub(crate) struct Emitter<'a, 'b> {
     known: BTreeMap<(NodeId, Vec<Affine>), Var>,
     /// A value that is computed even though it is stored: the one this kernel is for.
     root: Option<NodeId>,
+    /// Stored values that are computed again.
+    recomputed: BTreeSet<NodeId>,
 }
 
 impl<'a, 'b> Emitter<'a, 'b> {
     /// An emitter into an empty kernel that computes `root`.
     pub(crate) fn new(lowering: &'a Lowering<'b>, root: Option<NodeId>) -> Self {
-        Emitter { lowering, nest: Nest::new(), known: BTreeMap::new(), root }
+        let mut emitter = Emitter {
+            lowering,
+            nest: Nest::new(),
+            known: BTreeMap::new(),
+            root,
+            recomputed: BTreeSet::new(),
+        };
+        if let Some(root) = root {
+            emitter.recompute(&[root], &[]);
+        }
+        emitter
+    }
+
+    /// Chooses what to compute again in a kernel of these values, beside some that it has anyway.
+    pub(crate) fn recompute(&mut self, roots: &[NodeId], bound: &[NodeId]) {
+        self.recomputed = recomputed(self.lowering, roots, self.root, bound);
     }
 
     /// What the kernel is a part of.
@@ -47,7 +65,7 @@ impl<'a, 'b> Emitter<'a, 'b> {
         if let Some(&known) = self.known.get(&key) {
             return Ok(known);
         }
-        let value = if self.lowering.stored[id] && self.root != Some(id) {
+        let value = if self.lowering.stored[id] && self.root != Some(id) && !self.recomputed.contains(&id) {
             self.load(id, at, None)?
         } else {
             self.compute(id, at)?

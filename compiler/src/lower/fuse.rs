@@ -45,6 +45,12 @@ impl Fusion {
         Fusion { source, root: source, sums: Vec::new() }
     }
 
+    /// The values that the kernel computes per element.
+    pub(crate) fn expressions(&self, lowering: &Lowering<'_>) -> Vec<NodeId> {
+        let sums = self.sums.iter().map(|&sum| lowering.node(sum).operands[0]);
+        std::iter::once(self.root).chain(sums).collect()
+    }
+
     /// Whether the kernel does no more than the contraction.
     pub(crate) fn is_plain(&self) -> bool {
         self.source == self.root && self.sums.is_empty()
@@ -166,7 +172,7 @@ fn is_ready(
         let fits = if id == root {
             !moved
         } else if stored[id] {
-            id < root && !sums.contains(&id)
+            node.op.is_external() || matches!(node.op, Op::Constant(_)) || id < root && !sums.contains(&id)
         } else {
             let moves = is_movement(&node.op);
             pending.extend(node.operands.iter().map(|&operand| (operand, moved || moves)));
@@ -222,6 +228,7 @@ pub(crate) fn parts(
         let (operands, arguments, _) = emitter.nest.into_parts();
         return Ok(Parts { operands, arguments, epilogue: None });
     }
+    emitter.recompute(&fusion.expressions(lowering), &[fusion.source]);
     let mut at = vec![Affine::constant(0); lowering.ty(fusion.root).shape.rank()];
     let (mut coordinates, mut pieces) = (Vec::new(), Vec::new());
     for scheduled in dims {

@@ -7,6 +7,7 @@
 //! prepare      copies where a contraction cannot read in place
 //! materialize  which values get a buffer; the others are computed where they are used
 //! fuse         which values are computed in the kernel of a contraction
+//! recompute    which stored values a kernel computes again instead of loading them
 //! orders       order of axes and border of zeros of every buffer
 //! elementwise, reduction, sliding, movement, indexing, contraction, convolution
 //!              one or more kernels for every stored value
@@ -30,6 +31,7 @@ mod movement;
 mod nest;
 mod orders;
 mod prepare;
+mod recompute;
 mod reduction;
 mod schedule;
 mod sliding;

@@ -137,6 +137,8 @@ fn reduce_kernel(
 ) -> Result<(dlc_kernel::Kernel, Vec<dlc_kernel::BufferId>), LowerError> {
     let Plan { shape, dtype, .. } = plan;
     let mut emitter = Emitter::new(lowering, None);
+    let operands: Vec<NodeId> = members.iter().map(|&(operand, _)| operand).collect();
+    emitter.recompute(&operands, &[]);
     let mut at = vec![Affine::constant(0); shape.rank()];
     let piece = plan.pieces.map(|pieces| (emitter.nest.coordinate(Dim::Fixed(pieces)), pieces));
     for &axis in &plan.parallel {
