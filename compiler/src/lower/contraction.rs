@@ -75,6 +75,8 @@ pub(crate) struct Product {
     pub(crate) taps: Vec<Tap>,
     /// Lanes operand and rows operand.
     pub(crate) operands: [BufferId; 2],
+    /// Coordinates of the first element of the result; zeros where there are none.
+    pub(crate) start: Vec<i64>,
     /// Whether copies of the result may be made.
     pub(crate) may_split: bool,
 }
@@ -132,20 +134,22 @@ pub(crate) fn lower_contract(
         offsets: [right_view.offset, left_view.offset, place.layout.origin],
         taps: vec![Tap { lanes: 0, rows: 0 }],
         operands: [lowering.place(right_view.base)?.buffer, lowering.place(left_view.base)?.buffer],
+        start: Vec::new(),
         may_split: true,
     };
     let name = lowering.kernel_name(id, "contract");
-    lower_product(lowering, fusion, product, name)
+    lower_product(lowering, fusion, product, name).map(drop)
 }
 
-/// Schedules a product into one kernel, and a second one that adds copies of the result or partial sums.
-/// What is fused to the contraction is computed in the kernel's epilogue.
+/// Schedules a product into one kernel, and a second one that adds copies of the result. What is fused to the
+/// contraction is computed in the kernel's epilogue, sums in pieces that are left to combine; `None` where
+/// the kernel cannot take the sums.
 pub(crate) fn lower_product(
     lowering: &mut Lowering<'_>,
     fusion: &Fusion,
     mut product: Product,
     name: String,
-) -> Result<(), LowerError> {
+) -> Result<Option<Partials>, LowerError> {
     let (id, stored) = (fusion.source, fusion.root);
     let dtype = lowering.ty(id).dtype;
     if !matches!(dtype, DType::F32 | DType::F64) {
@@ -209,7 +213,8 @@ pub(crate) fn lower_product(
     let apart = !fusion.sums.is_empty() && !fuse::can_sum(&dims, dtype);
     let within = if apart { &Fusion { sums: Vec::new(), ..fusion.clone() } } else { fusion };
     let partials = partial_sums(lowering, within, &dims, &name)?;
-    let parts = fuse::parts(lowering, within, &dims, [first, second, result], &partials.places)?;
+    let parts =
+        fuse::parts(lowering, within, &dims, &product.start, [first, second, result], &partials.places)?;
     let contraction = Contraction {
         dims: dims.into_iter().map(|scheduled| scheduled.dim).collect(),
         offsets,
@@ -225,9 +230,22 @@ pub(crate) fn lower_product(
     if let Some((partial, pieces)) = partial {
         combine_pieces(lowering, id, Reduction::Sum, &partial, pieces, &target, format!("{name}.combine"))?;
     }
-    match apart {
-        true => lower_sums_apart(lowering, fusion),
-        false => combine_sums(lowering, &within.sums, &partials, format!("{name}.sums")),
+    Ok((!apart).then_some(partials))
+}
+
+/// The kernels that finish the sums of a fusion, from the partial sums of each of its kernels.
+pub(crate) fn lower_sums(
+    lowering: &mut Lowering<'_>,
+    fusion: &Fusion,
+    partials: Option<Vec<Partials>>,
+    name: String,
+) -> Result<(), LowerError> {
+    if fusion.sums.is_empty() {
+        return Ok(());
+    }
+    match partials {
+        Some(partials) => combine_sums(lowering, &fusion.sums, &partials, name),
+        None => lower_sums_apart(lowering, fusion),
     }
 }
 

@@ -6,7 +6,7 @@
 //! (see [`super::window`]), each a contraction of its own.
 
 use super::Lowering;
-use super::contraction::{Axis, Product, lower_product, operand_view};
+use super::contraction::{Axis, Product, lower_product, lower_sums, operand_view};
 use super::elementwise::element_kernel;
 use super::error::LowerError;
 use super::fuse::Fusion;
@@ -35,16 +35,23 @@ pub(crate) fn lower_convolve(
     }
     let combinations = product_of(&per_axis);
     let single = combinations.len() == 1;
+    let mut partials = Some(Vec::new());
+    let mut sums_name = String::new();
     for combination in combinations {
         if combination.iter().any(|phase| phase.taps.is_empty()) {
             fill_zero(lowering, id, &combination)?;
         } else {
             let product = phase_product(lowering, fusion, convolution, &combination, single)?;
             let name = lowering.kernel_name(id, "convolve");
-            lower_product(lowering, fusion, product, name)?;
+            sums_name = format!("{name}.sums");
+            let of_phase = lower_product(lowering, fusion, product, name)?;
+            partials = partials.zip(of_phase).map(|(mut all, one)| {
+                all.push(one);
+                all
+            });
         }
     }
-    Ok(())
+    lower_sums(lowering, fusion, partials, sums_name)
 }
 
 /// All ways to take one phase of every axis.
@@ -175,7 +182,9 @@ fn phase_product(
         }
     }
     let operands = [lowering.place(kernel.base)?.buffer, lowering.place(input.view.base)?.buffer];
-    Ok(Product { axes, offsets, taps, operands, may_split: single })
+    let firsts = combination.iter().map(|phase| phase.first as i64);
+    let start = [0, 0].into_iter().chain(firsts).collect();
+    Ok(Product { axes, offsets, taps, operands, start, may_split: single })
 }
 
 const OUTPUT_NAMES: [&str; 3] = ["p", "q", "z"];

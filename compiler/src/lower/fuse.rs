@@ -11,14 +11,15 @@
 //! are ready by then, is taken there too: then what the kernel stores is not read again for it.
 //!
 //! The contraction must be of the kind that completes each sum of products in one go
-//! ([`super::contraction`], plain or divided); a convolution in phases stores each phase apart and is left
-//! alone. Updates of parameters are not fused: they run last, and would keep the contraction's operands alive
+//! ([`super::contraction`], plain or divided). Each phase of a convolution has a kernel with an epilogue of its
+//! own; one with outputs that no tap reaches is left alone. Updates of parameters are not fused: they run last, and would keep the contraction's operands alive
 //! until then.
 
 use super::contraction::ScheduledDim;
 use super::error::LowerError;
 use super::expression::{Emitter, element};
 use super::prepare::{Prepared, is_movement};
+use super::window::reaches_every_output;
 use super::{Lowering, Place, is_persistent};
 use dlc_ir::{NodeId, Op, Reduction};
 use dlc_kernel::{Affine, BufferId, Epilogue, EpilogueSum, Operand, Var};
@@ -70,8 +71,8 @@ pub(crate) fn fuse(prepared: &Prepared, stored: &mut IndexVec<NodeId, bool>) -> 
         let completes = match &node.op {
             Op::Contract(contraction) => contraction.contract.len() == 1,
             Op::Convolve(convolution) => {
-                convolution.input_dilation.iter().all(|&dilation| dilation == 1)
-                    && function.tensor_type(node.operands[1]).shape[1].fixed().is_some()
+                function.tensor_type(node.operands[1]).shape[1].fixed().is_some()
+                    && reaches_every_output(function, id, convolution)
             }
             _ => false,
         };
@@ -208,12 +209,14 @@ pub(crate) struct Parts {
     pub(crate) epilogue: Option<Epilogue>,
 }
 
-/// The operands of a contraction kernel and, for a fusion, the statements that make its values, with the
-/// places of partial sums: one number per parallel coordinate that is no channel, then channels.
+/// The operands of a contraction kernel and, for a fusion, the statements that make its values, beginning at
+/// element `start` of the result, with the places of partial sums: one number per parallel coordinate that is
+/// no channel, then channels.
 pub(crate) fn parts(
     lowering: &Lowering<'_>,
     fusion: &Fusion,
     dims: &[ScheduledDim],
+    start: &[i64],
     buffers: [BufferId; 3],
     partials: &[Place],
 ) -> Result<Parts, LowerError> {
@@ -229,7 +232,8 @@ pub(crate) fn parts(
         return Ok(Parts { operands, arguments, epilogue: None });
     }
     emitter.recompute(&fusion.expressions(lowering), &[fusion.source]);
-    let mut at = vec![Affine::constant(0); lowering.ty(fusion.root).shape.rank()];
+    let mut at: Vec<Affine> = start.iter().map(|&first| Affine::constant(first)).collect();
+    at.resize(lowering.ty(fusion.root).shape.rank(), Affine::constant(0));
     let (mut coordinates, mut pieces) = (Vec::new(), Vec::new());
     for scheduled in dims {
         let var = emitter.nest.coordinate(scheduled.dim.extent);

@@ -200,26 +200,52 @@ pub(crate) struct Partials {
     pub(crate) places: Vec<Place>,
 }
 
-/// Adds up partial sums, which lie one per piece and channel, into one per channel, in one kernel. Each axis
-/// of pieces has a sum of its own, which keeps rounding errors small.
+/// Adds up partial sums of several kernels, which lie one per piece and channel, into one per channel, in one
+/// kernel. Each axis of pieces has a sum of its own, which keeps rounding errors small.
 pub(crate) fn combine_sums(
     lowering: &mut Lowering<'_>,
     sums: &[NodeId],
-    partials: &Partials,
+    partials: &[Partials],
     name: String,
 ) -> Result<(), LowerError> {
     let Some(&first) = sums.first() else { return Ok(()) };
     let dtype = lowering.ty(first).dtype;
-    let Some((&channels, pieces)) = partials.shape.dims().split_last() else {
-        return Err(LowerError::Internal("partial sums have no channels".to_owned()));
-    };
+    let channels = partials.first().and_then(|partials| partials.shape.dims().last().copied());
+    let channels =
+        channels.ok_or_else(|| LowerError::Internal("partial sums have no channels".to_owned()))?;
     let mut nest = Nest::new();
     let channel = Affine::var(nest.open_over(channels, true));
+    let mut totals: Vec<Var> = Vec::new();
+    for partials in partials {
+        let values = sum_pieces(&mut nest, partials, &channel, dtype);
+        totals = match totals.is_empty() {
+            true => values,
+            false => add_each(&mut nest, dtype, &totals, &values),
+        };
+    }
+    for (&sum, value) in sums.iter().zip(totals) {
+        let target = lowering.place(sum)?;
+        let operand = nest.operand(target.buffer, "sum", dtype, true);
+        let index = element(target.layout.origin, &target.layout.strides, std::slice::from_ref(&channel));
+        nest.store(operand, index, value);
+    }
+    let (kernel, arguments) = nest.finish(name);
+    lowering.launch(first, kernel, arguments);
+    Ok(())
+}
+
+fn add_each(nest: &mut Nest, dtype: DType, a: &[Var], b: &[Var]) -> Vec<Var> {
+    let pairs = a.iter().zip(b);
+    pairs.map(|(&a, &b)| nest.op(dtype, ScalarOp::Binary(Binary::Add), &[a, b])).collect()
+}
+
+/// The sums over all pieces at one channel.
+fn sum_pieces(nest: &mut Nest, partials: &Partials, channel: &Affine, dtype: DType) -> Vec<Var> {
     let zero = nest.number(dtype, 0.0);
-    let mut at = Vec::new();
-    let mut carried = Vec::new();
+    let (mut at, mut carried) = (Vec::new(), Vec::new());
+    let pieces = partials.shape.dims().split_last().map_or(&[][..], |(_, pieces)| pieces);
     for &extent in pieces {
-        let initial = vec![zero; sums.len()];
+        let initial = vec![zero; partials.places.len()];
         let (var, current) = nest.open(Affine::constant(0), Affine::extent(extent), false, &initial);
         at.push(Affine::var(var));
         carried.push(current);
@@ -232,22 +258,10 @@ pub(crate) fn combine_sums(
         values.push(nest.load(operand, index, None));
     }
     for current in carried.into_iter().rev() {
-        let next: Vec<Var> = current
-            .iter()
-            .zip(&values)
-            .map(|(&current, &value)| nest.op(dtype, ScalarOp::Binary(Binary::Add), &[current, value]))
-            .collect();
+        let next = add_each(nest, dtype, &current, &values);
         values = nest.close(&next, None);
     }
-    for (&sum, value) in sums.iter().zip(values) {
-        let target = lowering.place(sum)?;
-        let operand = nest.operand(target.buffer, "sum", dtype, true);
-        let index = element(target.layout.origin, &target.layout.strides, std::slice::from_ref(&channel));
-        nest.store(operand, index, value);
-    }
-    let (kernel, arguments) = nest.finish(name);
-    lowering.launch(first, kernel, arguments);
-    Ok(())
+    values
 }
 
 /// Combines the pieces of a split reduction, in order.

@@ -76,6 +76,19 @@ pub(super) fn convolution_reach(
         .collect()
 }
 
+/// Whether every output of a convolution meets a real element with one tap at least, so that the kernels of
+/// its phases compute all outputs.
+pub(super) fn reaches_every_output(function: &Function, node: NodeId, convolution: &Convolution) -> bool {
+    let result = &function.tensor_type(node).shape;
+    let kernel = &function.tensor_type(function.nodes[node].operands[1]).shape;
+    (0..convolution.strides.len()).all(|axis| match (result[axis + 2].fixed(), kernel[axis + 2].fixed()) {
+        (Some(outputs), Some(taps)) => {
+            phases(convolution, axis, outputs, taps).iter().all(|phase| !phase.taps.is_empty())
+        }
+        _ => false,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
