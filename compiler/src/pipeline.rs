@@ -313,8 +313,19 @@ fn function_interface(function: &CompiledFunction) -> Result<FunctionInterface, 
         name: function.name.clone(),
         arena_bytes: lowered.program.arena_bytes,
         cleared: cleared(&lowered.program),
+        keeps_persistent: keeps_persistent(&lowered.program),
         inputs: inputs.collect::<Result<_, _>>()?,
         outputs: outputs.collect::<Result<_, _>>()?,
+    })
+}
+
+/// Whether no launch writes a parameter or state.
+fn keeps_persistent(program: &Program) -> bool {
+    program.launches.iter().all(|launch| {
+        let operands = launch.arguments.iter().zip(&program.kernels[launch.kernel].operands);
+        operands.into_iter().all(|(&buffer, operand)| {
+            !operand.writes || !matches!(program.buffers[buffer].storage, Storage::Persistent(_))
+        })
     })
 }
 

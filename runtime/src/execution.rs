@@ -90,8 +90,12 @@ impl Session {
 
     /// Runs the function on the team with the current bindings.
     fn enter(&mut self, program: &Program, function: usize, batch: usize) {
-        if self.arena_user.replace(function) != Some(function) {
-            for &(start, bytes) in &program.interface().functions[function].cleared {
+        let interface = &program.interface().functions[function];
+        let other = self.arena_user.replace(function) != Some(function);
+        let prepare = other || !self.persistent_seen;
+        self.persistent_seen = interface.keeps_persistent;
+        if other {
+            for &(start, bytes) in &interface.cleared {
                 self.arena.bytes_mut()[start..][..bytes].fill(0);
             }
         }
@@ -106,6 +110,7 @@ impl Session {
             threads: self.team.threads() as i64,
             barrier,
             barrier_data,
+            prepare: i64::from(prepare),
         };
         let entry = program.entry(function);
         let context = SharedContext(&context);

@@ -27,6 +27,8 @@ pub struct Session {
     pub(crate) arena: Block,
     /// The function that used the arena last.
     pub(crate) arena_user: Option<usize>,
+    /// Whether parameters and states are those that this function saw in its last call.
+    pub(crate) persistent_seen: bool,
     /// Outputs that nobody asked for, and misaligned buffers; grows to the largest function called.
     pub(crate) staging: Block,
     /// One pointer per input, then one per output; capacity for the function with the most.
@@ -53,6 +55,7 @@ impl Session {
             persistent,
             arena,
             arena_user: None,
+            persistent_seen: false,
             staging: Block::zeroed(0, "staging")?,
             bindings: Vec::with_capacity(ports.unwrap_or(0)),
             train: find("train"),
@@ -75,6 +78,7 @@ impl Session {
     /// Zeroes parameters and states, sets the seed and runs the function `initialize`.
     pub fn initialize(&mut self, seed: u64) -> Result<()> {
         let function = self.program.function("initialize")?;
+        self.persistent_seen = false;
         self.persistent.bytes_mut().fill(0);
         if self.program.has_tensor(SEED) {
             self.set_scalar_i64(SEED, seed.cast_signed())?;

@@ -27,6 +27,7 @@ impl Session {
                 found: value.type_text(),
             });
         }
+        self.persistent_seen = false;
         let stored = &mut self.persistent.bytes_mut()[tensor.offset..][..tensor.bytes];
         scatter(&tensor.dims, &tensor.strides, tensor.element.size(), &value.bytes, stored);
         Ok(())

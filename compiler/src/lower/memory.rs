@@ -20,7 +20,13 @@ pub(crate) fn plan(program: &mut Program, keep_all: bool) -> Result<(), LowerErr
     for (time, launch) in program.launches.iter().enumerate() {
         for &buffer in &launch.arguments {
             let first = lives[buffer].map_or(time, |(first, _)| first);
-            lives[buffer] = Some(if keep_all { (0, usize::MAX) } else { (first, time) });
+            // What the prologue computes for later launches is kept from one call to the next.
+            let kept = first < program.prologue && time >= program.prologue;
+            lives[buffer] = Some(match (keep_all, kept) {
+                (true, _) => (0, usize::MAX),
+                (false, true) => (first, usize::MAX),
+                (false, false) => (first, time),
+            });
         }
     }
     let mut pending: Vec<Piece> = Vec::new();

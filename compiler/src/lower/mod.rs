@@ -11,6 +11,7 @@
 //! orders       order of axes and border of zeros of every buffer
 //! elementwise, reduction, sliding, movement, indexing, contraction, convolution
 //!              one or more kernels for every stored value
+//! prologue     what depends on parameters alone first
 //! schedule     updates of parameters and states last; barriers
 //! memory       places in the arena
 //! ```
@@ -31,6 +32,7 @@ mod movement;
 mod nest;
 mod orders;
 mod prepare;
+mod prologue;
 mod recompute;
 mod reduction;
 mod schedule;
@@ -207,7 +209,8 @@ pub fn lower(
     for (output, buffer) in &outputs.copies {
         elementwise::copy_to_output(&mut lowering, output, *buffer)?;
     }
-    let Lowering { mut program, purposes, places, .. } = lowering;
+    let Lowering { mut program, mut purposes, places, .. } = lowering;
+    prologue::hoist(&mut program, &mut purposes);
     memory::plan(&mut program, options.keep_all)?;
     schedule::set_barriers(&mut program);
     let values = places

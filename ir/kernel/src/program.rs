@@ -1,6 +1,6 @@
 //! Programs: buffers, kernels and launches of one compiled function.
 
-use crate::{Border, Contraction, LoopBody};
+use crate::{Affine, Border, Contraction, IndexExpr, LoopBody, ScalarOp, Statement};
 use dlc_types::{DType, Dim, IndexVec, define_index};
 
 define_index!(
@@ -27,6 +27,10 @@ pub struct Program {
     pub launches: Vec<Launch>,
     /// Bytes of scratch that [`Storage::Arena`] buffers lie in.
     pub arena_bytes: usize,
+    /// How many launches, counted from the first, depend on nothing but persistent buffers and constants. A
+    /// caller may leave them out if it ran them before in the same arena and nothing has changed there or in
+    /// the persistent block since, but by the launches behind them.
+    pub prologue: usize,
 }
 
 /// A piece of memory.
@@ -71,6 +75,18 @@ pub struct Kernel {
 }
 
 impl Kernel {
+    /// Whether the size of the batch is used anywhere.
+    pub fn depends_on_batch(&self) -> bool {
+        let in_body = match &self.body {
+            Body::Loop(body) => any_batch(&body.statements),
+            Body::Contraction(contraction) => {
+                contraction.dims.iter().any(|dim| dim.extent.is_batch())
+                    || contraction.epilogue.as_ref().is_some_and(|epilogue| any_batch(&epilogue.statements))
+            }
+        };
+        in_body || self.space.iter().any(|dim| dim.is_batch())
+    }
+
     /// Whether the parallel space has exactly one point.
     pub fn is_single_point(&self) -> bool {
         self.space.iter().all(|&extent| extent == Dim::Fixed(1))
@@ -115,4 +131,25 @@ pub struct Launch {
     /// Whether all threads meet before this launch: it touches what an earlier one since the last
     /// meeting wrote, or writes what one read.
     pub barrier: bool,
+}
+
+/// Whether a statement uses the size of the batch.
+fn any_batch(statements: &[Statement]) -> bool {
+    let in_form = |form: &Affine| form.batch != 0;
+    statements.iter().any(|statement| match statement {
+        Statement::Let { op, .. } => matches!(op, ScalarOp::Extent(dim) if dim.is_batch()),
+        Statement::Load { index, guard, .. } => {
+            let mut guards = guard.iter().flat_map(|guard| &guard.ranges);
+            in_form(index) || guards.any(|(form, ..)| in_form(form))
+        }
+        Statement::Store { index, .. } => in_form(index),
+        Statement::Index { expr, .. } => match expr {
+            IndexExpr::Form(form) | IndexExpr::Quotient(form, _) | IndexExpr::Remainder(form, _) => {
+                in_form(form)
+            }
+            IndexExpr::ChunkStart { form, chunk, .. } => in_form(form) || in_form(chunk),
+            IndexExpr::Clamped(_, form) => in_form(form),
+        },
+        Statement::For(inner) => in_form(&inner.start) || in_form(&inner.end) || any_batch(&inner.body),
+    })
 }

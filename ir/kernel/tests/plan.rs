@@ -41,6 +41,41 @@ fn verdicts(changes: &[(&str, &str)], expected: Expect) {
 }
 
 #[test]
+fn a_prologue_is_kept() {
+    const PREPARED: &str = r#"
+program "p" arena 768 prologue 1 {
+  buffer b0 "x" f32 256 bytes binding 0
+  buffer b1 "folded" f32 256 bytes arena 0
+  buffer b2 "a" f32 256 bytes arena 256
+  buffer b3 "y" f32 256 bytes binding 1
+  buffer b4 "w" f32 256 bytes persistent 0
+  buffer b5 "late" f32 256 bytes arena 512
+  kernel "f" (x: f32 read, y: f32 write) space [2] { at (i0) }
+  kernel "g" (w: f32 read, x: f32 read, y: f32 write) space [2] { at (i0) }
+  launch k0 (b4, b1)
+  launch k0 (b0, b2)
+  barrier
+  launch k1 (b1, b2, b5)
+  barrier
+  launch k0 (b5, b3)
+}
+"#;
+    let verdict =
+        |from: &str, to: &str| match check_plan(&parse_program(&PREPARED.replacen(from, to, 1)).unwrap()) {
+            Ok(()) => "right".to_owned(),
+            Err(error) => error.to_string(),
+        };
+    assert_eq!(verdict("", ""), "right");
+    expect!["bug in dlc: launch 0 of the prologue touches b0 `x` (256 bytes at binding 0), or the prologue is too long"].assert_eq(&verdict("(b4, b1)", "(b0, b1)"));
+    expect!["bug in dlc: two operands of launch 2, b1 `folded` (256 bytes at arena 0) and b5 `late` (256 bytes at arena 0), share bytes"].assert_eq(&verdict("arena 512", "arena 0"));
+    expect!["bug in dlc: launch 2 writes b1 `folded` (256 bytes at arena 0), which the prologue computed"]
+        .assert_eq(&verdict("(b1, b2, b5)", "(b4, b2, b1)"));
+    expect!["bug in dlc: launch 5 names a kernel or buffer that is none, or too few buffers"]
+        .assert_eq(&verdict("prologue 1", "prologue 5"));
+    assert_eq!(verdict("prologue 1", "prologue 0"), "right");
+}
+
+#[test]
 fn borders_are_nobody_elses() {
     let (a, b, c) =
         ("\"a\" f32 256 bytes arena 0", "\"b\" f32 256 bytes arena 256", "\"c\" f32 256 bytes arena 0");
@@ -54,7 +89,8 @@ fn borders_are_nobody_elses() {
     assert_eq!(verdict(&CHAIN.replace(b, &bordered(b))), "right");
     expect!["bug in dlc: b1 `a` (256 bytes at arena 0) has a border and b3 `c` (256 bytes at arena 0), of another one, shares its bytes"].assert_eq(&verdict(&CHAIN.replace(a, &bordered(a))));
     expect!["bug in dlc: b1 `a` (256 bytes at arena 0) has a border and b3 `c` (256 bytes at arena 0), of another one, shares its bytes"].assert_eq(&verdict(&both.replacen("1 + 30 + 1", "2 + 30 + 0", 1)));
-    expect!["bug in dlc: the border of b1 `a` (256 bytes at arena 0) does not fit its size"].assert_eq(&verdict(&both.replacen("1 + 30 + 1", "1 + 30 + 2", 1)));
+    expect!["bug in dlc: the border of b1 `a` (256 bytes at arena 0) does not fit its size"]
+        .assert_eq(&verdict(&both.replacen("1 + 30 + 1", "1 + 30 + 2", 1)));
 }
 
 #[test]

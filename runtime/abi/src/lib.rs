@@ -48,6 +48,9 @@ pub struct Context {
     pub barrier: unsafe extern "C" fn(*const c_void),
     /// The argument of `barrier`.
     pub barrier_data: *const c_void,
+    /// Not 0 where the function has to compute what depends on persistent tensors alone; 0 where its last
+    /// call with this arena has done so, and neither has been written since, but by this function.
+    pub prepare: i64,
 }
 
 /// Byte offsets of [`Context`]'s fields on 64-bit targets.
@@ -71,6 +74,8 @@ pub mod offset {
     pub const BARRIER: usize = offset_of!(Context, barrier);
     /// [`Context::barrier_data`]
     pub const BARRIER_DATA: usize = offset_of!(Context, barrier_data);
+    /// [`Context::prepare`]
+    pub const PREPARE: usize = offset_of!(Context, prepare);
 }
 
 /// The entry of a function: `(context, thread)` with `thread` in `0..context.threads`.
@@ -187,6 +192,8 @@ pub struct FunctionInterface {
     /// Parts of the arena, as first byte and length, that must be zero when a call begins, unless the last
     /// call with that arena was one of this function: it leaves zero what it needs to be.
     pub cleared: Vec<(usize, usize)>,
+    /// Whether a call leaves parameters and states as they are.
+    pub keeps_persistent: bool,
     /// Inputs in the order of the bindings.
     pub inputs: Vec<Port>,
     /// Outputs in the order of the bindings, after the inputs.

@@ -101,6 +101,7 @@ pub(crate) fn interface() -> Interface {
         name: name.to_owned(),
         arena_bytes: 64,
         cleared: Vec::new(),
+        keeps_persistent: false,
         inputs,
         outputs,
     };

@@ -102,7 +102,14 @@ fn emit(
         barrier_signature,
         kernels,
     };
-    for launch in &program.launches {
+    let (prologue, main) = program
+        .launches
+        .split_at_checked(program.prologue)
+        .ok_or_else(|| malformed(program, "the prologue is longer than the program"))?;
+    if !prologue.is_empty() {
+        entry.prologue(context, prologue)?;
+    }
+    for launch in main {
         entry.launch(launch)?;
     }
     entry.builder.ins().return_(&[]);
@@ -114,6 +121,21 @@ fn malformed(program: &Program, reason: impl Into<String>) -> ClifError {
 }
 
 impl Entry<'_, '_> {
+    /// Launches that the context may leave out.
+    fn prologue(&mut self, context: Value, launches: &[Launch]) -> Result<(), ClifError> {
+        let (needed, done) = (self.builder.create_block(), self.builder.create_block());
+        let place = offset::PREPARE as i32;
+        let prepare = self.builder.ins().load(types::I64, MemFlagsData::trusted(), context, place);
+        self.builder.ins().brif(prepare, needed, &[], done, &[]);
+        self.builder.switch_to_block(needed);
+        for launch in launches {
+            self.launch(launch)?;
+        }
+        self.builder.ins().jump(done, &[]);
+        self.builder.switch_to_block(done);
+        Ok(())
+    }
+
     fn launch(&mut self, launch: &Launch) -> Result<(), ClifError> {
         let kernel = self
             .program

@@ -7,6 +7,8 @@
 //!   Persistent buffers and constants live always. Bindings share nothing unless their number is one.
 //! - Bytes of a buffer with a border are shared with buffers of the same border at the same place alone,
 //!   whenever they live: nobody writes the border.
+//! - The prologue reads persistent buffers, constants and what it wrote, and no other function's bindings. What
+//!   it writes for later launches shares bytes with nothing that they touch, and they do not write it.
 //! - Constants are never written.
 //! - Operands of one launch overlap only where they are one buffer.
 //! - A launch that touches what an earlier one wrote, or writes what an earlier one read, has a barrier
@@ -36,6 +38,10 @@ pub enum PlanError {
     BorderShared { first: Place, second: Place },
     #[error("bug in dlc: the border of {0} does not fit its size")]
     BorderSize(Place),
+    #[error("bug in dlc: launch {launch} of the prologue touches {place}, or the prologue is too long")]
+    PrologueVaries { launch: usize, place: Place },
+    #[error("bug in dlc: launch {launch} writes {place}, which the prologue computed")]
+    PrologueOverwritten { launch: usize, place: Place },
     #[error("bug in dlc: launch {launch} reads {place}, which nothing has written")]
     ReadBeforeWrite { launch: usize, place: Place },
     #[error("bug in dlc: launch {launch} writes {place}")]
@@ -84,6 +90,7 @@ pub fn check_plan(program: &Program) -> Result<(), PlanError> {
         check_place(program, id)?;
     }
     let touches = touches(program)?;
+    check_prologue(program, &touches)?;
     check_lives(program, &touches)?;
     check_barriers(program, &touches)
 }
@@ -145,6 +152,35 @@ fn touches(program: &Program) -> Result<Vec<Vec<Touch>>, PlanError> {
     program.launches.iter().enumerate().map(of_launch).collect()
 }
 
+/// What the prologue touches, and that nobody behind it writes what it computed.
+fn check_prologue(program: &Program, touches: &[Vec<Touch>]) -> Result<(), PlanError> {
+    if program.prologue > touches.len() {
+        return Err(PlanError::Malformed(program.prologue));
+    }
+    let (prologue, others) = touches.split_at(program.prologue);
+    let mut computed = Vec::new();
+    for (launch, touches) in prologue.iter().enumerate() {
+        for touch in touches {
+            let storage = program.buffers[touch.buffer].storage;
+            let foreign = matches!(storage, Storage::Binding(_))
+                || touch.writes && matches!(storage, Storage::Persistent(_));
+            if foreign {
+                return Err(PlanError::PrologueVaries { launch, place: place(program, touch.buffer) });
+            }
+            if touch.writes {
+                computed.push(touch.buffer);
+            }
+        }
+    }
+    for (position, touches) in others.iter().enumerate() {
+        if let Some(touch) = touches.iter().find(|touch| touch.writes && computed.contains(&touch.buffer)) {
+            let launch = program.prologue + position;
+            return Err(PlanError::PrologueOverwritten { launch, place: place(program, touch.buffer) });
+        }
+    }
+    Ok(())
+}
+
 /// Whether two buffers share memory.
 fn share(program: &Program, a: BufferId, b: BufferId) -> bool {
     let (a, b) = (&program.buffers[a], &program.buffers[b]);
@@ -181,7 +217,8 @@ fn lives(program: &Program, touches: &[Vec<Touch>]) -> Result<Vec<Range<usize>>,
             if life.start >= life.end {
                 life.start = launch;
             }
-            life.end = life.end.max(launch + 1);
+            let kept = life.start < program.prologue && launch >= program.prologue;
+            life.end = if kept { usize::MAX } else { life.end.max(launch + 1) };
         }
     }
     Ok(lives)

@@ -39,6 +39,9 @@ impl Cursor<'_> {
         let name = self.quoted()?;
         self.keyword("arena")?;
         let mut program = Program { name, arena_bytes: self.number()?, ..Program::default() };
+        if self.eat_word("prologue") {
+            program.prologue = self.number()?;
+        }
         self.symbol("{")?;
         while self.eat_word("buffer") {
             let id: BufferId = self.buffer_id()?;

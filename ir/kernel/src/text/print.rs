@@ -38,7 +38,11 @@ impl Display for Kernel {
 
 impl Display for Program {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        writeln!(f, "program {} arena {} {{", Quoted(&self.name), self.arena_bytes)?;
+        write!(f, "program {} arena {}", Quoted(&self.name), self.arena_bytes)?;
+        if self.prologue > 0 {
+            write!(f, " prologue {}", self.prologue)?;
+        }
+        f.write_str(" {\n")?;
         for (id, buffer) in self.buffers.iter() {
             let (name, dtype, bytes) = (Quoted(&buffer.name), buffer.dtype, buffer.bytes);
             write!(f, "  buffer {id} {name} {dtype} {bytes} bytes {}", buffer.storage)?;

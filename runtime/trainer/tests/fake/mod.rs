@@ -88,6 +88,7 @@ impl Linear {
             name: name.to_owned(),
             arena_bytes: 0,
             cleared: Vec::new(),
+            keeps_persistent: false,
             inputs,
             outputs,
         };

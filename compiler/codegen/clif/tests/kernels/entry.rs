@@ -39,7 +39,13 @@ fn program() -> Program {
         Storage::Binding(1),
     ];
     for (number, storage) in places.into_iter().enumerate() {
-        program.buffers.push(Buffer { name: format!("b{number}"), dtype: DType::F32, bytes: 80, storage, border: None });
+        program.buffers.push(Buffer {
+            name: format!("b{number}"),
+            dtype: DType::F32,
+            bytes: 80,
+            storage,
+            border: None,
+        });
     }
     let kernel = program.kernels.push(add(Dim::Batch(2)));
     let buffers = |list: [usize; 3]| list.map(BufferId::from_usize).to_vec();
@@ -106,6 +112,7 @@ fn threads_share_the_points() {
                 threads: threads as i64,
                 barrier: wait,
                 barrier_data: std::ptr::from_ref(&barrier).cast(),
+                prepare: 1,
             });
             std::thread::scope(|scope| {
                 for thread in 0..threads {
