@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
-use dlc_compiler::composite::expand_composites;
+use dlc_compiler::composite::{Statistics, expand_composites};
 use dlc_compiler::rewrite::{RewriteOptions, rewrite};
 use dlc_interp::{Data, Tensor};
 use dlc_ir::{Binary, Builder, Function, NodeId, Op, OutputRole, Reduction, Unary};
@@ -18,7 +18,7 @@ fn function(body: impl Fn(&mut Builder, NodeId) -> NodeId) -> Function {
     let x = b.input("x", TensorType::new(DType::F32, Shape(vec![Dim::N, Dim::Fixed(CLASSES)]))).unwrap();
     let y = body(&mut b, x);
     b.output(OutputRole::Output, "y", y);
-    expand_composites(&b.finish()).unwrap()
+    expand_composites(&b.finish(), Statistics::Shifted).unwrap()
 }
 
 fn rewritten(function: &Function) -> Function {
