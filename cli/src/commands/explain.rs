@@ -223,8 +223,7 @@ mod tests {
 
     #[test]
     fn the_kernels_of_a_function() {
-        let rules = ["distribute_persistent_factor", "merge_broadcast_terms", "scale_into_convolution"];
-        let rules = RuleSelection::Only(rules.map(str::to_owned).to_vec());
+        let rules = dlc_driver::rule_selection(&["normalization".to_owned()]).unwrap();
         check(
             &told(None, rules),
             &expect![[r#"
@@ -239,15 +238,13 @@ mod tests {
                 norm.convolve     1  convolve           norm             3     18.43 k  3.7 KiB
                 norm.add          1  neg, mul, add      norm             3          24    128 B          256 B
                 y.sum             1  add, relu, reduce  norm, h, +1      3      1.54 k  2.2 KiB       10.2 KiB
-                head.mul          1  mul                head             2          24    192 B
-                head.contract     1  contract           head             2         192    272 B
-                head.add          1  add                head             2          12    108 B
+                y.div             1  div                y                -          32    256 B
+                head.contract     1  contract           head             -         192    272 B
+                head.add          1  add                head             -          12    108 B
 
                 rules behind this function:
                   1 x distribute_persistent_factor (normalization, rounding): (x + broadcast(p)) * broadcast(f) = x * broadcast(f) + broadcast(p * f), p and f persistent
                   1 x merge_broadcast_terms (normalization, rounding): (x + broadcast(p)) + broadcast(q) = x + broadcast(p + q)
-                  1 x product_of_scaled (contraction, rounding): contract(x * c, w) = contract(x, w) * c, convolve likewise; c a normal number
-                  1 x scale_into_contraction (normalization, rounding): contract(x, w) * broadcast(f) = contract(x, w * broadcast(f)), f along free axes of w; w and f persistent
                   1 x scale_into_convolution (normalization, rounding): convolve(x, w) * broadcast(f) = convolve(x, w * broadcast(f)), f per output channel; w and f persistent
 
                 `dlc explain FILE KERNEL` tells all about one kernel or layer"#]],
@@ -286,10 +283,10 @@ mod tests {
                   %22: f32[N, 8] = div(%19, %21) @ "y"
 
                 after, what the kernel computes:
-                  %3: f32[N, 8, 4, 4] = … from memory
+                  %3: f32[N, 8, 4, 4] = … of conv, from memory
                   %5: f32[8] = parameter "norm.shift" @ "norm"
                   %6: f32[8] = state "norm.mean" @ "norm"
-                  %12: f32[8] = … from memory
+                  %12: f32[8] = … of norm, from memory
                   %13: f32[N, 8, 4, 4] = broadcast(%6) axes=[1] @ "norm"
                   %14: f32[N, 8, 4, 4] = broadcast(%12) axes=[1] @ "norm"
                   %15: f32[N, 8, 4, 4] = broadcast(%5) axes=[1] @ "norm"
