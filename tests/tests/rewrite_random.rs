@@ -39,11 +39,14 @@ fn check_equal(one: &Tensor, other: &Tensor) -> Result<(), String> {
     Ok(())
 }
 
+fn count() -> u64 {
+    std::env::var("DLC_RANDOM_GRAPHS").ok().and_then(|text| text.parse().ok()).unwrap_or(150)
+}
+
 #[test]
 fn random_graphs_keep_their_values() {
-    let count = std::env::var("DLC_RANDOM_GRAPHS").ok().and_then(|text| text.parse().ok()).unwrap_or(150);
     let mut fired = std::collections::BTreeMap::new();
-    for seed in 0..count {
+    for seed in 0..count() {
         let function = random_graph(seed, 4 + (seed % 20) as usize);
         let (after, report) = rewrite(&function, &RewriteOptions::default())
             .unwrap_or_else(|error| panic!("seed {seed}: {error}\n{function}"));
@@ -67,6 +70,24 @@ fn random_graphs_keep_their_values() {
         }
     }
     assert!(fired.len() >= 10, "too few rules take part: {fired:?}");
+}
+
+#[test]
+fn fast_math_keeps_finite_values() {
+    let fast = RewriteOptions { fast_math: true, ..RewriteOptions::default() };
+    for seed in 0..count() {
+        let function = random_graph(seed + 100_000, 4 + (seed % 20) as usize);
+        let (after, report) =
+            rewrite(&function, &fast).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+        let (one, other) = (outputs(&function, &function, 3, seed), outputs(&after, &function, 3, seed));
+        for (a, b) in one.iter().zip(&other) {
+            let finite =
+                matches!(&a.data, Data::Float(values) if values.iter().all(|value| value.is_finite()));
+            if let (true, Err(difference)) = (finite, check_equal(a, b)) {
+                panic!("seed {seed}: {difference}; {:?}\n{function}\n{after}", report.fired);
+            }
+        }
+    }
 }
 
 #[test]

@@ -258,8 +258,9 @@ fn range(term: &Term, operands: &[&Facts]) -> (f64, f64) {
         Op::Unary(Unary::Tanh | Unary::Erf | Unary::Cos | Unary::Sin | Unary::Sign) => (-1.0, 1.0),
         Op::Unary(Unary::Negate) if float => (-of(0).1, -of(0).0),
         Op::Binary(Binary::Multiply) if float && term.operands[0] == term.operands[1] => nonnegative,
+        // Not the sum: in a class that contains its own sum with something, that would grow for ever.
         Op::Binary(Binary::Add) if float && of(0).0 >= 0.0 && of(1).0 >= 0.0 => {
-            (of(0).0 + of(1).0, f64::INFINITY)
+            (of(0).0.max(of(1).0), f64::INFINITY)
         }
         Op::Binary(Binary::Multiply | Binary::Divide) if float && of(0).0 >= 0.0 && of(1).0 >= 0.0 => {
             nonnegative

@@ -12,10 +12,13 @@ use super::axis_map::{Atom, AxisMap, ONE, identity, moved_from};
 use super::{Rule, Tag};
 use dlc_ir::{Convolution, Op};
 use dlc_types::{Dim, Shape};
+use std::cell::Cell;
 
 const LEADING: usize = 2;
 /// Elementwise functions between the convolution and the way back.
 const FUNCTIONS: usize = 6;
+/// Classes that one search for a layer looks at, over all ways.
+const VISITS: usize = 64;
 
 /// How the input of the convolution is made of phases of a source.
 struct Phases {
@@ -125,7 +128,8 @@ struct Layer {
 }
 
 /// The layer that a class is the result of.
-fn layer_of(terms: &Terms, class: Class, depth: usize) -> Option<Layer> {
+fn layer_of(terms: &Terms, class: Class, depth: usize, left: &Cell<usize>) -> Option<Layer> {
+    left.set(left.get().checked_sub(1)?);
     let convolution = terms.find(class, |op, operands| match op {
         Op::Convolve(convolution) => Some((operands[0], operands[1], convolution.clone())),
         _ => None,
@@ -135,11 +139,11 @@ fn layer_of(terms: &Terms, class: Class, depth: usize) -> Option<Layer> {
     }
     let depth = depth.checked_sub(1)?;
     let (mut layer, function) = terms.find(class, |op, operands| match (op, operands) {
-        (Op::Unary(_), &[x]) => Some((layer_of(terms, x, depth)?, (op.clone(), None))),
+        (Op::Unary(_), &[x]) => Some((layer_of(terms, x, depth, left)?, (op.clone(), None))),
         (Op::Binary(_), &[a, b]) => [(a, b, 1), (b, a, 0)].into_iter().find_map(|(x, other, side)| {
             let (value, axes) = terms.broadcast_of(other)?;
             let per_channel = axes.is_empty() || axes == [1];
-            let layer = if per_channel { layer_of(terms, x, depth) } else { None };
+            let layer = if per_channel { layer_of(terms, x, depth, left) } else { None };
             Some((layer?, (op.clone(), Some((value, side)))))
         }),
         _ => None,
@@ -169,8 +173,9 @@ pub(super) const RULES: &[Rule] = &[Rule {
     law: "batch_to_space(convolve(space_to_batch(x, d), w)) = convolve(x, w) with kernel dilation times d",
     ops: &["reshape", "transpose"],
     apply: |terms, _, _, class| {
+        let left = Cell::new(VISITS);
         let (layer, back, source, phases, undone) = moved_from(terms, class, &|at, back| {
-            let layer = layer_of(terms, at, FUNCTIONS)?;
+            let layer = layer_of(terms, at, FUNCTIONS, &left)?;
             let (source, phases) = moved_from(terms, layer.input, &|source, map| {
                 Some((source, phases(&map, terms.shape(source))?))
             })?;
