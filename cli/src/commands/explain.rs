@@ -229,18 +229,17 @@ mod tests {
             &expect![[r#"
                 tiny, fn predict, at batch 4
                 ops: 28 before rewriting; 0 merged as equal, 0 removed as unused; 29 after
-                kernels: 9 in 9 launches that move 8.8 KiB; without the optimiser 7 in 7 that move 7.6 KiB
+                kernels: 8 in 8 launches that move 8.7 KiB; without the optimiser 7 in 7 that move 7.6 KiB
 
                 kernel         runs  computes           layers       rules  operations    bytes  if all stored
                 norm.mul          1  add, rsqrt, mul    norm             3          24     96 B          224 B
                 norm.mul#2        1  mul                norm             3         144  1.2 KiB
+                norm.add          1  neg, mul, add      norm             3          24    128 B          256 B
                 reshape           1  reshape                             -           0  1.0 KiB
                 norm.convolve     1  convolve           norm             3     18.43 k  3.7 KiB
-                norm.add          1  neg, mul, add      norm             3          24    128 B          256 B
                 y.sum             1  add, relu, reduce  norm, h, +1      3      1.54 k  2.2 KiB       10.2 KiB
                 y.div             1  div                y                -          32    256 B
-                head.contract     1  contract           head             -         192    272 B
-                head.add          1  add                head             -          12    108 B
+                head.contract     1  contract, add      head             -         204    284 B          380 B
 
                 rules behind this function:
                   1 x distribute_persistent_factor (normalization, rounding): (x + broadcast(p)) * broadcast(f) = x * broadcast(f) + broadcast(p * f), p and f persistent

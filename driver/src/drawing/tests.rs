@@ -26,22 +26,19 @@ fn launches_are_clusters_of_ops() {
             e3 [label="a.bias\nf32[3]" shape=box]
             subgraph cluster_0 {
                 label="a.contract" style=filled color=lightgrey
-                l0_2 [label="%2 contract: f32[N, 3]" penwidth=2]
-            }
-            subgraph cluster_1 {
-                label="y.relu" style=filled color=lightgrey
-                l1_4 [label="%4 broadcast: f32[N, 3]"]
-                l1_5 [label="%5 add: f32[N, 3]"]
-                l1_6 [label="%6 relu: f32[N, 3]" penwidth=2]
+                l0_2 [label="%2 contract: f32[N, 3]"]
+                l0_4 [label="%4 broadcast: f32[N, 3]"]
+                l0_5 [label="%5 add: f32[N, 3]"]
+                l0_6 [label="%6 relu: f32[N, 3]" penwidth=2]
             }
             o0 [label="output y" shape=doubleoctagon]
             e0 -> l0_2
             e1 -> l0_2
-            e3 -> l1_4
-            l0_2 -> l1_5
-            l1_4 -> l1_5
-            l1_5 -> l1_6
-            l1_6 -> o0
+            e3 -> l0_4
+            l0_2 -> l0_5
+            l0_4 -> l0_5
+            l0_5 -> l0_6
+            l0_6 -> o0
         }
     "#]]
     .assert_eq(&lowered_dot(&compilation.functions[0].lowered));
