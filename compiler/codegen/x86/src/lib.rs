@@ -54,6 +54,7 @@ mod steps;
 mod sums;
 mod taps;
 mod tile;
+mod worth;
 
 pub use error::X86Error;
 pub use level::Level;

@@ -6,7 +6,7 @@
 //! carry, `elements` and `guards` are loads and stores, `indices` what is computed of indices; operations
 //! become steps (`formula`, `elementary`, `operations`) and steps instructions (`primitives`).
 //!
-//! Kernels of 64-bit elements, random numbers, powers, and indices that differ from lane to lane but for a
+//! Kernels that would not be faster (`worth`) and kernels of 64-bit elements, random numbers, powers, and indices that differ from lane to lane but for a
 //! constant step have no form here: emission ends in [`Stop::Unsupported`].
 
 use crate::access::Pointer;
@@ -17,6 +17,7 @@ use crate::operations::Operations;
 use crate::points::Points;
 use crate::registers::Registers;
 use crate::schedule::{Schedule, defined, last_uses, span};
+use crate::worth::is_worth_it;
 use crate::{Level, X86Error};
 use dlc_kernel::{Affine, IndexVar, Kernel, LoopBody, ScalarOp, Statement, Var};
 use dlc_types::DType;
@@ -119,6 +120,9 @@ pub(crate) fn may_have_wide_form(kernel: &Kernel, body: &LoopBody) -> bool {
 /// The whole function.
 pub(crate) fn function(kernel: &Kernel, body: &LoopBody, level: Level) -> Result<Vec<u8>, Stop> {
     let source = Resolved::new(kernel, body, level);
+    if !is_worth_it(&source.body.statements, false) {
+        return Err(Stop::Unsupported);
+    }
     let mut vectors = 0;
     // How many vectors the frame needs is known behind the code, and fewer pointers may need more.
     for _ in 0..4 {

@@ -345,13 +345,15 @@ fn rounds() -> u64 {
 #[test]
 fn generated_kernels_agree_exactly() {
     let levels = levels();
+    let mut wide_forms = 0;
     for seed in 0..rounds() {
         let kernel = generate(seed);
         let portable = Machine::portable(&kernel);
         for &level in &levels {
-            let bytes = build_kernel(&kernel, level).unwrap();
-            let wide = bytes.unwrap_or_else(|| panic!("no wide form of {kernel}"));
-            let wide = Machine::of_bytes(&wide);
+            // Few lanes, or elements apart with little to compute, have no form.
+            let Some(bytes) = build_kernel(&kernel, level).unwrap() else { continue };
+            wide_forms += 1;
+            let wide = Machine::of_bytes(&bytes);
             for (batch, side) in [(1, Side::Back), (3, Side::Front), (6, Side::Back)] {
                 let expected = run(&portable, batch, side, seed);
                 let found = run(&wide, batch, side, seed);
@@ -376,4 +378,6 @@ fn generated_kernels_agree_exactly() {
             }
         }
     }
+    let tried = rounds() * levels.len() as u64;
+    assert!(wide_forms * 10 >= tried * 7, "{wide_forms} of {tried} kernels have wide forms");
 }
