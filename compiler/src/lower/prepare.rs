@@ -48,6 +48,7 @@ pub(super) fn prepare(function: &Function) -> Prepared {
         let mut operands: Vec<NodeId> = node.operands.iter().map(|operand| moved[operand]).collect();
         match &node.op {
             Op::Convolve(convolution) => {
+                operands[0] = single_channel_apart(&mut prepared, operands[0], convolution.groups);
                 if !input_is_readable(&prepared, operands[0], convolution.groups) {
                     operands[0] = copied_input(&mut prepared, operands[0], convolution.groups);
                 }
@@ -148,6 +149,28 @@ pub(super) fn base_axis(prepared: &Prepared, node: NodeId, axis: usize) -> Optio
         }
         _ => None,
     }
+}
+
+/// An input of one channel whose groups were merged with the batch, `[groups, n, …]` to `[1, groups * n, …]`, by
+/// way of `[1, groups, n, …]`: the form that [`merged_groups`] knows.
+fn single_channel_apart(prepared: &mut Prepared, input: NodeId, groups: usize) -> NodeId {
+    let node = prepared.function.nodes[input].clone();
+    if groups == 1 || prepared.is_base(input) || !matches!(node.op, Op::Reshape) {
+        return input;
+    }
+    let Type::Tensor(ty) = &node.ty else { return input };
+    let from = prepared.shape(node.operands[0]);
+    let merged = from.rank() == ty.shape.rank()
+        && ty.shape[0] == Dim::Fixed(1)
+        && from[0] == Dim::Fixed(groups)
+        && from.dims()[2..] == ty.shape.dims()[2..];
+    if !merged {
+        return input;
+    }
+    let dims = std::iter::once(Dim::Fixed(1)).chain(from.dims().iter().copied()).collect();
+    let apart = Type::Tensor(TensorType::new(ty.dtype, Shape(dims)));
+    let apart = prepared.function.nodes.push(Node { ty: apart, ..node.clone() });
+    prepared.function.nodes.push(Node { operands: vec![apart], ..node })
 }
 
 /// The operand of the reshape that merged `groups` with the channels of each group, if that is how the

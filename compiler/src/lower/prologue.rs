@@ -29,11 +29,10 @@ pub(crate) fn hoist(program: &mut Program, purposes: &mut Vec<NodeId>) {
         fixed.push(!varies);
     }
     // A buffer that launches of both kinds write belongs to the later one.
-    let count = fixed.len();
-    for position in 0..count {
-        let arguments = &program.launches[position].arguments;
-        fixed[position] &= arguments.iter().all(|id| !varying.contains(id));
+    for (fixed, launch) in fixed.iter_mut().zip(&program.launches) {
+        *fixed &= launch.arguments.iter().all(|id| !varying.contains(id));
     }
+    let count = fixed.len();
     let order: Vec<usize> =
         (0..count).filter(|&at| fixed[at]).chain((0..count).filter(|&at| !fixed[at])).collect();
     program.prologue = fixed.iter().filter(|&&fixed| fixed).count();
