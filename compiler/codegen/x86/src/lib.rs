@@ -9,7 +9,7 @@
 //! is the outer loops and the tiles (`grouping` decides which loops are where), `microkernel` one register
 //! tile and `reduction` its steps; `tile` chooses tiles. `epilogue` plans what follows the sums of a tile
 //! (in the order of `steps`), `column` emits it, `sums` begins sums over a point's elements.
-//! What is planned once and asked everywhere is in `plan`. Loop kernels go another way: `loops` with its `registers`, `operations` and `access`.
+//! What is planned once and asked everywhere is in `plan`. Loop kernels go another way, from `loops` inwards.
 //!
 //! Invariants:
 //!
@@ -37,6 +37,7 @@ mod indices;
 mod jam;
 mod level;
 mod loops;
+mod meaning;
 mod microkernel;
 mod nest;
 mod nests;
@@ -49,6 +50,7 @@ mod reduction;
 mod registers;
 mod resolve;
 mod schedule;
+mod shuffles;
 mod space;
 mod steps;
 mod sums;

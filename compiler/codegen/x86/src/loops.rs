@@ -3,11 +3,13 @@
 //! Every value is a vector of 32-bit lanes: inside a lanes loop one element per lane, outside it one number
 //! repeated. Indices live in the frame (`access`), values in registers or, where there are too few, in the
 //! frame (`registers`, `places`). `nests` is rolled loops and loops over lanes, `folds` what loops over lanes
-//! carry, `elements` and `guards` are loads and stores, `indices` what is computed of indices; operations
-//! become steps (`formula`, `elementary`, `operations`) and steps instructions (`primitives`).
+//! carry, `elements` and `guards` are loads and stores, `indices` what is computed of indices. Operations
+//! become steps (`meaning`, `elementary`, `formula`), steps get registers (`operations`) and become
+//! instructions (`primitives`).
 //!
-//! Kernels that would not be faster (`worth`) and kernels of 64-bit elements, random numbers, powers, and indices that differ from lane to lane but for a
-//! constant step have no form here: emission ends in [`Stop::Unsupported`].
+//! Kernels that would not be faster (`worth`), elements of 64 bits, random numbers, powers, and indices that
+//! differ from lane to lane but for a constant step have no form here: emission ends in
+//! [`Stop::Unsupported`].
 
 use crate::access::Pointer;
 use crate::code::Code;

@@ -56,6 +56,7 @@ fn functions_keep_to_their_level_and_to_the_convention() {
     let mut info = InstructionInfoFactory::new();
     let mut kernels: Vec<Kernel> = cases::all().into_iter().map(|case| case.kernel).collect();
     kernels.extend(loops::CASES.iter().map(|case| loops::kernel(case.text)));
+    kernels.push(loops::kernel(&loops::transform()));
     kernels.extend((0..150).map(generated::generate));
     for level in [Level::Avx2, Level::Avx512] {
         let allowed = allowed(level);

@@ -158,6 +158,68 @@ pub(crate) const CASES: &[Case] = &[
         batches: &[1, 3],
         elements: &[259, 333],
     },
+    // Rows chosen by numbers in memory and by parts of a coordinate.
+    Case {
+        text: r#"kernel "rows" (label: i32 read, table: f32 read, y: f32 write) space [N] {
+            at (i0)
+            v0 = load label[i0]
+            i1 = clamp v0 below 5
+            i2 = (7*i0 + 3) / 4
+            i3 = (7*i0 + 3) % 4
+            lanes for i4 in 0 .. 37 {
+              v1 = load table[37*i1 + i4]
+              v2 = load table[37*i3 + i4] where 0 <= i2 < 4 else 3.0
+              v3: f32 = add v1, v2
+              store y[37*i0 + i4] = v3
+            }
+          }"#,
+        batches: &[1, 3, 4],
+        elements: &[4, 185, 148],
+    },
+    // Softmax: three passes over lanes, two of them with results.
+    Case {
+        text: r#"kernel "softmax" (x: f32 read, y: f32 read write) space [N] {
+            at (i0)
+            v0: f32 = const -inf
+            v1: f32 = const 0.0
+            lanes for i1 in 0 .. 131 carry (v2: f32 = v0) {
+              v3 = load x[131*i0 + i1]
+              v4: f32 = max v2, v3
+              yield v4 max -> v5
+            }
+            lanes for i2 in 0 .. 131 carry (v6: f32 = v1) {
+              v7 = load x[131*i0 + i2]
+              v8: f32 = sub v7, v5
+              v9: f32 = exp v8
+              store y[131*i0 + i2] = v9
+              v10: f32 = add v6, v9
+              yield v10 sum -> v11
+            }
+            lanes for i3 in 0 .. 131 {
+              v12 = load y[131*i0 + i3]
+              v13: f32 = div v12, v11
+              store y[131*i0 + i3] = v13
+            }
+          }"#,
+        batches: &[1, 3],
+        elements: &[393, 393],
+    },
+    // Sums over the batch inside lanes, for groups of vectors and the rest.
+    Case {
+        text: r#"kernel "columns" (x: f32 read, y: f32 write) space [] {
+            v0: f32 = const 0.0
+            lanes for i0 in 0 .. 83 {
+              for i1 in 0 .. N carry (v1: f32 = v0) {
+                v2 = load x[i0 + 83*i1]
+                v3: f32 = add v1, v2
+                yield v3 -> v4
+              }
+              store y[i0] = v4
+            }
+          }"#,
+        batches: &[0, 1, 7],
+        elements: &[581, 83],
+    },
 ];
 
 pub(crate) fn kernel(text: &str) -> Kernel {
@@ -243,5 +305,74 @@ fn loops_beyond_32_bit_lanes_are_left_to_others() {
       }"#;
     for text in [double, power, apart] {
         assert_eq!(build_kernel(&kernel(text), dlc_codegen_x86::Level::Avx512).unwrap(), None);
+    }
+}
+
+/// The transform of 6 x 6 elements to 6 x 6 of Winograd's F(4x4, 3x3), for each of some channels.
+pub(crate) fn transform() -> String {
+    let mut values = 0;
+    let mut lines = Vec::new();
+    let mut value = |lines: &mut Vec<String>, what: String| {
+        values += 1;
+        lines.push(format!("v{values}{what}"));
+        values
+    };
+    let mut tile = [[0_usize; 6]; 6];
+    for (place, element) in tile.iter_mut().flatten().enumerate() {
+        *element = value(&mut lines, format!(" = load x[i1 + {}]", 33 * place));
+    }
+    let four = value(&mut lines, ": f32 = const 4.0".to_owned());
+    let five = value(&mut lines, ": f32 = const -5.0".to_owned());
+    for pass in 0..2 {
+        for line in 0..6 {
+            let at = |place: usize| if pass == 0 { (place, line) } else { (line, place) };
+            let a = [0, 1, 2, 3, 4, 5].map(|place| tile[at(place).0][at(place).1]);
+            let mut step = |what: String| value(&mut lines, format!(": f32 = {what}"));
+            let low = step(format!("fma v{}, v{five}, v{}", a[2], a[4]));
+            let first = step(format!("fma v{}, v{four}, v{low}", a[0]));
+            let even = step(format!("mul v{}, v{four}", a[2]));
+            let even = step(format!("sub v{}, v{even}", a[4]));
+            let odd = step(format!("mul v{}, v{four}", a[1]));
+            let odd = step(format!("sub v{}, v{odd}", a[3]));
+            let (second, third) =
+                (step(format!("add v{even}, v{odd}")), step(format!("sub v{even}, v{odd}")));
+            let even = step(format!("sub v{}, v{}", a[4], a[2]));
+            let odd = step(format!("sub v{}, v{}", a[3], a[1]));
+            let (fourth, fifth) =
+                (step(format!("add v{even}, v{odd}")), step(format!("sub v{even}, v{odd}")));
+            let high = step(format!("fma v{}, v{five}, v{}", a[3], a[5]));
+            let last = step(format!("fma v{}, v{four}, v{high}", a[1]));
+            for (place, result) in [first, second, third, fourth, fifth, last].into_iter().enumerate() {
+                tile[at(place).0][at(place).1] = result;
+            }
+        }
+    }
+    for (place, element) in tile.iter().flatten().enumerate() {
+        lines.push(format!("store y[i1 + {}] = v{element}", 33 * place));
+    }
+    let body = lines.join("\n");
+    format!(
+        "kernel \"transform\" (x: f32 read, y: f32 write) space [] {{ lanes for i1 in 0 .. 33 {{\n{body}\n}} }}"
+    )
+}
+
+#[test]
+fn more_values_than_registers_go_to_the_frame() {
+    let kernel = kernel(&transform());
+    let noise = noise(36 * 33, 1);
+    let run = |machine: &Machine| {
+        let x = Guarded::new(&noise, Side::Back);
+        let mut y = Guarded::new(&vec![0.0; noise.len()], Side::Front);
+        machine.run(1, 0, 1, &[x.pointer(), y.pointer()]);
+        y.elements_mut().to_vec()
+    };
+    let expected = run(&Machine::portable(&kernel));
+    for level in levels() {
+        let bytes = build_kernel(&kernel, level).unwrap().expect("a wide form");
+        let found = run(&Machine::of_bytes(&bytes));
+        for (at, (expected, found)) in expected.iter().zip(&found).enumerate() {
+            let near = (expected - found).abs() <= 1e-5;
+            assert!(near, "{level:?}: {found}, not {expected}, at {at}");
+        }
     }
 }
