@@ -1,5 +1,5 @@
-//! Indices that are only names of forms are put into the forms that use them, and loops over lanes are taken
-//! in groups of vectors where that pays (`jam`).
+//! Indices that are only names of forms, variables of loops that run once among them, are put into the forms
+//! that use them, and loops over lanes are taken in groups of vectors where that pays (`jam`).
 
 use crate::Level;
 use crate::jam::Groups;
@@ -70,6 +70,12 @@ fn block(statements: &[Statement], groups: &mut Groups, level: Level) -> Vec<Sta
             },
             Statement::For(nest) => {
                 let (start, end) = (affine(&nest.start, forms), affine(&nest.end, forms));
+                let once = start.plus(&Affine::constant(1)) == end;
+                if once && !nest.lanes && nest.carries.is_empty() {
+                    forms.insert(nest.var, start);
+                    resolved.extend(block(&nest.body, groups, level));
+                    continue;
+                }
                 let body = block(&nest.body, groups, level);
                 let (var, lanes, carries) = (nest.var, nest.lanes, nest.carries.clone());
                 let nest = Loop { var, start, end, lanes, carries, body };
