@@ -74,9 +74,14 @@ impl Memory<'_> {
     /// Names of the kernels that computed a value.
     pub(crate) fn kernels(&self, id: NodeId) -> Vec<String> {
         let program = &self.lowered.program;
+        let own = self.lowered.values.get(&id).map(|(buffer, _)| *buffer);
+        let writes = |launch: &dlc_kernel::Launch| {
+            let operands = &program.kernels[launch.kernel].operands;
+            launch.arguments.iter().zip(operands).any(|(&to, operand)| operand.writes && Some(to) == own)
+        };
         let launches = program.launches.iter().zip(&self.lowered.purposes);
         launches
-            .filter(|&(_, &purpose)| purpose == id)
+            .filter(|&(launch, &purpose)| purpose == id || writes(launch))
             .map(|(launch, _)| program.kernels[launch.kernel].name.clone())
             .collect()
     }
