@@ -84,7 +84,7 @@ impl Tail {
         (0..=most).rev().find(|&kept| self.fits(level, points, free, kept))
     }
 
-    /// Emits one vector of one row into nowhere, to find out whether it has a form with these registers.
+    /// Emits vectors of some rows into nowhere, to find out whether it has a form with these registers.
     fn fits(&self, level: Level, points: &Points, free: usize, kept: usize) -> bool {
         let Ok(mut code) = Code::new(level) else { return false };
         let mut constants = Constants::default();
@@ -99,7 +99,8 @@ impl Tail {
             masked: false,
             displacement: 0,
         };
-        column.whole(kept, std::iter::once(0), false).is_ok()
+        // The second row and the second vector find what the first ones left.
+        (0..2).all(|_| column.whole(kept, [0, 0].into_iter(), false).is_ok())
     }
 }
 

@@ -23,6 +23,8 @@ pub(crate) enum Tail {
     TwoSums,
     /// Conditions in bytes, for each element and for each row.
     Conditions,
+    /// The gradient behind a normalised activation, with both sums of its batch-norm.
+    Gradient,
 }
 
 const TAILS: [Tail; 10] = [
@@ -93,6 +95,21 @@ fn statements(tail: Tail, shape: Shape) -> (Vec<Statement>, Vec<EpilogueSum>) {
         value: v(value),
     };
     let statements = match tail {
+        Tail::Gradient => vec![
+            store(2, here.clone(), 0),
+            load(1, 3, here),
+            load(2, 4, lane()),
+            op(3, ScalarOp::Binary(Binary::Subtract), &[1, 2]),
+            load(4, 5, lane()),
+            op(5, MULTIPLY, &[3, 4]),
+            load(6, 6, lane()),
+            op(7, ADD, &[5, 6]),
+            op(8, RELU, &[7]),
+            op(9, ScalarOp::Constant(0.0), &[]),
+            op(10, ScalarOp::Compare(Comparison::Greater), &[8, 9]),
+            op(11, ScalarOp::Select, &[10, 0, 9]),
+            op(12, MULTIPLY, &[11, 3]),
+        ],
         Tail::BiasRelu => vec![load(1, 3, lane()), op(2, ADD, &[0, 1]), op(3, RELU, &[2]), store(2, here, 3)],
         Tail::Residual => vec![load(1, 3, place(shape, 2)), op(2, ADD, &[0, 1]), store(2, here, 2)],
         Tail::ScaleShiftReluResidual => vec![
@@ -161,6 +178,7 @@ fn statements(tail: Tail, shape: Shape) -> (Vec<Statement>, Vec<EpilogueSum>) {
     let sums = match tail {
         Tail::Sum => vec![sum(3, 0)],
         Tail::TwoSums => vec![sum(5, 0), sum(6, 4)],
+        Tail::Gradient => vec![sum(7, 12), sum(8, 11)],
         _ => Vec::new(),
     };
     (statements, sums)
@@ -237,6 +255,12 @@ pub(crate) fn epilogues(cases: &mut Vec<Case>) {
             dense.dims[3] = split(dense.dims[3].clone(), chunks, align, 0);
             cases.push(Case::new(format!("{tail:?} of a dense layer {lanes}"), dense, &[1, 5, 16, 31]));
         }
+    }
+    // Many rows, and all the registers that a short tile leaves.
+    for (lanes, rows) in [(32, 64), (33, 64), (32, 13), (16, 40)] {
+        let shape = Shape { sequential: 1, lanes, rows, reduced: 8, taps: 3 };
+        let gradient = contraction(Tail::Gradient, shape);
+        cases.push(Case::new(format!("gradient {lanes}x{rows}"), gradient, &[1, 3]));
     }
     // More weights than stay in a near cache: points once per tile of lanes.
     for tail in [Tail::BiasRelu, Tail::ManyOperands, Tail::TwoSums] {
