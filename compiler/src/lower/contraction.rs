@@ -53,19 +53,17 @@ pub(crate) struct Axis {
     pub(crate) reduced: bool,
     /// Axis of the result that it runs along, with the distance between its neighbours there.
     pub(crate) along: Option<(usize, i64)>,
-    /// Kept axes are nested by it, the greatest outside.
-    pub(crate) nesting: i64,
 }
 
 impl Axis {
     /// An axis of the result, along one of its logical axes at a distance there.
     pub(crate) fn kept(name: &'static str, extent: Dim, strides: [i64; 3], along: (usize, i64)) -> Axis {
-        Axis { name, extent, strides, reduced: false, along: Some(along), nesting: strides[2].abs() }
+        Axis { name, extent, strides, reduced: false, along: Some(along) }
     }
 
     /// An axis that is summed over.
     pub(crate) fn summed(name: &'static str, extent: Dim, strides: [i64; 3]) -> Axis {
-        Axis { name, extent, strides, reduced: true, along: None, nesting: 0 }
+        Axis { name, extent, strides, reduced: true, along: None }
     }
 }
 
@@ -167,7 +165,7 @@ pub(crate) fn lower_product(
         product.axes.drain(..).partition(|axis| axis.reduced);
     reduced.sort_by_key(|axis| std::cmp::Reverse(axis.strides[0].abs().max(axis.strides[1].abs())));
     // What moves the lanes operand, the weights, is outermost: a part of them serves many points.
-    kept.sort_by_key(|axis| (axis.strides[0] == 0, std::cmp::Reverse(axis.nesting)));
+    kept.sort_by_key(|axis| (axis.strides[0] == 0, std::cmp::Reverse(axis.strides[2].abs())));
     let target = lowering.place(stored)?.clone();
     let points: usize = kept.iter().map(|axis| axis.extent.at(TYPICAL_BATCH)).product();
     let long = reduced.len() >= 2 && reduced[0].extent.at(TYPICAL_BATCH) >= lowering.options.max_parallel;
@@ -369,7 +367,6 @@ fn merge(axes: &mut Vec<Axis>, only_reduced: bool) {
                 outer != inner
                     && axes[outer].reduced == axes[inner].reduced
                     && (axes[inner].reduced || !only_reduced)
-                    && axes[inner].nesting <= axes[outer].nesting
                     && !axes[outer].extent.is_batch()
                     && (0..3).all(|operand| {
                         axes[outer].strides[operand] == axes[inner].strides[operand] * length as i64
@@ -402,14 +399,7 @@ fn take_lanes(product: &mut Product) -> Axis {
         .filter_map(|position| score(&product.axes[position]).map(|score| (score, position)))
         .max();
     let Some((_, position)) = best else {
-        return Axis {
-            name: "lane",
-            extent: Dim::Fixed(1),
-            strides: [1, 0, 1],
-            reduced: false,
-            along: None,
-            nesting: 0,
-        };
+        return Axis { name: "lane", extent: Dim::Fixed(1), strides: [1, 0, 1], reduced: false, along: None };
     };
     let mut axis = product.axes.remove(position);
     if place(&axis) == Some(1) {
@@ -437,13 +427,6 @@ fn take_rows(axes: &mut Vec<Axis>) -> Axis {
         .max_by_key(|&position| score(&axes[position]));
     match best {
         Some(position) => axes.remove(position),
-        None => Axis {
-            name: "row",
-            extent: Dim::Fixed(1),
-            strides: [0, 0, 0],
-            reduced: false,
-            along: None,
-            nesting: 0,
-        },
+        None => Axis { name: "row", extent: Dim::Fixed(1), strides: [0, 0, 0], reduced: false, along: None },
     }
 }

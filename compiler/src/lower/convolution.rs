@@ -12,7 +12,7 @@ use super::error::LowerError;
 use super::fuse::Fusion;
 use super::prepare::{blocked_kernel, merged_groups};
 use super::view::View;
-use super::window::{Phase, phases};
+use super::window::{Phase, phases_of};
 use dlc_ir::{Convolution, NodeId};
 use dlc_kernel::Tap;
 use dlc_types::{Dim, Shape};
@@ -24,15 +24,8 @@ pub(crate) fn lower_convolve(
     convolution: &Convolution,
 ) -> Result<(), LowerError> {
     let id = fusion.source;
-    let spatial = convolution.strides.len();
-    let shape = lowering.ty(id).shape.clone();
-    let kernel_shape = lowering.ty(lowering.node(id).operands[1]).shape.clone();
-    let fixed =
-        |dim: Dim| dim.fixed().ok_or_else(|| lowering.unsupported(id, "a convolution along the batch"));
-    let mut per_axis = Vec::new();
-    for axis in 0..spatial {
-        per_axis.push(phases(convolution, axis, fixed(shape[axis + 2])?, fixed(kernel_shape[axis + 2])?));
-    }
+    let per_axis = phases_of(lowering.function(), id, convolution)
+        .ok_or_else(|| lowering.unsupported(id, "a convolution along the batch"))?;
     let combinations = product_of(&per_axis);
     let single = combinations.len() == 1;
     let mut partials = Some(Vec::new());
@@ -153,16 +146,12 @@ fn phase_product(
     for (axis, phase) in combination.iter().enumerate() {
         let (x, w) = (input.view.strides[axis + 2], kernel.strides[axis + 2]);
         offsets[2] += phase.first as i64 * y[axis + 2];
-        let output = Axis::kept(
+        axes.push(Axis::kept(
             OUTPUT_NAMES[axis.min(2)],
             Dim::Fixed(phase.count),
             [0, x * phase.input_step, y[axis + 2] * phase.step as i64],
             (axis + 2, phase.step as i64),
-        );
-        match sub_images(convolution, axis, phase) {
-            Some(rate) => axes.extend(interleaved(output, phase.count, rate)),
-            None => axes.push(output),
-        }
+        ));
         if listed {
             taps = taps
                 .iter()
@@ -189,34 +178,6 @@ fn phase_product(
     let firsts = combination.iter().map(|phase| phase.first as i64);
     let start = [0, 0].into_iter().chain(firsts).collect();
     Ok(Product { axes, offsets, taps, operands, start, may_split: single })
-}
-
-/// The number of interleaved sub-images that a dilated convolution is computed in, one after the other, where
-/// its outer outputs fall into equal ones: neighbours in a sub-image read rows in common, which neighbours in
-/// the image do not, so that rows stay in the nearest cache as they do without dilation.
-fn sub_images(convolution: &Convolution, axis: usize, phase: &Phase) -> Option<usize> {
-    let rate = convolution.kernel_dilation[axis];
-    let outer = axis + 1 < convolution.strides.len();
-    (outer
-        && rate > 1
-        && convolution.strides[axis] == 1
-        && phase.step == 1
-        && phase.count.is_multiple_of(rate))
-    .then_some(rate)
-}
-
-/// An axis of outputs as an axis of sub-images and one within them.
-fn interleaved(output: Axis, count: usize, rate: usize) -> [Axis; 2] {
-    let distance = rate as i64;
-    let along = output.along.map(|(axis, step)| (axis, step * distance));
-    let within = Axis {
-        extent: Dim::Fixed(count / rate),
-        strides: output.strides.map(|stride| stride * distance),
-        along,
-        ..output.clone()
-    };
-    let nesting = output.nesting * count as i64;
-    [Axis { name: "sub", extent: Dim::Fixed(rate), nesting, ..output }, within]
 }
 
 const OUTPUT_NAMES: [&str; 3] = ["p", "q", "z"];

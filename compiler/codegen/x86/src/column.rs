@@ -195,39 +195,7 @@ impl Column<'_> {
     }
 }
 
-/// Steps of a reduction during which the elements that an epilogue loads can come from afar.
-const LONG: i64 = 32;
-/// Bytes that come at once.
-const LINE: i64 = 64;
-
 impl Emitter<'_> {
-    /// Asks for what the epilogue loads at each element, so that it is near once the sums are complete.
-    pub(crate) fn fetch_ahead(&mut self, tile: Tile) -> Result<(), X86Error> {
-        let Some(tail) = self.tail.clone() else { return Ok(()) };
-        if self.tiling.steps < LONG {
-            return Ok(());
-        }
-        let width = self.vector_bytes();
-        for step in &tail.steps {
-            let Step::Load { at: Access { pointer, constant, row, lanes: true, size }, .. } = *step else {
-                continue;
-            };
-            let Some(slot) = self.pointers.get(pointer).filter(|_| row != 0) else { continue };
-            self.code.asm.mov(rdi, slot.memory())?;
-            for number in 0..tile.rows as i64 {
-                for vector in 0..tile.vectors as i64 {
-                    let along = vector * width * size / SIZE;
-                    let displacement = constant + number * row + along;
-                    if along % LINE == 0 {
-                        let from = Address { base: rdi, displacement }.operand()?;
-                        self.code.asm.prefetcht0(byte_ptr(from))?;
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
     /// The epilogue at a tile whose sums are complete.
     pub(crate) fn epilogue(&mut self, tail: &Tail, tile: Tile) -> Result<(), X86Error> {
         let level = self.code.level;

@@ -45,6 +45,7 @@ mod operations;
 mod places;
 mod plan;
 mod points;
+mod prefetch;
 mod primitives;
 mod reduction;
 mod registers;
