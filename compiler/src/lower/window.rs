@@ -54,6 +54,8 @@ fn gcd(a: usize, b: usize) -> usize {
 
 /// Share of a tap's work on padding from which bands pay for a kernel each.
 const PADDING_SHARE: usize = 16;
+/// Outputs of a band from which it keeps threads busy.
+const ENOUGH_OUTPUTS: usize = 4;
 
 /// The phase in bands of outputs under which the same taps meet the input's own `length` elements, or whole
 /// where little would be saved or some outputs would be left without any.
@@ -85,7 +87,8 @@ fn bands(phase: Phase, length: usize) -> Vec<Phase> {
     }
     let worth = wasted > 0 && wasted * PADDING_SHARE >= phase.count * phase.taps.len();
     let few = bands.len() < 2 * phase.taps.len();
-    if worth && few && bands.iter().all(|band| !band.taps.is_empty()) { bands } else { vec![phase] }
+    let useful = |band: &Phase| !band.taps.is_empty() && band.count >= ENOUGH_OUTPUTS;
+    if worth && few && bands.iter().all(useful) { bands } else { vec![phase] }
 }
 
 /// The phases of every spatial axis; `None` where an axis runs along the batch.
