@@ -51,10 +51,11 @@ fn split(mut compilation: Compilation) -> Result<(Compilation, Vec<String>)> {
         program.prologue = 0;
         one.name.clone_from(&name);
         compilation.functions.push(one);
-        compilation
-            .interface
-            .functions
-            .push(dlc_abi::FunctionInterface { name: name.clone(), cleared: Vec::new(), ..interface.clone() });
+        compilation.interface.functions.push(dlc_abi::FunctionInterface {
+            name: name.clone(),
+            cleared: Vec::new(),
+            ..interface.clone()
+        });
         names.push(name);
     }
     Ok((compilation, names))

@@ -45,12 +45,9 @@ impl Emitter<'_> {
         };
         let first = taps.into_iter().filter(|&tap| tap > last - next).min().unwrap_or(last);
         let bytes = (stride * tile.rows as i64).min(MOST_LINES * LINE);
-        let reach = if last - first < bytes {
-            vec![first..last + bytes]
-        } else {
-            vec![first..first + bytes, last..last + bytes]
-        };
-        for line in reach.into_iter().flat_map(|range| range.step_by(LINE as usize)) {
+        // Both ends of the row, which meet where the tile is wide.
+        let (middle, step) = (last.min(first + bytes), LINE as usize);
+        for line in (first..middle).step_by(step).chain((last.max(middle)..last + bytes).step_by(step)) {
             let from = Address { base: PLACE[1], displacement: line + next };
             if i32::try_from(from.displacement).is_ok() {
                 self.code.asm.prefetcht0(byte_ptr(from.operand()?))?;
