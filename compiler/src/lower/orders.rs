@@ -118,6 +118,10 @@ fn spread_forward(prepared: &Prepared, id: NodeId, orders: &mut IndexVec<NodeId,
 
 fn spread_backward(prepared: &Prepared, id: NodeId, orders: &mut IndexVec<NodeId, Option<Vec<usize>>>) {
     let Some(order) = orders[id].clone() else { return };
+    if prepared.copies.get(&id).is_some_and(Option::is_some) {
+        // The copy is there because others want the operand as it is.
+        return;
+    }
     let node = &prepared.function.nodes[id];
     for &operand in &node.operands {
         if orders[operand].is_some() {
