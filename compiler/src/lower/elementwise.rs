@@ -43,6 +43,26 @@ pub(crate) fn lower_elementwise(lowering: &mut Lowering<'_>, id: NodeId) -> Resu
     Ok(())
 }
 
+/// The kernel of two stored values, the second of which reads the first at its own element.
+pub(crate) fn lower_pair(
+    lowering: &mut Lowering<'_>,
+    first: NodeId,
+    second: NodeId,
+) -> Result<(), LowerError> {
+    let name = lowering.kernel_name(second, lowering.node(second).op.name());
+    let shape = lowering.ty(second).shape.clone();
+    let order = lowering.place(second)?.layout.order.clone();
+    let (kernel, arguments) =
+        element_kernel(lowering, Some(second), name, &shape, &order, &|emitter, at| {
+            let intermediate = emitter.value_of_pair(first, at)?;
+            let value = emitter.value(second, at)?;
+            emitter.store(first, at, intermediate)?;
+            emitter.store(second, at, value)
+        })?;
+    lowering.launch(second, kernel, arguments);
+    Ok(())
+}
+
 /// Copies an output's value to the buffer that it is wanted in.
 pub(crate) fn copy_to_output(
     lowering: &mut Lowering<'_>,

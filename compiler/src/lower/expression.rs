@@ -74,6 +74,13 @@ impl<'a, 'b> Emitter<'a, 'b> {
         Ok(value)
     }
 
+    /// The element of a stored value that this kernel computes beside its root, for the root to use.
+    pub(crate) fn value_of_pair(&mut self, id: NodeId, at: &[Affine]) -> Result<Var, LowerError> {
+        let value = self.compute(id, at)?;
+        self.known.insert((id, at.to_vec()), value);
+        Ok(value)
+    }
+
     /// Loads an element of a stored value.
     pub(crate) fn load(
         &mut self,

@@ -248,7 +248,8 @@ fn lower_group(lowering: &mut Lowering<'_>, group: &[NodeId]) -> Result<(), Lowe
             reduction::lower_reduce(lowering, group, kind, &axes)
         }
         ([id], _) => lower_value(lowering, *id),
-        _ => Err(LowerError::Internal("only reductions share a kernel".to_owned())),
+        ([first, second], _) => elementwise::lower_pair(lowering, *first, *second),
+        _ => Err(LowerError::Internal("values share a kernel that cannot".to_owned())),
     }
 }
 

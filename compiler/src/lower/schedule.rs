@@ -1,7 +1,8 @@
 //! The order of work, and where threads must meet.
 //!
 //! Values are computed in the order of nodes, except that new values of parameters and states, which
-//! are written over the old ones, come last: all readers of the old values are done by then. Barriers
+//! are written over the old ones, come last: all readers of the old values are done by then. The new momentum of a
+//! parameter and the parameter's new value, which reads it, share a kernel. Barriers
 //! are set once memory has places: before a launch that touches bytes which an earlier launch since the
 //! last barrier wrote, or writes bytes which one read. Launches of a single point share a thread and do
 //! not wait for one another.
@@ -31,6 +32,9 @@ pub(crate) fn groups(lowering: &Lowering<'_>, outputs: &Outputs) -> Vec<Vec<Node
             continue;
         }
         let mut group = vec![id];
+        if let Some(next) = next_update(lowering, outputs, &order[position..]) {
+            group.push(next);
+        }
         if let Op::Reduce { .. } = lowering.node(id).op {
             let reads = stored_reads(lowering, id);
             for &other in &order[position + 1..] {
@@ -47,6 +51,43 @@ pub(crate) fn groups(lowering: &Lowering<'_>, outputs: &Outputs) -> Vec<Vec<Node
         groups.push(group);
     }
     groups
+}
+
+/// The update behind the first one in an order, where both can be computed in one kernel: it reads the first
+/// at its own element, as a parameter's update reads the new momentum. Nothing comes between them, so nothing
+/// misses what the second overwrites.
+fn next_update(lowering: &Lowering<'_>, outputs: &Outputs, order: &[NodeId]) -> Option<NodeId> {
+    let &[first, second, ..] = order else { return None };
+    let plain = |id: NodeId| {
+        outputs.updates.contains(&id)
+            && lowering.node(id).op.is_elementwise()
+            && !lowering.fused.contains_key(&id)
+    };
+    let alike = lowering.ty(first).shape == lowering.ty(second).shape
+        && lowering.places[first].as_ref().map(|place| &place.layout.strides)
+            == lowering.places[second].as_ref().map(|place| &place.layout.strides);
+    let joined = lowering.options.fuse_epilogues && plain(first) && plain(second) && alike;
+    (joined && reads_in_place(lowering, second, first)).then_some(second)
+}
+
+/// Whether a value is read by another's kernel, and at its own element alone.
+fn reads_in_place(lowering: &Lowering<'_>, root: NodeId, value: NodeId) -> bool {
+    let mut found = false;
+    let mut pending = vec![(root, true)];
+    let mut seen = BTreeSet::new();
+    while let Some((id, in_place)) = pending.pop() {
+        if id == value {
+            if !in_place {
+                return false;
+            }
+            found = true;
+        } else if (id == root || !lowering.stored[id]) && seen.insert((id, in_place)) {
+            let node = lowering.node(id);
+            let still = in_place && node.op.is_elementwise();
+            pending.extend(node.operands.iter().map(|&operand| (operand, still)));
+        }
+    }
+    found
 }
 
 /// Whether two values are reductions that can run in the same loops.
