@@ -9,7 +9,7 @@
 
 use crate::autodiff::AutodiffError;
 use crate::composite::{CompositeError, Statistics, expand_composites};
-use crate::lower::{self, Constants, LowerError, LowerOptions, Lowered, PersistentOrders, PersistentPlaces};
+use crate::lower::{self, Constants, LowerError, LowerOptions, Lowered, PersistentOrders, PersistentPlaces, Winograd};
 use crate::rewrite::{RewriteError, RewriteOptions, RewriteReport, RuleSelection, rewrite};
 use crate::step::{self, StepError};
 use dlc_abi::{
@@ -33,6 +33,10 @@ pub struct CompileOptions {
     pub rewrite: RewriteOptions,
     /// Whether contractions take elementwise values and sums per channel into their kernels.
     pub fuse_epilogues: bool,
+    /// Whether convolutions may be computed by Winograd's tiles, and of what size.
+    pub winograd: Winograd,
+    /// Computes all convolutions by tiles that can be, whether or not that is faster (for tests).
+    pub winograd_always: bool,
     /// Keeps every intermediate value in a place of its own (for `dlc compare`).
     pub keep_all: bool,
     /// Which functions are wanted; those that a model has no sections for are left out.
@@ -47,6 +51,8 @@ impl CompileOptions {
             max_parallel: 16,
             rewrite: RewriteOptions::default(),
             fuse_epilogues: true,
+            winograd: Winograd::default(),
+            winograd_always: false,
             keep_all: false,
             functions: FunctionKind::STANDARD.to_vec(),
         }
@@ -164,15 +170,18 @@ pub fn compile(model: &Model, options: &CompileOptions) -> Result<Compilation, C
     for (graph, _) in &rewritten {
         checked("rewrite", graph, dlc_ir::verify::verify(graph))?;
     }
-    let persistent = persistent_places(model, rewritten.iter().map(|(graph, _)| graph))?;
-    let mut constants = Constants::default();
     let lower_options = LowerOptions {
         batch_max: options.batch_max,
         max_parallel: options.max_parallel,
         inputs: model.inputs.iter().chain(&model.targets).map(|input| input.name.clone()).collect(),
         fuse_epilogues: options.fuse_epilogues,
+        winograd: options.winograd,
+        winograd_always: options.winograd_always,
         keep_all: options.keep_all,
     };
+    let rewritten_graphs = rewritten.iter().map(|(graph, _)| graph);
+    let persistent = persistent_places(model, rewritten_graphs, &lower_options)?;
+    let mut constants = Constants::default();
     let mut functions = Vec::new();
     for ((graph, expanded), (rewritten, rewrites)) in graphs.into_iter().zip(expanded).zip(rewritten) {
         let lowered = timings
@@ -210,11 +219,12 @@ fn named(name: &str, function: &Function) -> Function {
 fn persistent_places<'a>(
     model: &Model,
     functions: impl Iterator<Item = &'a Function> + Clone,
+    options: &LowerOptions,
 ) -> Result<PersistentPlaces, CompileError> {
     let mut orders = PersistentOrders::new();
     let by_weight = functions.clone().filter(|f| f.name == "train").chain(functions);
     for function in by_weight {
-        for (name, order) in lower::wished_persistent_orders(function) {
+        for (name, order) in lower::wished_persistent_orders(function, options) {
             orders.entry(name).or_insert(order);
         }
     }

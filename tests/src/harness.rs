@@ -41,8 +41,12 @@ pub fn compilation_of(function: &Function, batch_max: usize) -> Result<Compilati
 
 /// Lowers a function, with elementwise values in the kernels of contractions if wished.
 pub fn compilation_with(function: &Function, batch_max: usize, fuse: bool) -> Result<Compilation, String> {
-    let functions = vec![FunctionKind::Predict];
-    let options = CompileOptions { functions, fuse_epilogues: fuse, ..CompileOptions::new(batch_max) };
+    compilation_for(function, &CompileOptions { fuse_epilogues: fuse, ..CompileOptions::new(batch_max) })
+}
+
+/// Lowers a function as `predict`.
+pub fn compilation_for(function: &Function, options: &CompileOptions) -> Result<Compilation, String> {
+    let options = CompileOptions { functions: vec![FunctionKind::Predict], ..options.clone() };
     compile(&model_of(function), &options).map_err(|error| format!("{error}\n{function}"))
 }
 
@@ -160,6 +164,11 @@ pub fn run_compiled(
 /// Compares a compiled function with the oracle: by every code generator, at every batch, and for one,
 /// two and three threads.
 pub fn check(function: &Function, batches: &[usize], seed: u64) {
+    check_for(function, batches, seed, &CompileOptions::new(1));
+}
+
+/// As [`check`], with options of the compilation but for the greatest batch.
+pub fn check_for(function: &Function, batches: &[usize], seed: u64, options: &CompileOptions) {
     let inputs = |batch| random_inputs(function, batch, seed);
     // Sums may cancel anywhere in a graph; then no bound in the result's own norm holds.
     let agreement = |compiled: &Tensor, oracle: &Tensor, shaken: &dyn Fn() -> Tensor| {
@@ -169,7 +178,7 @@ pub fn check(function: &Function, batches: &[usize], seed: u64) {
             if error.is_finite() && error <= allowed { Ok(()) } else { Err(difference) }
         })
     };
-    if let Err(difference) = compare(function, batches, &inputs, &agreement) {
+    if let Err(difference) = compare_for(function, batches, &inputs, &agreement, options) {
         panic!("seed {seed}: {difference}");
     }
 }
@@ -211,12 +220,24 @@ pub fn compare(
     inputs: &dyn Fn(usize) -> BTreeMap<String, Tensor>,
     agree: &Agreement<'_>,
 ) -> Result<(), String> {
+    compare_for(function, batches, inputs, agree, &CompileOptions::new(1))
+}
+
+/// As [`compare`], with options of the compilation but for the greatest batch.
+pub fn compare_for(
+    function: &Function,
+    batches: &[usize],
+    inputs: &dyn Fn(usize) -> BTreeMap<String, Tensor>,
+    agree: &Agreement<'_>,
+    options: &CompileOptions,
+) -> Result<(), String> {
     for output in &function.outputs {
         assert_eq!(output.role, OutputRole::Output, "the harness compares plain outputs");
     }
     let batch_max = batches.iter().copied().max().unwrap_or(1);
-    let apart = compilation_of(function, batch_max)?;
-    let fused = compilation_with(function, batch_max, true)?;
+    let fused = |fuse_epilogues| CompileOptions { batch_max, fuse_epilogues, ..options.clone() };
+    let apart = compilation_for(function, &fused(false))?;
+    let fused = compilation_for(function, &fused(true))?;
     let mut engines: Vec<(Cpu, Vec<Session>)> = Vec::new();
     let targets = targets();
     // Every generator with fused kernels, and the widest one with separate ones as well.

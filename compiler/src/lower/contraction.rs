@@ -79,6 +79,8 @@ pub(crate) struct Product {
     pub(crate) start: Vec<i64>,
     /// Whether copies of the result may be made.
     pub(crate) may_split: bool,
+    /// Where the result lies, if not where the fusion's root does; then nothing is fused to it.
+    pub(crate) target: Option<Place>,
 }
 
 /// The view of an operand of a contraction.
@@ -136,6 +138,7 @@ pub(crate) fn lower_contract(
         operands: [lowering.place(right_view.base)?.buffer, lowering.place(left_view.base)?.buffer],
         start: Vec::new(),
         may_split: true,
+        target: None,
     };
     let name = lowering.kernel_name(id, "contract");
     lower_product(lowering, fusion, product, name).map(drop)
@@ -166,7 +169,10 @@ pub(crate) fn lower_product(
     reduced.sort_by_key(|axis| std::cmp::Reverse(axis.strides[0].abs().max(axis.strides[1].abs())));
     // What moves the lanes operand, the weights, is outermost: a part of them serves many points.
     kept.sort_by_key(|axis| (axis.strides[0] == 0, std::cmp::Reverse(axis.strides[2].abs())));
-    let target = lowering.place(stored)?.clone();
+    let target = match product.target.take() {
+        Some(target) => target,
+        None => lowering.place(stored)?.clone(),
+    };
     let points: usize = kept.iter().map(|axis| axis.extent.at(TYPICAL_BATCH)).product();
     let long = reduced.len() >= 2 && reduced[0].extent.at(TYPICAL_BATCH) >= lowering.options.max_parallel;
     let small_result = kept.iter().all(|axis| !axis.extent.is_batch()) && !rows.extent.is_batch();

@@ -13,6 +13,7 @@ use super::fuse::Fusion;
 use super::prepare::{blocked_kernel, merged_groups};
 use super::view::View;
 use super::window::{Phase, phases_of};
+use super::winograd;
 use dlc_ir::{Convolution, NodeId};
 use dlc_kernel::Tap;
 use dlc_types::{Dim, Shape};
@@ -24,6 +25,9 @@ pub(crate) fn lower_convolve(
     convolution: &Convolution,
 ) -> Result<(), LowerError> {
     let id = fusion.source;
+    if let Some(plan) = winograd::plan_of(lowering.prepared, id).cloned() {
+        return winograd::lower_forward(lowering, fusion, &plan);
+    }
     let per_axis = phases_of(lowering.function(), id, convolution)
         .ok_or_else(|| lowering.unsupported(id, "a convolution along the batch"))?;
     let combinations = product_of(&per_axis);
@@ -177,7 +181,7 @@ fn phase_product(
     let operands = [lowering.place(kernel.base)?.buffer, lowering.place(input.view.base)?.buffer];
     let firsts = combination.iter().map(|phase| phase.first as i64);
     let start = [0, 0].into_iter().chain(firsts).collect();
-    Ok(Product { axes, offsets, taps, operands, start, may_split: single })
+    Ok(Product { axes, offsets, taps, operands, start, may_split: single, target: None })
 }
 
 const OUTPUT_NAMES: [&str; 3] = ["p", "q", "z"];

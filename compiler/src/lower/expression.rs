@@ -59,6 +59,11 @@ impl<'a, 'b> Emitter<'a, 'b> {
         value
     }
 
+    /// Makes a value that the kernel has computed the element of `id` at these coordinates.
+    pub(crate) fn know(&mut self, id: NodeId, at: &[Affine], value: Var) {
+        self.known.insert((id, at.to_vec()), value);
+    }
+
     /// The element of `id` at these coordinates.
     pub(crate) fn value(&mut self, id: NodeId, at: &[Affine]) -> Result<Var, LowerError> {
         let key = (id, at.to_vec());

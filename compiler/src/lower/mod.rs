@@ -40,11 +40,13 @@ mod sliding;
 mod storage;
 mod view;
 mod window;
+mod winograd;
 
 pub use error::LowerError;
 pub use layout::Layout;
 pub use orders::PersistentOrders;
 pub use storage::{Constants, PersistentPlaces};
+pub use winograd::Winograd;
 
 use dlc_ir::{Function, Node, NodeId, Op, Output, OutputRole};
 use dlc_kernel::{BufferId, Kernel, KernelId, Launch, Program};
@@ -66,6 +68,10 @@ pub struct LowerOptions {
     pub inputs: Vec<String>,
     /// Whether contractions take elementwise values into their kernels.
     pub fuse_epilogues: bool,
+    /// Whether convolutions may be computed by tiles.
+    pub winograd: Winograd,
+    /// Computes all convolutions by tiles that can be, whether or not that is faster.
+    pub winograd_always: bool,
     /// Gives every value a place of its own, so that all of them can be looked at after a run.
     pub keep_all: bool,
 }
@@ -164,8 +170,8 @@ impl Lowering<'_> {
 }
 
 /// The orders that one function would like its parameters and states to have.
-pub fn wished_persistent_orders(function: &Function) -> PersistentOrders {
-    let prepared = prepare::prepare(function);
+pub fn wished_persistent_orders(function: &Function, options: &LowerOptions) -> PersistentOrders {
+    let prepared = prepare::prepare(function, options);
     let orders = orders::wished_orders(&prepared, &PersistentOrders::new());
     let mut result = PersistentOrders::new();
     for (id, node) in prepared.function.nodes.iter() {
@@ -183,7 +189,7 @@ pub fn lower(
     persistent: &PersistentPlaces,
     constants: &mut Constants,
 ) -> Result<Lowered, LowerError> {
-    let prepared = prepare::prepare(&function.without_dead_nodes());
+    let prepared = prepare::prepare(&function.without_dead_nodes(), options);
     let mut stored = materialize::materialize(&prepared);
     let fused = if options.fuse_epilogues { fuse::fuse(&prepared, &mut stored) } else { BTreeMap::new() };
     let mut lowering = Lowering {

@@ -9,6 +9,7 @@
 use super::layout::{channels_last, kernel_order};
 use super::prepare::{Prepared, base_axis, blocked_kernel};
 use super::window::convolution_reach;
+use super::winograd::{self, plan_of};
 use dlc_ir::{NodeId, Op, Type};
 use dlc_types::IndexVec;
 use std::collections::BTreeMap;
@@ -72,7 +73,8 @@ fn seed_orders(
             }
             let blocked = blocked_kernel(prepared, operands[1]);
             let weights = blocked.map_or(operands[1], |copy| prepared.function.nodes[copy].operands[0]);
-            let plain_kernel = blocked.is_some() || prepared.is_base(weights);
+            let tiled = plan_of(prepared, id).is_some();
+            let plain_kernel = tiled || blocked.is_some() || prepared.is_base(weights);
             if prepared.is_base(weights) {
                 wish(weights, kernel_order(rank));
             }
@@ -157,7 +159,10 @@ pub(super) fn halos(prepared: &Prepared) -> BTreeMap<NodeId, Vec<(usize, usize)>
         let input = node.operands[0];
         let base = prepared.base(input);
         let Some(rank) = rank(prepared, base) else { continue };
-        let reach = convolution_reach(&prepared.function, id, convolution);
+        let reach = match plan_of(prepared, id) {
+            Some(plan) => tiled_reach(prepared, input, plan),
+            None => convolution_reach(&prepared.function, id, convolution),
+        };
         let halo = halos.entry(base).or_insert_with(|| vec![(0, 0); rank]);
         for (spatial, &(low, high)) in reach.iter().enumerate() {
             if let Some(axis) = base_axis(prepared, input, spatial + 2) {
@@ -166,4 +171,10 @@ pub(super) fn halos(prepared: &Prepared) -> BTreeMap<NodeId, Vec<(usize, usize)>
         }
     }
     halos
+}
+
+/// How far tiles read beyond their input, before and behind, per spatial axis.
+fn tiled_reach(prepared: &Prepared, input: NodeId, plan: &winograd::Plan) -> Vec<(usize, usize)> {
+    let shape = &prepared.function.tensor_type(input).shape;
+    (0..2).map(|axis| plan.reach(axis, shape[axis + 2].fixed().unwrap_or(0))).collect()
 }

@@ -11,6 +11,7 @@
 //! through any view, but the last axis of its result must be innermost in the operand it comes from.
 
 use super::view::{base_of, pieces};
+use super::{LowerOptions, winograd};
 use dlc_ir::{Contraction, Function, Node, NodeId, Op, Type};
 use dlc_types::{Dim, Shape, TensorType};
 use std::collections::BTreeMap;
@@ -22,6 +23,8 @@ pub(crate) struct Prepared {
     pub function: Function,
     /// Identity reshapes that are copies, with the order of axes that each must have, if any.
     pub copies: BTreeMap<NodeId, Option<Vec<usize>>>,
+    /// Convolutions that are computed by tiles.
+    pub tiled: BTreeMap<NodeId, winograd::Plan>,
 }
 
 impl Prepared {
@@ -40,11 +43,12 @@ pub(super) fn is_movement(op: &Op) -> bool {
 }
 
 /// Copies operands where needed.
-pub(super) fn prepare(function: &Function) -> Prepared {
+pub(super) fn prepare(function: &Function, options: &LowerOptions) -> Prepared {
     let empty = Function { name: function.name.clone(), ..Function::default() };
-    let mut prepared = Prepared { function: empty, copies: BTreeMap::new() };
+    let mut prepared = Prepared { function: empty, copies: BTreeMap::new(), tiled: BTreeMap::new() };
     let mut moved: BTreeMap<NodeId, NodeId> = BTreeMap::new();
     for (id, node) in function.nodes.iter() {
+        let plan = winograd::plan(function, id, options);
         let mut operands: Vec<NodeId> = node.operands.iter().map(|operand| moved[operand]).collect();
         match &node.op {
             Op::Convolve(convolution) => {
@@ -52,7 +56,12 @@ pub(super) fn prepare(function: &Function) -> Prepared {
                 if !input_is_readable(&prepared, operands[0], convolution.groups) {
                     operands[0] = copied_input(&mut prepared, operands[0], convolution.groups);
                 }
-                if let Some(block) = block_of_outputs(&prepared, operands[1], convolution.groups) {
+                if plan.is_some() {
+                    // Read once by a kernel of its own, in any order.
+                    if !told_by_strides(&prepared, operands[1]) {
+                        operands[1] = prepared.copy(operands[1], None);
+                    }
+                } else if let Some(block) = block_of_outputs(&prepared, operands[1], convolution.groups) {
                     operands[1] = prepared.blocked(operands[1], block);
                 } else if !kernel_is_readable(&prepared, operands[1]) {
                     operands[1] = prepared.copy(operands[1], None);
@@ -61,7 +70,9 @@ pub(super) fn prepare(function: &Function) -> Prepared {
             Op::Contract(contraction) => prepare_contraction(&mut prepared, contraction, &mut operands),
             _ => {}
         }
-        moved.insert(id, prepared.function.nodes.push(Node { operands, ..node.clone() }));
+        let new = prepared.function.nodes.push(Node { operands, ..node.clone() });
+        prepared.tiled.extend(plan.map(|plan| (new, plan)));
+        moved.insert(id, new);
     }
     for output in &function.outputs {
         let value = moved[&output.value];

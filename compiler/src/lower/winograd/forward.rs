@@ -1,0 +1,286 @@
+//! Results of a convolution by tiles.
+
+use super::Plan;
+use super::points::{Values, at_points};
+use super::transform::{Size, TAPS};
+use crate::lower::contraction::{Axis, Product, lower_product, lower_sums, operand_view};
+use crate::lower::elementwise::temporary;
+use crate::lower::error::LowerError;
+use crate::lower::expression::{Emitter, element, operand_name};
+use crate::lower::fuse::{self, Fusion};
+use crate::lower::reduction::Partials;
+use crate::lower::{Lowering, Place};
+use dlc_ir::NodeId;
+use dlc_kernel::{Affine, Binary, ScalarOp, Tap, Var};
+use dlc_types::{DType, Dim, Shape};
+
+/// Rows of a register tile that fill it: so many tiles of one image are a product of their own.
+const ROWS_OF_A_PRODUCT: usize = 16;
+
+/// Lowers a convolution by tiles with what is fused to it.
+pub(crate) fn lower_forward(
+    lowering: &mut Lowering<'_>,
+    fusion: &Fusion,
+    plan: &Plan,
+) -> Result<(), LowerError> {
+    let id = fusion.source;
+    let [input, kernel] = lowering.node(id).operands[..] else {
+        return Err(LowerError::Internal("convolve takes two operands".to_owned()));
+    };
+    let name = lowering.kernel_name(id, "winograd");
+    let [inputs, outputs] = plan.channels;
+    let tiles = plan.images.at(1) * plan.tiles_per_image();
+    let rows = if plan.images.is_batch() { tiles * lowering.options.batch_max } else { tiles };
+    let weights = at_points(lowering, plan, inputs, outputs, &format!("{name}.kernel"))?;
+    kernel_at_points(lowering, id, kernel, plan, &weights, format!("{name}.kernel"))?;
+    let tiles = at_points(lowering, plan, rows, inputs, &format!("{name}.input"))?;
+    input_at_points(lowering, id, input, plan, &tiles, format!("{name}.input"))?;
+    let products = at_points(lowering, plan, rows, outputs, &format!("{name}.product"))?;
+    let product = product_at_points(plan, [&weights, &tiles, &products]);
+    lower_product(lowering, &Fusion::none(id), product, format!("{name}.product"))?;
+    let mut partials = Vec::new();
+    for (strip, part) in strips(plan).into_iter().zip(["output", "last_output"]) {
+        partials.push(results(lowering, fusion, plan, &products, &strip, format!("{name}.{part}"))?);
+    }
+    lower_sums(lowering, fusion, Some(partials), format!("{name}.sums"))
+}
+
+/// The kernel at the points.
+fn kernel_at_points(
+    lowering: &mut Lowering<'_>,
+    id: NodeId,
+    kernel: NodeId,
+    plan: &Plan,
+    target: &Place,
+    name: String,
+) -> Result<(), LowerError> {
+    let view = operand_view(lowering, kernel)?;
+    let from = lowering.place(view.base)?.buffer;
+    let mut emitter = Emitter::new(lowering, None);
+    let channel = Affine::var(emitter.nest.coordinate(Dim::Fixed(plan.channels[0])));
+    let output = Affine::var(emitter.nest.open_over(Dim::Fixed(plan.channels[1]), true));
+    let from = emitter.nest.operand(from, &operand_name(lowering, view.base), DType::F32, false);
+    let load = |values: &mut Values<'_, '_, '_>, row: usize, column: usize| {
+        let at = [output.clone(), channel.clone(), number(row), number(column)];
+        Ok(values.emitter.nest.load(from, element(view.offset, &view.strides, &at), None))
+    };
+    let mut values = Values::new(&mut emitter);
+    let store = store_points(&mut values, plan.size, target, [&channel, &output]);
+    plan.size.tile(&mut values, TAPS, Size::kernel, load, store)?;
+    let (kernel, arguments) = emitter.nest.finish(name);
+    lowering.launch(id, kernel, arguments);
+    Ok(())
+}
+
+/// A constant coordinate.
+fn number(coordinate: usize) -> Affine {
+    Affine::constant(coordinate as i64)
+}
+
+/// Stores rows of points of one tile at a row and channel of their place.
+pub(super) fn store_points<'f>(
+    values: &mut Values<'_, '_, '_>,
+    size: Size,
+    target: &'f Place,
+    [row, channel]: [&Affine; 2],
+) -> impl FnMut(&mut Values<'_, '_, '_>, usize, Vec<Var>) -> Result<(), LowerError> + 'f {
+    let operand = values.emitter.nest.operand(target.buffer, "points", DType::F32, true);
+    let first = element(0, &target.layout.strides[1..], &[row.clone(), channel.clone()]);
+    move |values, line, points| {
+        for (column, point) in points.into_iter().enumerate() {
+            let number = (line * size.points() + column) as i64;
+            let index = first.clone().offset(number * target.layout.strides[0]);
+            values.emitter.nest.store(operand, index, point);
+        }
+        Ok(())
+    }
+}
+
+/// The input's tiles at the points.
+pub(super) fn input_at_points(
+    lowering: &mut Lowering<'_>,
+    id: NodeId,
+    input: NodeId,
+    plan: &Plan,
+    target: &Place,
+    name: String,
+) -> Result<(), LowerError> {
+    let view = operand_view(lowering, input)?;
+    let from = lowering.place(view.base)?.buffer;
+    let mut emitter = Emitter::new(lowering, None);
+    let image = Affine::var(emitter.nest.coordinate(plan.images));
+    let down = Affine::var(emitter.nest.coordinate(Dim::Fixed(plan.tiles[0])));
+    let channel = Affine::var(emitter.nest.open_over(Dim::Fixed(plan.channels[0]), true));
+    let across = Affine::var(emitter.nest.open_over(Dim::Fixed(plan.tiles[1]), false));
+    let from = emitter.nest.operand(from, &operand_name(lowering, view.base), DType::F32, false);
+    let step = plan.size.outputs() as i64;
+    let [top, left] =
+        [(&down, 0), (&across, 1)].map(|(tile, axis)| tile.times(step).offset(-plan.padding[axis]));
+    let load = |values: &mut Values<'_, '_, '_>, row: usize, column: usize| {
+        let (row, column) = (top.clone().offset(row as i64), left.clone().offset(column as i64));
+        let at = [image.clone(), channel.clone(), row, column];
+        Ok(values.emitter.nest.load(from, element(view.offset, &view.strides, &at), None))
+    };
+    let row = tile_row(plan, &image, &down, &across);
+    let mut values = Values::new(&mut emitter);
+    let store = store_points(&mut values, plan.size, target, [&row, &channel]);
+    plan.size.tile(&mut values, plan.size.points(), Size::input, load, store)?;
+    let (kernel, arguments) = emitter.nest.finish(name);
+    lowering.launch(id, kernel, arguments);
+    Ok(())
+}
+
+/// The row of a tile in its place.
+pub(super) fn tile_row(plan: &Plan, image: &Affine, down: &Affine, across: &Affine) -> Affine {
+    let of_image = image.times(plan.tiles_per_image() as i64);
+    of_image.plus(&down.times(plan.tiles[1] as i64)).plus(across)
+}
+
+/// One product per point, over channels.
+fn product_at_points(plan: &Plan, [weights, tiles, products]: [&Place; 3]) -> Product {
+    let strides =
+        |axis: usize| [weights, tiles, products].map(|place: &Place| place.layout.strides[axis]);
+    let [of_weights, of_tiles, of_products] = strides(1);
+    let count = plan.tiles_per_image();
+    let mut axes = vec![
+        Axis::kept("point", Dim::Fixed(plan.points()), strides(0), (0, 1)),
+        Axis::kept("o", Dim::Fixed(plan.channels[1]), [1, 0, 1], (2, 1)),
+        Axis::summed("c", Dim::Fixed(plan.channels[0]), [of_weights, 1, 0]),
+    ];
+    match plan.images.times(Dim::Fixed(count)).filter(|_| count < ROWS_OF_A_PRODUCT) {
+        Some(rows) => axes.push(Axis::kept("tile", rows, [0, of_tiles, of_products], (1, 1))),
+        None => {
+            let apart = [0, of_tiles * count as i64, of_products * count as i64];
+            axes.push(Axis::kept("n", plan.images, apart, (1, count as i64)));
+            axes.push(Axis::kept("tile", Dim::Fixed(count), [0, of_tiles, of_products], (1, 1)));
+        }
+    }
+    Product {
+        axes,
+        offsets: [0, 0, 0],
+        taps: vec![Tap { lanes: 0, rows: 0 }],
+        operands: [weights.buffer, tiles.buffer],
+        start: Vec::new(),
+        may_split: false,
+        target: Some(products.clone()),
+    }
+}
+
+/// Rows of tiles that have the same number of results above one another.
+struct Strip {
+    first: usize,
+    /// How many rows of tiles.
+    count: usize,
+    /// Results of a tile.
+    height: usize,
+}
+
+fn strips(plan: &Plan) -> Vec<Strip> {
+    let step = plan.size.outputs();
+    let (whole, rest) = (plan.outputs[0] / step, plan.outputs[0] % step);
+    let strips = [Strip { first: 0, count: whole, height: step }, Strip { first: whole, count: 1, height: rest }];
+    strips.into_iter().filter(|strip| strip.count > 0 && strip.height > 0).collect()
+}
+
+/// Results from products at the points, and all that is fused to them.
+fn results(
+    lowering: &mut Lowering<'_>,
+    fusion: &Fusion,
+    plan: &Plan,
+    products: &Place,
+    strip: &Strip,
+    name: String,
+) -> Result<Partials, LowerError> {
+    let shape = Shape(vec![plan.images, Dim::Fixed(strip.count), Dim::Fixed(plan.channels[1])]);
+    let mut places = Vec::new();
+    for _ in &fusion.sums {
+        places.push(temporary(lowering, &format!("{name}.sums"), DType::F32, &shape, vec![0, 1, 2])?);
+    }
+    let mut emitter = Emitter::new(lowering, Some(fusion.root));
+    emitter.recompute(&fusion.expressions(lowering), &[fusion.source]);
+    let image = Affine::var(emitter.nest.coordinate(plan.images));
+    let down = Affine::var(emitter.nest.coordinate(Dim::Fixed(strip.count)));
+    let channel = Affine::var(emitter.nest.open_over(Dim::Fixed(plan.channels[1]), true));
+    let zero = emitter.nest.number(DType::F32, 0.0);
+    let mut sums = vec![zero; places.len()];
+    let (whole, rest) = (plan.outputs[1] / plan.size.outputs(), plan.outputs[1] % plan.size.outputs());
+    let mut tile = TileOfResults {
+        fusion,
+        plan,
+        products,
+        image: image.clone(),
+        down: down.clone().offset(strip.first as i64),
+        across: Affine::constant(0),
+        channel: channel.clone(),
+        height: strip.height,
+        width: plan.size.outputs(),
+    };
+    if whole > 0 {
+        let end = Affine::constant(whole as i64);
+        let (across, current) = emitter.nest.open(Affine::constant(0), end, false, &sums);
+        tile.across = Affine::var(across);
+        let next = tile.emit(&mut emitter, &current)?;
+        sums = emitter.nest.close(&next, None);
+    }
+    if rest > 0 {
+        (tile.across, tile.width) = (Affine::constant(whole as i64), rest);
+        sums = tile.emit(&mut emitter, &sums)?;
+    }
+    for (place, sum) in places.iter().zip(sums) {
+        let index = element(0, &place.layout.strides, &[image.clone(), down.clone(), channel.clone()]);
+        let operand = emitter.nest.operand(place.buffer, "sums", DType::F32, true);
+        emitter.nest.store(operand, index, sum);
+    }
+    let (kernel, arguments) = emitter.nest.finish(name);
+    lowering.launch(fusion.root, kernel, arguments);
+    Ok(Partials { shape, places })
+}
+
+/// The results of one tile.
+struct TileOfResults<'f> {
+    fusion: &'f Fusion,
+    plan: &'f Plan,
+    products: &'f Place,
+    image: Affine,
+    down: Affine,
+    across: Affine,
+    channel: Affine,
+    height: usize,
+    width: usize,
+}
+
+impl TileOfResults<'_> {
+    /// Computes and stores the tile's results; adds to sums what is summed of them.
+    fn emit(&self, emitter: &mut Emitter<'_, '_>, sums: &[Var]) -> Result<Vec<Var>, LowerError> {
+        let size = self.plan.size;
+        let strides = &self.products.layout.strides;
+        let row = tile_row(self.plan, &self.image, &self.down, &self.across);
+        let first = element(0, &strides[1..], &[row, self.channel.clone()]);
+        let from = emitter.nest.operand(self.products.buffer, "products", DType::F32, false);
+        let load = |values: &mut Values<'_, '_, '_>, row: usize, column: usize| {
+            let number = (row * size.points() + column) as i64;
+            Ok(values.emitter.nest.load(from, first.clone().offset(number * strides[0]), None))
+        };
+        let step = size.outputs() as i64;
+        let (top, left) = (self.down.times(step), self.across.times(step));
+        let mut totals: Vec<Var> = sums.to_vec();
+        let store = |values: &mut Values<'_, '_, '_>, row: usize, results: Vec<Var>| {
+            if row >= self.height {
+                return Ok(());
+            }
+            for (column, result) in results.into_iter().take(self.width).enumerate() {
+                let (row, column) = (top.clone().offset(row as i64), left.clone().offset(column as i64));
+                let at = [self.image.clone(), self.channel.clone(), row, column];
+                values.emitter.know(self.fusion.source, &at, result);
+                let summed = fuse::emit(values.emitter, self.fusion, &at)?;
+                for (total, value) in totals.iter_mut().zip(summed) {
+                    let add = ScalarOp::Binary(Binary::Add);
+                    *total = values.emitter.nest.op(DType::F32, add, &[*total, value]);
+                }
+            }
+            Ok(())
+        };
+        size.tile(&mut Values::new(emitter), size.points(), Size::output, load, store)?;
+        Ok(totals)
+    }
+}

@@ -1,0 +1,140 @@
+//! Convolutions with 3x3 taps by Winograd's minimal filtering: fewer multiplications, in other places.
+//!
+//! Tiles of 4x4 results are products at 36 points instead of sums over 9 taps, which is a quarter of the
+//! multiplications (tiles of 2x2 at 16 points: 1 / 2.25). A convolution becomes, in launches of ordinary kernels:
+//!
+//! 1. the kernel at the points (once per step; it depends on parameters alone),
+//! 2. the input's tiles at the points,
+//! 3. one matrix product for every point, over channels,
+//! 4. back to results, with all that is fused to the convolution.
+//!
+//! The gradient of a kernel is the same with the roles exchanged ([`kernel_gradient`]); that of an input is a
+//! convolution and takes this path as it is. What lies at the points is read and written once more than in a
+//! direct convolution, which only pays where channels are many: see [`estimate`].
+//!
+//! A last tile may reach beyond the results; it reads zeros there, since [`super::orders`] asks for a border
+//! as wide as the tiles ([`Plan::reach`]), and stores only what exists. Points lie a cache line further apart
+//! than they need, so that the streams of all points do not compete for one set of a cache.
+
+mod estimate;
+mod forward;
+mod points;
+pub(crate) mod transform;
+
+use super::LowerOptions;
+use super::prepare::Prepared;
+use dlc_ir::{Convolution, Function, NodeId, Op};
+use dlc_types::{DType, Dim};
+use transform::{Size, TAPS};
+
+pub(crate) use forward::lower_forward;
+
+/// Whether convolutions may be computed by Winograd's minimal filtering.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Winograd {
+    /// Never.
+    Off,
+    /// With tiles of 2x2, whose rounding errors are below those of a direct sum.
+    F2,
+    /// With tiles of 4x4, whose rounding errors are about twice those of a direct sum.
+    #[default]
+    F4,
+}
+
+/// What a convolution computes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pass {
+    /// Results from an input and a kernel; gradients of inputs have this form too.
+    Forward,
+}
+
+/// How a convolution is divided into tiles.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Plan {
+    pub(crate) pass: Pass,
+    pub(crate) size: Size,
+    /// Results along both axes of space: of the convolution, or of the one whose kernel's gradient this is.
+    pub(crate) outputs: [usize; 2],
+    /// Tiles along both axes.
+    pub(crate) tiles: [usize; 2],
+    /// Zeros in front of the input along both axes.
+    pub(crate) padding: [i64; 2],
+    /// Images.
+    pub(crate) images: Dim,
+    /// Channels of the input and of the results.
+    pub(crate) channels: [usize; 2],
+}
+
+impl Plan {
+    /// How far tiles reach beyond an input of that length, before and behind.
+    pub(crate) fn reach(&self, axis: usize, length: usize) -> (usize, usize) {
+        let low = self.padding[axis];
+        let covered = (self.tiles[axis] * self.size.outputs() + TAPS - 1) as i64;
+        let beyond = |count: i64| usize::try_from(count).unwrap_or(0);
+        (beyond(low), beyond(covered - low - length as i64))
+    }
+
+    /// Tiles of an image.
+    pub(crate) fn tiles_per_image(&self) -> usize {
+        self.tiles[0] * self.tiles[1]
+    }
+
+    /// Points of a tile.
+    pub(crate) fn points(&self) -> usize {
+        self.size.points() * self.size.points()
+    }
+}
+
+/// How a convolution of a function is computed by tiles; `None` where it is not.
+pub(crate) fn plan(function: &Function, id: NodeId, options: &LowerOptions) -> Option<Plan> {
+    let Op::Convolve(convolution) = &function.nodes[id].op else { return None };
+    let size = match options.winograd {
+        Winograd::Off => return None,
+        Winograd::F2 => Size::Two,
+        Winograd::F4 => Size::Four,
+    };
+    if !is_plain(convolution) || function.tensor_type(id).dtype != DType::F32 {
+        return None;
+    }
+    let [input, kernel] = function.nodes[id].operands[..] else { return None };
+    let (input, kernel) = (&function.tensor_type(input).shape, &function.tensor_type(kernel).shape);
+    let result = &function.tensor_type(id).shape;
+    let square = |shape: &dlc_types::Shape| Some([shape[2].fixed()?, shape[3].fixed()?]);
+    let padding = [convolution.padding[0].0, convolution.padding[1].0];
+    let plan = if square(kernel)? == [TAPS, TAPS] && kernel[1].fixed().is_some() {
+        let channels = [kernel[1].fixed()?, result[1].fixed()?];
+        Plan::new(Pass::Forward, size, square(result)?, padding, input[0], channels)
+    } else {
+        return None;
+    };
+    let chosen = options.winograd_always || estimate::pays(&plan, options.batch_max);
+    (chosen && estimate::is_possible(&plan, options.batch_max)).then_some(plan)
+}
+
+impl Plan {
+    fn new(
+        pass: Pass,
+        size: Size,
+        outputs: [usize; 2],
+        padding: [i64; 2],
+        images: Dim,
+        channels: [usize; 2],
+    ) -> Plan {
+        let tiles = outputs.map(|length| length.div_ceil(size.outputs()));
+        Plan { pass, size, outputs, tiles, padding, images, channels }
+    }
+}
+
+/// Whether neighbouring results read neighbouring elements, in all channels.
+fn is_plain(convolution: &Convolution) -> bool {
+    let ones = |factors: &[usize]| factors == [1, 1];
+    ones(&convolution.strides)
+        && ones(&convolution.input_dilation)
+        && ones(&convolution.kernel_dilation)
+        && convolution.groups == 1
+}
+
+/// The plans of all convolutions of a prepared function that are computed by tiles.
+pub(crate) fn plan_of(prepared: &Prepared, id: NodeId) -> Option<&Plan> {
+    prepared.tiled.get(&id)
+}

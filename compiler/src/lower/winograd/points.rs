@@ -1,0 +1,81 @@
+//! What lies at the points: its places, and values of kernels as numbers of a transform.
+
+use super::Plan;
+use super::transform::Arithmetic;
+use crate::lower::error::LowerError;
+use crate::lower::expression::Emitter;
+use crate::lower::layout::Layout;
+use crate::lower::storage::add_buffer;
+use crate::lower::{Lowering, Place};
+use dlc_kernel::{Binary, ScalarOp, Storage, Var};
+use dlc_types::DType;
+use std::collections::BTreeMap;
+
+/// Elements of a cache line of `f32`.
+const LINE: usize = 16;
+
+/// A place for values at points: `[point, row, channel]`.
+pub(super) fn at_points(
+    lowering: &mut Lowering<'_>,
+    plan: &Plan,
+    rows: usize,
+    channels: usize,
+    name: &str,
+) -> Result<Place, LowerError> {
+    let too_large = || LowerError::TooLarge(name.to_owned());
+    let apart = rows.checked_mul(channels).map(|count| count.next_multiple_of(LINE)).ok_or_else(too_large)?;
+    let elements = apart.checked_mul(plan.points()).ok_or_else(too_large)?;
+    let layout = Layout {
+        order: vec![0, 1, 2],
+        halo: vec![(0, 0); 3],
+        strides: vec![apart as i64, channels as i64, 1],
+        origin: 0,
+        elements,
+        border: None,
+    };
+    let buffer = add_buffer(lowering, name, DType::F32, &layout, Storage::Arena(usize::MAX))?;
+    Ok(Place { buffer, layout })
+}
+
+/// Values of a kernel under construction as numbers.
+pub(super) struct Values<'e, 'a, 'b> {
+    pub(super) emitter: &'e mut Emitter<'a, 'b>,
+    factors: BTreeMap<u64, Var>,
+}
+
+impl<'e, 'a, 'b> Values<'e, 'a, 'b> {
+    pub(super) fn new(emitter: &'e mut Emitter<'a, 'b>) -> Self {
+        Values { emitter, factors: BTreeMap::new() }
+    }
+
+    fn binary(&mut self, op: Binary, a: Var, b: Var) -> Var {
+        self.emitter.nest.op(DType::F32, ScalarOp::Binary(op), &[a, b])
+    }
+
+    fn factor(&mut self, factor: f64) -> Var {
+        let nest = &mut self.emitter.nest;
+        *self.factors.entry(factor.to_bits()).or_insert_with(|| nest.number(DType::F32, factor))
+    }
+}
+
+impl Arithmetic for Values<'_, '_, '_> {
+    type Value = Var;
+
+    fn add(&mut self, a: Var, b: Var) -> Var {
+        self.binary(Binary::Add, a, b)
+    }
+
+    fn subtract(&mut self, a: Var, b: Var) -> Var {
+        self.binary(Binary::Subtract, a, b)
+    }
+
+    fn multiply(&mut self, factor: f64, a: Var) -> Var {
+        let factor = self.factor(factor);
+        self.binary(Binary::Multiply, a, factor)
+    }
+
+    fn multiply_add(&mut self, factor: f64, a: Var, b: Var) -> Var {
+        let factor = self.factor(factor);
+        self.emitter.nest.op(DType::F32, ScalarOp::FusedMultiplyAdd, &[a, factor, b])
+    }
+}

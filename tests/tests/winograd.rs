@@ -1,0 +1,157 @@
+//! Convolutions by Winograd's tiles agree with the oracle, with all that is fused to them and on every border.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use dlc_ir::{Builder, Convolution, Function, NodeId, Op, OutputRole, Reduction, Unary};
+use dlc_compiler::CompileOptions;
+use dlc_compiler::lower::Winograd;
+use dlc_tests::harness::{check_for, compilation_for};
+use dlc_types::{DType, Dim, Shape, TensorType};
+
+/// Channels in and out, height and width of the input, zeros around it.
+struct Layer {
+    channels: (usize, usize),
+    image: (usize, usize),
+    padding: [(i64, i64); 2],
+}
+
+impl Layer {
+    fn new(channels: (usize, usize), image: (usize, usize)) -> Layer {
+        Layer { channels, image, padding: [(1, 1); 2] }
+    }
+
+    fn convolution(&self) -> Convolution {
+        Convolution {
+            strides: vec![1, 1],
+            padding: self.padding.to_vec(),
+            input_dilation: vec![1, 1],
+            kernel_dilation: vec![1, 1],
+            groups: 1,
+        }
+    }
+
+    /// Length of the results along an axis.
+    fn outputs(&self, axis: usize) -> usize {
+        let length = [self.image.0, self.image.1][axis] as i64;
+        usize::try_from(length + self.padding[axis].0 + self.padding[axis].1 - 2).unwrap()
+    }
+}
+
+fn float(dims: &[usize]) -> TensorType {
+    TensorType::new(DType::F32, Shape(dims.iter().map(|&size| Dim::Fixed(size)).collect()))
+}
+
+fn batch(dims: &[usize]) -> TensorType {
+    let fixed = dims.iter().map(|&size| Dim::Fixed(size));
+    TensorType::new(DType::F32, Shape(std::iter::once(Dim::N).chain(fixed).collect()))
+}
+
+fn inputs(builder: &mut Builder, layer: &Layer) -> (NodeId, NodeId) {
+    let x = batch(&[layer.channels.0, layer.image.0, layer.image.1]);
+    let w = float(&[layer.channels.1, layer.channels.0, 3, 3]);
+    (builder.input("x", x).unwrap(), builder.input("w", w).unwrap())
+}
+
+fn plain(layer: &Layer) -> Function {
+    let mut builder = Builder::new("predict");
+    let (x, w) = inputs(&mut builder, layer);
+    let y = builder.convolve(x, w, layer.convolution()).unwrap();
+    builder.output(OutputRole::Output, "y", y);
+    builder.finish()
+}
+
+/// `relu(conv(x, w) + bias) + r`, and sums per channel of it and of its square.
+fn fused(layer: &Layer) -> Function {
+    let mut builder = Builder::new("predict");
+    let (x, w) = inputs(&mut builder, layer);
+    let bias = builder.input("bias", float(&[layer.channels.1])).unwrap();
+    let results = batch(&[layer.channels.1, layer.outputs(0), layer.outputs(1)]);
+    let residual = builder.input("r", results.clone()).unwrap();
+    let y = builder.convolve(x, w, layer.convolution()).unwrap();
+    let bias = builder.broadcast_along(bias, results.shape, 1).unwrap();
+    let y = builder.add(y, bias).unwrap();
+    let y = builder.unary(Unary::Relu, y).unwrap();
+    let y = builder.add(y, residual).unwrap();
+    let square = builder.mul(y, y).unwrap();
+    let sum = builder.reduce(Reduction::Sum, y, &[0, 2, 3]).unwrap();
+    let squares = builder.reduce(Reduction::Sum, square, &[0, 2, 3]).unwrap();
+    builder.output(OutputRole::Output, "y", y);
+    builder.output(OutputRole::Output, "sum", sum);
+    builder.output(OutputRole::Output, "squares", squares);
+    builder.finish()
+}
+
+/// The gradients of the input and of the kernel as differentiation writes them.
+fn gradients(layer: &Layer) -> Function {
+    let mut builder = Builder::new("predict");
+    let (x, w) = inputs(&mut builder, layer);
+    let dy = builder.input("dy", batch(&[layer.channels.1, layer.outputs(0), layer.outputs(1)])).unwrap();
+    let turned = builder.add_node(Op::Reverse { axes: vec![2, 3] }, &[w]).unwrap();
+    let turned = builder.transpose(turned, &[1, 0, 2, 3]).unwrap();
+    let padding = layer.padding.iter().map(|&(low, high)| (2 - low, 2 - high)).collect();
+    let dx = builder.convolve(dy, turned, Convolution { padding, ..layer.convolution() }).unwrap();
+    let [x, dy] = [x, dy].map(|value| builder.transpose(value, &[1, 0, 2, 3]).unwrap());
+    let dw = builder.convolve(x, dy, layer.convolution()).unwrap();
+    let dw = builder.transpose(dw, &[1, 0, 2, 3]).unwrap();
+    builder.output(OutputRole::Output, "dx", dx);
+    builder.output(OutputRole::Output, "dw", dw);
+    builder.finish()
+}
+
+/// Tiles wherever they are possible.
+fn tiled(winograd: Winograd) -> CompileOptions {
+    CompileOptions { winograd, winograd_always: true, ..CompileOptions::new(3) }
+}
+
+/// Kernels of tiles among the launches.
+fn tiled_launches(function: &Function) -> usize {
+    let compilation = compilation_for(function, &tiled(Winograd::F4)).unwrap();
+    let program = &compilation.functions[0].lowered.program;
+    let names = program.launches.iter().map(|launch| &program.kernels[launch.kernel].name);
+    names.filter(|name| name.contains("winograd") && name.ends_with("input")).count()
+}
+
+#[track_caller]
+fn check_tiled(function: &Function, launches: usize, seed: u64) {
+    assert_eq!(tiled_launches(function), launches, "{function}");
+    for size in [Winograd::F4, Winograd::F2] {
+        check_for(function, &[3, 1], seed, &tiled(size));
+    }
+}
+
+const IMAGES: [(usize, usize); 4] = [(4, 4), (8, 8), (12, 7), (32, 32)];
+
+#[test]
+fn plain_results() {
+    for (seed, channels) in [(32, 32), (33, 48), (48, 33), (64, 64)].into_iter().enumerate() {
+        for image in IMAGES {
+            check_tiled(&plain(&Layer::new(channels, image)), 1, seed as u64);
+        }
+    }
+}
+
+#[test]
+fn paddings() {
+    for padding in [[(0, 0), (0, 0)], [(2, 2), (2, 2)], [(2, 0), (1, 3)], [(0, 1), (2, 2)]] {
+        let layer = Layer { padding, ..Layer::new((48, 48), (14, 13)) };
+        check_tiled(&plain(&layer), 1, 7);
+    }
+}
+
+#[test]
+fn with_bias_activation_residual_and_sums() {
+    for channels in [(48, 48), (64, 33)] {
+        for image in IMAGES {
+            check_tiled(&fused(&Layer::new(channels, image)), 1, 11);
+        }
+    }
+}
+
+#[test]
+fn gradients_of_inputs_and_kernels() {
+    for channels in [(48, 48), (64, 33)] {
+        for image in IMAGES {
+            check_tiled(&gradients(&Layer::new(channels, image)), 2, 13);
+        }
+    }
+}
