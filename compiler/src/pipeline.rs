@@ -9,7 +9,9 @@
 
 use crate::autodiff::AutodiffError;
 use crate::composite::{CompositeError, Statistics, expand_composites};
-use crate::lower::{self, Constants, LowerError, LowerOptions, Lowered, PersistentOrders, PersistentPlaces, Winograd};
+use crate::lower::{
+    self, Constants, LowerError, LowerOptions, Lowered, PersistentOrders, PersistentPlaces, Winograd,
+};
 use crate::rewrite::{RewriteError, RewriteOptions, RewriteReport, RuleSelection, rewrite};
 use crate::step::{self, StepError};
 use dlc_abi::{

@@ -26,7 +26,10 @@ pub(crate) fn lower_convolve(
 ) -> Result<(), LowerError> {
     let id = fusion.source;
     if let Some(plan) = winograd::plan_of(lowering.prepared, id).cloned() {
-        return winograd::lower_forward(lowering, fusion, &plan);
+        return match plan.pass {
+            winograd::Pass::Forward => winograd::lower_forward(lowering, fusion, &plan),
+            winograd::Pass::KernelGradient => winograd::lower_kernel_gradient(lowering, id, &plan),
+        };
     }
     let per_axis = phases_of(lowering.function(), id, convolution)
         .ok_or_else(|| lowering.unsupported(id, "a convolution along the batch"))?;

@@ -20,6 +20,7 @@ use super::error::LowerError;
 use super::expression::{Emitter, element};
 use super::prepare::{Prepared, is_movement};
 use super::window::reaches_every_output;
+use super::winograd::{Pass, plan_of};
 use super::{Lowering, Place, is_persistent};
 use dlc_ir::{NodeId, Op, Reduction};
 use dlc_kernel::{Affine, BufferId, Epilogue, EpilogueSum, Operand, Var};
@@ -71,7 +72,9 @@ pub(crate) fn fuse(prepared: &Prepared, stored: &mut IndexVec<NodeId, bool>) -> 
         let completes = match &node.op {
             Op::Contract(contraction) => contraction.contract.len() == 1,
             Op::Convolve(convolution) => {
-                function.tensor_type(node.operands[1]).shape[1].fixed().is_some()
+                let gradient = plan_of(prepared, id).is_some_and(|plan| plan.pass == Pass::KernelGradient);
+                !gradient
+                    && function.tensor_type(node.operands[1]).shape[1].fixed().is_some()
                     && reaches_every_output(function, id, convolution)
             }
             _ => false,

@@ -73,8 +73,10 @@ fn seed_orders(
             }
             let blocked = blocked_kernel(prepared, operands[1]);
             let weights = blocked.map_or(operands[1], |copy| prepared.function.nodes[copy].operands[0]);
-            let tiled = plan_of(prepared, id).is_some();
-            let plain_kernel = tiled || blocked.is_some() || prepared.is_base(weights);
+            let plain_kernel = match plan_of(prepared, id) {
+                Some(plan) => plan.pass == winograd::Pass::Forward,
+                None => blocked.is_some() || prepared.is_base(weights),
+            };
             if prepared.is_base(weights) {
                 wish(weights, kernel_order(rank));
             }

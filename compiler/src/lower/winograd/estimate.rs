@@ -43,7 +43,9 @@ pub(super) fn pays(plan: &Plan, batch_max: usize) -> bool {
     let products = points * tiles * inputs * outputs / SHARE;
     let moved = match plan.pass {
         // Written and read.
-        Pass::Forward => 2.0 * 4.0 * points * (tiles * (inputs + outputs) + inputs * outputs),
+        Pass::Forward | Pass::KernelGradient => {
+            2.0 * 4.0 * points * (tiles * (inputs + outputs) + inputs * outputs)
+        }
     };
     fits && products + PER_BYTE * moved < direct
 }

@@ -1,7 +1,7 @@
 //! Results of a convolution by tiles.
 
 use super::Plan;
-use super::points::{Values, at_points};
+use super::points::{Strip, Values, at_points, rows_of, strips};
 use super::transform::{Size, TAPS};
 use crate::lower::contraction::{Axis, Product, lower_product, lower_sums, operand_view};
 use crate::lower::elementwise::temporary;
@@ -9,6 +9,7 @@ use crate::lower::error::LowerError;
 use crate::lower::expression::{Emitter, element, operand_name};
 use crate::lower::fuse::{self, Fusion};
 use crate::lower::reduction::Partials;
+use crate::lower::view::View;
 use crate::lower::{Lowering, Place};
 use dlc_ir::NodeId;
 use dlc_kernel::{Affine, Binary, ScalarOp, Tap, Var};
@@ -29,12 +30,12 @@ pub(crate) fn lower_forward(
     };
     let name = lowering.kernel_name(id, "winograd");
     let [inputs, outputs] = plan.channels;
-    let tiles = plan.images.at(1) * plan.tiles_per_image();
-    let rows = if plan.images.is_batch() { tiles * lowering.options.batch_max } else { tiles };
+    let rows = rows_of(lowering, plan);
     let weights = at_points(lowering, plan, inputs, outputs, &format!("{name}.kernel"))?;
     kernel_at_points(lowering, id, kernel, plan, &weights, format!("{name}.kernel"))?;
     let tiles = at_points(lowering, plan, rows, inputs, &format!("{name}.input"))?;
-    input_at_points(lowering, id, input, plan, &tiles, format!("{name}.input"))?;
+    let view = operand_view(lowering, input)?;
+    input_at_points(lowering, id, &view, plan, &tiles, format!("{name}.input"))?;
     let products = at_points(lowering, plan, rows, outputs, &format!("{name}.product"))?;
     let product = product_at_points(plan, [&weights, &tiles, &products]);
     lower_product(lowering, &Fusion::none(id), product, format!("{name}.product"))?;
@@ -73,7 +74,7 @@ fn kernel_at_points(
 }
 
 /// A constant coordinate.
-fn number(coordinate: usize) -> Affine {
+pub(super) fn number(coordinate: usize) -> Affine {
     Affine::constant(coordinate as i64)
 }
 
@@ -96,22 +97,21 @@ pub(super) fn store_points<'f>(
     }
 }
 
-/// The input's tiles at the points.
+/// The input's tiles at the points, from a view of `[image, channel, height, width]`.
 pub(super) fn input_at_points(
     lowering: &mut Lowering<'_>,
     id: NodeId,
-    input: NodeId,
+    view: &View,
     plan: &Plan,
     target: &Place,
     name: String,
 ) -> Result<(), LowerError> {
-    let view = operand_view(lowering, input)?;
     let from = lowering.place(view.base)?.buffer;
     let mut emitter = Emitter::new(lowering, None);
     let image = Affine::var(emitter.nest.coordinate(plan.images));
     let down = Affine::var(emitter.nest.coordinate(Dim::Fixed(plan.tiles[0])));
-    let channel = Affine::var(emitter.nest.open_over(Dim::Fixed(plan.channels[0]), true));
     let across = Affine::var(emitter.nest.open_over(Dim::Fixed(plan.tiles[1]), false));
+    let channel = Affine::var(emitter.nest.open_over(Dim::Fixed(plan.channels[0]), true));
     let from = emitter.nest.operand(from, &operand_name(lowering, view.base), DType::F32, false);
     let step = plan.size.outputs() as i64;
     let [top, left] =
@@ -138,8 +138,7 @@ pub(super) fn tile_row(plan: &Plan, image: &Affine, down: &Affine, across: &Affi
 
 /// One product per point, over channels.
 fn product_at_points(plan: &Plan, [weights, tiles, products]: [&Place; 3]) -> Product {
-    let strides =
-        |axis: usize| [weights, tiles, products].map(|place: &Place| place.layout.strides[axis]);
+    let strides = |axis: usize| [weights, tiles, products].map(|place: &Place| place.layout.strides[axis]);
     let [of_weights, of_tiles, of_products] = strides(1);
     let count = plan.tiles_per_image();
     let mut axes = vec![
@@ -164,22 +163,6 @@ fn product_at_points(plan: &Plan, [weights, tiles, products]: [&Place; 3]) -> Pr
         may_split: false,
         target: Some(products.clone()),
     }
-}
-
-/// Rows of tiles that have the same number of results above one another.
-struct Strip {
-    first: usize,
-    /// How many rows of tiles.
-    count: usize,
-    /// Results of a tile.
-    height: usize,
-}
-
-fn strips(plan: &Plan) -> Vec<Strip> {
-    let step = plan.size.outputs();
-    let (whole, rest) = (plan.outputs[0] / step, plan.outputs[0] % step);
-    let strips = [Strip { first: 0, count: whole, height: step }, Strip { first: whole, count: 1, height: rest }];
-    strips.into_iter().filter(|strip| strip.count > 0 && strip.height > 0).collect()
 }
 
 /// Results from products at the points, and all that is fused to them.

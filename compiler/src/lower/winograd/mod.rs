@@ -18,6 +18,7 @@
 
 mod estimate;
 mod forward;
+mod kernel_gradient;
 mod points;
 pub(crate) mod transform;
 
@@ -28,6 +29,7 @@ use dlc_types::{DType, Dim};
 use transform::{Size, TAPS};
 
 pub(crate) use forward::lower_forward;
+pub(crate) use kernel_gradient::lower_kernel_gradient;
 
 /// Whether convolutions may be computed by Winograd's minimal filtering.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,6 +48,8 @@ pub enum Winograd {
 pub(crate) enum Pass {
     /// Results from an input and a kernel; gradients of inputs have this form too.
     Forward,
+    /// The gradient of a kernel.
+    KernelGradient,
 }
 
 /// How a convolution is divided into tiles.
@@ -104,6 +108,9 @@ pub(crate) fn plan(function: &Function, id: NodeId, options: &LowerOptions) -> O
     let plan = if square(kernel)? == [TAPS, TAPS] && kernel[1].fixed().is_some() {
         let channels = [kernel[1].fixed()?, result[1].fixed()?];
         Plan::new(Pass::Forward, size, square(result)?, padding, input[0], channels)
+    } else if square(result)? == [TAPS, TAPS] {
+        let channels = [input[0].fixed()?, result[1].fixed()?];
+        Plan::new(Pass::KernelGradient, size, square(kernel)?, padding, kernel[1], channels)
     } else {
         return None;
     };
@@ -134,7 +141,7 @@ fn is_plain(convolution: &Convolution) -> bool {
         && convolution.groups == 1
 }
 
-/// The plans of all convolutions of a prepared function that are computed by tiles.
+/// How a convolution of a prepared function is computed by tiles, if it is.
 pub(crate) fn plan_of(prepared: &Prepared, id: NodeId) -> Option<&Plan> {
     prepared.tiled.get(&id)
 }

@@ -37,6 +37,30 @@ pub(super) fn at_points(
     Ok(Place { buffer, layout })
 }
 
+/// Tiles of all images.
+pub(super) fn rows_of(lowering: &Lowering<'_>, plan: &Plan) -> usize {
+    let batch = if plan.images.is_batch() { lowering.options.batch_max } else { 1 };
+    plan.images.at(1) * batch * plan.tiles_per_image()
+}
+
+/// Rows of tiles that have the same number of results above one another.
+pub(super) struct Strip {
+    pub(super) first: usize,
+    /// How many rows of tiles.
+    pub(super) count: usize,
+    /// Results of a tile.
+    pub(super) height: usize,
+}
+
+/// The strips of an image, the higher one first.
+pub(super) fn strips(plan: &Plan) -> Vec<Strip> {
+    let step = plan.size.outputs();
+    let (whole, rest) = (plan.outputs[0] / step, plan.outputs[0] % step);
+    let strips =
+        [Strip { first: 0, count: whole, height: step }, Strip { first: whole, count: 1, height: rest }];
+    strips.into_iter().filter(|strip| strip.count > 0 && strip.height > 0).collect()
+}
+
 /// Values of a kernel under construction as numbers.
 pub(super) struct Values<'e, 'a, 'b> {
     pub(super) emitter: &'e mut Emitter<'a, 'b>,

@@ -1,0 +1,162 @@
+//! Gradients of kernels by tiles: at every point a product of the input's tiles and those of the gradient of
+//! the results, summed over all tiles of all images.
+//!
+//! Such a convolution has the gradient of the results as its kernel, channels as its batch and images as its
+//! channels. A last tile takes zeros for results that do not exist.
+
+use super::Plan;
+use super::forward::{input_at_points, number, store_points, tile_row};
+use super::points::{Strip, Values, at_points, rows_of, strips};
+use super::transform::Size;
+use crate::lower::contraction::{Axis, Product, lower_product, operand_view};
+use crate::lower::error::LowerError;
+use crate::lower::expression::{Emitter, element, operand_name};
+use crate::lower::fuse::Fusion;
+use crate::lower::view::View;
+use crate::lower::{Lowering, Place};
+use dlc_ir::NodeId;
+use dlc_kernel::{Affine, Tap};
+use dlc_types::{DType, Dim};
+
+/// Bytes of both operands at one point that stay in the second-level cache.
+const NEAR: usize = 512 << 10;
+
+/// Lowers the gradient of a kernel by tiles.
+pub(crate) fn lower_kernel_gradient(
+    lowering: &mut Lowering<'_>,
+    id: NodeId,
+    plan: &Plan,
+) -> Result<(), LowerError> {
+    let [input, results] = lowering.node(id).operands[..] else {
+        return Err(LowerError::Internal("convolve takes two operands".to_owned()));
+    };
+    let name = lowering.kernel_name(id, "winograd");
+    let [inputs, outputs] = plan.channels;
+    let rows = rows_of(lowering, plan);
+    let tiles = at_points(lowering, plan, rows, inputs, &format!("{name}.input"))?;
+    let view = by_images(operand_view(lowering, input)?);
+    input_at_points(lowering, id, &view, plan, &tiles, format!("{name}.input"))?;
+    let gradients = at_points(lowering, plan, rows, outputs, &format!("{name}.results"))?;
+    let view = by_images(operand_view(lowering, results)?);
+    for (strip, part) in strips(plan).into_iter().zip(["results", "last_results"]) {
+        results_at_points(lowering, id, &view, plan, &strip, &gradients, format!("{name}.{part}"))?;
+    }
+    let sums = at_points(lowering, plan, inputs, outputs, &format!("{name}.product"))?;
+    let product = product_at_points(plan, rows, [&gradients, &tiles, &sums]);
+    lower_product(lowering, &Fusion::none(id), product, format!("{name}.product"))?;
+    taps(lowering, id, plan, &sums, format!("{name}.output"))
+}
+
+/// A view of `[channel, image, …]` as one of `[image, channel, …]`.
+fn by_images(mut view: View) -> View {
+    view.strides.swap(0, 1);
+    view
+}
+
+/// Tiles of the gradient of the results at the points.
+fn results_at_points(
+    lowering: &mut Lowering<'_>,
+    id: NodeId,
+    view: &View,
+    plan: &Plan,
+    strip: &Strip,
+    target: &Place,
+    name: String,
+) -> Result<(), LowerError> {
+    let step = plan.size.outputs();
+    let from = lowering.place(view.base)?.buffer;
+    let mut emitter = Emitter::new(lowering, None);
+    let image = Affine::var(emitter.nest.coordinate(plan.images));
+    let down = Affine::var(emitter.nest.coordinate(Dim::Fixed(strip.count))).offset(strip.first as i64);
+    let channel = Affine::var(emitter.nest.open_over(Dim::Fixed(plan.channels[1]), true));
+    let zero = emitter.nest.number(DType::F32, 0.0);
+    let from = emitter.nest.operand(from, &operand_name(lowering, view.base), DType::F32, false);
+    let emit = |emitter: &mut Emitter<'_, '_>, across: &Affine, width: usize| {
+        let load = |values: &mut Values<'_, '_, '_>, row: usize, column: usize| {
+            if row >= strip.height || column >= width {
+                return Ok(zero);
+            }
+            let row = down.times(step as i64).offset(row as i64);
+            let column = across.times(step as i64).offset(column as i64);
+            let at = [image.clone(), channel.clone(), row, column];
+            Ok(values.emitter.nest.load(from, element(view.offset, &view.strides, &at), None))
+        };
+        let row = tile_row(plan, &image, &down, across);
+        let mut values = Values::new(emitter);
+        let store = store_points(&mut values, plan.size, target, [&row, &channel]);
+        plan.size.tile(&mut values, step, Size::output_gradient, load, store)
+    };
+    let (whole, rest) = (plan.outputs[1] / step, plan.outputs[1] % step);
+    if whole > 0 {
+        let across = Affine::var(emitter.nest.open_over(Dim::Fixed(whole), false));
+        emit(&mut emitter, &across, step)?;
+        emitter.nest.close(&[], None);
+    }
+    if rest > 0 {
+        emit(&mut emitter, &number(whole), rest)?;
+    }
+    let (kernel, arguments) = emitter.nest.finish(name);
+    lowering.launch(id, kernel, arguments);
+    Ok(())
+}
+
+/// One product per point, over all tiles; over those of one image after another where all would not stay near.
+fn product_at_points(plan: &Plan, rows: usize, [gradients, tiles, sums]: [&Place; 3]) -> Product {
+    let strides = |axis: usize| [gradients, tiles, sums].map(|place: &Place| place.layout.strides[axis]);
+    let [of_gradients, of_tiles, of_sums] = strides(1);
+    let count = plan.tiles_per_image();
+    let mut axes = vec![
+        Axis::kept("point", Dim::Fixed(plan.points()), strides(0), (0, 1)),
+        Axis::kept("c", Dim::Fixed(plan.channels[0]), [0, 1, of_sums], (1, 1)),
+        Axis::kept("o", Dim::Fixed(plan.channels[1]), [1, 0, 1], (2, 1)),
+    ];
+    let near = rows * (plan.channels[0] + plan.channels[1]) * DType::F32.size() <= NEAR || count == 1;
+    match plan.images.times(Dim::Fixed(count)).filter(|_| near) {
+        Some(all) => axes.push(Axis::summed("tile", all, [of_gradients, of_tiles, 0])),
+        None => {
+            let apart = [of_gradients * count as i64, of_tiles * count as i64, 0];
+            axes.push(Axis::summed("n", plan.images, apart));
+            axes.push(Axis::summed("tile", Dim::Fixed(count), [of_gradients, of_tiles, 0]));
+        }
+    }
+    Product {
+        axes,
+        offsets: [0, 0, 0],
+        taps: vec![Tap { lanes: 0, rows: 0 }],
+        operands: [gradients.buffer, tiles.buffer],
+        start: Vec::new(),
+        may_split: false,
+        target: Some(sums.clone()),
+    }
+}
+
+/// The gradient of the taps from sums at the points.
+fn taps(
+    lowering: &mut Lowering<'_>,
+    id: NodeId,
+    plan: &Plan,
+    sums: &Place,
+    name: String,
+) -> Result<(), LowerError> {
+    let mut emitter = Emitter::new(lowering, Some(id));
+    let input = Affine::var(emitter.nest.coordinate(Dim::Fixed(plan.channels[0])));
+    let output = Affine::var(emitter.nest.open_over(Dim::Fixed(plan.channels[1]), true));
+    let from = emitter.nest.operand(sums.buffer, "products", DType::F32, false);
+    let first = element(0, &sums.layout.strides[1..], &[input.clone(), output.clone()]);
+    let load = |values: &mut Values<'_, '_, '_>, row: usize, column: usize| {
+        let point = (row * plan.size.points() + column) as i64;
+        let index = first.clone().offset(point * sums.layout.strides[0]);
+        Ok(values.emitter.nest.load(from, index, None))
+    };
+    let store = |values: &mut Values<'_, '_, '_>, row: usize, taps: Vec<dlc_kernel::Var>| {
+        for (column, tap) in taps.into_iter().enumerate() {
+            let at = [input.clone(), output.clone(), number(row), number(column)];
+            values.emitter.store(id, &at, tap)?;
+        }
+        Ok(())
+    };
+    plan.size.tile(&mut Values::new(&mut emitter), plan.size.points(), Size::kernel_gradient, load, store)?;
+    let (kernel, arguments) = emitter.nest.finish(name);
+    lowering.launch(id, kernel, arguments);
+    Ok(())
+}
