@@ -46,7 +46,7 @@ fn split(mut compilation: Compilation) -> Result<(Compilation, Vec<String>)> {
         let mut kernels = IndexVec::new();
         let kernel = kernels.push(program.kernels[launch.kernel].clone());
         program.kernels = kernels;
-        program.launches = vec![Launch { kernel, arguments: launch.arguments.clone(), barrier: false }];
+        program.launches = vec![Launch { kernel, barrier: false, ..launch.clone() }];
         program.name.clone_from(&name);
         program.prologue = 0;
         one.name.clone_from(&name);

@@ -155,3 +155,11 @@ fn gradients_of_inputs_and_kernels() {
         }
     }
 }
+
+#[test]
+fn parts_of_the_batch() {
+    let layer = Layer::new((64, 64), (33, 32));
+    for function in [fused(&layer), gradients(&layer)] {
+        check_for(&function, &[7, 2], 17, &CompileOptions { winograd_always: true, ..CompileOptions::new(7) });
+    }
+}

@@ -155,17 +155,22 @@ impl Lowering<'_> {
 
     /// Adds a launch of a kernel. A kernel that differs from an earlier one in names alone is that one.
     pub(crate) fn launch(&mut self, purpose: NodeId, kernel: Kernel, arguments: Vec<BufferId>) {
+        let kernel = self.kernel(kernel);
+        self.program.launches.push(Launch { kernel, arguments, barrier: true, part: None });
+        self.purposes.push(purpose);
+    }
+
+    /// The number of a kernel, added if there is none like it.
+    pub(crate) fn kernel(&mut self, kernel: Kernel) -> KernelId {
         let operands: Vec<_> =
             kernel.operands.iter().map(|operand| (operand.dtype, operand.reads, operand.writes)).collect();
         let form = format!("{operands:?} {:?} {:?}", kernel.space, kernel.body);
         let known = self.kernel_forms.get(&form).copied();
-        let kernel = known.unwrap_or_else(|| {
+        known.unwrap_or_else(|| {
             let id = self.program.kernels.push(kernel);
             self.kernel_forms.insert(form, id);
             id
-        });
-        self.program.launches.push(Launch { kernel, arguments, barrier: true });
-        self.purposes.push(purpose);
+        })
     }
 }
 

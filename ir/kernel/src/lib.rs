@@ -33,7 +33,7 @@ pub use body::{
 pub use border::{Border, BorderAxis};
 pub use check::{Coverage, CoverageError, PlanError, StoreCounts, check_coverage, check_plan, store_counts};
 pub use contraction::{Contraction, ContractionDim, Epilogue, EpilogueSum, Role, Split, Tap, Tile};
-pub use program::{Body, Buffer, BufferId, Kernel, KernelId, Launch, Operand, Program, Storage};
+pub use program::{Body, Buffer, BufferId, Kernel, KernelId, Launch, Operand, Part, Program, Storage};
 pub use text::{ParseError, parse_kernel, parse_program};
 pub use traffic::{OperandTraffic, Traffic, launch_traffic};
 pub use verify::{Fault, VerifyError, verify_bounds, verify_kernel, verify_program};

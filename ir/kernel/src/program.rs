@@ -131,6 +131,32 @@ pub struct Launch {
     /// Whether all threads meet before this launch: it touches what an earlier one since the last
     /// meeting wrote, or writes what one read.
     pub barrier: bool,
+    /// The part of the batch that it is for; nothing where that is all of it.
+    pub part: Option<Part>,
+}
+
+/// Some images of the batch. The kernel runs as if they were the whole batch, with operands that begin
+/// behind those of the images before; not at all where the batch ends before the first of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// The first image.
+    pub first: usize,
+    /// How many images, at most.
+    pub count: usize,
+    /// Elements of each operand that belong to one image; 0 where all parts use the same.
+    pub steps: Vec<usize>,
+}
+
+impl Part {
+    /// Images of the part in a batch.
+    pub fn batch(&self, whole: usize) -> usize {
+        whole.saturating_sub(self.first).min(self.count)
+    }
+
+    /// Element at which an operand begins.
+    pub fn start(&self, operand: usize) -> usize {
+        self.first.saturating_mul(self.steps.get(operand).copied().unwrap_or(0))
+    }
 }
 
 /// Whether a statement uses the size of the batch.

@@ -48,6 +48,7 @@ impl Traffic {
 /// The bytes that a launch of a verified program moves for a batch of `batch`.
 pub fn launch_traffic(program: &Program, launch: &Launch, batch: usize) -> Traffic {
     let Some(kernel) = program.kernels.get(launch.kernel) else { return Traffic::default() };
+    let batch = launch.part.as_ref().map_or(batch, |part| part.batch(batch));
     let mut accesses = Accesses::new(kernel, batch);
     match &kernel.body {
         Body::Loop(body) => {

@@ -151,23 +151,32 @@ impl Entry<'_, '_> {
         if launch.barrier {
             self.builder.ins().call_indirect(self.barrier_signature, self.barrier, &[self.barrier_data]);
         }
-        let total = self.total(&kernel.space)?;
+        let batch = self.part_of_batch(launch);
+        let total = self.total(&kernel.space, batch)?;
         let begin = self.share(total, self.thread);
         let following = self.builder.ins().iadd_imm_s(self.thread, 1);
         let end = self.share(total, following);
         let work = self.builder.create_block();
         let done = self.builder.create_block();
-        let any = self.builder.ins().icmp(IntCC::SignedLessThan, begin, end);
+        let mut any = self.builder.ins().icmp(IntCC::SignedLessThan, begin, end);
+        if launch.part.is_some() {
+            let images = self.builder.ins().icmp_imm_s(IntCC::SignedGreaterThan, batch, 0);
+            any = self.builder.ins().band(any, images);
+        }
         self.builder.ins().brif(any, work, &[], done, &[]);
         self.builder.switch_to_block(work);
-        let mut arguments = vec![self.batch, begin, end];
-        for &buffer in &launch.arguments {
+        let mut arguments = vec![batch, begin, end];
+        for (position, &buffer) in launch.arguments.iter().enumerate() {
             let buffer = self
                 .program
                 .buffers
                 .get(buffer)
                 .ok_or_else(|| malformed(self.program, format!("there is no buffer {buffer}")))?;
-            arguments.push(self.pointer(buffer.storage)?);
+            let start = launch.part.as_ref().map_or(0, |part| part.start(position));
+            let bytes = start.saturating_mul(buffer.dtype.size());
+            let bytes = i64::try_from(bytes).map_err(|_| malformed(self.program, "a part is too far"))?;
+            let pointer = self.pointer(buffer.storage)?;
+            arguments.push(if bytes == 0 { pointer } else { self.builder.ins().iadd_imm_s(pointer, bytes) });
         }
         let function = self
             .kernels
@@ -180,8 +189,16 @@ impl Entry<'_, '_> {
         Ok(())
     }
 
+    /// The batch that a launch sees, less than one where nothing is left for it.
+    fn part_of_batch(&mut self, launch: &Launch) -> Value {
+        let Some(part) = &launch.part else { return self.batch };
+        let left = self.builder.ins().iadd_imm_s(self.batch, -(part.first as i64));
+        let most = self.builder.ins().iconst(types::I64, part.count as i64);
+        self.builder.ins().smin(left, most)
+    }
+
     /// Points of a space.
-    fn total(&mut self, space: &[Dim]) -> Result<Value, ClifError> {
+    fn total(&mut self, space: &[Dim], batch: Value) -> Result<Value, ClifError> {
         let mut fixed = 1_i64;
         let mut batches = 0;
         for dim in space {
@@ -199,7 +216,7 @@ impl Entry<'_, '_> {
         }
         let mut total = self.builder.ins().iconst(types::I64, fixed);
         for _ in 0..batches {
-            total = self.builder.ins().imul(total, self.batch);
+            total = self.builder.ins().imul(total, batch);
         }
         Ok(total)
     }

@@ -1,7 +1,8 @@
 //! Results of a convolution by tiles.
 
 use super::Plan;
-use super::points::{Strip, Values, at_points, rows_of, strips};
+use super::parts::{images_of_a_part, launch_parts, take_steps};
+use super::points::{LINE, Strip, Values, at_points, rows_of, strips};
 use super::transform::{Size, TAPS};
 use crate::lower::contraction::{Axis, Product, lower_product, lower_sums, operand_view};
 use crate::lower::elementwise::temporary;
@@ -28,22 +29,35 @@ pub(crate) fn lower_forward(
     let [input, kernel] = lowering.node(id).operands[..] else {
         return Err(LowerError::Internal("convolve takes two operands".to_owned()));
     };
-    let name = lowering.kernel_name(id, "winograd");
+    let mut name = lowering.kernel_name(id, "winograd");
     let [inputs, outputs] = plan.channels;
-    let rows = rows_of(lowering, plan);
-    let weights = at_points(lowering, plan, inputs, outputs, &format!("{name}.kernel"))?;
+    let weights = at_points(lowering, plan, inputs, outputs, 0, &format!("{name}.kernel"))?;
     kernel_at_points(lowering, id, kernel, plan, &weights, format!("{name}.kernel"))?;
-    let tiles = at_points(lowering, plan, rows, inputs, &format!("{name}.input"))?;
     let view = operand_view(lowering, input)?;
-    input_at_points(lowering, id, &view, plan, &tiles, format!("{name}.input"))?;
-    let products = at_points(lowering, plan, rows, outputs, &format!("{name}.product"))?;
-    let product = product_at_points(plan, [&weights, &tiles, &products]);
-    lower_product(lowering, &Fusion::none(id), product, format!("{name}.product"))?;
-    let mut partials = Vec::new();
-    for (strip, part) in strips(plan).into_iter().zip(["output", "last_output"]) {
-        partials.push(results(lowering, fusion, plan, &products, &strip, format!("{name}.{part}"))?);
+    let mut part = images_of_a_part(lowering, plan);
+    loop {
+        let rows = rows_of(lowering, plan, part);
+        let gap = part.map_or(0, |_| LINE);
+        let tiles = at_points(lowering, plan, rows, inputs, gap, &format!("{name}.input"))?;
+        let products = at_points(lowering, plan, rows, outputs, gap, &format!("{name}.product"))?;
+        let first_launch = lowering.program.launches.len();
+        input_at_points(lowering, id, &view, plan, &tiles, format!("{name}.input"))?;
+        let product = product_at_points(plan, [&weights, &tiles, &products]);
+        lower_product(lowering, &Fusion::none(id), product, format!("{name}.product"))?;
+        let mut partials = Vec::new();
+        for (strip, number) in strips(plan).into_iter().zip(["output", "last_output"]) {
+            partials.push(results(lowering, fusion, plan, &products, &strip, format!("{name}.{number}"))?);
+        }
+        if let Some(images) = part.take() {
+            let shared = [weights.buffer, tiles.buffer, products.buffer];
+            let Some(steps) = take_steps(lowering, first_launch, &shared) else {
+                name = lowering.kernel_name(id, "winograd");
+                continue;
+            };
+            launch_parts(lowering, images, &steps);
+        }
+        return lower_sums(lowering, fusion, Some(partials), format!("{name}.sums"));
     }
-    lower_sums(lowering, fusion, Some(partials), format!("{name}.sums"))
 }
 
 /// The kernel at the points.

@@ -6,7 +6,8 @@
 
 use super::Plan;
 use super::forward::{input_at_points, number, store_points, tile_row};
-use super::points::{Strip, Values, at_points, rows_of, strips};
+use super::parts::{images_of_a_part, launch_parts, take_steps};
+use super::points::{LINE, Strip, Values, at_points, rows_of, strips};
 use super::transform::Size;
 use crate::lower::contraction::{Axis, Product, lower_product, operand_view};
 use crate::lower::error::LowerError;
@@ -15,7 +16,7 @@ use crate::lower::fuse::Fusion;
 use crate::lower::view::View;
 use crate::lower::{Lowering, Place};
 use dlc_ir::NodeId;
-use dlc_kernel::{Affine, Tap};
+use dlc_kernel::{Affine, Body, KernelId, Tap};
 use dlc_types::{DType, Dim};
 
 /// Bytes of both operands at one point that stay in the second-level cache.
@@ -32,19 +33,47 @@ pub(crate) fn lower_kernel_gradient(
     };
     let name = lowering.kernel_name(id, "winograd");
     let [inputs, outputs] = plan.channels;
-    let rows = rows_of(lowering, plan);
-    let tiles = at_points(lowering, plan, rows, inputs, &format!("{name}.input"))?;
+    let part = images_of_a_part(lowering, plan);
+    let rows = rows_of(lowering, plan, part);
+    let gap = part.map_or(0, |_| LINE);
+    let tiles = at_points(lowering, plan, rows, inputs, gap, &format!("{name}.input"))?;
+    let gradients = at_points(lowering, plan, rows, outputs, gap, &format!("{name}.results"))?;
+    let sums = at_points(lowering, plan, inputs, outputs, 0, &format!("{name}.product"))?;
+    let first_launch = lowering.program.launches.len();
     let view = by_images(operand_view(lowering, input)?);
     input_at_points(lowering, id, &view, plan, &tiles, format!("{name}.input"))?;
-    let gradients = at_points(lowering, plan, rows, outputs, &format!("{name}.results"))?;
     let view = by_images(operand_view(lowering, results)?);
-    for (strip, part) in strips(plan).into_iter().zip(["results", "last_results"]) {
-        results_at_points(lowering, id, &view, plan, &strip, &gradients, format!("{name}.{part}"))?;
+    for (strip, number) in strips(plan).into_iter().zip(["results", "last_results"]) {
+        results_at_points(lowering, id, &view, plan, &strip, &gradients, format!("{name}.{number}"))?;
     }
-    let sums = at_points(lowering, plan, inputs, outputs, &format!("{name}.product"))?;
     let product = product_at_points(plan, rows, [&gradients, &tiles, &sums]);
     lower_product(lowering, &Fusion::none(id), product, format!("{name}.product"))?;
+    if let Some(images) = part {
+        let more = accumulating(lowering, format!("{name}.more"))?;
+        let shared = [tiles.buffer, gradients.buffer, sums.buffer];
+        let cut = || LowerError::Internal("a transform cannot be done for a part of the batch".to_owned());
+        let steps = take_steps(lowering, first_launch, &shared).ok_or_else(cut)?;
+        launch_parts(lowering, images, &steps);
+        // The first part begins the sums, the others add to them.
+        let product = steps.len() - 1;
+        for launch in (first_launch + product..lowering.program.launches.len()).step_by(steps.len()).skip(1) {
+            lowering.program.launches[launch].kernel = more;
+        }
+    }
     taps(lowering, id, plan, &sums, format!("{name}.output"))
+}
+
+/// The product that was launched last, adding to what its result holds.
+fn accumulating(lowering: &mut Lowering<'_>, name: String) -> Result<KernelId, LowerError> {
+    let launch = lowering.program.launches.last().cloned();
+    let launch = launch.ok_or_else(|| LowerError::Internal("there is no product".to_owned()))?;
+    let mut kernel = lowering.program.kernels[launch.kernel].clone();
+    let (Body::Contraction(contraction), Some(result)) = (&mut kernel.body, kernel.operands.get_mut(2))
+    else {
+        return Err(LowerError::Internal("a product is a contraction".to_owned()));
+    };
+    (contraction.accumulate, result.reads, kernel.name) = (true, true, name);
+    Ok(lowering.kernel(kernel))
 }
 
 /// A view of `[channel, image, …]` as one of `[image, channel, …]`.

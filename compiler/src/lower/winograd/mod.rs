@@ -19,6 +19,7 @@
 mod estimate;
 mod forward;
 mod kernel_gradient;
+mod parts;
 mod points;
 pub(crate) mod transform;
 

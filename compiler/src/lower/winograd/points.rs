@@ -12,18 +12,20 @@ use dlc_types::DType;
 use std::collections::BTreeMap;
 
 /// Elements of a cache line of `f32`.
-const LINE: usize = 16;
+pub(super) const LINE: usize = 16;
 
-/// A place for values at points: `[point, row, channel]`.
+/// A place for values at points: `[point, row, channel]`, points `gap` elements further apart than they need.
 pub(super) fn at_points(
     lowering: &mut Lowering<'_>,
     plan: &Plan,
     rows: usize,
     channels: usize,
+    gap: usize,
     name: &str,
 ) -> Result<Place, LowerError> {
     let too_large = || LowerError::TooLarge(name.to_owned());
-    let apart = rows.checked_mul(channels).map(|count| count.next_multiple_of(LINE)).ok_or_else(too_large)?;
+    let apart =
+        rows.checked_mul(channels).map(|count| count.next_multiple_of(LINE) + gap).ok_or_else(too_large)?;
     let elements = apart.checked_mul(plan.points()).ok_or_else(too_large)?;
     let layout = Layout {
         order: vec![0, 1, 2],
@@ -37,9 +39,10 @@ pub(super) fn at_points(
     Ok(Place { buffer, layout })
 }
 
-/// Tiles of all images.
-pub(super) fn rows_of(lowering: &Lowering<'_>, plan: &Plan) -> usize {
-    let batch = if plan.images.is_batch() { lowering.options.batch_max } else { 1 };
+/// Tiles of the images of a part, or of all.
+pub(super) fn rows_of(lowering: &Lowering<'_>, plan: &Plan, part: Option<usize>) -> usize {
+    let whole = if plan.images.is_batch() { lowering.options.batch_max } else { 1 };
+    let batch = part.unwrap_or(whole);
     plan.images.at(1) * batch * plan.tiles_per_image()
 }
 

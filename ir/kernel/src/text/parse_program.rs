@@ -2,7 +2,8 @@
 
 use super::cursor::{Cursor, Parsed, entity};
 use crate::{
-    Body, Border, BorderAxis, Buffer, BufferId, Kernel, KernelId, Launch, LoopBody, Operand, Program, Storage,
+    Body, Border, BorderAxis, Buffer, BufferId, Kernel, KernelId, Launch, LoopBody, Operand, Part, Program,
+    Storage,
 };
 
 impl Cursor<'_> {
@@ -96,6 +97,16 @@ impl Cursor<'_> {
         let barrier = self.eat_word("barrier");
         self.keyword("launch")?;
         let kernel: KernelId = self.word("a kernel", |word| entity(word, "k"))?;
-        Ok(Launch { kernel, arguments: self.list("(", ")", Self::buffer_id)?, barrier })
+        let arguments = self.list("(", ")", Self::buffer_id)?;
+        let part = if self.eat_word("images") {
+            let count = self.number()?;
+            self.keyword("from")?;
+            let first = self.number()?;
+            self.keyword("step")?;
+            Some(Part { first, count, steps: self.list("[", "]", Self::number)? })
+        } else {
+            None
+        };
+        Ok(Launch { kernel, arguments, barrier, part })
     }
 }

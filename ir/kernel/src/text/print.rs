@@ -64,6 +64,9 @@ impl Display for Program {
                 f.write_str("  barrier\n")?;
             }
             write!(f, "  launch {} ({})", launch.kernel, List(&launch.arguments))?;
+            if let Some(part) = &launch.part {
+                write!(f, " images {} from {} step [{}]", part.count, part.first, List(&part.steps))?;
+            }
             match self.kernels.get(launch.kernel) {
                 Some(kernel) => writeln!(f, "  # {}", kernel.name.escape_debug())?,
                 None => f.write_str("\n")?,

@@ -32,7 +32,14 @@ pub fn verify_bounds(program: &Program, batch_max: usize) -> Result<(), VerifyEr
             .filter_map(|&argument| program.buffers.get(argument))
             .map(|buffer| buffer.bytes / buffer.dtype.size())
             .collect();
-        for &batch in &batches {
+        let start = |operand| launch.part.as_ref().map_or(0, |part| part.start(operand));
+        let elements: Vec<usize> =
+            (0..elements.len()).map(|operand| elements[operand].saturating_sub(start(operand))).collect();
+        for &whole in &batches {
+            let batch = launch.part.as_ref().map_or(whole, |part| part.batch(whole));
+            if batch == 0 {
+                continue;
+            }
             verify_launch(kernel, &elements, batch).map_err(|fault| VerifyError {
                 place: format!("{} of launch {position}", kernel_place(kernel)),
                 fault: Box::new(fault),
