@@ -2,9 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use dlc_ir::{Builder, Convolution, Function, NodeId, Op, OutputRole, Reduction, Unary};
 use dlc_compiler::CompileOptions;
 use dlc_compiler::lower::Winograd;
+use dlc_ir::{Builder, Convolution, Function, NodeId, Op, OutputRole, Reduction, Unary};
 use dlc_tests::harness::{check_for, compilation_for};
 use dlc_types::{DType, Dim, Shape, TensorType};
 
@@ -160,6 +160,11 @@ fn gradients_of_inputs_and_kernels() {
 fn parts_of_the_batch() {
     let layer = Layer::new((64, 64), (33, 32));
     for function in [fused(&layer), gradients(&layer)] {
-        check_for(&function, &[7, 2], 17, &CompileOptions { winograd_always: true, ..CompileOptions::new(7) });
+        check_for(
+            &function,
+            &[7, 2],
+            17,
+            &CompileOptions { winograd_always: true, ..CompileOptions::new(7) },
+        );
     }
 }

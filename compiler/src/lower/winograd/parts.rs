@@ -10,16 +10,16 @@ use dlc_kernel::{Affine, Body, BufferId, IndexVar, Kernel, Launch, Part, ScalarO
 use dlc_types::Dim;
 use std::collections::BTreeMap;
 
-/// Bytes at the points that one part writes: a few second-level caches.
-const NEAR: usize = 4 << 20;
+/// Bytes at the points that one part writes: a few second-level caches, a fraction of a last one. Smaller parts
+/// gain little and meet at more barriers.
+const NEAR: usize = 6 << 20;
 
 /// Images of a part; nothing where the batch is not cut.
 pub(super) fn images_of_a_part(lowering: &Lowering<'_>, plan: &Plan) -> Option<usize> {
-    let near = std::env::var("CUT").map_or(NEAR, |cut| cut.parse::<usize>().unwrap() << 10);
     let channels = plan.channels[0] + plan.channels[1];
     let image = plan.points() * plan.tiles_per_image() * channels * 4;
     let whole = lowering.options.batch_max;
-    let images = (near / image.max(1)).max(1);
+    let images = (NEAR / image.max(1)).max(1);
     // Parts of equal size.
     let images = whole.div_ceil(whole.div_ceil(images));
     (plan.images == Dim::N && images < whole).then_some(images)

@@ -24,8 +24,8 @@ pub(super) fn at_points(
     name: &str,
 ) -> Result<Place, LowerError> {
     let too_large = || LowerError::TooLarge(name.to_owned());
-    let apart =
-        rows.checked_mul(channels).map(|count| count.next_multiple_of(LINE) + gap).ok_or_else(too_large)?;
+    let packed = rows.checked_mul(channels).ok_or_else(too_large)?;
+    let apart = if gap == 0 { packed } else { packed.next_multiple_of(LINE) + gap };
     let elements = apart.checked_mul(plan.points()).ok_or_else(too_large)?;
     let layout = Layout {
         order: vec![0, 1, 2],
