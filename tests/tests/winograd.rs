@@ -13,11 +13,12 @@ struct Layer {
     channels: (usize, usize),
     image: (usize, usize),
     padding: [(i64, i64); 2],
+    dilation: [usize; 2],
 }
 
 impl Layer {
     fn new(channels: (usize, usize), image: (usize, usize)) -> Layer {
-        Layer { channels, image, padding: [(1, 1); 2] }
+        Layer { channels, image, padding: [(1, 1); 2], dilation: [1, 1] }
     }
 
     fn convolution(&self) -> Convolution {
@@ -25,7 +26,7 @@ impl Layer {
             strides: vec![1, 1],
             padding: self.padding.to_vec(),
             input_dilation: vec![1, 1],
-            kernel_dilation: vec![1, 1],
+            kernel_dilation: self.dilation.to_vec(),
             groups: 1,
         }
     }
@@ -33,7 +34,8 @@ impl Layer {
     /// Length of the results along an axis.
     fn outputs(&self, axis: usize) -> usize {
         let length = [self.image.0, self.image.1][axis] as i64;
-        usize::try_from(length + self.padding[axis].0 + self.padding[axis].1 - 2).unwrap()
+        usize::try_from(length + self.padding[axis].0 + self.padding[axis].1 - 2 * self.dilation[axis] as i64)
+            .unwrap()
     }
 }
 
@@ -88,10 +90,14 @@ fn gradients(layer: &Layer) -> Function {
     let dy = builder.input("dy", batch(&[layer.channels.1, layer.outputs(0), layer.outputs(1)])).unwrap();
     let turned = builder.add_node(Op::Reverse { axes: vec![2, 3] }, &[w]).unwrap();
     let turned = builder.transpose(turned, &[1, 0, 2, 3]).unwrap();
-    let padding = layer.padding.iter().map(|&(low, high)| (2 - low, 2 - high)).collect();
+    let reach = layer.dilation.map(|distance| 2 * distance as i64);
+    let padding = layer.padding.iter().zip(reach).map(|(&(low, high), reach)| (reach - low, reach - high));
+    let padding = padding.collect();
     let dx = builder.convolve(dy, turned, Convolution { padding, ..layer.convolution() }).unwrap();
     let [x, dy] = [x, dy].map(|value| builder.transpose(value, &[1, 0, 2, 3]).unwrap());
-    let dw = builder.convolve(x, dy, layer.convolution()).unwrap();
+    let strides = layer.dilation.to_vec();
+    let apart = Convolution { strides, kernel_dilation: vec![1, 1], ..layer.convolution() };
+    let dw = builder.convolve(x, dy, apart).unwrap();
     let dw = builder.transpose(dw, &[1, 0, 2, 3]).unwrap();
     builder.output(OutputRole::Output, "dx", dx);
     builder.output(OutputRole::Output, "dw", dw);
@@ -119,11 +125,11 @@ fn check_tiled(function: &Function, launches: usize, seed: u64) {
     }
 }
 
-const IMAGES: [(usize, usize); 4] = [(4, 4), (8, 8), (12, 7), (32, 32)];
+const IMAGES: [(usize, usize); 5] = [(4, 4), (5, 7), (8, 8), (13, 6), (32, 32)];
 
 #[test]
 fn plain_results() {
-    for (seed, channels) in [(32, 32), (33, 48), (48, 33), (64, 64)].into_iter().enumerate() {
+    for (seed, channels) in [(16, 16), (16, 48), (33, 17), (48, 33)].into_iter().enumerate() {
         for image in IMAGES {
             check_tiled(&plain(&Layer::new(channels, image)), 1, seed as u64);
         }
@@ -140,7 +146,7 @@ fn paddings() {
 
 #[test]
 fn with_bias_activation_residual_and_sums() {
-    for channels in [(48, 48), (64, 33)] {
+    for channels in [(16, 48), (33, 17)] {
         for image in IMAGES {
             check_tiled(&fused(&Layer::new(channels, image)), 1, 11);
         }
@@ -149,7 +155,7 @@ fn with_bias_activation_residual_and_sums() {
 
 #[test]
 fn gradients_of_inputs_and_kernels() {
-    for channels in [(48, 48), (64, 33)] {
+    for channels in [(16, 48), (33, 17)] {
         for image in IMAGES {
             check_tiled(&gradients(&Layer::new(channels, image)), 2, 13);
         }
@@ -166,5 +172,16 @@ fn parts_of_the_batch() {
             17,
             &CompileOptions { winograd_always: true, ..CompileOptions::new(7) },
         );
+    }
+}
+
+#[test]
+fn dilated_kernels() {
+    for (dilation, image) in [([2, 2], (16, 12)), ([3, 2], (15, 8)), ([1, 4], (9, 16)), ([16, 16], (64, 64))]
+    {
+        let padding = dilation.map(|distance| (distance as i64, distance as i64));
+        let layer = Layer { padding, dilation, ..Layer::new((17, 33), image) };
+        check_tiled(&fused(&layer), 1, 19);
+        check_tiled(&gradients(&layer), 2, 23);
     }
 }

@@ -31,7 +31,7 @@ pub(super) fn is_possible(plan: &Plan, batch_max: usize) -> bool {
 /// Whether a convolution is better computed by tiles.
 pub(super) fn pays(plan: &Plan, batch_max: usize) -> bool {
     let [inputs, outputs] = plan.channels;
-    let results = plan.outputs[0] * plan.outputs[1];
+    let results = plan.dilation[0] * plan.dilation[1] * plan.outputs[0] * plan.outputs[1];
     let covered = plan.tiles_per_image() * plan.size.outputs() * plan.size.outputs();
     let fits = inputs.min(outputs) >= FEW_CHANNELS
         && plan.outputs.into_iter().min() >= Some(FEW_OUTPUTS)

@@ -2,7 +2,7 @@
 
 use super::Plan;
 use super::parts::{images_of_a_part, launch_parts, take_steps};
-use super::points::{LINE, Strip, Values, at_points, rows_of, strips};
+use super::points::{LINE, Position, Strip, Values, at_points, rows_of, strips};
 use super::transform::{Size, TAPS};
 use crate::lower::contraction::{Axis, Product, lower_product, lower_sums, operand_view};
 use crate::lower::elementwise::temporary;
@@ -122,32 +122,23 @@ pub(super) fn input_at_points(
 ) -> Result<(), LowerError> {
     let from = lowering.place(view.base)?.buffer;
     let mut emitter = Emitter::new(lowering, None);
-    let image = Affine::var(emitter.nest.coordinate(plan.images));
-    let down = Affine::var(emitter.nest.coordinate(Dim::Fixed(plan.tiles[0])));
-    let across = Affine::var(emitter.nest.open_over(Dim::Fixed(plan.tiles[1]), false));
+    let mut position = Position::in_space(&mut emitter, plan, plan.tiles[0]).0;
+    position.tile[1] = Affine::var(emitter.nest.open_over(Dim::Fixed(plan.tiles[1]), false));
     let channel = Affine::var(emitter.nest.open_over(Dim::Fixed(plan.channels[0]), true));
     let from = emitter.nest.operand(from, &operand_name(lowering, view.base), DType::F32, false);
-    let step = plan.size.outputs() as i64;
-    let [top, left] =
-        [(&down, 0), (&across, 1)].map(|(tile, axis)| tile.times(step).offset(-plan.padding[axis]));
     let load = |values: &mut Values<'_, '_, '_>, row: usize, column: usize| {
-        let (row, column) = (top.clone().offset(row as i64), left.clone().offset(column as i64));
-        let at = [image.clone(), channel.clone(), row, column];
+        let [row, column] = [(0, row), (1, column)]
+            .map(|(axis, number)| position.coordinate(plan, axis, number).offset(-plan.padding[axis]));
+        let at = [position.image.clone(), channel.clone(), row, column];
         Ok(values.emitter.nest.load(from, element(view.offset, &view.strides, &at), None))
     };
-    let row = tile_row(plan, &image, &down, &across);
+    let row = position.row(plan);
     let mut values = Values::new(&mut emitter);
     let store = store_points(&mut values, plan.size, target, [&row, &channel]);
     plan.size.tile(&mut values, plan.size.points(), Size::input, load, store)?;
     let (kernel, arguments) = emitter.nest.finish(name);
     lowering.launch(id, kernel, arguments);
     Ok(())
-}
-
-/// The row of a tile in its place.
-pub(super) fn tile_row(plan: &Plan, image: &Affine, down: &Affine, across: &Affine) -> Affine {
-    let of_image = image.times(plan.tiles_per_image() as i64);
-    of_image.plus(&down.times(plan.tiles[1] as i64)).plus(across)
 }
 
 /// One product per point, over channels.
@@ -188,43 +179,39 @@ fn results(
     strip: &Strip,
     name: String,
 ) -> Result<Partials, LowerError> {
-    let shape = Shape(vec![plan.images, Dim::Fixed(strip.count), Dim::Fixed(plan.channels[1])]);
+    let mut extents = vec![plan.images];
+    extents.extend(plan.dilation.into_iter().filter(|&length| length > 1).map(Dim::Fixed));
+    extents.extend([strip.count, plan.channels[1]].map(Dim::Fixed));
+    let shape = Shape(extents);
+    let order: Vec<usize> = (0..shape.rank()).collect();
     let mut places = Vec::new();
     for _ in &fusion.sums {
-        places.push(temporary(lowering, &format!("{name}.sums"), DType::F32, &shape, vec![0, 1, 2])?);
+        places.push(temporary(lowering, &format!("{name}.sums"), DType::F32, &shape, order.clone())?);
     }
     let mut emitter = Emitter::new(lowering, Some(fusion.root));
     emitter.recompute(&fusion.expressions(lowering), &[fusion.source]);
-    let image = Affine::var(emitter.nest.coordinate(plan.images));
-    let down = Affine::var(emitter.nest.coordinate(Dim::Fixed(strip.count)));
+    let (mut position, mut piece) = Position::in_space(&mut emitter, plan, strip.count);
+    position.tile[0] = position.tile[0].clone().offset(strip.first as i64);
     let channel = Affine::var(emitter.nest.open_over(Dim::Fixed(plan.channels[1]), true));
+    piece.push(channel.clone());
     let zero = emitter.nest.number(DType::F32, 0.0);
     let mut sums = vec![zero; places.len()];
     let (whole, rest) = (plan.outputs[1] / plan.size.outputs(), plan.outputs[1] % plan.size.outputs());
-    let mut tile = TileOfResults {
-        fusion,
-        plan,
-        products,
-        image: image.clone(),
-        down: down.clone().offset(strip.first as i64),
-        across: Affine::constant(0),
-        channel: channel.clone(),
-        height: strip.height,
-        width: plan.size.outputs(),
-    };
+    let (height, width) = (strip.height, plan.size.outputs());
+    let mut tile = TileOfResults { fusion, plan, products, position, channel, height, width };
     if whole > 0 {
         let end = Affine::constant(whole as i64);
         let (across, current) = emitter.nest.open(Affine::constant(0), end, false, &sums);
-        tile.across = Affine::var(across);
+        tile.position.tile[1] = Affine::var(across);
         let next = tile.emit(&mut emitter, &current)?;
         sums = emitter.nest.close(&next, None);
     }
     if rest > 0 {
-        (tile.across, tile.width) = (Affine::constant(whole as i64), rest);
+        (tile.position.tile[1], tile.width) = (number(whole), rest);
         sums = tile.emit(&mut emitter, &sums)?;
     }
     for (place, sum) in places.iter().zip(sums) {
-        let index = element(0, &place.layout.strides, &[image.clone(), down.clone(), channel.clone()]);
+        let index = element(0, &place.layout.strides, &piece);
         let operand = emitter.nest.operand(place.buffer, "sums", DType::F32, true);
         emitter.nest.store(operand, index, sum);
     }
@@ -238,9 +225,7 @@ struct TileOfResults<'f> {
     fusion: &'f Fusion,
     plan: &'f Plan,
     products: &'f Place,
-    image: Affine,
-    down: Affine,
-    across: Affine,
+    position: Position,
     channel: Affine,
     height: usize,
     width: usize,
@@ -251,23 +236,22 @@ impl TileOfResults<'_> {
     fn emit(&self, emitter: &mut Emitter<'_, '_>, sums: &[Var]) -> Result<Vec<Var>, LowerError> {
         let size = self.plan.size;
         let strides = &self.products.layout.strides;
-        let row = tile_row(self.plan, &self.image, &self.down, &self.across);
+        let row = self.position.row(self.plan);
         let first = element(0, &strides[1..], &[row, self.channel.clone()]);
         let from = emitter.nest.operand(self.products.buffer, "products", DType::F32, false);
         let load = |values: &mut Values<'_, '_, '_>, row: usize, column: usize| {
             let number = (row * size.points() + column) as i64;
             Ok(values.emitter.nest.load(from, first.clone().offset(number * strides[0]), None))
         };
-        let step = size.outputs() as i64;
-        let (top, left) = (self.down.times(step), self.across.times(step));
         let mut totals: Vec<Var> = sums.to_vec();
         let store = |values: &mut Values<'_, '_, '_>, row: usize, results: Vec<Var>| {
             if row >= self.height {
                 return Ok(());
             }
             for (column, result) in results.into_iter().take(self.width).enumerate() {
-                let (row, column) = (top.clone().offset(row as i64), left.clone().offset(column as i64));
-                let at = [self.image.clone(), self.channel.clone(), row, column];
+                let [row, column] = [(0, row), (1, column)]
+                    .map(|(axis, number)| self.position.coordinate(self.plan, axis, number));
+                let at = [self.position.image.clone(), self.channel.clone(), row, column];
                 values.emitter.know(self.fusion.source, &at, result);
                 let summed = fuse::emit(values.emitter, self.fusion, &at)?;
                 for (total, value) in totals.iter_mut().zip(summed) {

@@ -5,9 +5,9 @@
 //! channels. A last tile takes zeros for results that do not exist.
 
 use super::Plan;
-use super::forward::{input_at_points, number, store_points, tile_row};
+use super::forward::{input_at_points, number, store_points};
 use super::parts::{images_of_a_part, launch_parts, take_steps};
-use super::points::{LINE, Strip, Values, at_points, rows_of, strips};
+use super::points::{LINE, Position, Strip, Values, at_points, rows_of, strips};
 use super::transform::Size;
 use crate::lower::contraction::{Axis, Product, lower_product, operand_view};
 use crate::lower::error::LowerError;
@@ -95,22 +95,23 @@ fn results_at_points(
     let step = plan.size.outputs();
     let from = lowering.place(view.base)?.buffer;
     let mut emitter = Emitter::new(lowering, None);
-    let image = Affine::var(emitter.nest.coordinate(plan.images));
-    let down = Affine::var(emitter.nest.coordinate(Dim::Fixed(strip.count))).offset(strip.first as i64);
+    let mut position = Position::in_space(&mut emitter, plan, strip.count).0;
+    position.tile[0] = position.tile[0].clone().offset(strip.first as i64);
     let channel = Affine::var(emitter.nest.open_over(Dim::Fixed(plan.channels[1]), true));
     let zero = emitter.nest.number(DType::F32, 0.0);
     let from = emitter.nest.operand(from, &operand_name(lowering, view.base), DType::F32, false);
-    let emit = |emitter: &mut Emitter<'_, '_>, across: &Affine, width: usize| {
+    let mut emit = |emitter: &mut Emitter<'_, '_>, across: Affine, width: usize| {
+        position.tile[1] = across;
         let load = |values: &mut Values<'_, '_, '_>, row: usize, column: usize| {
             if row >= strip.height || column >= width {
                 return Ok(zero);
             }
-            let row = down.times(step as i64).offset(row as i64);
-            let column = across.times(step as i64).offset(column as i64);
-            let at = [image.clone(), channel.clone(), row, column];
+            let [row, column] =
+                [(0, row), (1, column)].map(|(axis, number)| position.coordinate(plan, axis, number));
+            let at = [position.image.clone(), channel.clone(), row, column];
             Ok(values.emitter.nest.load(from, element(view.offset, &view.strides, &at), None))
         };
-        let row = tile_row(plan, &image, &down, across);
+        let row = position.row(plan);
         let mut values = Values::new(emitter);
         let store = store_points(&mut values, plan.size, target, [&row, &channel]);
         plan.size.tile(&mut values, step, Size::output_gradient, load, store)
@@ -118,11 +119,11 @@ fn results_at_points(
     let (whole, rest) = (plan.outputs[1] / step, plan.outputs[1] % step);
     if whole > 0 {
         let across = Affine::var(emitter.nest.open_over(Dim::Fixed(whole), false));
-        emit(&mut emitter, &across, step)?;
+        emit(&mut emitter, across, step)?;
         emitter.nest.close(&[], None);
     }
     if rest > 0 {
-        emit(&mut emitter, &number(whole), rest)?;
+        emit(&mut emitter, number(whole), rest)?;
     }
     let (kernel, arguments) = emitter.nest.finish(name);
     lowering.launch(id, kernel, arguments);

@@ -12,6 +12,9 @@
 //! convolution and takes this path as it is. What lies at the points is read and written once more than in a
 //! direct convolution, which only pays where channels are many: see [`estimate`].
 //!
+//! Taps that lie apart are neighbours in the image of every `d`-th row and column: each such phase has tiles of its
+//! own, in the same launches.
+//!
 //! A last tile may reach beyond the results; it reads zeros there, since [`super::orders`] asks for a border
 //! as wide as the tiles ([`Plan::reach`]), and stores only what exists. Points lie a cache line further apart
 //! than they need, so that the streams of all points do not compete for one set of a cache.
@@ -25,7 +28,7 @@ pub(crate) mod transform;
 
 use super::LowerOptions;
 use super::prepare::Prepared;
-use dlc_ir::{Convolution, Function, NodeId, Op};
+use dlc_ir::{Function, NodeId, Op};
 use dlc_types::{DType, Dim};
 use transform::{Size, TAPS};
 
@@ -58,7 +61,11 @@ pub(crate) enum Pass {
 pub(crate) struct Plan {
     pub(crate) pass: Pass,
     pub(crate) size: Size,
-    /// Results along both axes of space: of the convolution, or of the one whose kernel's gradient this is.
+    /// Distance of taps along both axes. Where it is not 1, results at equal distances are an image of their own,
+    /// so that there are as many of them as the product says.
+    pub(crate) dilation: [usize; 2],
+    /// Results along both axes of such an image: of the convolution, or of the one whose kernel's gradient this
+    /// is.
     pub(crate) outputs: [usize; 2],
     /// Tiles along both axes.
     pub(crate) tiles: [usize; 2],
@@ -74,14 +81,14 @@ impl Plan {
     /// How far tiles reach beyond an input of that length, before and behind.
     pub(crate) fn reach(&self, axis: usize, length: usize) -> (usize, usize) {
         let low = self.padding[axis];
-        let covered = (self.tiles[axis] * self.size.outputs() + TAPS - 1) as i64;
+        let covered = ((self.tiles[axis] * self.size.outputs() + TAPS - 1) * self.dilation[axis]) as i64;
         let beyond = |count: i64| usize::try_from(count).unwrap_or(0);
         (beyond(low), beyond(covered - low - length as i64))
     }
 
-    /// Tiles of an image.
+    /// Tiles of an image, in all of its phases.
     pub(crate) fn tiles_per_image(&self) -> usize {
-        self.tiles[0] * self.tiles[1]
+        self.dilation[0] * self.dilation[1] * self.tiles[0] * self.tiles[1]
     }
 
     /// Points of a tile.
@@ -98,7 +105,10 @@ pub(crate) fn plan(function: &Function, id: NodeId, options: &LowerOptions) -> O
         Winograd::F2 => Size::Two,
         Winograd::F4 => Size::Four,
     };
-    if !is_plain(convolution) || function.tensor_type(id).dtype != DType::F32 {
+    if convolution.groups != 1
+        || convolution.input_dilation != [1, 1]
+        || function.tensor_type(id).dtype != DType::F32
+    {
         return None;
     }
     let [input, kernel] = function.nodes[id].operands[..] else { return None };
@@ -106,12 +116,14 @@ pub(crate) fn plan(function: &Function, id: NodeId, options: &LowerOptions) -> O
     let result = &function.tensor_type(id).shape;
     let square = |shape: &dlc_types::Shape| Some([shape[2].fixed()?, shape[3].fixed()?]);
     let padding = [convolution.padding[0].0, convolution.padding[1].0];
-    let plan = if square(kernel)? == [TAPS, TAPS] && kernel[1].fixed().is_some() {
+    let pair = |factors: &[usize]| <[usize; 2]>::try_from(factors).ok();
+    let (strides, dilation) = (pair(&convolution.strides)?, pair(&convolution.kernel_dilation)?);
+    let plan = if square(kernel)? == [TAPS, TAPS] && kernel[1].fixed().is_some() && strides == [1, 1] {
         let channels = [kernel[1].fixed()?, result[1].fixed()?];
-        Plan::new(Pass::Forward, size, square(result)?, padding, input[0], channels)
-    } else if square(result)? == [TAPS, TAPS] {
+        Plan::new((Pass::Forward, size), square(result)?, dilation, padding, input[0], channels)?
+    } else if square(result)? == [TAPS, TAPS] && dilation == [1, 1] {
         let channels = [input[0].fixed()?, result[1].fixed()?];
-        Plan::new(Pass::KernelGradient, size, square(kernel)?, padding, kernel[1], channels)
+        Plan::new((Pass::KernelGradient, size), square(kernel)?, strides, padding, kernel[1], channels)?
     } else {
         return None;
     };
@@ -120,26 +132,22 @@ pub(crate) fn plan(function: &Function, id: NodeId, options: &LowerOptions) -> O
 }
 
 impl Plan {
+    /// The plan for results of a length along each axis; nothing where phases differ in length.
     fn new(
-        pass: Pass,
-        size: Size,
-        outputs: [usize; 2],
+        (pass, size): (Pass, Size),
+        results: [usize; 2],
+        dilation: [usize; 2],
         padding: [i64; 2],
         images: Dim,
         channels: [usize; 2],
-    ) -> Plan {
-        let tiles = outputs.map(|length| length.div_ceil(size.outputs()));
-        Plan { pass, size, outputs, tiles, padding, images, channels }
+    ) -> Option<Plan> {
+        let even = (0..2).all(|axis| dilation[axis] > 0 && results[axis].is_multiple_of(dilation[axis]));
+        even.then(|| {
+            let outputs = [results[0] / dilation[0], results[1] / dilation[1]];
+            let tiles = outputs.map(|length| length.div_ceil(size.outputs()));
+            Plan { pass, size, dilation, outputs, tiles, padding, images, channels }
+        })
     }
-}
-
-/// Whether neighbouring results read neighbouring elements, in all channels.
-fn is_plain(convolution: &Convolution) -> bool {
-    let ones = |factors: &[usize]| factors == [1, 1];
-    ones(&convolution.strides)
-        && ones(&convolution.input_dilation)
-        && ones(&convolution.kernel_dilation)
-        && convolution.groups == 1
 }
 
 /// How a convolution of a prepared function is computed by tiles, if it is.

@@ -7,8 +7,8 @@ use crate::lower::expression::Emitter;
 use crate::lower::layout::Layout;
 use crate::lower::storage::add_buffer;
 use crate::lower::{Lowering, Place};
-use dlc_kernel::{Binary, ScalarOp, Storage, Var};
-use dlc_types::DType;
+use dlc_kernel::{Affine, Binary, ScalarOp, Storage, Var};
+use dlc_types::{DType, Dim};
 use std::collections::BTreeMap;
 
 /// Elements of a cache line of `f32`.
@@ -62,6 +62,55 @@ pub(super) fn strips(plan: &Plan) -> Vec<Strip> {
     let strips =
         [Strip { first: 0, count: whole, height: step }, Strip { first: whole, count: 1, height: rest }];
     strips.into_iter().filter(|strip| strip.count > 0 && strip.height > 0).collect()
+}
+
+/// Where a tile lies.
+#[derive(Clone)]
+pub(super) struct Position {
+    pub(super) image: Affine,
+    /// Of the results along both axes, below the distance of taps.
+    pub(super) phase: [Affine; 2],
+    /// Number of the tile along both axes.
+    pub(super) tile: [Affine; 2],
+}
+
+impl Position {
+    /// The first tile of a row of tiles that is a point of the parallel space, with the point's coordinates:
+    /// image, phases where there are several, row.
+    pub(super) fn in_space(
+        emitter: &mut Emitter<'_, '_>,
+        plan: &Plan,
+        rows: usize,
+    ) -> (Position, Vec<Affine>) {
+        let image = Affine::var(emitter.nest.coordinate(plan.images));
+        let mut coordinates = vec![image.clone()];
+        let mut add = |length: usize| {
+            let coordinate = Affine::var(emitter.nest.coordinate(Dim::Fixed(length)));
+            coordinates.push(coordinate.clone());
+            coordinate
+        };
+        let phase = plan.dilation.map(|length| if length > 1 { add(length) } else { Affine::constant(0) });
+        let down = add(rows);
+        let position = Position { image, phase, tile: [down, Affine::constant(0)] };
+        (position, coordinates)
+    }
+
+    /// The coordinate along an axis of a result of the tile, or of an element that it reads, but for padding.
+    pub(super) fn coordinate(&self, plan: &Plan, axis: usize, number: usize) -> Affine {
+        let first = self.tile[axis].times(plan.size.outputs() as i64).offset(number as i64);
+        first.times(plan.dilation[axis] as i64).plus(&self.phase[axis])
+    }
+
+    /// The number of the tile.
+    pub(super) fn row(&self, plan: &Plan) -> Affine {
+        let steps = [
+            (&self.phase[0], plan.dilation[0]),
+            (&self.phase[1], plan.dilation[1]),
+            (&self.tile[0], plan.tiles[0]),
+            (&self.tile[1], plan.tiles[1]),
+        ];
+        steps.iter().fold(self.image.clone(), |sum, &(form, length)| sum.times(length as i64).plus(form))
+    }
 }
 
 /// Values of a kernel under construction as numbers.
