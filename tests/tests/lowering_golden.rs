@@ -47,6 +47,11 @@ fn convolution_with_border() {
 }
 
 #[test]
+fn convolution_by_tiles() {
+    check("winograd.txt");
+}
+
+#[test]
 fn input_gradient_of_a_strided_convolution() {
     check("phases.txt");
 }
