@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use dlc_compiler::lower::Winograd;
 use dlc_compiler::{CompileOptions, FunctionKind, compile};
 use dlc_runtime::Session;
 use dlc_tests::models::{from_file, function, inputs, program, repository, session};
@@ -16,7 +17,8 @@ fn predicted(session: &mut Session, batch: usize, fed: &[Vec<u8>]) -> Vec<u8> {
 #[test]
 fn a_prediction_computes_folded_weights_once() {
     let loaded = from_file(&repository().join("bench/cases/resnet20-cifar.dsl"));
-    let compilation = compile(&loaded.model, &CompileOptions::new(2)).unwrap();
+    let options = CompileOptions { winograd: Winograd::Off, ..CompileOptions::new(2) };
+    let compilation = compile(&loaded.model, &options).unwrap();
     for compiled in &compilation.functions {
         let program = &compiled.lowered.program;
         let expected = matches!(program.name.as_str(), "predict" | "evaluate");

@@ -112,7 +112,9 @@ pub(super) fn reshape_strides(old: &Shape, old_strides: &[i64], new: &Shape) -> 
             reversed.push(distance);
             match new[axis] {
                 Dim::Fixed(length) => distance *= i64::try_from(length).ok()?,
-                Dim::Batch(_) if axis == piece.new.start => {}
+                // In front of the batch there may be axes of length one, along which nothing moves.
+                Dim::Batch(_)
+                    if new.dims()[piece.new.start..axis].iter().all(|&dim| dim == Dim::Fixed(1)) => {}
                 Dim::Batch(_) => return None,
             }
         }
