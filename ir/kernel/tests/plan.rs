@@ -194,3 +194,51 @@ fn barriers() {
         "#]],
     );
 }
+
+/// A launch for some images has a step for each operand, and its text can be read again.
+#[test]
+fn launches_for_a_part_of_the_batch() {
+    const PARTS: &str = r#"program "p" arena 0 {
+  buffer b0 "x" f32 1024 bytes binding 0
+  buffer b1 "y" f32 1024 bytes binding 1
+  kernel "f" (x: f32 read, y: f32 write) space [N, 2] {
+    at (i0, i1)
+    v0 = load x[2*i0 + i1]
+    store y[2*i0 + i1] = v0
+  }
+  launch k0 (b0, b1) images 64 from 0 step [2, 2]  # f
+  launch k0 (b0, b1) images 64 from 64 step [2, 2]  # f
+}
+"#;
+    let program = parse_program(PARTS).unwrap();
+    expect![[r#"
+        program "p" arena 0 {
+          buffer b0 "x" f32 1024 bytes binding 0
+          buffer b1 "y" f32 1024 bytes binding 1
+          kernel "f" (x: f32 read, y: f32 write) space [N, 2] {
+            at (i0, i1)
+            v0 = load x[2*i0 + i1]
+            store y[2*i0 + i1] = v0
+          }
+          launch k0 (b0, b1) images 64 from 0 step [2, 2]  # f
+          launch k0 (b0, b1) images 64 from 64 step [2, 2]  # f
+        }
+    "#]].assert_eq(&program.to_string());
+    let verdict = |text: &str, batch: usize| {
+        let program = parse_program(text).unwrap();
+        match check_plan(&program).map_err(|error| error.to_string()) {
+            Ok(()) => dlc_kernel::verify_bounds(&program, batch)
+                .map_or_else(|error| error.to_string(), |()| "right".to_owned()),
+            Err(error) => error,
+        }
+    };
+    expect!["bug in dlc: launch 1 writes b1 `y` (1024 bytes at binding 1) and launch 0 writes b1 `y` (1024 bytes at binding 1), without a barrier between"].assert_eq(&verdict(PARTS, 128));
+    let apart = PARTS.replacen(
+        "  launch k0 (b0, b1) images 64 from 64",
+        "  barrier\n  launch k0 (b0, b1) images 64 from 64",
+        1,
+    );
+    assert_eq!(verdict(&apart, 128), "right");
+    expect!["bug in dlc: kernel `f` of launch 1: a store of `y[2*i0 + i1]` may reach elements 0 to 127 of 64, for a batch of 64"].assert_eq(&verdict(&apart.replace("from 64 step [2, 2]", "from 64 step [2, 3]"), 128));
+    expect!["bug in dlc: launch 0 names a kernel or buffer that is none, or too few buffers"].assert_eq(&verdict(&apart.replace("step [2, 2]", "step [2]"), 128));
+}

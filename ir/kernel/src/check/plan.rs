@@ -136,7 +136,8 @@ struct Touch {
 fn touches(program: &Program) -> Result<Vec<Vec<Touch>>, PlanError> {
     let of_launch = |(position, launch): (usize, &Launch)| {
         let kernel = program.kernels.get(launch.kernel).ok_or(PlanError::Malformed(position))?;
-        if kernel.operands.len() != launch.arguments.len() {
+        let steps = launch.part.as_ref().map_or(launch.arguments.len(), |part| part.steps.len());
+        if kernel.operands.len() != launch.arguments.len() || steps != launch.arguments.len() {
             return Err(PlanError::Malformed(position));
         }
         let mut touches = Vec::new();
