@@ -33,7 +33,7 @@ pub struct CompileOptions {
     pub max_parallel: usize,
     /// Which rewrite rules are used, and their bounds.
     pub rewrite: RewriteOptions,
-    /// Whether contractions take elementwise values and sums per channel into their kernels.
+    /// Whether values are grouped into kernels beyond elementwise chains.
     pub fuse_epilogues: bool,
     /// Whether convolutions may be computed by Winograd's tiles, and of what size.
     pub winograd: Winograd,

@@ -127,8 +127,8 @@ fn summary(function: &CompiledFunction, baseline: &Compilation, batch: usize) ->
         barriers: program.launches.iter().filter(|launch| launch.barrier).count(),
         flops: function_flops(&function.graph, batch),
         arena_bytes: program.arena_bytes,
-        moved: movement(program, batch),
-        baseline: plain.map(|plain| movement(&plain.lowered.program, batch)).unwrap_or_default(),
+        moved: movement(&function.lowered, batch),
+        baseline: plain.map(|plain| movement(&plain.lowered, batch)).unwrap_or_default(),
     }
 }
 

@@ -1,6 +1,8 @@
 //! Kernels, launches and bytes that a program moves per call, for comparing compilations.
 
-use dlc_kernel::{Body, Program, launch_traffic};
+use dlc_compiler::lower::Lowered;
+use dlc_ir::Op;
+use dlc_kernel::{Body, launch_traffic};
 use serde::Serialize;
 
 /// What one call of a function takes. Bytes are estimated from addresses ([`dlc_kernel::traffic`]): distinct
@@ -11,7 +13,8 @@ pub struct Movement {
     pub kernels: usize,
     /// Kernel runs.
     pub launches: usize,
-    /// Bytes read and written by contractions and convolutions, with all that is fused into them.
+    /// Bytes read and written by contractions and convolutions, in as many kernels as each takes, with all that is
+    /// fused into them.
     pub contraction_bytes: u64,
     /// Bytes read and written by all other kernels.
     pub other_bytes: u64,
@@ -24,14 +27,17 @@ impl Movement {
     }
 }
 
-/// What a program takes for a batch of `batch`.
-pub fn movement(program: &Program, batch: usize) -> Movement {
+/// What a function takes for a batch of `batch`.
+pub fn movement(lowered: &Lowered, batch: usize) -> Movement {
+    let program = &lowered.program;
     let mut found =
         Movement { kernels: program.kernels.len(), launches: program.launches.len(), ..Movement::default() };
-    for launch in &program.launches {
+    for (launch, &purpose) in program.launches.iter().zip(&lowered.purposes) {
+        let contracts = matches!(lowered.function.nodes[purpose].op, Op::Contract(_) | Op::Convolve(_));
         let bytes = launch_traffic(program, launch, batch).total();
         let sum = match program.kernels[launch.kernel].body {
             Body::Contraction(_) => &mut found.contraction_bytes,
+            Body::Loop(_) if contracts => &mut found.contraction_bytes,
             Body::Loop(_) => &mut found.other_bytes,
         };
         *sum = sum.saturating_add(bytes);

@@ -27,6 +27,10 @@ use dlc_kernel::{Affine, BufferId, Epilogue, EpilogueSum, Operand, Var};
 use dlc_types::{DType, IndexVec};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Operations per element of sums that a kernel of tiles takes: it holds a whole tile in registers, and with
+/// more of them it spends longer on moving values to and from the frame than a kernel apart takes to read them.
+const MOST_WORK_ON_TILES: usize = 4;
+
 /// The axis of channels of what a convolution computes.
 pub(crate) const CHANNELS: usize = 1;
 
@@ -92,12 +96,39 @@ pub(crate) fn fuse(prepared: &Prepared, stored: &mut IndexVec<NodeId, bool>) -> 
         }
         if matches!(node.op, Op::Convolve(_)) {
             fusion.sums = sums_of(prepared, &users, stored, &updates, fusion.root);
+            let work =
+                |&sum: &NodeId| work_above(prepared, stored, fusion.root, function.nodes[sum].operands[0]);
+            let work: usize = fusion.sums.iter().map(work).sum();
+            if prepared.tiled.contains_key(&id) && work > MOST_WORK_ON_TILES {
+                fusion.sums.clear();
+            }
         }
         if !fusion.is_plain() {
             fused.insert(fusion.root, fusion);
         }
     }
     fused
+}
+
+/// Elementwise operations of an expression above a root.
+fn work_above(
+    prepared: &Prepared,
+    stored: &IndexVec<NodeId, bool>,
+    root: NodeId,
+    expression: NodeId,
+) -> usize {
+    let mut work = 0;
+    let mut pending = vec![expression];
+    let mut seen = BTreeSet::new();
+    while let Some(id) = pending.pop() {
+        if id == root || !seen.insert(id) || stored[id] {
+            continue;
+        }
+        let node = &prepared.function.nodes[id];
+        work += usize::from(node.op.is_elementwise());
+        pending.extend(&node.operands);
+    }
+    work
 }
 
 /// The stored value whose kernel is the only one that reads `id`, if all ways there are elementwise.

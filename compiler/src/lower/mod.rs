@@ -66,7 +66,8 @@ pub struct LowerOptions {
     /// Names of inputs in the order of their bindings; inputs without a place here come after these, in
     /// the order of nodes.
     pub inputs: Vec<String>,
-    /// Whether contractions take elementwise values into their kernels.
+    /// Whether values are grouped into kernels beyond elementwise chains: into contractions, by computing again
+    /// what is at hand, by updates that share a kernel.
     pub fuse_epilogues: bool,
     /// Whether convolutions may be computed by tiles.
     pub winograd: Winograd,

@@ -29,7 +29,7 @@ pub(crate) fn recomputed(
 ) -> BTreeSet<NodeId> {
     let mut again = BTreeSet::new();
     let over_batch = |id: NodeId| lowering.ty(id).shape.dims().iter().any(|dim| dim.is_batch());
-    if !roots.iter().all(|&root| over_batch(root)) {
+    if !lowering.options.fuse_epilogues || !roots.iter().all(|&root| over_batch(root)) {
         return again;
     }
     let mut leaves = BTreeSet::new();

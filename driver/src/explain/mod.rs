@@ -74,8 +74,8 @@ pub fn explain(loaded: &Loaded, options: &ExplainOptions) -> Result<ExplainRepor
         ops_after: rewrites.nodes_after,
         merged: rewrites.common_subexpressions,
         removed: rewrites.dead_nodes,
-        moved: movement(&function.lowered.program, batch),
-        baseline: plain.map(|plain| movement(&plain.lowered.program, batch)).unwrap_or_default(),
+        moved: movement(&function.lowered, batch),
+        baseline: plain.map(|plain| movement(&plain.lowered, batch)).unwrap_or_default(),
     })
 }
 

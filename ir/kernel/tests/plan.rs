@@ -223,7 +223,8 @@ fn launches_for_a_part_of_the_batch() {
           launch k0 (b0, b1) images 64 from 0 step [2, 2]  # f
           launch k0 (b0, b1) images 64 from 64 step [2, 2]  # f
         }
-    "#]].assert_eq(&program.to_string());
+    "#]]
+    .assert_eq(&program.to_string());
     let verdict = |text: &str, batch: usize| {
         let program = parse_program(text).unwrap();
         match check_plan(&program).map_err(|error| error.to_string()) {
@@ -240,5 +241,6 @@ fn launches_for_a_part_of_the_batch() {
     );
     assert_eq!(verdict(&apart, 128), "right");
     expect!["bug in dlc: kernel `f` of launch 1: a store of `y[2*i0 + i1]` may reach elements 0 to 127 of 64, for a batch of 64"].assert_eq(&verdict(&apart.replace("from 64 step [2, 2]", "from 64 step [2, 3]"), 128));
-    expect!["bug in dlc: launch 0 names a kernel or buffer that is none, or too few buffers"].assert_eq(&verdict(&apart.replace("step [2, 2]", "step [2]"), 128));
+    expect!["bug in dlc: launch 0 names a kernel or buffer that is none, or too few buffers"]
+        .assert_eq(&verdict(&apart.replace("step [2, 2]", "step [2]"), 128));
 }

@@ -216,7 +216,7 @@ fn results(
         emitter.nest.store(operand, index, sum);
     }
     let (kernel, arguments) = emitter.nest.finish(name);
-    lowering.launch(fusion.root, kernel, arguments);
+    lowering.launch(fusion.source, kernel, arguments);
     Ok(Partials { shape, places })
 }
 
