@@ -185,3 +185,13 @@ fn dilated_kernels() {
         check_tiled(&gradients(&layer), 2, 23);
     }
 }
+
+/// Tiles at the ends of phases are partly padding, wholly where it is wide; those between them are not.
+#[test]
+fn tiles_that_are_partly_padding() {
+    for padding in [[(3, 1), (2, 4)], [(12, 0), (8, 8)], [(0, 12), (1, 3)]] {
+        let layer = Layer { padding, dilation: [2, 2], ..Layer::new((17, 33), (24, 20)) };
+        check_tiled(&fused(&layer), 1, 29);
+        check_tiled(&gradients(&layer), 2, 31);
+    }
+}

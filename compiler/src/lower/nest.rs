@@ -2,7 +2,8 @@
 //!
 //! Statements go to the outermost open loop in which all that they read is known, so what does not
 //! change in a loop is computed before it, once. That is sound because kernels read an operand that
-//! they also write only at the element they are about to write.
+//! they also write only at the element they are about to write. An element that several statements ask for
+//! is loaded once, until something is stored to its operand.
 
 use dlc_kernel::{
     Affine, Body, BufferId, Carry, Combine, Guard, IndexExpr, IndexVar, Kernel, Loop, LoopBody, Operand,
@@ -10,6 +11,7 @@ use dlc_kernel::{
 };
 use dlc_types::index::EntityIndex;
 use dlc_types::{DType, Dim};
+use std::collections::BTreeMap;
 
 /// A loop kernel under construction.
 #[derive(Debug, Default)]
@@ -23,6 +25,8 @@ pub(super) struct Nest {
     values: Vec<(DType, usize)>,
     /// Per index: the number of loops it lies in.
     indices: Vec<usize>,
+    /// Elements without a guard that are loaded already, by operand and index.
+    loaded: BTreeMap<(usize, Affine), Var>,
     /// Every element index that a load or store uses.
     pub accesses: Vec<Affine>,
     /// Forms that occur in index statements and guards, where axes cannot be merged.
@@ -166,8 +170,12 @@ impl Nest {
         result
     }
 
-    /// Reads an element.
+    /// Reads an element, once.
     pub(super) fn load(&mut self, operand: usize, index: Affine, guard: Option<Guard>) -> Var {
+        let key = guard.is_none().then(|| (operand, index.clone()));
+        if let Some(&known) = key.as_ref().and_then(|key| self.loaded.get(key)) {
+            return known;
+        }
         let depth = self.affine_depth(&index).max(self.guard_depth(guard.as_ref()));
         self.accesses.push(index.clone());
         for (form, ..) in guard.iter().flat_map(|guard| &guard.ranges) {
@@ -175,12 +183,16 @@ impl Nest {
         }
         let result = self.new_value(self.operands[operand].dtype, depth);
         self.blocks[depth].statements.push(Statement::Load { result, operand, index, guard });
+        if let Some(key) = key {
+            self.loaded.insert(key, result);
+        }
         result
     }
 
     /// Writes an element, in the innermost open loop.
     pub(super) fn store(&mut self, operand: usize, index: Affine, value: Var) {
         self.accesses.push(index.clone());
+        self.loaded.retain(|&(other, _), _| other != operand);
         let depth = self.open_loops();
         self.blocks[depth].statements.push(Statement::Store { operand, index, value });
     }

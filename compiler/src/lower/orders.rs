@@ -162,7 +162,7 @@ pub(super) fn halos(prepared: &Prepared) -> BTreeMap<NodeId, Vec<(usize, usize)>
         let base = prepared.base(input);
         let Some(rank) = rank(prepared, base) else { continue };
         let reach = match plan_of(prepared, id) {
-            Some(plan) => tiled_reach(prepared, input, plan),
+            Some(plan) => vec![plan.reach(0), plan.reach(1)],
             None => convolution_reach(&prepared.function, id, convolution),
         };
         let halo = halos.entry(base).or_insert_with(|| vec![(0, 0); rank]);
@@ -173,10 +173,4 @@ pub(super) fn halos(prepared: &Prepared) -> BTreeMap<NodeId, Vec<(usize, usize)>
         }
     }
     halos
-}
-
-/// How far tiles read beyond their input, before and behind, per spatial axis.
-fn tiled_reach(prepared: &Prepared, input: NodeId, plan: &winograd::Plan) -> Vec<(usize, usize)> {
-    let shape = &prepared.function.tensor_type(input).shape;
-    (0..2).map(|axis| plan.reach(axis, shape[axis + 2].fixed().unwrap_or(0))).collect()
 }

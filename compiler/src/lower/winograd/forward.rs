@@ -41,7 +41,7 @@ pub(crate) fn lower_forward(
         let tiles = at_points(lowering, plan, rows, inputs, gap, &format!("{name}.input"))?;
         let products = at_points(lowering, plan, rows, outputs, gap, &format!("{name}.product"))?;
         let first_launch = lowering.program.launches.len();
-        input_at_points(lowering, id, &view, plan, &tiles, format!("{name}.input"))?;
+        input_at_points(lowering, id, &view, plan, &tiles, &format!("{name}.input"))?;
         let product = product_at_points(plan, [&weights, &tiles, &products]);
         lower_product(lowering, &Fusion::none(id), product, format!("{name}.product"))?;
         let mut partials = Vec::new();
@@ -111,33 +111,53 @@ pub(super) fn store_points<'f>(
     }
 }
 
-/// The input's tiles at the points, from a view of `[image, channel, height, width]`.
+/// The input's tiles at the points, from a view of `[image, channel, height, width]`: a kernel for every range of
+/// rows of tiles.
 pub(super) fn input_at_points(
     lowering: &mut Lowering<'_>,
     id: NodeId,
     view: &View,
     plan: &Plan,
     target: &Place,
-    name: String,
+    name: &str,
 ) -> Result<(), LowerError> {
-    let from = lowering.place(view.base)?.buffer;
-    let mut emitter = Emitter::new(lowering, None);
-    let mut position = Position::in_space(&mut emitter, plan, plan.tiles[0]).0;
-    position.tile[1] = Affine::var(emitter.nest.open_over(Dim::Fixed(plan.tiles[1]), false));
-    let channel = Affine::var(emitter.nest.open_over(Dim::Fixed(plan.channels[0]), true));
-    let from = emitter.nest.operand(from, &operand_name(lowering, view.base), DType::F32, false);
-    let load = |values: &mut Values<'_, '_, '_>, row: usize, column: usize| {
-        let [row, column] = [(0, row), (1, column)]
-            .map(|(axis, number)| position.coordinate(plan, axis, number).offset(-plan.padding[axis]));
-        let at = [position.image.clone(), channel.clone(), row, column];
-        Ok(values.emitter.nest.load(from, element(view.offset, &view.strides, &at), None))
-    };
-    let row = position.row(plan);
-    let mut values = Values::new(&mut emitter);
-    let store = store_points(&mut values, plan.size, target, [&row, &channel]);
-    plan.size.tile(&mut values, plan.size.points(), Size::input, load, store)?;
-    let (kernel, arguments) = emitter.nest.finish(name);
-    lowering.launch(id, kernel, arguments);
+    for (down, suffix) in plan.ranges(0).into_iter().zip(["", "_inner", "_last"]) {
+        let from = lowering.place(view.base)?.buffer;
+        let mut emitter = Emitter::new(lowering, None);
+        let mut position = Position::in_space(&mut emitter, plan, down.len()).0;
+        position.tile[0] = position.tile[0].clone().offset(down.start as i64);
+        let from = emitter.nest.operand(from, &operand_name(lowering, view.base), DType::F32, false);
+        for across in plan.ranges(1) {
+            let open = emitter.nest.open_loops();
+            position.tile[1] = match across.len() {
+                1 => number(across.start),
+                count => {
+                    let column = emitter.nest.open_over(Dim::Fixed(count), false);
+                    Affine::var(column).offset(across.start as i64)
+                }
+            };
+            let channel = Affine::var(emitter.nest.open_over(Dim::Fixed(plan.channels[0]), true));
+            let load = |values: &mut Values<'_, '_, '_>, row: usize, column: usize| {
+                if plan.is_padding(0, &down, row) || plan.is_padding(1, &across, column) {
+                    return Ok(values.zero());
+                }
+                let [row, column] = [(0, row), (1, column)].map(|(axis, number)| {
+                    position.coordinate(plan, axis, number).offset(-plan.padding[axis])
+                });
+                let at = [position.image.clone(), channel.clone(), row, column];
+                Ok(values.emitter.nest.load(from, element(view.offset, &view.strides, &at), None))
+            };
+            let row = position.row(plan);
+            let mut values = Values::new(&mut emitter);
+            let store = store_points(&mut values, plan.size, target, [&row, &channel]);
+            plan.size.tile(&mut values, plan.size.points(), Size::input, load, store)?;
+            while emitter.nest.open_loops() > open {
+                emitter.nest.close(&[], None);
+            }
+        }
+        let (kernel, arguments) = emitter.nest.finish(format!("{name}{suffix}"));
+        lowering.launch(id, kernel, arguments);
+    }
     Ok(())
 }
 

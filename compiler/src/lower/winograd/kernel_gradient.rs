@@ -41,7 +41,7 @@ pub(crate) fn lower_kernel_gradient(
     let sums = at_points(lowering, plan, inputs, outputs, 0, &format!("{name}.product"))?;
     let first_launch = lowering.program.launches.len();
     let view = by_images(operand_view(lowering, input)?);
-    input_at_points(lowering, id, &view, plan, &tiles, format!("{name}.input"))?;
+    input_at_points(lowering, id, &view, plan, &tiles, &format!("{name}.input"))?;
     let view = by_images(operand_view(lowering, results)?);
     for (strip, number) in strips(plan).into_iter().zip(["results", "last_results"]) {
         results_at_points(lowering, id, &view, plan, &strip, &gradients, format!("{name}.{number}"))?;
@@ -98,13 +98,12 @@ fn results_at_points(
     let mut position = Position::in_space(&mut emitter, plan, strip.count).0;
     position.tile[0] = position.tile[0].clone().offset(strip.first as i64);
     let channel = Affine::var(emitter.nest.open_over(Dim::Fixed(plan.channels[1]), true));
-    let zero = emitter.nest.number(DType::F32, 0.0);
     let from = emitter.nest.operand(from, &operand_name(lowering, view.base), DType::F32, false);
     let mut emit = |emitter: &mut Emitter<'_, '_>, across: Affine, width: usize| {
         position.tile[1] = across;
         let load = |values: &mut Values<'_, '_, '_>, row: usize, column: usize| {
             if row >= strip.height || column >= width {
-                return Ok(zero);
+                return Ok(values.zero());
             }
             let [row, column] =
                 [(0, row), (1, column)].map(|(axis, number)| position.coordinate(plan, axis, number));

@@ -16,7 +16,8 @@
 //! own, in the same launches.
 //!
 //! A last tile may reach beyond the results; it reads zeros there, since [`super::orders`] asks for a border
-//! as wide as the tiles ([`Plan::reach`]), and stores only what exists. Points lie a cache line further apart
+//! as wide as the tiles ([`Plan::reach`]), and stores only what exists. Tiles at the ends of small images, and of
+//! phases where taps lie apart, are known to be partly padding, which is not read. Points lie a cache line further apart
 //! than they need, so that the streams of all points do not compete for one set of a cache.
 
 mod estimate;
@@ -30,6 +31,7 @@ use super::LowerOptions;
 use super::prepare::Prepared;
 use dlc_ir::{Function, NodeId, Op};
 use dlc_types::{DType, Dim};
+use std::ops::Range;
 use transform::{Size, TAPS};
 
 pub(crate) use forward::lower_forward;
@@ -71,6 +73,8 @@ pub(crate) struct Plan {
     pub(crate) tiles: [usize; 2],
     /// Zeros in front of the input along both axes.
     pub(crate) padding: [i64; 2],
+    /// Elements of the input along both axes.
+    pub(crate) inputs: [usize; 2],
     /// Images.
     pub(crate) images: Dim,
     /// Channels of the input and of the results.
@@ -78,12 +82,40 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// How far tiles reach beyond an input of that length, before and behind.
-    pub(crate) fn reach(&self, axis: usize, length: usize) -> (usize, usize) {
-        let low = self.padding[axis];
-        let covered = ((self.tiles[axis] * self.size.outputs() + TAPS - 1) * self.dilation[axis]) as i64;
+    /// How far tiles read beyond the input, before and behind.
+    pub(crate) fn reach(&self, axis: usize) -> (usize, usize) {
         let beyond = |count: i64| usize::try_from(count).unwrap_or(0);
-        (beyond(low), beyond(covered - low - length as i64))
+        let mut reach = (0, 0);
+        for tiles in self.ranges(axis) {
+            for number in (0..self.size.points()).filter(|&number| !self.is_padding(axis, &tiles, number)) {
+                let (first, last) = self.places(axis, &tiles, number);
+                reach.0 = reach.0.max(beyond(-first));
+                reach.1 = reach.1.max(beyond(last + 1 - self.inputs[axis] as i64));
+            }
+        }
+        reach
+    }
+
+    /// The tiles along an axis in ranges that read padding with the same of their elements: those at either end
+    /// apart where many elements would be padding.
+    fn ranges(&self, axis: usize) -> Vec<Range<usize>> {
+        let tiles = self.tiles[axis];
+        let apart = tiles >= 2;
+        let ranges = if apart { vec![0..1, 1..tiles - 1, tiles - 1..tiles] } else { vec![0..tiles] };
+        ranges.into_iter().filter(|tiles| !tiles.is_empty()).collect()
+    }
+
+    /// Whether the elements with this number along an axis lie outside the input in all these tiles.
+    fn is_padding(&self, axis: usize, tiles: &Range<usize>, number: usize) -> bool {
+        let (first, last) = self.places(axis, tiles, number);
+        last < 0 || first >= self.inputs[axis] as i64
+    }
+
+    /// The first and the last place in the input of the elements with this number in these tiles.
+    fn places(&self, axis: usize, tiles: &Range<usize>, number: usize) -> (i64, i64) {
+        let step = self.dilation[axis];
+        let place = |tile: usize| ((tile * self.size.outputs() + number) * step) as i64 - self.padding[axis];
+        (place(tiles.start), place(tiles.end.saturating_sub(1)) + step as i64 - 1)
     }
 
     /// Tiles of an image, in all of its phases.
@@ -116,14 +148,22 @@ pub(crate) fn plan(function: &Function, id: NodeId, options: &LowerOptions) -> O
     let result = &function.tensor_type(id).shape;
     let square = |shape: &dlc_types::Shape| Some([shape[2].fixed()?, shape[3].fixed()?]);
     let padding = [convolution.padding[0].0, convolution.padding[1].0];
+    let inputs = square(input)?;
     let pair = |factors: &[usize]| <[usize; 2]>::try_from(factors).ok();
     let (strides, dilation) = (pair(&convolution.strides)?, pair(&convolution.kernel_dilation)?);
     let plan = if square(kernel)? == [TAPS, TAPS] && kernel[1].fixed().is_some() && strides == [1, 1] {
         let channels = [kernel[1].fixed()?, result[1].fixed()?];
-        Plan::new((Pass::Forward, size), square(result)?, dilation, padding, input[0], channels)?
+        Plan::new((Pass::Forward, size), (square(result)?, inputs), dilation, padding, input[0], channels)?
     } else if square(result)? == [TAPS, TAPS] && dilation == [1, 1] {
         let channels = [input[0].fixed()?, result[1].fixed()?];
-        Plan::new((Pass::KernelGradient, size), square(kernel)?, strides, padding, kernel[1], channels)?
+        Plan::new(
+            (Pass::KernelGradient, size),
+            (square(kernel)?, inputs),
+            strides,
+            padding,
+            kernel[1],
+            channels,
+        )?
     } else {
         return None;
     };
@@ -135,7 +175,7 @@ impl Plan {
     /// The plan for results of a length along each axis; nothing where phases differ in length.
     fn new(
         (pass, size): (Pass, Size),
-        results: [usize; 2],
+        (results, inputs): ([usize; 2], [usize; 2]),
         dilation: [usize; 2],
         padding: [i64; 2],
         images: Dim,
@@ -145,7 +185,7 @@ impl Plan {
         even.then(|| {
             let outputs = [results[0] / dilation[0], results[1] / dilation[1]];
             let tiles = outputs.map(|length| length.div_ceil(size.outputs()));
-            Plan { pass, size, dilation, outputs, tiles, padding, images, channels }
+            Plan { pass, size, dilation, outputs, tiles, padding, inputs, images, channels }
         })
     }
 }

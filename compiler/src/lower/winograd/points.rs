@@ -113,7 +113,7 @@ impl Position {
     }
 }
 
-/// Values of a kernel under construction as numbers.
+/// Values of a kernel under construction as numbers. What is known to be zero takes no part in sums.
 pub(super) struct Values<'e, 'a, 'b> {
     pub(super) emitter: &'e mut Emitter<'a, 'b>,
     factors: BTreeMap<u64, Var>,
@@ -122,6 +122,15 @@ pub(super) struct Values<'e, 'a, 'b> {
 impl<'e, 'a, 'b> Values<'e, 'a, 'b> {
     pub(super) fn new(emitter: &'e mut Emitter<'a, 'b>) -> Self {
         Values { emitter, factors: BTreeMap::new() }
+    }
+
+    /// A value that is known to be zero.
+    pub(super) fn zero(&mut self) -> Var {
+        self.factor(0.0)
+    }
+
+    fn is_zero(&self, value: Var) -> bool {
+        self.factors.get(&0_f64.to_bits()) == Some(&value)
     }
 
     fn binary(&mut self, op: Binary, a: Var, b: Var) -> Var {
@@ -138,20 +147,37 @@ impl Arithmetic for Values<'_, '_, '_> {
     type Value = Var;
 
     fn add(&mut self, a: Var, b: Var) -> Var {
-        self.binary(Binary::Add, a, b)
+        match (self.is_zero(a), self.is_zero(b)) {
+            (true, _) => b,
+            (_, true) => a,
+            _ => self.binary(Binary::Add, a, b),
+        }
     }
 
     fn subtract(&mut self, a: Var, b: Var) -> Var {
-        self.binary(Binary::Subtract, a, b)
+        match (self.is_zero(a), self.is_zero(b)) {
+            (_, true) => a,
+            (true, _) => self.multiply(-1.0, b),
+            _ => self.binary(Binary::Subtract, a, b),
+        }
     }
 
     fn multiply(&mut self, factor: f64, a: Var) -> Var {
+        if self.is_zero(a) {
+            return a;
+        }
         let factor = self.factor(factor);
         self.binary(Binary::Multiply, a, factor)
     }
 
     fn multiply_add(&mut self, factor: f64, a: Var, b: Var) -> Var {
-        let factor = self.factor(factor);
-        self.emitter.nest.op(DType::F32, ScalarOp::FusedMultiplyAdd, &[a, factor, b])
+        match (self.is_zero(a), self.is_zero(b)) {
+            (true, _) => b,
+            (_, true) => self.multiply(factor, a),
+            _ => {
+                let factor = self.factor(factor);
+                self.emitter.nest.op(DType::F32, ScalarOp::FusedMultiplyAdd, &[a, factor, b])
+            }
+        }
     }
 }
