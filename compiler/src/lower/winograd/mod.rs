@@ -101,7 +101,8 @@ impl Plan {
     fn ranges(&self, axis: usize) -> Vec<Range<usize>> {
         let tiles = self.tiles[axis];
         let apart = tiles >= 2;
-        let ranges = if apart { vec![0..1, 1..tiles - 1, tiles - 1..tiles] } else { vec![0..tiles] };
+        let first = if apart { 1 } else { 0 };
+        let ranges = [0..first, first..tiles - first, tiles - first..tiles];
         ranges.into_iter().filter(|tiles| !tiles.is_empty()).collect()
     }
 
