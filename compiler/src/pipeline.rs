@@ -324,6 +324,7 @@ fn function_interface(function: &CompiledFunction) -> Result<FunctionInterface, 
     Ok(FunctionInterface {
         name: function.name.clone(),
         arena_bytes: lowered.program.arena_bytes,
+        thread_bytes: lowered.program.thread_bytes,
         cleared: cleared(&lowered.program),
         keeps_persistent: keeps_persistent(&lowered.program),
         inputs: inputs.collect::<Result<_, _>>()?,

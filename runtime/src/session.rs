@@ -8,6 +8,7 @@ use crate::error::{Result, RuntimeError};
 use crate::execution::{Asked, count};
 use crate::program::Program;
 use crate::team::Team;
+use dlc_abi::Interface;
 use std::sync::Arc;
 
 /// State (`i64` scalar) that seeds every random draw of a program.
@@ -25,6 +26,8 @@ pub struct Session {
     pub(crate) team: Team,
     pub(crate) persistent: Block,
     pub(crate) arena: Block,
+    /// Scratch of all threads.
+    pub(crate) scratch: Block,
     /// The function that used the arena last.
     pub(crate) arena_user: Option<usize>,
     /// Whether parameters and states are those that this function saw in its last call.
@@ -41,6 +44,13 @@ pub struct Session {
 // SAFETY: the pointers in `bindings` are written anew in every call and used only within it.
 unsafe impl Send for Session {}
 
+/// Bytes from one thread's scratch to the next one's: whole pages, so that threads share none.
+pub(crate) fn scratch_bytes(interface: &Interface) -> usize {
+    const PAGE: usize = 4096;
+    let most = interface.functions.iter().map(|function| function.thread_bytes).max().unwrap_or(0);
+    most.checked_next_multiple_of(PAGE).unwrap_or(most)
+}
+
 impl Session {
     /// A session with all parameters and states zero; zero threads count as one.
     pub fn new(program: Arc<Program>, threads: usize) -> Result<Session> {
@@ -49,11 +59,14 @@ impl Session {
         let ports = interface.functions.iter().map(|f| f.inputs.len() + f.outputs.len()).max();
         let persistent = Block::zeroed(interface.persistent_bytes, "parameters")?;
         let arena = Block::zeroed(arena_bytes.unwrap_or(0), "arena")?;
+        let team = Team::new(threads)?;
+        let scratch = Block::zeroed(scratch_bytes(interface).saturating_mul(team.threads()), "scratch")?;
         let find = |name| program.function(name).ok();
         Ok(Session {
-            team: Team::new(threads)?,
+            team,
             persistent,
             arena,
+            scratch,
             arena_user: None,
             persistent_seen: false,
             staging: Block::zeroed(0, "staging")?,

@@ -90,24 +90,32 @@ fn check_buffer(lowered: &Lowered, id: BufferId, place: &str) {
         let written = (0..kernel.operands.len())
             .find(|&position| launch.arguments[position] == id && kernel.operands[position].writes);
         let Some(position) = written else { continue };
-        // A part of the batch has its own piece of a buffer, or overwrites what the part before is done with.
-        let (start, batch) =
-            launch.part.as_ref().map_or((0, 2), |part| (part.start(position), part.batch(2)));
-        let overwrites = launch.part.as_ref().is_some_and(|part| part.steps[position] == 0);
-        if batch == 0 || overwrites && (launch.part.as_ref().is_some_and(|part| part.first > 0)) {
+        // What a sequence adds up part by part was stored before.
+        if launch.part.is_some() && kernel.operands[position].reads {
             continue;
         }
-        scratch |= overwrites;
-        let stores = store_counts(kernel, position, elements - start, batch)
-            .unwrap_or_else(|error| panic!("{place}, {} by {}: {error}", buffer.name, kernel.name));
-        assert!(
-            stores.shared.is_empty(),
-            "{place}, {}: two threads store an element in {}",
-            buffer.name,
-            kernel.name
-        );
-        counts[start..].iter_mut().zip(&stores.counts).for_each(|(sum, &count)| *sum += count);
-        unknown += stores.unknown;
+        // A part of the batch has its own piece of a buffer, or overwrites what the part before is done with.
+        let mut pieces = vec![(0, 2)];
+        if let (Some(part), Some(sequence)) = (&launch.part, program.sequence(launch)) {
+            let steps = part.steps[position];
+            let overwrites = steps.image == 0;
+            scratch |= overwrites;
+            let all = (0..sequence.parts(2)).map(|number| sequence.piece(number, 2));
+            pieces = all.map(|piece| (part.start(position, piece), piece.count)).collect();
+            pieces.truncate(if overwrites { 1 } else { pieces.len() });
+        }
+        for (start, batch) in pieces {
+            let stores = store_counts(kernel, position, elements - start, batch)
+                .unwrap_or_else(|error| panic!("{place}, {} by {}: {error}", buffer.name, kernel.name));
+            assert!(
+                stores.shared.is_empty(),
+                "{place}, {}: two threads store an element in {}",
+                buffer.name,
+                kernel.name
+            );
+            counts[start..].iter_mut().zip(&stores.counts).for_each(|(sum, &count)| *sum += count);
+            unknown += stores.unknown;
+        }
         writers.push(kernel.name.as_str());
     }
     if writers.is_empty() || unknown > 0 {

@@ -81,6 +81,8 @@ pub(crate) struct Product {
     pub(crate) may_split: bool,
     /// Where the result lies, if not where the fusion's root does; then nothing is fused to it.
     pub(crate) target: Option<Place>,
+    /// Whether it is added to what lies there.
+    pub(crate) adds: bool,
 }
 
 /// The view of an operand of a contraction.
@@ -139,6 +141,7 @@ pub(crate) fn lower_contract(
         start: Vec::new(),
         may_split: true,
         target: None,
+        adds: false,
     };
     let name = lowering.kernel_name(id, "contract");
     lower_product(lowering, fusion, product, name).map(drop)
@@ -219,13 +222,16 @@ pub(crate) fn lower_product(
     let apart = !fusion.sums.is_empty() && !fuse::can_sum(&dims, dtype);
     let within = if apart { &Fusion { sums: Vec::new(), ..fusion.clone() } } else { fusion };
     let partials = partial_sums(lowering, within, &dims, &name)?;
-    let parts =
+    let mut parts =
         fuse::parts(lowering, within, &dims, &product.start, [first, second, result], &partials.places)?;
+    if let Some(result) = parts.operands.get_mut(2).filter(|_| product.adds) {
+        result.reads = true;
+    }
     let contraction = Contraction {
         dims: dims.into_iter().map(|scheduled| scheduled.dim).collect(),
         offsets,
         taps: product.taps,
-        accumulate: false,
+        accumulate: product.adds,
         tile,
         epilogue: parts.epilogue,
     };

@@ -184,7 +184,7 @@ fn phase_product(
     let operands = [lowering.place(kernel.base)?.buffer, lowering.place(input.view.base)?.buffer];
     let firsts = combination.iter().map(|phase| phase.first as i64);
     let start = [0, 0].into_iter().chain(firsts).collect();
-    Ok(Product { axes, offsets, taps, operands, start, may_split: single, target: None })
+    Ok(Product { axes, offsets, taps, operands, start, may_split: single, target: None, adds: false })
 }
 
 const OUTPUT_NAMES: [&str; 3] = ["p", "q", "z"];

@@ -1,6 +1,7 @@
 //! Places in the arena.
 //!
-//! A buffer lives from the first launch that writes it to the last that touches it. Buffers are placed
+//! Launches of one sequence take place at the same time; what threads keep for themselves during it has places in
+//! their own scratch. A buffer lives from the first launch that writes it to the last that touches it. Buffers are placed
 //! by size, greatest first, each at the lowest place where no buffer that lives at the same time lies:
 //! greedy by size, as in Pisarchyk and Lee, "Efficient Memory Management for Deep Neural Net Inference",
 //! 2020. Buffers with a border share a place with those of the same border alone, which then belongs to them
@@ -17,7 +18,8 @@ const ALIGNMENT: usize = 64;
 pub(crate) fn plan(program: &mut Program, keep_all: bool) -> Result<(), LowerError> {
     let mut lives: IndexVec<BufferId, Option<(usize, usize)>> =
         program.buffers.indices().map(|_| None).collect();
-    for (time, launch) in program.launches.iter().enumerate() {
+    let times = program.times();
+    for (&time, launch) in times.iter().zip(&program.launches) {
         for &buffer in &launch.arguments {
             let first = lives[buffer].map_or(time, |(first, _)| first);
             // What the prologue computes for later launches is kept from one call to the next.
@@ -60,7 +62,30 @@ pub(crate) fn plan(program: &mut Program, keep_all: bool) -> Result<(), LowerErr
         let buffer = &mut program.buffers[id];
         (buffer.storage, buffer.bytes, buffer.border) = (Storage::Arena(0), 0, None);
     }
+    place_scratch(program, &times)?;
     place(program, pending)
+}
+
+/// Places what threads keep for themselves during a sequence: one buffer behind the other, in every sequence from
+/// the first byte on.
+fn place_scratch(program: &mut Program, times: &[usize]) -> Result<(), LowerError> {
+    let mut end = (usize::MAX, 0_usize);
+    for (&time, launch) in times.iter().zip(&program.launches) {
+        if time != end.0 {
+            end = (time, 0);
+        }
+        for &id in &launch.arguments {
+            let buffer = &mut program.buffers[id];
+            if buffer.storage == Storage::Thread(usize::MAX) {
+                buffer.storage = Storage::Thread(end.1);
+                let bytes = buffer.bytes.next_multiple_of(ALIGNMENT);
+                let too_large = || LowerError::TooLarge("a thread's scratch".to_owned());
+                end.1 = end.1.checked_add(bytes).ok_or_else(too_large)?;
+                program.thread_bytes = program.thread_bytes.max(end.1);
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Buffers that share a place.

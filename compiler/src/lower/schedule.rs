@@ -10,7 +10,7 @@
 use super::Lowering;
 use super::storage::Outputs;
 use dlc_ir::{NodeId, Op};
-use dlc_kernel::{BufferId, Program, Storage};
+use dlc_kernel::{BufferId, Launch, Program, Storage, Turns};
 use std::collections::BTreeSet;
 
 /// Stored values in the order in which they are computed, grouped where a kernel computes several:
@@ -127,16 +127,20 @@ struct Access {
 /// Sets the barrier flag of every launch.
 pub(crate) fn set_barriers(program: &mut Program) {
     let mut touched: Vec<Access> = Vec::new();
-    let mut flags = Vec::with_capacity(program.launches.len());
-    for launch in &program.launches {
-        let kernel = &program.kernels[launch.kernel];
-        let single = kernel.is_single_point();
-        let accesses: Vec<Access> = launch
-            .arguments
-            .iter()
-            .zip(&kernel.operands)
-            .map(|(&buffer, operand)| Access { buffer, writes: operand.writes, single })
-            .collect();
+    let mut flags: Vec<bool> = Vec::with_capacity(program.launches.len());
+    let times = program.times();
+    for position in 0..program.launches.len() {
+        if let Some(sequence) = program.sequence(&program.launches[position])
+            && (sequence.turns == Turns::Together || times[position] < position)
+        {
+            flags.push(sequence.turns == Turns::Together);
+            if times[position] == position {
+                touched.clear();
+                touched.extend(accesses(program, &times, position));
+            }
+            continue;
+        }
+        let accesses = accesses(program, &times, position);
         let conflict = accesses.iter().any(|now| {
             touched.iter().any(|before| {
                 (now.writes || before.writes)
@@ -155,10 +159,22 @@ pub(crate) fn set_barriers(program: &mut Program) {
     }
 }
 
+/// What a launch touches, or all launches of the sequence that it begins.
+fn accesses(program: &Program, times: &[usize], position: usize) -> Vec<Access> {
+    let launches =
+        program.launches.iter().zip(times).skip(position).take_while(|&(_, &time)| time == position);
+    let of_launch = |(launch, _): (&Launch, &usize)| {
+        let kernel = &program.kernels[launch.kernel];
+        let single = launch.part.is_none() && kernel.is_single_point();
+        let operands = launch.arguments.iter().zip(&kernel.operands);
+        let accesses: Vec<Access> =
+            operands.map(|(&buffer, operand)| Access { buffer, writes: operand.writes, single }).collect();
+        accesses
+    };
+    launches.flat_map(of_launch).collect()
+}
+
 fn overlap(program: &Program, a: BufferId, b: BufferId) -> bool {
-    if a == b {
-        return true;
-    }
     let (a, b) = (&program.buffers[a], &program.buffers[b]);
     let meet = |x: usize, y: usize| x < y + b.bytes && y < x + a.bytes;
     match (a.storage, b.storage) {

@@ -39,7 +39,7 @@ impl Memory<'_> {
         let bytes = match self.lowered.program.buffers[*buffer].storage {
             Storage::Arena(start) => self.arena.get(start..),
             Storage::Persistent(start) => (if external { self.before } else { self.after }).get(start..),
-            Storage::Constants(_) => None,
+            Storage::Constants(_) | Storage::Thread(_) => None,
             Storage::Binding(number) => {
                 let all = self.inputs.iter().chain(self.outputs);
                 all.map(Vec::as_slice).nth(number)

@@ -22,6 +22,7 @@ pub mod border;
 pub mod check;
 pub mod contraction;
 pub mod program;
+pub mod sequence;
 pub mod text;
 pub mod traffic;
 pub mod verify;
@@ -33,7 +34,8 @@ pub use body::{
 pub use border::{Border, BorderAxis};
 pub use check::{Coverage, CoverageError, PlanError, StoreCounts, check_coverage, check_plan, store_counts};
 pub use contraction::{Contraction, ContractionDim, Epilogue, EpilogueSum, Role, Split, Tap, Tile};
-pub use program::{Body, Buffer, BufferId, Kernel, KernelId, Launch, Operand, Part, Program, Storage};
+pub use program::{Body, Buffer, BufferId, Kernel, KernelId, Launch, Operand, Program, Storage};
+pub use sequence::{Part, Piece, Sequence, SequenceId, Steps, Turns};
 pub use text::{ParseError, parse_kernel, parse_program};
 pub use traffic::{OperandTraffic, Traffic, launch_traffic};
 pub use verify::{Fault, VerifyError, verify_bounds, verify_kernel, verify_program};

@@ -1,6 +1,8 @@
 //! Programs: buffers, kernels and launches of one compiled function.
 
-use crate::{Affine, Border, Contraction, IndexExpr, LoopBody, ScalarOp, Statement};
+use crate::{
+    Affine, Border, Contraction, IndexExpr, LoopBody, Part, ScalarOp, Sequence, SequenceId, Statement,
+};
 use dlc_types::{DType, Dim, IndexVec, define_index};
 
 define_index!(
@@ -25,8 +27,12 @@ pub struct Program {
     pub kernels: IndexVec<KernelId, Kernel>,
     /// Work in order.
     pub launches: Vec<Launch>,
+    /// What launches may be a part of.
+    pub sequences: IndexVec<SequenceId, Sequence>,
     /// Bytes of scratch that [`Storage::Arena`] buffers lie in.
     pub arena_bytes: usize,
+    /// Bytes of scratch that every thread has for [`Storage::Thread`] buffers.
+    pub thread_bytes: usize,
     /// How many launches, counted from the first, depend on nothing but persistent buffers and constants. A
     /// caller may leave them out if it ran them before in the same arena and nothing has changed there or in
     /// the persistent block since, but by the launches behind them.
@@ -53,6 +59,9 @@ pub struct Buffer {
 pub enum Storage {
     /// In the arena at this byte; `usize::MAX` before memory is planned.
     Arena(usize),
+    /// In each thread's own scratch at this byte; `usize::MAX` before memory is planned. Holds what one part of a
+    /// sequence writes for its later launches.
+    Thread(usize),
     /// In the persistent block at this byte.
     Persistent(usize),
     /// In the constants at this byte.
@@ -72,6 +81,28 @@ pub struct Kernel {
     pub space: Vec<Dim>,
     /// What is done at each point.
     pub body: Body,
+}
+
+impl Program {
+    /// The sequence that a launch belongs to.
+    pub fn sequence(&self, launch: &Launch) -> Option<&Sequence> {
+        launch.part.as_ref().and_then(|part| self.sequences.get(part.sequence))
+    }
+
+    /// For every launch the position of the first one of its sequence, or its own: launches with the same number
+    /// take place at the same time.
+    pub fn times(&self) -> Vec<usize> {
+        let mut times: Vec<usize> = Vec::with_capacity(self.launches.len());
+        for (position, launch) in self.launches.iter().enumerate() {
+            let sequence = launch.part.as_ref().map(|part| part.sequence);
+            let before = position.checked_sub(1).and_then(|before| {
+                let other = self.launches[before].part.as_ref().map(|part| part.sequence);
+                (other.is_some() && other == sequence).then_some(times[before])
+            });
+            times.push(before.unwrap_or(position));
+        }
+        times
+    }
 }
 
 impl Kernel {
@@ -131,32 +162,9 @@ pub struct Launch {
     /// Whether all threads meet before this launch: it touches what an earlier one since the last
     /// meeting wrote, or writes what one read.
     pub barrier: bool,
-    /// The part of the batch that it is for; nothing where that is all of it.
+    /// Its place in a sequence, if it is done part of the batch by part. Then `barrier` is that of all launches of
+    /// the sequence where threads are alone, and stands at the first of them.
     pub part: Option<Part>,
-}
-
-/// Some images of the batch. The kernel runs as if they were the whole batch, with operands that begin
-/// behind those of the images before; not at all where the batch ends before the first of them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Part {
-    /// The first image.
-    pub first: usize,
-    /// How many images, at most.
-    pub count: usize,
-    /// Elements of each operand that belong to one image; 0 where all parts use the same.
-    pub steps: Vec<usize>,
-}
-
-impl Part {
-    /// Images of the part in a batch.
-    pub fn batch(&self, whole: usize) -> usize {
-        whole.saturating_sub(self.first).min(self.count)
-    }
-
-    /// Element at which an operand begins.
-    pub fn start(&self, operand: usize) -> usize {
-        self.first.saturating_mul(self.steps.get(operand).copied().unwrap_or(0))
-    }
 }
 
 /// Whether a statement uses the size of the batch.

@@ -21,7 +21,7 @@ use alloc::vec::Vec;
 use core::ffi::c_void;
 
 /// Raised when [`Context`] or the meaning of [`Interface`] changes.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// Alignment in bytes of the arena, of the persistent block and of every buffer in them.
 pub const ALIGNMENT: usize = 64;
@@ -51,6 +51,11 @@ pub struct Context {
     /// Not 0 where the function has to compute what depends on persistent tensors alone; 0 where its last
     /// call with this arena has done so, and neither has been written since, but by this function.
     pub prepare: i64,
+    /// Scratch of every thread, one behind the other, aligned to [`ALIGNMENT`].
+    pub scratch: *mut u8,
+    /// Bytes from one thread's scratch to the next one's: at least [`FunctionInterface::thread_bytes`], a multiple
+    /// of [`ALIGNMENT`].
+    pub scratch_bytes: i64,
 }
 
 /// Byte offsets of [`Context`]'s fields on 64-bit targets.
@@ -76,6 +81,10 @@ pub mod offset {
     pub const BARRIER_DATA: usize = offset_of!(Context, barrier_data);
     /// [`Context::prepare`]
     pub const PREPARE: usize = offset_of!(Context, prepare);
+    /// [`Context::scratch`]
+    pub const SCRATCH: usize = offset_of!(Context, scratch);
+    /// [`Context::scratch_bytes`]
+    pub const SCRATCH_BYTES: usize = offset_of!(Context, scratch_bytes);
 }
 
 /// The entry of a function: `(context, thread)` with `thread` in `0..context.threads`.
@@ -189,6 +198,8 @@ pub struct FunctionInterface {
     pub name: String,
     /// Scratch that a call needs, for a batch of `batch_max`.
     pub arena_bytes: usize,
+    /// Bytes of scratch that every thread needs.
+    pub thread_bytes: usize,
     /// Parts of the arena, as first byte and length, that must be zero when a call begins, unless the last
     /// call with that arena was one of this function: it leaves zero what it needs to be.
     pub cleared: Vec<(usize, usize)>,

@@ -100,6 +100,7 @@ pub(crate) fn interface() -> Interface {
     let function = |name: &str, inputs, outputs| FunctionInterface {
         name: name.to_owned(),
         arena_bytes: 64,
+        thread_bytes: 0,
         cleared: Vec::new(),
         keeps_persistent: false,
         inputs,

@@ -1,7 +1,8 @@
 //! The entry of a program: every thread of a team runs it with its own number.
 //!
 //! For each launch: the barrier where asked, then this thread's contiguous share of the kernel's points.
-//! Shares follow from (thread, threads) alone; the barrier is called by every thread, share or not.
+//! Shares follow from (thread, threads) alone; the barrier is called by every thread, share or not. Launches of a
+//! sequence stand in a loop over parts of the batch ([`super::sequence`]).
 
 use crate::ClifError;
 use cranelift_codegen::ir::condcodes::IntCC;
@@ -11,7 +12,7 @@ use cranelift_codegen::ir::{
 use cranelift_codegen::isa::{CallConv, TargetIsa};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use dlc_abi::offset;
-use dlc_kernel::{KernelId, Launch, Program, Storage};
+use dlc_kernel::{Kernel, KernelId, Launch, Program, Storage};
 use dlc_types::Dim;
 use std::collections::BTreeMap;
 
@@ -22,15 +23,17 @@ pub fn entry_signature(call_conv: CallConv) -> Signature {
     signature
 }
 
-struct Entry<'e, 'f> {
-    builder: &'e mut FunctionBuilder<'f>,
-    program: &'e Program,
-    thread: Value,
+pub(crate) struct Entry<'e, 'f> {
+    pub(crate) builder: &'e mut FunctionBuilder<'f>,
+    pub(crate) program: &'e Program,
+    pub(crate) thread: Value,
+    /// This thread's own scratch.
+    scratch: Value,
     arena: Value,
     persistent: Value,
     constants: Value,
     bindings: Value,
-    batch: Value,
+    pub(crate) batch: Value,
     threads: Value,
     barrier: Value,
     barrier_data: Value,
@@ -87,10 +90,14 @@ fn emit(
         [offset::ARENA, offset::PERSISTENT, offset::CONSTANTS, offset::BINDINGS].map(&mut field);
     let [batch, threads, barrier, barrier_data] =
         [offset::BATCH, offset::THREADS, offset::BARRIER, offset::BARRIER_DATA].map(&mut field);
+    let [scratch, scratch_bytes] = [offset::SCRATCH, offset::SCRATCH_BYTES].map(&mut field);
+    let skipped = builder.ins().imul(scratch_bytes, thread);
+    let scratch = builder.ins().iadd(scratch, skipped);
     let mut entry = Entry {
         builder,
         program,
         thread,
+        scratch,
         arena,
         persistent,
         constants,
@@ -109,18 +116,29 @@ fn emit(
     if !prologue.is_empty() {
         entry.prologue(context, prologue)?;
     }
-    for launch in main {
-        entry.launch(launch)?;
+    let mut rest = main;
+    while let Some(launch) = rest.first() {
+        let sequence = |launch: &Launch| launch.part.as_ref().map(|part| part.sequence);
+        let count = match sequence(launch) {
+            Some(id) => rest.iter().take_while(|other| sequence(other) == Some(id)).count(),
+            None => 1,
+        };
+        let (now, later) = rest.split_at(count);
+        match program.sequence(launch) {
+            Some(sequence) => entry.sequence(sequence, now)?,
+            None => entry.launch(launch)?,
+        }
+        rest = later;
     }
     entry.builder.ins().return_(&[]);
     Ok(())
 }
 
-fn malformed(program: &Program, reason: impl Into<String>) -> ClifError {
+pub(crate) fn malformed(program: &Program, reason: impl Into<String>) -> ClifError {
     ClifError::Malformed { kernel: program.name.clone(), reason: reason.into() }
 }
 
-impl Entry<'_, '_> {
+impl<'e> Entry<'e, '_> {
     /// Launches that the context may leave out.
     fn prologue(&mut self, context: Value, launches: &[Launch]) -> Result<(), ClifError> {
         let (needed, done) = (self.builder.create_block(), self.builder.create_block());
@@ -137,68 +155,74 @@ impl Entry<'_, '_> {
     }
 
     fn launch(&mut self, launch: &Launch) -> Result<(), ClifError> {
-        let kernel = self
-            .program
-            .kernels
-            .get(launch.kernel)
-            .ok_or_else(|| malformed(self.program, format!("there is no kernel {}", launch.kernel)))?;
-        if launch.arguments.len() != kernel.operands.len() {
-            return Err(malformed(
-                self.program,
-                format!("`{}` is launched with a wrong number of buffers", kernel.name),
-            ));
-        }
         if launch.barrier {
-            self.builder.ins().call_indirect(self.barrier_signature, self.barrier, &[self.barrier_data]);
+            self.meet();
         }
-        let batch = self.part_of_batch(launch);
-        let total = self.total(&kernel.space, batch)?;
-        let begin = self.share(total, self.thread);
-        let following = self.builder.ins().iadd_imm_s(self.thread, 1);
-        let end = self.share(total, following);
-        let work = self.builder.create_block();
-        let done = self.builder.create_block();
-        let mut any = self.builder.ins().icmp(IntCC::SignedLessThan, begin, end);
-        if launch.part.is_some() {
-            let images = self.builder.ins().icmp_imm_s(IntCC::SignedGreaterThan, batch, 0);
-            any = self.builder.ins().band(any, images);
+        let batch = self.batch;
+        let total = self.total(&self.kernel(launch)?.space, batch)?;
+        let (begin, end) = self.shares(total);
+        self.where_some(begin, end, |entry| entry.call(launch, [batch, begin, end], &[]))
+    }
+
+    /// The kernel of a launch.
+    pub(crate) fn kernel(&self, launch: &Launch) -> Result<&'e Kernel, ClifError> {
+        let none = || malformed(self.program, format!("there is no kernel {}", launch.kernel));
+        let kernel = self.program.kernels.get(launch.kernel).ok_or_else(none)?;
+        if launch.arguments.len() != kernel.operands.len() {
+            let reason = format!("`{}` is launched with a wrong number of buffers", kernel.name);
+            return Err(malformed(self.program, reason));
         }
+        Ok(kernel)
+    }
+
+    /// Waits for all threads.
+    pub(crate) fn meet(&mut self) {
+        self.builder.ins().call_indirect(self.barrier_signature, self.barrier, &[self.barrier_data]);
+    }
+
+    /// Emits what is done where `begin` is below `end`.
+    pub(crate) fn where_some(
+        &mut self,
+        begin: Value,
+        end: Value,
+        emit: impl FnOnce(&mut Self) -> Result<(), ClifError>,
+    ) -> Result<(), ClifError> {
+        let (work, done) = (self.builder.create_block(), self.builder.create_block());
+        let any = self.builder.ins().icmp(IntCC::SignedLessThan, begin, end);
         self.builder.ins().brif(any, work, &[], done, &[]);
         self.builder.switch_to_block(work);
-        let mut arguments = vec![batch, begin, end];
-        for (position, &buffer) in launch.arguments.iter().enumerate() {
-            let buffer = self
-                .program
-                .buffers
-                .get(buffer)
-                .ok_or_else(|| malformed(self.program, format!("there is no buffer {buffer}")))?;
-            let start = launch.part.as_ref().map_or(0, |part| part.start(position));
-            let bytes = start.saturating_mul(buffer.dtype.size());
-            let bytes = i64::try_from(bytes).map_err(|_| malformed(self.program, "a part is too far"))?;
-            let pointer = self.pointer(buffer.storage)?;
-            arguments.push(if bytes == 0 { pointer } else { self.builder.ins().iadd_imm_s(pointer, bytes) });
-        }
-        let function = self
-            .kernels
-            .get(&launch.kernel)
-            .copied()
-            .ok_or_else(|| malformed(self.program, "a kernel was not imported"))?;
-        self.builder.ins().call(function, &arguments);
+        emit(self)?;
         self.builder.ins().jump(done, &[]);
         self.builder.switch_to_block(done);
         Ok(())
     }
 
-    /// The batch that a launch sees, less than one where nothing is left for it.
-    fn part_of_batch(&mut self, launch: &Launch) -> Value {
-        let Some(part) = &launch.part else { return self.batch };
-        let left = self.builder.ins().iadd_imm_s(self.batch, -(part.first as i64));
-        let most = self.builder.ins().iconst(types::I64, part.count as i64);
-        self.builder.ins().smin(left, most)
+    /// Calls the kernel of a launch for `[batch, begin, end]`, with operands that begin `starts` bytes later; none
+    /// are 0.
+    pub(crate) fn call(
+        &mut self,
+        launch: &Launch,
+        range: [Value; 3],
+        starts: &[Option<Value>],
+    ) -> Result<(), ClifError> {
+        let mut arguments = range.to_vec();
+        for (position, &buffer) in launch.arguments.iter().enumerate() {
+            let none = || malformed(self.program, format!("there is no buffer {buffer}"));
+            let storage = self.program.buffers.get(buffer).ok_or_else(none)?.storage;
+            let pointer = self.pointer(storage)?;
+            arguments.push(match starts.get(position).copied().flatten() {
+                Some(start) => self.builder.ins().iadd(pointer, start),
+                None => pointer,
+            });
+        }
+        let none = || malformed(self.program, "a kernel was not imported");
+        let function = self.kernels.get(&launch.kernel).copied().ok_or_else(none)?;
+        self.builder.ins().call(function, &arguments);
+        Ok(())
     }
 
     /// Points of a space.
-    fn total(&mut self, space: &[Dim], batch: Value) -> Result<Value, ClifError> {
+    pub(crate) fn total(&mut self, space: &[Dim], batch: Value) -> Result<Value, ClifError> {
         let mut fixed = 1_i64;
         let mut batches = 0;
         for dim in space {
@@ -221,6 +245,12 @@ impl Entry<'_, '_> {
         Ok(total)
     }
 
+    /// The first of this thread's share of `total`, and the first of the next one's.
+    pub(crate) fn shares(&mut self, total: Value) -> (Value, Value) {
+        let following = self.builder.ins().iadd_imm_s(self.thread, 1);
+        (self.share(total, self.thread), self.share(total, following))
+    }
+
     /// `total * thread / threads`
     fn share(&mut self, total: Value, thread: Value) -> Value {
         let product = self.builder.ins().imul(total, thread);
@@ -229,10 +259,11 @@ impl Entry<'_, '_> {
 
     fn pointer(&mut self, storage: Storage) -> Result<Value, ClifError> {
         let (base, bytes) = match storage {
-            Storage::Arena(usize::MAX) => {
-                return Err(malformed(self.program, "a buffer has no place in the arena"));
+            Storage::Arena(usize::MAX) | Storage::Thread(usize::MAX) => {
+                return Err(malformed(self.program, "a buffer has no place"));
             }
             Storage::Arena(bytes) => (self.arena, bytes),
+            Storage::Thread(bytes) => (self.scratch, bytes),
             Storage::Persistent(bytes) => (self.persistent, bytes),
             Storage::Constants(bytes) => (self.constants, bytes),
             Storage::Binding(number) => {

@@ -30,6 +30,7 @@ mod lanes;
 mod nest;
 mod random;
 mod scalar_op;
+mod sequence;
 mod settings;
 mod statement;
 

@@ -1,8 +1,8 @@
 //! Results of a convolution by tiles.
 
 use super::Plan;
-use super::parts::{images_of_a_part, launch_parts, take_steps};
-use super::points::{LINE, Position, Strip, Values, at_points, rows_of, strips};
+use super::parts::{Division, division_of, into_sequence};
+use super::points::{Position, Strip, Values, at_points, of_a_part, strips};
 use super::transform::{Size, TAPS};
 use crate::lower::contraction::{Axis, Product, lower_product, lower_sums, operand_view};
 use crate::lower::elementwise::temporary;
@@ -31,30 +31,29 @@ pub(crate) fn lower_forward(
     };
     let mut name = lowering.kernel_name(id, "winograd");
     let [inputs, outputs] = plan.channels;
-    let weights = at_points(lowering, plan, inputs, outputs, 0, &format!("{name}.kernel"))?;
+    let weights = at_points(lowering, plan, [inputs, outputs], &format!("{name}.kernel"))?;
     kernel_at_points(lowering, id, kernel, plan, &weights, format!("{name}.kernel"))?;
     let view = operand_view(lowering, input)?;
-    let mut part = images_of_a_part(lowering, plan);
+    let mut division = division_of(lowering, plan);
     loop {
-        let rows = rows_of(lowering, plan, part);
-        let gap = part.map_or(0, |_| LINE);
-        let tiles = at_points(lowering, plan, rows, inputs, gap, &format!("{name}.input"))?;
-        let products = at_points(lowering, plan, rows, outputs, gap, &format!("{name}.product"))?;
+        let within = division.as_ref();
+        let tiles = of_a_part(lowering, plan, within, inputs, &format!("{name}.input"))?;
+        let products = of_a_part(lowering, plan, within, outputs, &format!("{name}.product"))?;
         let first_launch = lowering.program.launches.len();
-        input_at_points(lowering, id, &view, plan, &tiles, &format!("{name}.input"))?;
-        let product = product_at_points(plan, [&weights, &tiles, &products]);
+        input_at_points(lowering, id, &view, plan, within, &tiles, &format!("{name}.input"))?;
+        let product = product_at_points(plan, within, [&weights, &tiles, &products]);
         lower_product(lowering, &Fusion::none(id), product, format!("{name}.product"))?;
         let mut partials = Vec::new();
         for (strip, number) in strips(plan).into_iter().zip(["output", "last_output"]) {
-            partials.push(results(lowering, fusion, plan, &products, &strip, format!("{name}.{number}"))?);
+            let place = (&products, &strip);
+            partials.push(results(lowering, fusion, plan, within, place, format!("{name}.{number}"))?);
         }
-        if let Some(images) = part.take() {
-            let shared = [weights.buffer, tiles.buffer, products.buffer];
-            let Some(steps) = take_steps(lowering, first_launch, &shared) else {
+        if let Some(division) = division.take() {
+            let scratch = [weights.buffer, tiles.buffer, products.buffer];
+            if !into_sequence(lowering, first_launch, &division, &scratch, None) {
                 name = lowering.kernel_name(id, "winograd");
                 continue;
-            };
-            launch_parts(lowering, images, &steps);
+            }
         }
         return lower_sums(lowering, fusion, Some(partials), format!("{name}.sums"));
     }
@@ -118,13 +117,14 @@ pub(super) fn input_at_points(
     id: NodeId,
     view: &View,
     plan: &Plan,
+    division: Option<&Division>,
     target: &Place,
     name: &str,
 ) -> Result<(), LowerError> {
     for (down, suffix) in plan.ranges(0).into_iter().zip(["", "_inner", "_last"]) {
         let from = lowering.place(view.base)?.buffer;
         let mut emitter = Emitter::new(lowering, None);
-        let mut position = Position::in_space(&mut emitter, plan, down.len()).0;
+        let mut position = Position::in_space(&mut emitter, plan, down.len(), division).0;
         position.tile[0] = position.tile[0].clone().offset(down.start as i64);
         let from = emitter.nest.operand(from, &operand_name(lowering, view.base), DType::F32, false);
         for across in plan.ranges(1) {
@@ -162,10 +162,14 @@ pub(super) fn input_at_points(
 }
 
 /// One product per point, over channels.
-fn product_at_points(plan: &Plan, [weights, tiles, products]: [&Place; 3]) -> Product {
+fn product_at_points(
+    plan: &Plan,
+    division: Option<&Division>,
+    [weights, tiles, products]: [&Place; 3],
+) -> Product {
     let strides = |axis: usize| [weights, tiles, products].map(|place: &Place| place.layout.strides[axis]);
     let [of_weights, of_tiles, of_products] = strides(1);
-    let count = plan.tiles_per_image();
+    let count = division.map_or(plan.tiles_per_image(), |division| division.tiles_of_an_image(plan));
     let mut axes = vec![
         Axis::kept("point", Dim::Fixed(plan.points()), strides(0), (0, 1)),
         Axis::kept("o", Dim::Fixed(plan.channels[1]), [1, 0, 1], (2, 1)),
@@ -187,6 +191,7 @@ fn product_at_points(plan: &Plan, [weights, tiles, products]: [&Place; 3]) -> Pr
         start: Vec::new(),
         may_split: false,
         target: Some(products.clone()),
+        adds: false,
     }
 }
 
@@ -195,8 +200,8 @@ fn results(
     lowering: &mut Lowering<'_>,
     fusion: &Fusion,
     plan: &Plan,
-    products: &Place,
-    strip: &Strip,
+    division: Option<&Division>,
+    (products, strip): (&Place, &Strip),
     name: String,
 ) -> Result<Partials, LowerError> {
     let mut extents = vec![plan.images];
@@ -210,7 +215,7 @@ fn results(
     }
     let mut emitter = Emitter::new(lowering, Some(fusion.root));
     emitter.recompute(&fusion.expressions(lowering), &[fusion.source]);
-    let (mut position, mut piece) = Position::in_space(&mut emitter, plan, strip.count);
+    let (mut position, mut piece) = Position::in_space(&mut emitter, plan, strip.count, division);
     position.tile[0] = position.tile[0].clone().offset(strip.first as i64);
     let channel = Affine::var(emitter.nest.open_over(Dim::Fixed(plan.channels[1]), true));
     piece.push(channel.clone());

@@ -6,8 +6,8 @@
 
 use super::Plan;
 use super::forward::{input_at_points, number, store_points};
-use super::parts::{images_of_a_part, launch_parts, take_steps};
-use super::points::{LINE, Position, Strip, Values, at_points, rows_of, strips};
+use super::parts::{Division, division_of, into_sequence};
+use super::points::{Position, Strip, Values, at_points, of_a_part, rows_of, strips};
 use super::transform::Size;
 use crate::lower::contraction::{Axis, Product, lower_product, operand_view};
 use crate::lower::error::LowerError;
@@ -16,7 +16,7 @@ use crate::lower::fuse::Fusion;
 use crate::lower::view::View;
 use crate::lower::{Lowering, Place};
 use dlc_ir::NodeId;
-use dlc_kernel::{Affine, Body, KernelId, Tap};
+use dlc_kernel::{Affine, Binary, ScalarOp, Tap};
 use dlc_types::{DType, Dim};
 
 /// Bytes of both operands at one point that stay in the second-level cache.
@@ -33,47 +33,102 @@ pub(crate) fn lower_kernel_gradient(
     };
     let name = lowering.kernel_name(id, "winograd");
     let [inputs, outputs] = plan.channels;
-    let part = images_of_a_part(lowering, plan);
-    let rows = rows_of(lowering, plan, part);
-    let gap = part.map_or(0, |_| LINE);
-    let tiles = at_points(lowering, plan, rows, inputs, gap, &format!("{name}.input"))?;
-    let gradients = at_points(lowering, plan, rows, outputs, gap, &format!("{name}.results"))?;
-    let sums = at_points(lowering, plan, inputs, outputs, 0, &format!("{name}.product"))?;
+    let division = division_of(lowering, plan);
+    let within = division.as_ref();
+    let tiles = of_a_part(lowering, plan, within, inputs, &format!("{name}.input"))?;
+    let gradients = of_a_part(lowering, plan, within, outputs, &format!("{name}.results"))?;
+    let runs = within.map_or(1, |division| division.runs(lowering.options.batch_max));
+    let sums = at_points(lowering, plan, [runs * inputs, outputs], &format!("{name}.product"))?;
+    // One run after the other.
+    let one = inputs * outputs;
+    let sums = with_strides(sums, [one as i64, outputs as i64, 1]);
+    if division.is_some() {
+        zero(lowering, id, [runs * plan.points(), inputs, outputs], &sums, format!("{name}.zero"))?;
+    }
     let first_launch = lowering.program.launches.len();
     let view = by_images(operand_view(lowering, input)?);
-    input_at_points(lowering, id, &view, plan, &tiles, &format!("{name}.input"))?;
+    input_at_points(lowering, id, &view, plan, within, &tiles, &format!("{name}.input"))?;
     let view = by_images(operand_view(lowering, results)?);
     for (strip, number) in strips(plan).into_iter().zip(["results", "last_results"]) {
-        results_at_points(lowering, id, &view, plan, &strip, &gradients, format!("{name}.{number}"))?;
+        let place = (&gradients, &strip);
+        results_at_points(lowering, id, &view, plan, within, place, format!("{name}.{number}"))?;
     }
-    let product = product_at_points(plan, rows, [&gradients, &tiles, &sums]);
+    let product = product_at_points(lowering, plan, within, [&gradients, &tiles, &sums]);
     lower_product(lowering, &Fusion::none(id), product, format!("{name}.product"))?;
-    if let Some(images) = part {
-        let more = accumulating(lowering, format!("{name}.more"))?;
-        let shared = [tiles.buffer, gradients.buffer, sums.buffer];
-        let cut = || LowerError::Internal("a transform cannot be done for a part of the batch".to_owned());
-        let steps = take_steps(lowering, first_launch, &shared).ok_or_else(cut)?;
-        launch_parts(lowering, images, &steps);
-        // The first part begins the sums, the others add to them.
-        let product = steps.len() - 1;
-        for launch in (first_launch + product..lowering.program.launches.len()).step_by(steps.len()).skip(1) {
-            lowering.program.launches[launch].kernel = more;
+    if let Some(division) = within {
+        let scratch = [tiles.buffer, gradients.buffer];
+        let runs = (sums.buffer, plan.points() * one);
+        if !into_sequence(lowering, first_launch, division, &scratch, Some(runs)) {
+            return Err(LowerError::Internal(
+                "a transform cannot be done for a part of the batch".to_owned(),
+            ));
         }
     }
-    taps(lowering, id, plan, &sums, format!("{name}.output"))
+    if runs == 1 {
+        return taps(lowering, id, plan, &sums, format!("{name}.output"));
+    }
+    let whole = at_points(lowering, plan, [inputs, outputs], &format!("{name}.sum"))?;
+    add_runs(lowering, id, plan, runs, [&sums, &whole], format!("{name}.sum"))?;
+    taps(lowering, id, plan, &whole, format!("{name}.output"))
 }
 
-/// The product that was launched last, adding to what its result holds.
-fn accumulating(lowering: &mut Lowering<'_>, name: String) -> Result<KernelId, LowerError> {
-    let launch = lowering.program.launches.last().cloned();
-    let launch = launch.ok_or_else(|| LowerError::Internal("there is no product".to_owned()))?;
-    let mut kernel = lowering.program.kernels[launch.kernel].clone();
-    let (Body::Contraction(contraction), Some(result)) = (&mut kernel.body, kernel.operands.get_mut(2))
-    else {
-        return Err(LowerError::Internal("a product is a contraction".to_owned()));
-    };
-    (contraction.accumulate, result.reads, kernel.name) = (true, true, name);
-    Ok(lowering.kernel(kernel))
+fn with_strides(mut place: Place, strides: [i64; 3]) -> Place {
+    place.layout.strides = strides.to_vec();
+    place
+}
+
+/// Zeros for sums to begin with.
+fn zero(
+    lowering: &mut Lowering<'_>,
+    id: NodeId,
+    lengths: [usize; 3],
+    target: &Place,
+    name: String,
+) -> Result<(), LowerError> {
+    let mut emitter = Emitter::new(lowering, None);
+    let at = nest_of(&mut emitter, lengths);
+    let zero = emitter.nest.number(DType::F32, 0.0);
+    let operand = emitter.nest.operand(target.buffer, "products", DType::F32, true);
+    emitter.nest.store(operand, element(0, &target.layout.strides, &at), zero);
+    let (kernel, arguments) = emitter.nest.finish(name);
+    lowering.launch(id, kernel, arguments);
+    Ok(())
+}
+
+/// A point, an input channel, and, in lanes, an output channel.
+fn nest_of(emitter: &mut Emitter<'_, '_>, [points, inputs, outputs]: [usize; 3]) -> [Affine; 3] {
+    [
+        Affine::var(emitter.nest.coordinate(Dim::Fixed(points))),
+        Affine::var(emitter.nest.coordinate(Dim::Fixed(inputs))),
+        Affine::var(emitter.nest.open_over(Dim::Fixed(outputs), true)),
+    ]
+}
+
+/// The sums of all runs, added in their order.
+fn add_runs(
+    lowering: &mut Lowering<'_>,
+    id: NodeId,
+    plan: &Plan,
+    runs: usize,
+    [from, to]: [&Place; 2],
+    name: String,
+) -> Result<(), LowerError> {
+    let [inputs, outputs] = plan.channels;
+    let mut emitter = Emitter::new(lowering, None);
+    let at = nest_of(&mut emitter, [plan.points(), inputs, outputs]);
+    let source = emitter.nest.operand(from.buffer, "products", DType::F32, false);
+    let first = element(0, &from.layout.strides, &at);
+    let step = (plan.points() * inputs * outputs) as i64;
+    let mut sum = emitter.nest.load(source, first.clone(), None);
+    for run in 1..runs as i64 {
+        let next = emitter.nest.load(source, first.clone().offset(run * step), None);
+        sum = emitter.nest.op(DType::F32, ScalarOp::Binary(Binary::Add), &[sum, next]);
+    }
+    let operand = emitter.nest.operand(to.buffer, "sum", DType::F32, true);
+    emitter.nest.store(operand, element(0, &to.layout.strides, &at), sum);
+    let (kernel, arguments) = emitter.nest.finish(name);
+    lowering.launch(id, kernel, arguments);
+    Ok(())
 }
 
 /// A view of `[channel, image, …]` as one of `[image, channel, …]`.
@@ -88,14 +143,14 @@ fn results_at_points(
     id: NodeId,
     view: &View,
     plan: &Plan,
-    strip: &Strip,
-    target: &Place,
+    division: Option<&Division>,
+    (target, strip): (&Place, &Strip),
     name: String,
 ) -> Result<(), LowerError> {
     let step = plan.size.outputs();
     let from = lowering.place(view.base)?.buffer;
     let mut emitter = Emitter::new(lowering, None);
-    let mut position = Position::in_space(&mut emitter, plan, strip.count).0;
+    let mut position = Position::in_space(&mut emitter, plan, strip.count, division).0;
     position.tile[0] = position.tile[0].clone().offset(strip.first as i64);
     let channel = Affine::var(emitter.nest.open_over(Dim::Fixed(plan.channels[1]), true));
     let from = emitter.nest.operand(from, &operand_name(lowering, view.base), DType::F32, false);
@@ -130,10 +185,16 @@ fn results_at_points(
 }
 
 /// One product per point, over all tiles; over those of one image after another where all would not stay near.
-fn product_at_points(plan: &Plan, rows: usize, [gradients, tiles, sums]: [&Place; 3]) -> Product {
+fn product_at_points(
+    lowering: &Lowering<'_>,
+    plan: &Plan,
+    division: Option<&Division>,
+    [gradients, tiles, sums]: [&Place; 3],
+) -> Product {
+    let rows = rows_of(lowering, plan, division);
     let strides = |axis: usize| [gradients, tiles, sums].map(|place: &Place| place.layout.strides[axis]);
     let [of_gradients, of_tiles, of_sums] = strides(1);
-    let count = plan.tiles_per_image();
+    let count = division.map_or(plan.tiles_per_image(), |division| division.tiles_of_an_image(plan));
     let mut axes = vec![
         Axis::kept("point", Dim::Fixed(plan.points()), strides(0), (0, 1)),
         Axis::kept("c", Dim::Fixed(plan.channels[0]), [0, 1, of_sums], (1, 1)),
@@ -156,6 +217,7 @@ fn product_at_points(plan: &Plan, rows: usize, [gradients, tiles, sums]: [&Place
         start: Vec::new(),
         may_split: false,
         target: Some(sums.clone()),
+        adds: division.is_some(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! What lies at the points: its places, and values of kernels as numbers of a transform.
 
 use super::Plan;
+use super::parts::Division;
 use super::transform::Arithmetic;
 use crate::lower::error::LowerError;
 use crate::lower::expression::Emitter;
@@ -14,13 +15,39 @@ use std::collections::BTreeMap;
 /// Elements of a cache line of `f32`.
 pub(super) const LINE: usize = 16;
 
-/// A place for values at points: `[point, row, channel]`, points `gap` elements further apart than they need.
+/// A place for values at points: `[point, row, channel]`.
 pub(super) fn at_points(
     lowering: &mut Lowering<'_>,
     plan: &Plan,
-    rows: usize,
+    [rows, channels]: [usize; 2],
+    name: &str,
+) -> Result<Place, LowerError> {
+    place_at_points(lowering, plan, [rows, channels], (0, Storage::Arena(usize::MAX)), name)
+}
+
+/// A place for values of a part at points, which lie apart from one another.
+pub(super) fn of_a_part(
+    lowering: &mut Lowering<'_>,
+    plan: &Plan,
+    division: Option<&Division>,
     channels: usize,
-    gap: usize,
+    name: &str,
+) -> Result<Place, LowerError> {
+    let rows = rows_of(lowering, plan, division);
+    let gap = division.map_or(0, |_| LINE);
+    let storage = match division {
+        Some(division) if division.is_alone() => Storage::Thread(usize::MAX),
+        _ => Storage::Arena(usize::MAX),
+    };
+    place_at_points(lowering, plan, [rows, channels], (gap, storage), name)
+}
+
+/// A place for values at points, `gap` elements further apart than they need.
+fn place_at_points(
+    lowering: &mut Lowering<'_>,
+    plan: &Plan,
+    [rows, channels]: [usize; 2],
+    (gap, storage): (usize, Storage),
     name: &str,
 ) -> Result<Place, LowerError> {
     let too_large = || LowerError::TooLarge(name.to_owned());
@@ -35,15 +62,16 @@ pub(super) fn at_points(
         elements,
         border: None,
     };
-    let buffer = add_buffer(lowering, name, DType::F32, &layout, Storage::Arena(usize::MAX))?;
+    let buffer = add_buffer(lowering, name, DType::F32, &layout, storage)?;
     Ok(Place { buffer, layout })
 }
 
 /// Tiles of the images of a part, or of all.
-pub(super) fn rows_of(lowering: &Lowering<'_>, plan: &Plan, part: Option<usize>) -> usize {
-    let whole = if plan.images.is_batch() { lowering.options.batch_max } else { 1 };
-    let batch = part.unwrap_or(whole);
-    plan.images.at(1) * batch * plan.tiles_per_image()
+pub(super) fn rows_of(lowering: &Lowering<'_>, plan: &Plan, division: Option<&Division>) -> usize {
+    match division {
+        Some(division) => division.images * division.tiles_of_an_image(plan),
+        None => plan.images.at(lowering.options.batch_max) * plan.tiles_per_image(),
+    }
 }
 
 /// Rows of tiles that have the same number of results above one another.
@@ -76,15 +104,18 @@ pub(super) struct Position {
 
 impl Position {
     /// The first tile of a row of tiles that is a point of the parallel space, with the point's coordinates:
-    /// image, phases where there are several, row.
+    /// image, phases where there are several, row; the second of them within a strip where images are divided.
     pub(super) fn in_space(
         emitter: &mut Emitter<'_, '_>,
         plan: &Plan,
         rows: usize,
+        division: Option<&Division>,
     ) -> (Position, Vec<Affine>) {
         let image = Affine::var(emitter.nest.coordinate(plan.images));
         let mut coordinates = vec![image.clone()];
+        let mut strips = division.map_or(1, |division| division.strips);
         let mut add = |length: usize| {
+            let length = length / std::mem::replace(&mut strips, 1);
             let coordinate = Affine::var(emitter.nest.coordinate(Dim::Fixed(length)));
             coordinates.push(coordinate.clone());
             coordinate

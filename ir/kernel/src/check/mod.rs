@@ -6,6 +6,7 @@
 
 mod coverage;
 mod plan;
+mod sequences;
 mod stores;
 
 pub use coverage::{Coverage, CoverageError, check_coverage};

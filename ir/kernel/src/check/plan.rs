@@ -11,9 +11,11 @@
 //!   it writes for later launches shares bytes with nothing that they touch, and they do not write it.
 //! - Constants are never written.
 //! - Operands of one launch overlap only where they are one buffer.
+//! - Launches of a sequence take place at the same time ([`super::sequences`]).
 //! - A launch that touches what an earlier one wrote, or writes what an earlier one read, has a barrier
 //!   between, unless both have a single point: those run on one thread, in order.
 
+use super::sequences::check_sequences;
 use crate::{Border, Buffer, BufferId, Launch, Program, Storage};
 use std::fmt::{self, Display, Formatter};
 use std::ops::Range;
@@ -60,6 +62,8 @@ pub enum PlanError {
         later_access: &'static str,
         second: Place,
     },
+    #[error("bug in dlc: launch {launch} of a sequence {rule}")]
+    Sequence { launch: usize, rule: &'static str },
     #[error("bug in dlc: launch {0} names a kernel or buffer that is none, or too few buffers")]
     Malformed(usize),
 }
@@ -90,20 +94,23 @@ pub fn check_plan(program: &Program) -> Result<(), PlanError> {
         check_place(program, id)?;
     }
     let touches = touches(program)?;
+    check_sequences(program, &touches)?;
     check_prologue(program, &touches)?;
     check_lives(program, &touches)?;
     check_barriers(program, &touches)
 }
 
-fn place(program: &Program, id: BufferId) -> Place {
+pub(super) fn place(program: &Program, id: BufferId) -> Place {
     Place { id, buffer: Box::new(program.buffers[id].clone()) }
 }
 
 fn check_place(program: &Program, id: BufferId) -> Result<(), PlanError> {
     let buffer = &program.buffers[id];
     let (start, alignment) = match buffer.storage {
-        Storage::Arena(usize::MAX) => return Err(PlanError::Unplanned(place(program, id))),
-        Storage::Arena(start) => (start, ALIGNMENT),
+        Storage::Arena(usize::MAX) | Storage::Thread(usize::MAX) => {
+            return Err(PlanError::Unplanned(place(program, id)));
+        }
+        Storage::Arena(start) | Storage::Thread(start) => (start, ALIGNMENT),
         Storage::Persistent(start) | Storage::Constants(start) => (start, buffer.dtype.size()),
         Storage::Binding(_) => return Ok(()),
     };
@@ -116,9 +123,13 @@ fn check_place(program: &Program, id: BufferId) -> Result<(), PlanError> {
     if buffer.border.as_ref().is_some_and(|border| !fits(border)) {
         return Err(PlanError::BorderSize(place(program, id)));
     }
-    let arena_bytes = program.arena_bytes;
+    let scratch = match buffer.storage {
+        Storage::Arena(_) => Some(program.arena_bytes),
+        Storage::Thread(_) => Some(program.thread_bytes),
+        Storage::Persistent(_) | Storage::Constants(_) | Storage::Binding(_) => None,
+    };
     let end = start.checked_add(buffer.bytes);
-    if matches!(buffer.storage, Storage::Arena(_)) && end.is_none_or(|end| end > arena_bytes) {
+    if let Some(arena_bytes) = scratch.filter(|&bytes| end.is_none_or(|end| end > bytes)) {
         return Err(PlanError::OutsideArena { place: place(program, id), arena_bytes });
     }
     Ok(())
@@ -126,18 +137,17 @@ fn check_place(program: &Program, id: BufferId) -> Result<(), PlanError> {
 
 /// One operand of a launch.
 #[derive(Clone, Copy)]
-struct Touch {
-    buffer: BufferId,
-    reads: bool,
-    writes: bool,
+pub(super) struct Touch {
+    pub(super) buffer: BufferId,
+    pub(super) reads: bool,
+    pub(super) writes: bool,
 }
 
 /// The operands of all launches.
 fn touches(program: &Program) -> Result<Vec<Vec<Touch>>, PlanError> {
     let of_launch = |(position, launch): (usize, &Launch)| {
         let kernel = program.kernels.get(launch.kernel).ok_or(PlanError::Malformed(position))?;
-        let steps = launch.part.as_ref().map_or(launch.arguments.len(), |part| part.steps.len());
-        if kernel.operands.len() != launch.arguments.len() || steps != launch.arguments.len() {
+        if kernel.operands.len() != launch.arguments.len() {
             return Err(PlanError::Malformed(position));
         }
         let mut touches = Vec::new();
@@ -183,7 +193,7 @@ fn check_prologue(program: &Program, touches: &[Vec<Touch>]) -> Result<(), PlanE
 }
 
 /// Whether two buffers share memory.
-fn share(program: &Program, a: BufferId, b: BufferId) -> bool {
+pub(super) fn share(program: &Program, a: BufferId, b: BufferId) -> bool {
     let (a, b) = (&program.buffers[a], &program.buffers[b]);
     let overlap = |start_a: usize, start_b: usize| {
         a.bytes > 0
@@ -193,6 +203,7 @@ fn share(program: &Program, a: BufferId, b: BufferId) -> bool {
     };
     match (a.storage, b.storage) {
         (Storage::Arena(a), Storage::Arena(b))
+        | (Storage::Thread(a), Storage::Thread(b))
         | (Storage::Persistent(a), Storage::Persistent(b))
         | (Storage::Constants(a), Storage::Constants(b)) => overlap(a, b),
         (Storage::Binding(a), Storage::Binding(b)) => a == b,
@@ -208,6 +219,7 @@ fn lives(program: &Program, touches: &[Vec<Touch>]) -> Result<Vec<Range<usize>>,
         .map(|buffer| if matches!(buffer.storage, Storage::Arena(_)) { 0..0 } else { 0..usize::MAX })
         .collect();
     let position_of = |id: BufferId| dlc_types::index::EntityIndex::as_usize(id);
+    let times = program.times();
     for (launch, touches) in touches.iter().enumerate() {
         let unwritten = |touch: &&Touch| touch.reads && lives[position_of(touch.buffer)].is_empty();
         if let Some(touch) = touches.iter().find(unwritten) {
@@ -216,10 +228,10 @@ fn lives(program: &Program, touches: &[Vec<Touch>]) -> Result<Vec<Range<usize>>,
         for touch in touches {
             let life = &mut lives[position_of(touch.buffer)];
             if life.start >= life.end {
-                life.start = launch;
+                life.start = times[launch];
             }
             let kept = life.start < program.prologue && launch >= program.prologue;
-            life.end = if kept { usize::MAX } else { life.end.max(launch + 1) };
+            life.end = if kept { usize::MAX } else { life.end.max(times[launch] + 1) };
         }
     }
     Ok(lives)
@@ -242,7 +254,7 @@ fn check_lives(program: &Program, touches: &[Vec<Touch>]) -> Result<(), PlanErro
     for (position, &(first, life)) in buffers.iter().enumerate() {
         for &(second, other) in &buffers[position + 1..] {
             let together = life.start.max(other.start) < life.end.min(other.end);
-            let bound = matches!(program.buffers[first].storage, Storage::Binding(_));
+            let bound = matches!(program.buffers[first].storage, Storage::Binding(_) | Storage::Thread(_));
             let borders = [first, second].map(|id| program.buffers[id].border.as_ref());
             let arena = matches!(program.buffers[first].storage, Storage::Arena(_));
             if arena && borders != [None, None] && share(program, first, second) && {
@@ -263,16 +275,21 @@ fn check_lives(program: &Program, touches: &[Vec<Touch>]) -> Result<(), PlanErro
 
 fn check_barriers(program: &Program, touches: &[Vec<Touch>]) -> Result<(), PlanError> {
     let mut pending: Vec<(usize, Touch)> = Vec::new();
+    let times = program.times();
     for (launch, (now, description)) in touches.iter().zip(&program.launches).enumerate() {
         if description.barrier {
             pending.clear();
         }
-        let single = |launch: usize| program.kernels[program.launches[launch].kernel].is_single_point();
+        let single = |launch: usize| {
+            let launch = &program.launches[launch];
+            launch.part.is_none() && program.kernels[launch.kernel].is_single_point()
+        };
         for later in now {
             for &(earlier_launch, earlier) in &pending {
                 let conflict =
                     earlier.writes && (later.reads || later.writes) || earlier.reads && later.writes;
                 if conflict
+                    && times[launch] != times[earlier_launch]
                     && !(single(launch) && single(earlier_launch))
                     && (earlier.buffer == later.buffer || share(program, earlier.buffer, later.buffer))
                 {
@@ -287,7 +304,9 @@ fn check_barriers(program: &Program, touches: &[Vec<Touch>]) -> Result<(), PlanE
                 }
             }
         }
-        pending.extend(now.iter().map(|&touch| (launch, touch)));
+        let seen =
+            now.iter().filter(|touch| !matches!(program.buffers[touch.buffer].storage, Storage::Thread(_)));
+        pending.extend(seen.map(|&touch| (launch, touch)));
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use super::cursor::{Cursor, Parsed, entity};
 use crate::{
     Body, Border, BorderAxis, Buffer, BufferId, Kernel, KernelId, Launch, LoopBody, Operand, Part, Program,
-    Storage,
+    Sequence, SequenceId, Steps, Storage, Turns,
 };
 
 impl Cursor<'_> {
@@ -40,6 +40,9 @@ impl Cursor<'_> {
         let name = self.quoted()?;
         self.keyword("arena")?;
         let mut program = Program { name, arena_bytes: self.number()?, ..Program::default() };
+        if self.eat_word("thread") {
+            program.thread_bytes = self.number()?;
+        }
         if self.eat_word("prologue") {
             program.prologue = self.number()?;
         }
@@ -53,6 +56,13 @@ impl Cursor<'_> {
         }
         while self.peek_word() == Some("kernel") {
             program.kernels.push(self.kernel()?);
+        }
+        while self.eat_word("sequence") {
+            let id: SequenceId = self.word("a sequence", |word| entity(word, "s"))?;
+            let sequence = self.sequence()?;
+            if program.sequences.push(sequence) != id {
+                return self.error(format_args!("{id} is out of order"));
+            }
         }
         while !self.eat("}") {
             program.launches.push(self.launch()?);
@@ -69,13 +79,15 @@ impl Cursor<'_> {
         let dtype = self.dtype()?;
         let bytes = self.number()?;
         self.keyword("bytes")?;
-        let place = self.word("`arena`, `persistent`, `constants` or `binding`", |word| match word {
-            "arena" => Some(Storage::Arena as fn(usize) -> Storage),
-            "persistent" => Some(Storage::Persistent),
-            "constants" => Some(Storage::Constants),
-            "binding" => Some(Storage::Binding),
-            _ => None,
-        })?;
+        let place =
+            self.word("`arena`, `thread`, `persistent`, `constants` or `binding`", |word| match word {
+                "arena" => Some(Storage::Arena as fn(usize) -> Storage),
+                "thread" => Some(Storage::Thread),
+                "persistent" => Some(Storage::Persistent),
+                "constants" => Some(Storage::Constants),
+                "binding" => Some(Storage::Binding),
+                _ => None,
+            })?;
         let storage = if self.eat_word("unplanned") { place(usize::MAX) } else { place(self.number()?) };
         let border = if self.eat_word("border") {
             Some(Border { axes: self.list("[", "]", Self::border_axis)? })
@@ -98,15 +110,38 @@ impl Cursor<'_> {
         self.keyword("launch")?;
         let kernel: KernelId = self.word("a kernel", |word| entity(word, "k"))?;
         let arguments = self.list("(", ")", Self::buffer_id)?;
-        let part = if self.eat_word("images") {
-            let count = self.number()?;
-            self.keyword("from")?;
-            let first = self.number()?;
+        let part = if self.eat_word("in") {
+            let sequence = self.word("a sequence", |word| entity(word, "s"))?;
             self.keyword("step")?;
-            Some(Part { first, count, steps: self.list("[", "]", Self::number)? })
+            Some(Part { sequence, steps: self.list("[", "]", Self::steps)? })
         } else {
             None
         };
         Ok(Launch { kernel, arguments, barrier, part })
+    }
+
+    fn sequence(&mut self) -> Parsed<Sequence> {
+        self.keyword("images")?;
+        let images = self.number()?;
+        self.keyword("strips")?;
+        let strips = self.number()?;
+        let turns = if self.eat_word("together") {
+            Turns::Together
+        } else {
+            self.keyword("alone")?;
+            Turns::Alone { parts: self.number()? }
+        };
+        Ok(Sequence { images, strips, turns })
+    }
+
+    fn steps(&mut self) -> Parsed<Steps> {
+        self.symbol("(")?;
+        let image = self.number()?;
+        self.symbol(",")?;
+        let strip = self.number()?;
+        self.symbol(",")?;
+        let run = self.number()?;
+        self.symbol(")")?;
+        Ok(Steps { image, strip, run })
     }
 }

@@ -2,7 +2,7 @@
 
 use super::tokens::is_word;
 use crate::{Affine, Body, Carry, Contraction, ContractionDim, Guard, IndexExpr, Kernel, Loop, Operand};
-use crate::{Program, ScalarOp, Statement, Storage};
+use crate::{Program, ScalarOp, Sequence, Statement, Steps, Storage, Turns};
 use dlc_types::Shape;
 use std::fmt::{self, Display, Formatter};
 
@@ -39,6 +39,9 @@ impl Display for Kernel {
 impl Display for Program {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(f, "program {} arena {}", Quoted(&self.name), self.arena_bytes)?;
+        if self.thread_bytes > 0 {
+            write!(f, " thread {}", self.thread_bytes)?;
+        }
         if self.prologue > 0 {
             write!(f, " prologue {}", self.prologue)?;
         }
@@ -59,13 +62,22 @@ impl Display for Program {
         for kernel in self.kernels.values() {
             Printer { f, operands: &kernel.operands, depth: 1 }.kernel(kernel)?;
         }
+        for (id, Sequence { images, strips, turns }) in self.sequences.iter() {
+            write!(f, "  sequence {id} images {images} strips {strips} ")?;
+            match turns {
+                Turns::Together => f.write_str("together\n")?,
+                Turns::Alone { parts } => writeln!(f, "alone {parts}")?,
+            }
+        }
         for launch in &self.launches {
             if launch.barrier {
                 f.write_str("  barrier\n")?;
             }
             write!(f, "  launch {} ({})", launch.kernel, List(&launch.arguments))?;
             if let Some(part) = &launch.part {
-                write!(f, " images {} from {} step [{}]", part.count, part.first, List(&part.steps))?;
+                let step = |steps: &Steps| format!("({}, {}, {})", steps.image, steps.strip, steps.run);
+                let steps: Vec<String> = part.steps.iter().map(step).collect();
+                write!(f, " in {} step [{}]", part.sequence, List(&steps))?;
             }
             match self.kernels.get(launch.kernel) {
                 Some(kernel) => writeln!(f, "  # {}", kernel.name.escape_debug())?,
@@ -81,6 +93,8 @@ impl Display for Storage {
         match self {
             Storage::Arena(usize::MAX) => f.write_str("arena unplanned"),
             Storage::Arena(place) => write!(f, "arena {place}"),
+            Storage::Thread(usize::MAX) => f.write_str("thread unplanned"),
+            Storage::Thread(place) => write!(f, "thread {place}"),
             Storage::Persistent(place) => write!(f, "persistent {place}"),
             Storage::Constants(place) => write!(f, "constants {place}"),
             Storage::Binding(number) => write!(f, "binding {number}"),

@@ -2,7 +2,7 @@
 //!
 //! For the greatest batch, half of it and 1, every variable of a kernel gets a range: coordinates from
 //! the space, loop variables from the least start to the greatest end, quotients, remainders, chunk
-//! starts and clamped values from their forms. Then the range of every access lies in the buffers that
+//! starts and clamped values from their forms. Of a sequence the parts at both ends are taken. Then the range of every access lies in the buffers that
 //! launches bind. A guarded load is read only where its guards hold, which narrows the range: a guard's
 //! form must be a part of the index, or have a single variable. Forms that are divided are never negative
 //! and clamped values have room. Result elements of a contraction without an epilogue are addressed once.
@@ -32,18 +32,23 @@ pub fn verify_bounds(program: &Program, batch_max: usize) -> Result<(), VerifyEr
             .filter_map(|&argument| program.buffers.get(argument))
             .map(|buffer| buffer.bytes / buffer.dtype.size())
             .collect();
-        let start = |operand| launch.part.as_ref().map_or(0, |part| part.start(operand));
-        let elements: Vec<usize> =
-            (0..elements.len()).map(|operand| elements[operand].saturating_sub(start(operand))).collect();
-        for &whole in &batches {
-            let batch = launch.part.as_ref().map_or(whole, |part| part.batch(whole));
-            if batch == 0 {
-                continue;
+        let fault = |fault| VerifyError {
+            place: format!("{} of launch {position}", kernel_place(kernel)),
+            fault: Box::new(fault),
+        };
+        for &batch in &batches {
+            match (&launch.part, program.sequence(launch)) {
+                (Some(part), Some(sequence)) => {
+                    for piece in sequence.outer_pieces(batch) {
+                        let left = elements.iter().enumerate();
+                        let left: Vec<usize> = left
+                            .map(|(operand, &elements)| elements.saturating_sub(part.start(operand, piece)))
+                            .collect();
+                        verify_launch(kernel, &left, piece.count).map_err(fault)?;
+                    }
+                }
+                _ => verify_launch(kernel, &elements, batch).map_err(fault)?,
             }
-            verify_launch(kernel, &elements, batch).map_err(|fault| VerifyError {
-                place: format!("{} of launch {position}", kernel_place(kernel)),
-                fault: Box::new(fault),
-            })?;
         }
     }
     Ok(())

@@ -87,6 +87,7 @@ impl Linear {
         let function = |name: &str, inputs, outputs| FunctionInterface {
             name: name.to_owned(),
             arena_bytes: 0,
+            thread_bytes: 0,
             cleared: Vec::new(),
             keeps_persistent: false,
             inputs,
