@@ -17,7 +17,7 @@
 //!
 //! A last tile may reach beyond the results; it reads zeros there, since [`super::orders`] asks for a border
 //! as wide as the tiles ([`Plan::reach`]), and stores only what exists. Tiles at the ends of small images, and of
-//! phases where taps lie apart, are known to be partly padding, which is not read. Points lie a cache line further apart
+//! phases where taps lie apart, are known to be partly padding, which is not read. Points lie some cache lines further apart
 //! than they need, so that the streams of all points do not compete for one set of a cache.
 
 mod estimate;
@@ -100,7 +100,7 @@ impl Plan {
     /// apart where many elements would be padding.
     fn ranges(&self, axis: usize) -> Vec<Range<usize>> {
         let tiles = self.tiles[axis];
-        let apart = tiles >= 2;
+        let apart = tiles == 2 || self.dilation[axis] > 1 && tiles > 2;
         let first = if apart { 1 } else { 0 };
         let ranges = [0..first, first..tiles - first, tiles - first..tiles];
         ranges.into_iter().filter(|tiles| !tiles.is_empty()).collect()

@@ -26,7 +26,7 @@ const SMALL_KERNEL: usize = 1 << 20;
 const ENOUGH: usize = 8;
 /// Runs of parts that each have a sum of their own, at most, and the bytes that all these sums take.
 const RUNS: usize = 16;
-const BYTES_OF_SUMS: usize = 8 << 20;
+const BYTES_OF_SUMS: usize = 1 << 20;
 
 /// How the batch of a convolution is divided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,6 +79,8 @@ pub(super) fn division_of(lowering: &Lowering<'_>, plan: &Plan) -> Option<Divisi
             let runs = RUNS.min(BYTES_OF_SUMS / kernel.max(1));
             Some(Division { turns: Turns::Alone { parts: own.parts(whole).div_ceil(runs) }, ..own })
         }
+        // Sums are read and written once more for every part.
+        (Pass::KernelGradient, _) if 2 * kernel > image.saturating_mul(whole) => None,
         _ => {
             let images = even(whole, SHARED / image.max(1));
             (images < whole).then_some(Division { images, strips: 1, turns: Turns::Together })

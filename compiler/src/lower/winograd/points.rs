@@ -13,7 +13,10 @@ use dlc_types::{DType, Dim};
 use std::collections::BTreeMap;
 
 /// Elements of a cache line of `f32`.
-pub(super) const LINE: usize = 16;
+const LINE: usize = 16;
+/// Elements by which points lie further apart than they need: the streams of all points, at multiples of a large
+/// power of two, would compete for one set of a cache.
+const GAP: usize = 3 * LINE;
 
 /// A place for values at points: `[point, row, channel]`.
 pub(super) fn at_points(
@@ -34,12 +37,11 @@ pub(super) fn of_a_part(
     name: &str,
 ) -> Result<Place, LowerError> {
     let rows = rows_of(lowering, plan, division);
-    let gap = division.map_or(0, |_| LINE);
     let storage = match division {
         Some(division) if division.is_alone() => Storage::Thread(usize::MAX),
         _ => Storage::Arena(usize::MAX),
     };
-    place_at_points(lowering, plan, [rows, channels], (gap, storage), name)
+    place_at_points(lowering, plan, [rows, channels], (GAP, storage), name)
 }
 
 /// A place for values at points, `gap` elements further apart than they need.
