@@ -60,7 +60,8 @@ pub use npz::read_npz;
 pub use peak::{InstructionSet, peak_gflops};
 pub use predict::{PredictReport, PredictSettings, PredictedRow, predict};
 pub use profile::{
-    Category, CategoryTime, KernelRow, LaunchProfile, Limit, Profile, ProfileOptions, Roofs, profile, write_roofline,
+    Category, CategoryTime, KernelRow, LaunchProfile, Limit, Profile, ProfileOptions, Roofs, profile,
+    write_roofline,
 };
 pub use rate::rate_at;
 pub use rewriting::{baseline, rule_selection};

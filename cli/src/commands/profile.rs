@@ -56,7 +56,7 @@ fn text(profile: &Profile, all: bool) -> String {
     let gflops = profile.gflops();
     let mut lines = vec![
         format!(
-            "{}, fn {}, batch {}, {} threads: {:.3} ms, {:.1} samples/s",
+            "{}, fn {}, batch {}, threads {}: {:.3} ms, {:.1} samples/s",
             profile.model,
             profile.function,
             profile.batch,
@@ -65,7 +65,7 @@ fn text(profile: &Profile, all: bool) -> String {
             profile.batch as f64 / profile.whole_ms * 1e3
         ),
         format!(
-            "{gflops:.1} effective GFLOP/s, {:.1} % of the peak",
+            "{gflops:.1} effective GFLOP/s, {:.1} % of the peak of multiply-adds",
             gflops / profile.roofs.peak_gflops * 100.0
         ),
         String::new(),
@@ -110,7 +110,7 @@ fn totals(profile: &Profile) -> Vec<String> {
     let (launches, roofs) = (profile.counted_launches(), &profile.roofs);
     let mut lines = vec![
         format!(
-            "{launches} runs of {} kernels, one by one {:.3} ms, {:.3} ms of it for calling them; \
+            "kernels: {} in {launches} runs; one by one {:.3} ms, {:.3} ms of it for calling them; \
              the whole at once {:.3} ms",
             profile.kernels.len(),
             profile.sum_ms,
@@ -118,19 +118,30 @@ fn totals(profile: &Profile) -> Vec<String> {
             profile.whole_ms
         ),
         format!(
-            "roofs: {:.1} GFLOP/s multiply-adds, {:.1} GB/s memory, {:.1} GB/s second-level cache",
-            roofs.peak_gflops, roofs.bandwidth.memory_gbps, roofs.bandwidth.cache_gbps
+            "roofs:   {:.1} GFLOP/s multiply-adds; {:.1} GB/s memory, {:.1} GB/s last-level cache, \
+             {:.1} GB/s second-level cache",
+            roofs.peak_gflops,
+            roofs.bandwidth.memory_gbps,
+            roofs.bandwidth.last_level_gbps,
+            roofs.bandwidth.second_level_gbps
         ),
         "GFLOP/s: operations that the kernel does; effective: those of the layer as it is written, more where \
          minimal filtering saves multiplications"
             .to_owned(),
-        "limit: the roof that the kernel is within half of; overhead: a run takes less than two empty calls; \
-         more than 100 % of memory comes from a cache"
+        "limit:   the roof that the kernel reaches to half or more (of memory and caches the farthest that can give \
+         bytes so fast); overhead: a run takes less than two empty calls"
             .to_owned(),
     ];
+    if profile.disturbed {
+        lines.push(
+            "these figures contradict one another, as where other work keeps the machine busy: run it again when it is idle"
+                .to_owned(),
+        );
+    }
     let seldom = profile.launches.len() - launches;
     if seldom > 0 {
-        lines.push(format!("left out: {seldom} runs that only a change of the parameters asks for"));
+        lines
+            .push(format!("left out: {seldom} more runs, which are done once after parameters have changed"));
     }
     lines
 }
@@ -173,7 +184,8 @@ mod tests {
         }
     }
 
-    const PLAIN: &str = "dlc 1\nmodel plain(x: f32[N, 8]) -> (y) {\n  y = x |> dense(4) as head |> relu()\n}\n";
+    const PLAIN: &str =
+        "dlc 1\nmodel plain(x: f32[N, 8]) -> (y) {\n  y = x |> dense(4) as head |> relu()\n}\n";
 
     #[test]
     fn flags_become_options() {
@@ -205,10 +217,13 @@ mod tests {
     #[test]
     fn a_model_without_training_has_no_step_to_profile() {
         let loaded = dlc_driver::load_text("plain.dsl", PLAIN, &[]).unwrap();
-        let error = dlc_driver::profile(&loaded, &options(&parsed(&["train", "m"]).timed).unwrap()).unwrap_err();
+        let error =
+            dlc_driver::profile(&loaded, &options(&parsed(&["train", "m"]).timed).unwrap()).unwrap_err();
         assert_eq!(error.exit_code(), 1);
-        expect!["`dlc profile train` needs a `data` and a `train` section, which the model `plain` does not have"]
-            .assert_eq(&error.to_string());
+        expect![
+            "`dlc profile train` needs a `data` and a `train` section, which the model `plain` does not have"
+        ]
+        .assert_eq(&error.to_string());
         let empty = ProfileOptions { batch: Some(0), ..options(&parsed(&["run", "m"]).timed).unwrap() };
         assert_eq!(dlc_driver::profile(&loaded, &empty).unwrap_err().exit_code(), 1);
     }
@@ -221,16 +236,18 @@ mod tests {
         assert_eq!((profile.kernels.len(), profile.launches.len(), profile.flops), (1, 1, 2 * 4 * 8 * 4));
         assert!(profile.call_ms > 0.0 && profile.whole_ms > 0.0);
         // Measured figures in round numbers.
+        profile.disturbed = false;
         (profile.whole_ms, profile.sum_ms, profile.call_ms) = (0.5, 0.25, 0.001);
         profile.roofs.peak_gflops = 200.0;
-        (profile.roofs.bandwidth.memory_gbps, profile.roofs.bandwidth.cache_gbps) = (25.0, 150.0);
+        profile.roofs.bandwidth =
+            dlc_driver::Bandwidth { memory_gbps: 25.0, last_level_gbps: 90.0, second_level_gbps: 400.0 };
         (profile.categories[0].ms, profile.categories[0].share) = (0.25, 1.0);
         let kernel = &mut profile.kernels[0];
         (kernel.ms, kernel.gflops, kernel.effective_gflops, kernel.peak_share) = (0.25, 50.0, 60.0, 0.25);
         (kernel.gbps, kernel.memory_share, kernel.limit) = (5.0, 0.2, dlc_driver::Limit::Neither);
         expect![[r#"
-            plain, fn predict, batch 4, 1 threads: 0.500 ms, 8000.0 samples/s
-            0.0 effective GFLOP/s, 0.0 % of the peak
+            plain, fn predict, batch 4, threads 1: 0.500 ms, 8000.0 samples/s
+            0.0 effective GFLOP/s, 0.0 % of the peak of multiply-adds
 
             kind         runs     ms  share %
             contraction     1  0.250    100.0
@@ -238,13 +255,15 @@ mod tests {
             kernel         runs     ms  share %  GFLOP/s  % of peak  effective  GB/s  % of memory  limit    kind
             head.contract     1  0.250    100.0     50.0       25.0       60.0   5.0         20.0  neither  contraction
 
-            1 runs of 1 kernels, one by one 0.250 ms, 0.001 ms of it for calling them; the whole at once 0.500 ms
-            roofs: 200.0 GFLOP/s multiply-adds, 25.0 GB/s memory, 150.0 GB/s second-level cache
+            kernels: 1 in 1 runs; one by one 0.250 ms, 0.001 ms of it for calling them; the whole at once 0.500 ms
+            roofs:   200.0 GFLOP/s multiply-adds; 25.0 GB/s memory, 90.0 GB/s last-level cache, 400.0 GB/s second-level cache
             GFLOP/s: operations that the kernel does; effective: those of the layer as it is written, more where minimal filtering saves multiplications
-            limit: the roof that the kernel is within half of; overhead: a run takes less than two empty calls; more than 100 % of memory comes from a cache"#]].assert_eq(&text(&profile, false));
+            limit:   the roof that the kernel reaches to half or more (of memory and caches the farthest that can give bytes so fast); overhead: a run takes less than two empty calls"#]].assert_eq(&text(&profile, false));
         let mut many = profile.clone();
         many.kernels = vec![profile.kernels[0].clone(); LONGEST + 2];
         assert!(text(&many, false).contains("and 2 more kernels, 0.500 ms"));
-        assert!(!text(&many, true).contains("more kernels"));
+        assert!(!text(&many, true).contains("more kernels") && !text(&many, true).contains("contradict"));
+        many.disturbed = true;
+        assert!(text(&many, true).contains("contradict"));
     }
 }

@@ -28,8 +28,7 @@ pub(super) fn launch_operations(
     batch: usize,
 ) -> u64 {
     let program = &function.lowered.program;
-    let multiplies =
-        |launch: &&Launch| matches!(program.kernels[launch.kernel].body, Body::Contraction(_));
+    let multiplies = |launch: &&Launch| matches!(program.kernels[launch.kernel].body, Body::Contraction(_));
     let contraction = program.launches.get(launch).filter(multiplies);
     let products = contraction.map_or(0, |launch| dlc_kernel::launch_operations(program, launch, batch));
     let graph = &function.lowered.function;

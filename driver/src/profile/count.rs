@@ -52,9 +52,8 @@ pub(super) fn count(lowered: &Lowered, batch: usize) -> Vec<Count> {
     let program = &lowered.program;
     let sources: Vec<Option<NodeId>> =
         lowered.purposes.iter().map(|&purpose| contraction_behind(lowered, purpose)).collect();
-    let multiplies = |launch: usize| {
-        matches!(program.kernels[program.launches[launch].kernel].body, Body::Contraction(_))
-    };
+    let multiplies =
+        |launch: usize| matches!(program.kernels[program.launches[launch].kernel].body, Body::Contraction(_));
     // Nodes that no contraction kernel computes are left to the loops that do.
     let in_kernels: BTreeSet<NodeId> = (0..program.launches.len())
         .filter(|&launch| multiplies(launch))
@@ -66,7 +65,8 @@ pub(super) fn count(lowered: &Lowered, batch: usize) -> Vec<Count> {
         .iter()
         .enumerate()
         .map(|(number, launch)| {
-            let moves = || groups[number].members.iter().all(|&id| is_movement(&lowered.function.nodes[id].op));
+            let moves =
+                || groups[number].members.iter().all(|&id| is_movement(&lowered.function.nodes[id].op));
             let updates = lowered.function.nodes[lowered.purposes[number]].origin.path.starts_with(UPDATE);
             let category = match sources[number] {
                 _ if multiplies(number) => Category::Contraction,
@@ -188,6 +188,9 @@ mod tests {
         assert_eq!(divide(10, &[1, 1, 1]), [3, 4, 3]);
         assert_eq!(divide(7, &[0, 5]), [0, 7]);
         assert_eq!(divide(7, &[0, 0]), [0, 0]);
-        assert_eq!(divide(u64::MAX, &[u64::MAX, u64::MAX]).iter().fold(0_u64, |a, &b| a.wrapping_add(b)), u64::MAX);
+        assert_eq!(
+            divide(u64::MAX, &[u64::MAX, u64::MAX]).iter().fold(0_u64, |a, &b| a.wrapping_add(b)),
+            u64::MAX
+        );
     }
 }

@@ -9,10 +9,14 @@ use crate::compare::synthetic_inputs;
 use crate::data::port_bytes;
 use crate::{DriverError, Loaded, Result, native_session};
 use dlc_abi::FunctionInterface;
+use dlc_compiler::lower::Lowered;
+use dlc_compiler::rewrite::RewriteReport;
 use dlc_compiler::{Compilation, CompiledFunction};
-use dlc_kernel::Launch;
+use dlc_ir::Function;
+use dlc_kernel::{Launch, Program};
 use dlc_trainer::Engine;
 use dlc_types::IndexVec;
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// Least number of timed rounds, each of the whole and all launches; the least time of each counts.
@@ -42,20 +46,17 @@ fn split(mut compilation: Compilation) -> Result<(Compilation, Vec<String>)> {
     let interface = compilation.interface.functions.last().cloned().ok_or_else(nothing_to_time)?;
     let launches = &whole.lowered.program.launches;
     let pieces = std::iter::once(None).chain(launches.iter().map(Some)).enumerate();
+    let bare = bare(&whole);
     let mut names = Vec::new();
     for (number, launch) in pieces {
         let name = format!("{}_{number}", whole.name);
-        let mut one: CompiledFunction = whole.clone();
+        let mut one = bare.clone();
         let program = &mut one.lowered.program;
-        let mut kernels = IndexVec::new();
-        program.launches.clear();
         if let Some(launch) = launch {
-            let kernel = kernels.push(program.kernels[launch.kernel].clone());
+            let kernel = program.kernels.push(whole.lowered.program.kernels[launch.kernel].clone());
             program.launches.push(Launch { kernel, barrier: false, ..launch.clone() });
         }
-        program.kernels = kernels;
         program.name.clone_from(&name);
-        program.prologue = 0;
         one.name.clone_from(&name);
         compilation.functions.push(one);
         let cleared = Vec::new();
@@ -64,6 +65,33 @@ fn split(mut compilation: Compilation) -> Result<(Compilation, Vec<String>)> {
         names.push(name);
     }
     Ok((compilation, names))
+}
+
+/// The function without kernels, launches and all that is known of where they came from, which takes long to
+/// copy for each of a thousand launches.
+fn bare(whole: &CompiledFunction) -> CompiledFunction {
+    let program = &whole.lowered.program;
+    CompiledFunction {
+        name: whole.name.clone(),
+        graph: Function::default(),
+        expanded: Function::default(),
+        rewrites: RewriteReport::default(),
+        lowered: Lowered {
+            program: Program {
+                kernels: IndexVec::new(),
+                launches: Vec::new(),
+                prologue: 0,
+                name: program.name.clone(),
+                buffers: program.buffers.clone(),
+                arena_bytes: program.arena_bytes,
+            },
+            function: Function::default(),
+            values: BTreeMap::new(),
+            inputs: whole.lowered.inputs.clone(),
+            outputs: whole.lowered.outputs.clone(),
+            purposes: Vec::new(),
+        },
+    }
 }
 
 fn nothing_to_time() -> DriverError {

@@ -11,12 +11,19 @@ mod roofline;
 
 use crate::engine::default_threads;
 use crate::flops::function_flops;
-use crate::{BenchTarget, Cpu, DriverError, Loaded, Result, bandwidth, peak_gflops};
+use crate::{BenchTarget, Cpu, DriverError, Loaded, Result};
 use dlc_compiler::rewrite::RewriteOptions;
 use dlc_compiler::{CompileOptions, FunctionKind};
 pub use roofline::{KernelRow, Limit, Roofs};
 use serde::Serialize;
 use std::path::Path;
+
+/// A kernel this much beyond the measured peak, or a whole this much longer than the sum of its launches, tells
+/// that something else ran, as does an empty call that takes long.
+const BEYOND_PEAK: f64 = 1.1;
+const BEYOND_SUM: f64 = 1.4;
+/// Milliseconds that an empty call takes where a thread of the team had to wait for its core.
+const WAITING: f64 = 0.05;
 
 /// What a user may choose about a profile.
 #[derive(Clone, Debug)]
@@ -125,6 +132,9 @@ pub struct Profile {
     pub call_ms: f64,
     /// Mathematical operations of contractions and convolutions.
     pub flops: u64,
+    /// Whether figures contradict one another, as they do where other work keeps the machine busy: the whole takes
+    /// much longer than the sum, an empty call takes long, or a kernel passes the peak.
+    pub disturbed: bool,
     /// What the machine can do, measured in the same run.
     pub roofs: Roofs,
     /// Time by category, in the order of [`Category::ALL`]; those without launches are left out.
@@ -173,7 +183,10 @@ pub fn profile(loaded: &Loaded, options: &ProfileOptions) -> Result<Profile> {
         .functions
         .last()
         .ok_or_else(|| DriverError::Bug("there is no function to profile".to_owned()))?;
+    // Before and behind the timing: the best that the machine showed counts.
+    let before = Roofs::measured(options.threads());
     let times = measure::measure(loaded, &compilation, batch, options)?;
+    let roofs = before.best(&Roofs::measured(options.threads()));
     let program = &function.lowered.program;
     let counts = count::count(&function.lowered, batch);
     let measured = program.launches.iter().zip(counts).zip(&times.launches).enumerate();
@@ -189,19 +202,21 @@ pub fn profile(loaded: &Loaded, options: &ProfileOptions) -> Result<Profile> {
             every_call: number >= program.prologue,
         })
         .collect();
-    let threads = options.threads();
-    let roofs = Roofs { peak_gflops: peak_gflops(threads), bandwidth: bandwidth(threads) };
+    let sum_ms = launches.iter().filter(|launch| launch.every_call).map(|launch| launch.ms).sum();
+    let kernels = roofline::rows(&launches, &roofs, times.call);
+    let over = kernels.iter().any(|row| row.peak_share > BEYOND_PEAK);
     Ok(Profile {
         model: loaded.model.name.clone(),
         function: function.name.clone(),
         batch,
-        threads,
+        threads: options.threads(),
         whole_ms: times.whole,
-        sum_ms: launches.iter().filter(|launch| launch.every_call).map(|launch| launch.ms).sum(),
+        sum_ms,
         call_ms: times.call,
         flops: function_flops(&function.graph, batch),
+        disturbed: over || times.whole > BEYOND_SUM * sum_ms || times.call > WAITING,
         categories: roofline::categories(&launches),
-        kernels: roofline::rows(&launches, &roofs, times.call),
+        kernels,
         launches,
         roofs,
     })

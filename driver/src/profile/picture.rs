@@ -1,10 +1,11 @@
 //! The roofline picture: operations per byte against operations per second, both axes logarithmic.
 //!
 //! A dot is a kernel, its area the kernel's share of the time, its colour what the kernel is for. The flat
-//! roof is the peak of multiply-adds; the slanted ones are what memory and the second-level caches give. A dot
-//! between the slanted roofs lives in a cache. The ten largest are numbered and named beside the picture;
+//! roof is the peak of multiply-adds; the slanted ones are what memory and caches give. A dot above memory's roof lives
+//! in a cache. The ten largest are numbered and named beside the picture;
 //! a browser shows name and figures of every dot under the pointer. A kernel without arithmetic has no place
-//! on such axes and stands, hollow, on the lower edge at its left end.
+//! on such axes and stands, hollow, in the lower left corner; one that takes next to no
+//! time stands on the edge if the axes, made for the others, do not reach it.
 
 use super::{KernelRow, Profile};
 use crate::drawing::escaped;
@@ -18,6 +19,8 @@ const SIZE: (f64, f64) = (1200.0, 610.0);
 const NAMES: f64 = 815.0;
 /// Kernels that are named.
 const NAMED: usize = 10;
+/// Share of the time from which on a kernel's place must be on the axes.
+const PLACED: f64 = 0.001;
 /// Letters of a name that have room.
 const SHOWN: usize = 48;
 /// Radius of the least dot, and of one that takes all of the time.
@@ -25,7 +28,8 @@ const RADIUS: (f64, f64) = (2.5, 45.0);
 
 const STYLE: &str = "text{font:11px monospace;fill:#222}.title{font:bold 15px sans-serif}\
 .minor{fill:#666}.end{text-anchor:end}.mid{text-anchor:middle}.grid{stroke:#e8e8e8;fill:none}\
-.roof{stroke:#333;stroke-width:1.6;fill:none}.near{stroke-dasharray:6 4}\
+.name,.number,.roof{pointer-events:none}\
+.name{paint-order:stroke;stroke:#fff;stroke-width:3px}.roof{stroke:#333;stroke-width:1.6;fill:none}.far{stroke-dasharray:8 3}.near{stroke-dasharray:3 3}\
 circle{fill-opacity:.7;stroke:#444;stroke-width:.6}.contraction{fill:#e8923a}.transform{fill:#4d86c6}\
 .elementwise{fill:#58a55c}.optimizer{fill:#9a6bb0}.none{fill-opacity:0}.number{font-weight:bold}";
 
@@ -77,8 +81,13 @@ fn decade(exponent: i32) -> String {
 pub(super) fn svg(profile: &Profile) -> String {
     let roofs = &profile.roofs;
     let (left, top, width, height) = PLOT;
-    let ridges = [roofs.bandwidth.memory_gbps, roofs.bandwidth.cache_gbps].map(|roof| roofs.peak_gflops / roof);
-    let rows = || profile.kernels.iter().filter(|row| row.operations > 0);
+    let slanted = [
+        ("", "memory", roofs.bandwidth.memory_gbps),
+        (" far", "last-level cache", roofs.bandwidth.last_level_gbps),
+        (" near", "second-level cache", roofs.bandwidth.second_level_gbps),
+    ];
+    let ridges = slanted.map(|(.., roof)| roofs.peak_gflops / roof);
+    let rows = || profile.kernels.iter().filter(|row| row.operations > 0 && row.share >= PLACED);
     let x = Axis::new(rows().map(KernelRow::intensity).chain(ridges), left, width);
     let rates = rows().map(|row| row.gflops).chain([roofs.peak_gflops]);
     let y = Axis::new(rates, top + height, -height);
@@ -91,23 +100,25 @@ pub(super) fn svg(profile: &Profile) -> String {
         SIZE.0,
         SIZE.1,
         escaped(&format!(
-            "{}, fn {}, batch {}, {} threads: {:.3} ms",
+            "{}, fn {}, batch {}, threads {}: {:.3} ms",
             profile.model, profile.function, profile.batch, profile.threads, profile.whole_ms
         )),
     );
     grid(&mut out, &x, &y);
-    roof(&mut out, (&x, &y), roofs.peak_gflops, roofs.bandwidth.memory_gbps, ("", "memory"));
-    roof(&mut out, (&x, &y), roofs.peak_gflops, roofs.bandwidth.cache_gbps, (" near", "second-level cache"));
+    for row in &profile.kernels {
+        dot(&mut out, (&x, &y), row);
+    }
+    for (number, (class, name, gbps)) in slanted.into_iter().enumerate() {
+        let along = 0.2 + 0.22 * number as f64;
+        roof(&mut out, (&x, &y), (roofs.peak_gflops, gbps), along, (class, name));
+    }
     let _ = writeln!(
         out,
-        "<text class=\"end\" x=\"{:.1}\" y=\"{:.1}\">{:.0} GFLOP/s multiply-adds</text>",
+        "<text class=\"name end\" x=\"{:.1}\" y=\"{:.1}\">{:.0} GFLOP/s multiply-adds</text>",
         left + width,
         y.place(roofs.peak_gflops) - 5.0,
         roofs.peak_gflops
     );
-    for row in &profile.kernels {
-        dot(&mut out, (&x, &y), row);
-    }
     names(&mut out, (&x, &y), profile);
     out.push_str("</svg>\n");
     out
@@ -148,8 +159,14 @@ fn grid(out: &mut String, x: &Axis, y: &Axis) {
     );
 }
 
-/// The slanted roof of a bandwidth and the flat one behind it.
-fn roof(out: &mut String, (x, y): (&Axis, &Axis), peak: f64, gbps: f64, (class, name): (&str, &str)) {
+/// The slanted roof of a bandwidth and the flat one behind it, named at a share of the way up.
+fn roof(
+    out: &mut String,
+    (x, y): (&Axis, &Axis),
+    (peak, gbps): (f64, f64),
+    along: f64,
+    (class, name): (&str, &str),
+) {
     // The slant enters the picture where it crosses the left or the lower edge.
     let first = x.least().max(y.least() / gbps);
     let (from, ridge) = ((x.place(first), y.place(first * gbps)), (x.place(peak / gbps), y.place(peak)));
@@ -160,11 +177,10 @@ fn roof(out: &mut String, (x, y): (&Axis, &Axis), peak: f64, gbps: f64, (class, 
         from.0, from.1, ridge.0, ridge.1
     );
     let angle = (ridge.1 - from.1).atan2(ridge.0 - from.0).to_degrees();
-    // Names stand apart along the slants, a third of the way up.
-    let at = (from.0 + (ridge.0 - from.0) * 0.35, from.1 + (ridge.1 - from.1) * 0.35);
+    let at = (from.0 + (ridge.0 - from.0) * along, from.1 + (ridge.1 - from.1) * along);
     let _ = writeln!(
         out,
-        "<text transform=\"translate({:.1} {:.1}) rotate({angle:.1}) translate(0 -5)\">{name} {gbps:.0} GB/s</text>",
+        "<text class=\"name\" transform=\"translate({:.1} {:.1}) rotate({angle:.1}) translate(0 -5)\">{name} {gbps:.0} GB/s</text>",
         at.0, at.1
     );
 }
@@ -278,7 +294,7 @@ mod tests {
         }
         assert!(text.contains("less&lt;more &amp; &quot;so&quot;"));
         assert_eq!(text.matches("<title>").count(), profile.kernels.len());
-        assert_eq!(text.matches("class=\"roof").count(), 2);
+        assert_eq!(text.matches("class=\"roof").count(), 3);
         assert!(!text.contains("NaN") && !text.contains("inf"));
         well_formed(&text);
         assert!(write_roofline(&profile, folder.path()).is_err(), "a folder is no file");
@@ -298,7 +314,10 @@ mod tests {
         }
         assert!(open.is_empty(), "{open:?}");
         for entity in text.split('&').skip(1) {
-            assert!(["amp;", "lt;", "gt;", "quot;"].iter().any(|known| entity.starts_with(known)), "{entity}");
+            assert!(
+                ["amp;", "lt;", "gt;", "quot;"].iter().any(|known| entity.starts_with(known)),
+                "{entity}"
+            );
         }
     }
 }

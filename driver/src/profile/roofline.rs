@@ -1,14 +1,14 @@
 //! Launches joined by kernel, and what binds each kernel.
 
 use super::{Category, CategoryTime, LaunchProfile};
-use crate::Bandwidth;
+use crate::{Bandwidth, bandwidth, peak_gflops};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// Share of a roof from which on it is what binds.
 const BINDING: f64 = 0.5;
-/// Faster than memory by this, a kernel's bytes come from a cache.
-const BEYOND_MEMORY: f64 = 1.3;
+/// Faster by this than a memory gives bytes, a kernel has them from a nearer one.
+const BEYOND: f64 = 1.3;
 /// Runs that take this many times what an empty call takes are mostly the call.
 const MOSTLY_CALL: f64 = 2.0;
 
@@ -22,19 +22,43 @@ pub struct Roofs {
     pub bandwidth: Bandwidth,
 }
 
+impl Roofs {
+    /// What the machine shows now on `threads` threads.
+    pub(super) fn measured(threads: usize) -> Roofs {
+        Roofs { peak_gflops: peak_gflops(threads), bandwidth: bandwidth(threads) }
+    }
+
+    /// The higher roof of each kind.
+    pub(super) fn best(&self, other: &Roofs) -> Roofs {
+        let (one, two) = (&self.bandwidth, &other.bandwidth);
+        Roofs {
+            peak_gflops: self.peak_gflops.max(other.peak_gflops),
+            bandwidth: Bandwidth {
+                memory_gbps: one.memory_gbps.max(two.memory_gbps),
+                last_level_gbps: one.last_level_gbps.max(two.last_level_gbps),
+                second_level_gbps: one.second_level_gbps.max(two.second_level_gbps),
+            },
+        }
+    }
+}
+
 /// What binds a kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Limit {
     /// It runs at half of the machine's peak or more.
     Compute,
-    /// It moves half of what a second-level cache gives, or more.
-    Cache,
     /// It moves half of what memory gives, or more, and not so much that a cache must have given it.
     Memory,
+    /// Likewise for the last-level cache.
+    #[serde(rename = "last-level cache")]
+    LastLevelCache,
+    /// Likewise for the second-level cache.
+    #[serde(rename = "second-level cache")]
+    SecondLevelCache,
     /// A run takes less than twice the time of calling a function that does nothing.
     Overhead,
-    /// No roof is near: latency, instructions around the arithmetic, uneven work, or a last-level cache.
+    /// No roof is near: latency, instructions around the arithmetic, uneven work.
     Neither,
 }
 
@@ -43,8 +67,9 @@ impl Limit {
     pub const fn name(self) -> &'static str {
         match self {
             Limit::Compute => "compute",
-            Limit::Cache => "cache",
             Limit::Memory => "memory",
+            Limit::LastLevelCache => "last-level cache",
+            Limit::SecondLevelCache => "second-level cache",
             Limit::Overhead => "overhead",
             Limit::Neither => "neither",
         }
@@ -126,13 +151,17 @@ impl KernelRow {
 }
 
 fn limit(gflops: f64, gbps: f64, roofs: &Roofs) -> Limit {
-    let compute = gflops / roofs.peak_gflops;
-    let (memory, cache) = (gbps / roofs.bandwidth.memory_gbps, gbps / roofs.bandwidth.cache_gbps);
-    let memory = if memory < BEYOND_MEMORY { memory } else { 0.0 };
+    let Bandwidth { memory_gbps, last_level_gbps, second_level_gbps } = roofs.bandwidth;
+    // The farthest memory that can have given the bytes at this rate.
+    let (limit, roof) = [(Limit::Memory, memory_gbps), (Limit::LastLevelCache, last_level_gbps)]
+        .into_iter()
+        .find(|(_, roof)| gbps < BEYOND * roof)
+        .unwrap_or((Limit::SecondLevelCache, second_level_gbps));
+    let (compute, moving) = (gflops / roofs.peak_gflops, gbps / roof);
     match () {
-        () if compute >= BINDING && compute >= cache.max(memory) => Limit::Compute,
-        () if memory >= BINDING => Limit::Memory,
-        () if cache >= BINDING => Limit::Cache,
+        () if compute >= BINDING && compute >= moving => Limit::Compute,
+        () if moving >= BINDING => limit,
+        () if compute >= BINDING => Limit::Compute,
         () => Limit::Neither,
     }
 }
@@ -169,8 +198,10 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
-    const ROOFS: Roofs =
-        Roofs { peak_gflops: 100.0, bandwidth: Bandwidth { memory_gbps: 10.0, cache_gbps: 80.0 } };
+    const ROOFS: Roofs = Roofs {
+        peak_gflops: 100.0,
+        bandwidth: Bandwidth { memory_gbps: 10.0, last_level_gbps: 40.0, second_level_gbps: 120.0 },
+    };
 
     fn launch(kernel: &str, ms: f64, [operations, effective, bytes]: [u64; 3]) -> LaunchProfile {
         LaunchProfile {
@@ -213,13 +244,12 @@ mod tests {
 
     #[test]
     fn the_nearest_roof_binds() {
-        assert_eq!(limit(60.0, 5.0, &ROOFS), Limit::Compute);
-        assert_eq!(limit(60.0, 9.0, &ROOFS), Limit::Memory);
-        assert_eq!(limit(1.0, 9.0, &ROOFS), Limit::Memory);
-        assert_eq!(limit(60.0, 70.0, &ROOFS), Limit::Cache);
-        assert_eq!(limit(1.0, 50.0, &ROOFS), Limit::Cache);
-        assert_eq!(limit(1.0, 20.0, &ROOFS), Limit::Neither);
-        assert_eq!(limit(1.0, 1.0, &ROOFS), Limit::Neither);
+        let near = |gflops, gbps| limit(gflops, gbps, &ROOFS);
+        assert_eq!([near(60.0, 5.0), near(95.0, 9.0)], [Limit::Compute; 2]);
+        assert_eq!([near(1.0, 9.0), near(60.0, 9.0)], [Limit::Memory; 2]);
+        assert_eq!([near(1.0, 20.0), near(60.0, 45.0)], [Limit::LastLevelCache; 2]);
+        assert_eq!(near(1.0, 90.0), Limit::SecondLevelCache);
+        assert_eq!([near(1.0, 1.0), near(1.0, 15.0), near(1.0, 55.0)], [Limit::Neither; 3]);
         let small = launch("small", 0.004, [400_000, 0, 1]);
         assert_eq!(rows(&[small], &ROOFS, 0.003)[0].limit, Limit::Overhead);
     }

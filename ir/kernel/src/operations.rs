@@ -86,9 +86,7 @@ impl Walk {
                 let divisor = (*divisor).max(1) as f64;
                 ((self.mean(form) - (divisor - 1.0) / 2.0) / divisor).max(0.0)
             }
-            IndexExpr::Remainder(form, divisor) => {
-                self.mean(form).min(((*divisor).max(1) - 1) as f64 / 2.0)
-            }
+            IndexExpr::Remainder(form, divisor) => self.mean(form).min(((*divisor).max(1) - 1) as f64 / 2.0),
             IndexExpr::ChunkStart { form, chunk, chunks } => {
                 self.mean(form) * self.mean(chunk) / (*chunks).max(1) as f64
             }
@@ -120,7 +118,8 @@ mod tests {
     use crate::Part;
 
     fn program(kernel: &str) -> crate::Program {
-        let buffers = "  buffer b0 \"x\" f32 4096 bytes binding 0\n  buffer b1 \"y\" f32 4096 bytes binding 1\n";
+        let buffers =
+            "  buffer b0 \"x\" f32 4096 bytes binding 0\n  buffer b1 \"y\" f32 4096 bytes binding 1\n";
         let text = format!("program \"p\" arena 0 {{\n{buffers}{kernel}\n  launch k0 (b0, b1)\n}}\n");
         crate::parse_program(&text).unwrap()
     }
