@@ -50,6 +50,8 @@ pub(crate) enum Command {
     Compare(CompareArguments),
     /// Check, then time a training step or an inference.
     Bench(BenchArguments),
+    /// Tell where the time of a training step or an inference goes, against what the machine can do.
+    Profile(ProfileArguments),
     /// List the layers with shapes, parameters, operations and receptive field.
     Inspect(InspectArguments),
     /// Tell which layers, rewrites and groupings each kernel came from, and what they save.
@@ -298,8 +300,9 @@ pub(crate) struct CompareArguments {
     pub(crate) json: bool,
 }
 
+/// What is timed, on which model and how.
 #[derive(Debug, Args)]
-pub(crate) struct BenchArguments {
+pub(crate) struct TimedArguments {
     /// What is timed: a training step or an inference.
     #[arg(value_enum)]
     pub(crate) target: Target,
@@ -317,13 +320,35 @@ pub(crate) struct BenchArguments {
     /// Instructions that compiled code may use: native, portable, x86-64-v3 or x86-64-v4.
     #[arg(long, value_name = "NAME", default_value = "native")]
     pub(crate) cpu: Cpu,
-    /// Also time every kernel run by itself and list the slowest; with --json a second object with all of
-    /// them [default: the whole alone].
-    #[arg(long)]
-    pub(crate) per_kernel: bool,
     #[command(flatten)]
     pub(crate) rewrite: RewriteArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchArguments {
+    #[command(flatten)]
+    pub(crate) timed: TimedArguments,
+    /// Also time every kernel by itself and list the longest, as `dlc profile` does; with --json a second
+    /// object, that of `dlc profile --json` [default: the whole alone].
+    #[arg(long)]
+    pub(crate) per_kernel: bool,
     /// Print one JSON object to stdout [default: text].
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ProfileArguments {
+    #[command(flatten)]
+    pub(crate) timed: TimedArguments,
+    /// List all kernels [default: the 25 that take longest].
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Write the roofline as a picture: operations per byte against operations per second, a dot per kernel
+    /// [default: none].
+    #[arg(long, value_name = "PATH")]
+    pub(crate) svg: Option<PathBuf>,
+    /// Print one JSON object with all kernels and all launches to stdout [default: tables].
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -1,10 +1,11 @@
 //! The commands of `dlc` as functions: check, fmt, compile, run, predict, train, eval, compare, bench,
-//! inspect and explain.
+//! profile, inspect and explain.
 //!
 //! This crate joins all others. A command takes typed options, does its work and returns a report that
 //! can be printed or serialised; it writes to no terminal and never ends the process. Faults are a
 //! [`DriverError`], which knows its exit code. Flags, progress bars and streams are the command line's.
 
+mod bandwidth;
 mod bench;
 mod check;
 mod compare;
@@ -27,13 +28,14 @@ mod native;
 mod npy;
 mod npz;
 mod peak;
-mod per_kernel;
 mod predict;
+mod profile;
 mod rate;
 mod rewriting;
 mod run;
 mod train;
 
+pub use bandwidth::{Bandwidth, bandwidth};
 pub use bench::{BenchOptions, BenchReport, BenchTarget, bench};
 pub use check::{CheckReport, check, format_file};
 pub use compare::{CompareOptions, CompareReport, Mismatch, compare, compare_loaded};
@@ -56,8 +58,11 @@ pub use native::{native_program, native_session};
 pub use npy::{ArrayFault, read_npy, write_npy};
 pub use npz::read_npz;
 pub use peak::{InstructionSet, peak_gflops};
-pub use per_kernel::{KernelTime, time_kernels};
 pub use predict::{PredictReport, PredictSettings, PredictedRow, predict};
+pub use profile::{
+    Category, CategoryTime, KernelRow, LaunchProfile, Limit, Profile, ProfileOptions, Roofs, profile,
+    write_roofline,
+};
 pub use rate::rate_at;
 pub use rewriting::{baseline, rule_selection};
 pub use run::{RunReport, RunSettings, run};

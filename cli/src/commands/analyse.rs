@@ -1,16 +1,14 @@
 //! `compare`, `bench` and `inspect`.
 
+use super::profile::{options as profile_options, roofline};
 use super::{Outcome, loaded};
 use crate::arguments::{BenchArguments, CompareArguments, InspectArguments};
 use crate::console::{self, Console};
 use crate::table::{count, table};
-use dlc_driver::{BenchOptions, CompareOptions, CompareReport, InspectReport, KernelTime};
+use dlc_driver::{BenchOptions, CompareOptions, CompareReport, InspectReport};
 
 /// Exit code of numbers that differ.
 const MISMATCH: u8 = 3;
-
-/// Kernel runs that are listed.
-const SLOWEST: usize = 25;
 
 /// Differing values that are named.
 const NAMED: usize = 5;
@@ -70,14 +68,15 @@ fn comparison(report: &CompareReport) -> String {
 }
 
 pub(super) fn bench(console: &Console, flags: &BenchArguments) -> Outcome {
-    let loaded = loaded(console, &flags.model)?;
+    let timed = &flags.timed;
+    let loaded = loaded(console, &timed.model)?;
     let options = BenchOptions {
-        target: flags.target.into(),
-        batch: flags.batch,
-        threads: flags.threads,
-        seed: flags.seed,
-        cpu: flags.cpu,
-        rewrite: flags.rewrite.options()?,
+        target: timed.target.into(),
+        batch: timed.batch,
+        threads: timed.threads,
+        seed: timed.seed,
+        cpu: timed.cpu,
+        rewrite: timed.rewrite.options()?,
         against_baseline: true,
     };
     let report = dlc_driver::bench(&loaded, &options)?;
@@ -99,28 +98,14 @@ pub(super) fn bench(console: &Console, flags: &BenchArguments) -> Outcome {
         }
     }
     if flags.per_kernel {
-        let times = dlc_driver::time_kernels(&loaded, &options)?;
+        let profile = dlc_driver::profile(&loaded, &profile_options(timed)?)?;
         if flags.json {
-            console::json(&serde_json::json!({ "kernels": times }));
+            console::json(&profile);
         } else {
-            console::data(&format!("\n{}", slowest(&times)));
+            console::data(&format!("\n{}", roofline(&profile, false)));
         }
     }
     Ok(0)
-}
-
-fn slowest(times: &[KernelTime]) -> String {
-    let total: f64 = times.iter().map(|time| time.min_ms).sum();
-    let mut rows = vec![["kernel", "ms", "share %", "GFLOP/s"].map(str::to_owned).to_vec()];
-    rows.extend(times.iter().take(SLOWEST).map(|time| {
-        vec![
-            time.kernel.clone(),
-            format!("{:.3}", time.min_ms),
-            format!("{:.1}", time.min_ms / total * 100.0),
-            if time.gflops > 0.0 { format!("{:.1}", time.gflops) } else { String::new() },
-        ]
-    }));
-    format!("{}\n{} kernel runs, {total:.3} ms together", table(&rows), times.len())
 }
 
 pub(super) fn inspect(console: &Console, flags: &InspectArguments) -> Outcome {

@@ -5,6 +5,7 @@ mod build;
 mod explain;
 mod infer;
 mod learn;
+mod profile;
 
 use crate::arguments::{Arguments, Colour, Command, ModelArguments};
 use crate::console::Console;
@@ -27,6 +28,7 @@ pub(crate) fn dispatch(arguments: Arguments) -> u8 {
         Command::Eval(flags) => finish(color, flags.json, learn::evaluate(&console(flags.json), &flags)),
         Command::Compare(flags) => finish(color, flags.json, analyse::compare(&console(flags.json), &flags)),
         Command::Bench(flags) => finish(color, flags.json, analyse::bench(&console(flags.json), &flags)),
+        Command::Profile(flags) => finish(color, flags.json, profile::profile(&console(flags.json), &flags)),
         Command::Explain(flags) => finish(color, flags.json, explain::explain(&console(flags.json), &flags)),
         Command::Inspect(flags) => finish(color, flags.json, analyse::inspect(&console(flags.json), &flags)),
     }

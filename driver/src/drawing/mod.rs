@@ -10,6 +10,7 @@ mod layout;
 mod svg;
 
 pub(crate) use dot::lowered_dot;
+pub(crate) use svg::escaped;
 
 use crate::groups::{is_movement, launch_groups};
 use dlc_compiler::lower::Lowered;

@@ -33,9 +33,9 @@ impl Kind {
     }
 }
 
-/// Text as XML admits it, cut to what a box shows.
-fn escaped(text: &str) -> String {
-    let shown = text.chars().take(SHOWN).map(|letter| match letter {
+/// Text as XML admits it.
+pub(crate) fn escaped(text: &str) -> String {
+    let letters = text.chars().map(|letter| match letter {
         '&' => "&amp;".to_owned(),
         '<' => "&lt;".to_owned(),
         '>' => "&gt;".to_owned(),
@@ -43,7 +43,12 @@ fn escaped(text: &str) -> String {
         letter if letter.is_control() => " ".to_owned(),
         letter => letter.to_string(),
     });
-    shown.collect()
+    letters.collect()
+}
+
+/// What a box shows of a text.
+fn cut(text: &str) -> String {
+    escaped(&text.chars().take(SHOWN).collect::<String>())
 }
 
 /// The drawing, the same text for the same drawing.
@@ -61,7 +66,7 @@ pub(super) fn svg(drawing: &Drawing, title: &str) -> String {
          <rect width=\"100%\" height=\"100%\" style=\"fill:#fff;stroke:none\"/>\n\
          <text class=\"title\" x=\"{MARGIN}\" y=\"{MARGIN}\">{}</text>\n\
          <g transform=\"translate({MARGIN} {:.0})\">\n",
-        escaped(title),
+        cut(title),
         MARGIN + TITLE - 10.0
     );
     let mut far: BTreeMap<(usize, End), Vec<usize>> = BTreeMap::new();
@@ -117,7 +122,7 @@ fn stub(out: &mut String, drawing: &Drawing, place: &Place, end: End, others: &[
         out,
         "<path d=\"M{x:.1} {top:.1}v9\"{tip}/><text class=\"far\" x=\"{:.1}\" y=\"{text_y:.1}\">{word} {}</text>",
         x + 4.0,
-        escaped(&names.join(", "))
+        cut(&names.join(", "))
     );
 }
 
@@ -141,7 +146,7 @@ fn boxed(out: &mut String, shape: &Shape, place: &Place) {
             "<text{head} x=\"{:.1}\" y=\"{:.1}\" textLength=\"{length:.0}\">{}</text>",
             x + PADDING,
             y + PADDING + LINE * (number as f64 + 0.8),
-            escaped(line)
+            cut(line)
         );
     }
 }

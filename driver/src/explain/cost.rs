@@ -3,7 +3,7 @@
 use crate::groups::{LaunchGroup, is_arithmetic};
 use dlc_compiler::CompiledFunction;
 use dlc_ir::{Function, NodeId, Op};
-use dlc_kernel::{Body, Contraction};
+use dlc_kernel::{Body, Launch};
 use dlc_types::TensorType;
 
 fn product(sizes: impl IntoIterator<Item = usize>) -> u64 {
@@ -28,19 +28,12 @@ pub(super) fn launch_operations(
     batch: usize,
 ) -> u64 {
     let program = &function.lowered.program;
-    let body = program.launches.get(launch).map(|launch| &program.kernels[launch.kernel].body);
-    let products = match body {
-        Some(Body::Contraction(contraction)) => contraction_operations(contraction, batch),
-        _ => 0,
-    };
+    let multiplies = |launch: &&Launch| matches!(program.kernels[launch.kernel].body, Body::Contraction(_));
+    let contraction = program.launches.get(launch).filter(multiplies);
+    let products = contraction.map_or(0, |launch| dlc_kernel::launch_operations(program, launch, batch));
     let graph = &function.lowered.function;
     let others = group.members.iter().map(|&id| element_operations(graph, id, batch));
     others.fold(products, u64::saturating_add)
-}
-
-fn contraction_operations(contraction: &Contraction, batch: usize) -> u64 {
-    let points = product(contraction.dims.iter().map(|dim| dim.extent.at(batch)));
-    points.saturating_mul(contraction.taps.len() as u64).saturating_mul(2)
 }
 
 fn element_operations(function: &Function, id: NodeId, batch: usize) -> u64 {

@@ -21,6 +21,7 @@ pub mod body;
 pub mod border;
 pub mod check;
 pub mod contraction;
+pub mod operations;
 pub mod program;
 pub mod sequence;
 pub mod text;
@@ -34,6 +35,7 @@ pub use body::{
 pub use border::{Border, BorderAxis};
 pub use check::{Coverage, CoverageError, PlanError, StoreCounts, check_coverage, check_plan, store_counts};
 pub use contraction::{Contraction, ContractionDim, Epilogue, EpilogueSum, Role, Split, Tap, Tile};
+pub use operations::launch_operations;
 pub use program::{Body, Buffer, BufferId, Kernel, KernelId, Launch, Operand, Program, Storage};
 pub use sequence::{Part, Piece, Sequence, SequenceId, Steps, Turns};
 pub use text::{ParseError, parse_kernel, parse_program};

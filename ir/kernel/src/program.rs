@@ -4,6 +4,7 @@ use crate::{
     Affine, Border, Contraction, IndexExpr, LoopBody, Part, ScalarOp, Sequence, SequenceId, Statement,
 };
 use dlc_types::{DType, Dim, IndexVec, define_index};
+use std::collections::BTreeMap;
 
 define_index!(
     /// A kernel of a program.
@@ -87,6 +88,16 @@ impl Program {
     /// The sequence that a launch belongs to.
     pub fn sequence(&self, launch: &Launch) -> Option<&Sequence> {
         launch.part.as_ref().and_then(|part| self.sequences.get(part.sequence))
+    }
+
+    /// The batches that a launch's kernel is run for, with the number of times: all of it once, or its parts.
+    pub fn batches(&self, launch: &Launch, batch: usize) -> Vec<(usize, u64)> {
+        let Some(sequence) = self.sequence(launch) else { return vec![(batch, 1)] };
+        let mut by_images: BTreeMap<usize, u64> = BTreeMap::new();
+        for number in 0..sequence.parts(batch) {
+            *by_images.entry(sequence.piece(number, batch).count).or_insert(0) += 1;
+        }
+        by_images.into_iter().collect()
     }
 
     /// For every launch the position of the first one of its sequence, or its own: launches with the same number

@@ -48,15 +48,8 @@ impl Traffic {
 /// The bytes that a launch of a verified program moves for a batch of `batch`.
 pub fn launch_traffic(program: &Program, launch: &Launch, batch: usize) -> Traffic {
     let Some(kernel) = program.kernels.get(launch.kernel) else { return Traffic::default() };
-    let Some(sequence) = program.sequence(launch) else {
-        return kernel_traffic(program, launch, kernel, batch);
-    };
     let mut sum = Traffic { operands: vec![OperandTraffic::default(); kernel.operands.len()] };
-    let mut by_images: BTreeMap<usize, u64> = BTreeMap::new();
-    for number in 0..sequence.parts(batch) {
-        *by_images.entry(sequence.piece(number, batch).count).or_insert(0) += 1;
-    }
-    for (images, parts) in by_images {
+    for (images, parts) in program.batches(launch, batch) {
         let one = kernel_traffic(program, launch, kernel, images);
         for (sum, one) in sum.operands.iter_mut().zip(one.operands) {
             sum.read = sum.read.saturating_add(one.read.saturating_mul(parts));

@@ -1,0 +1,232 @@
+//! `dlc profile`: where the time of a training step or an inference goes, against what the machine can do.
+//!
+//! Every launch is timed ([`measure`]) and counted ([`count`]); launches of one kernel are joined into a row and
+//! held against the machine's roofs ([`roofline`]); [`picture`] draws the rows. Times are the least of several
+//! rounds: they tell what the code can do, not what a busy machine makes of it.
+
+mod count;
+mod measure;
+mod picture;
+mod roofline;
+
+use crate::engine::default_threads;
+use crate::flops::function_flops;
+use crate::{BenchTarget, Cpu, DriverError, Loaded, Result};
+use dlc_compiler::rewrite::RewriteOptions;
+use dlc_compiler::{CompileOptions, FunctionKind};
+pub use roofline::{KernelRow, Limit, Roofs};
+use serde::Serialize;
+use std::path::Path;
+
+/// A kernel this much beyond the measured peak, or a whole this much longer than the sum of its launches, tells
+/// that something else ran, as does an empty call that takes long.
+const BEYOND_PEAK: f64 = 1.1;
+const BEYOND_SUM: f64 = 1.4;
+/// Milliseconds that an empty call takes where a thread of the team had to wait for its core.
+const WAITING: f64 = 0.05;
+
+/// What a user may choose about a profile.
+#[derive(Clone, Debug)]
+pub struct ProfileOptions {
+    /// What is profiled.
+    pub target: BenchTarget,
+    /// Samples; `None` for the recipe's batch, or 1 without one.
+    pub batch: Option<usize>,
+    /// Threads; `None` for as many as the machine runs at once.
+    pub threads: Option<usize>,
+    /// Seed of weights and inputs.
+    pub seed: u64,
+    /// Instructions of the compiled code.
+    pub cpu: Cpu,
+    /// Which rewrite rules are used.
+    pub rewrite: RewriteOptions,
+}
+
+impl ProfileOptions {
+    fn threads(&self) -> usize {
+        self.threads.unwrap_or_else(default_threads)
+    }
+}
+
+/// What a kernel is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Category {
+    /// Multiplies: dense layers, convolutions, their gradients and all that is fused into them.
+    Contraction,
+    /// Brings operands of contractions into another form, or their results back: tiles of minimal filtering,
+    /// copies, partial results.
+    Transform,
+    /// All other values: elementwise passes, reductions, pooling.
+    Elementwise,
+    /// Updates of parameters.
+    Optimizer,
+}
+
+impl Category {
+    /// Every category, in the order of declaration.
+    pub const ALL: [Category; 4] =
+        [Category::Contraction, Category::Transform, Category::Elementwise, Category::Optimizer];
+
+    /// The name in tables.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Category::Contraction => "contraction",
+            Category::Transform => "transform",
+            Category::Elementwise => "elementwise",
+            Category::Optimizer => "optimizer",
+        }
+    }
+}
+
+/// One launch of a program.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LaunchProfile {
+    /// Its number in the program.
+    pub launch: usize,
+    /// Name of the kernel.
+    pub kernel: String,
+    /// What it is for.
+    pub category: Category,
+    /// Least time in milliseconds, with what calling a function costs.
+    pub ms: f64,
+    /// Operations that it does ([`dlc_kernel::operations`]).
+    pub operations: u64,
+    /// Its share of the mathematical operations of its contraction ([`crate::node_flops`]); 0 for other kernels.
+    pub effective_operations: u64,
+    /// Bytes that it reads and writes ([`dlc_kernel::traffic`]).
+    pub bytes: u64,
+    /// Whether every call runs it; otherwise it runs once after parameters or states changed.
+    pub every_call: bool,
+}
+
+/// Time of all launches of a category.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct CategoryTime {
+    /// What they are for.
+    pub category: Category,
+    /// How many.
+    pub launches: usize,
+    /// Milliseconds.
+    pub ms: f64,
+    /// Share of the sum of all launches.
+    pub share: f64,
+}
+
+/// A profiled function; serialises as `dlc profile --json` prints it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Profile {
+    /// The model's name.
+    pub model: String,
+    /// The function's name.
+    pub function: String,
+    /// Samples.
+    pub batch: usize,
+    /// Threads.
+    pub threads: usize,
+    /// Least time of the whole function in milliseconds.
+    pub whole_ms: f64,
+    /// Sum of the least times of all launches that every call runs, each by itself.
+    pub sum_ms: f64,
+    /// Least time of a function without launches: what each launch's time has on top.
+    pub call_ms: f64,
+    /// Mathematical operations of contractions and convolutions.
+    pub flops: u64,
+    /// Whether figures contradict one another, as they do where other work keeps the machine busy: the whole takes
+    /// much longer than the sum, an empty call takes long, or a kernel passes the peak.
+    pub disturbed: bool,
+    /// What the machine can do, measured in the same run.
+    pub roofs: Roofs,
+    /// Time by category, in the order of [`Category::ALL`]; those without launches are left out.
+    pub categories: Vec<CategoryTime>,
+    /// Launches that every call runs, joined by kernel, longest first.
+    pub kernels: Vec<KernelRow>,
+    /// All launches in order.
+    pub launches: Vec<LaunchProfile>,
+}
+
+impl Profile {
+    /// Billions of mathematical operations per second of the whole function.
+    pub fn gflops(&self) -> f64 {
+        self.flops as f64 / self.whole_ms / 1e6
+    }
+
+    /// Launches that every call runs.
+    pub fn counted_launches(&self) -> usize {
+        self.launches.iter().filter(|launch| launch.every_call).count()
+    }
+}
+
+/// Profiles a training step or an inference on synthetic inputs.
+///
+/// # Errors
+/// A training step of a model without a train section, a batch of 0.
+pub fn profile(loaded: &Loaded, options: &ProfileOptions) -> Result<Profile> {
+    let kind = match options.target {
+        BenchTarget::Train => {
+            loaded.recipe("dlc profile train")?;
+            FunctionKind::Train
+        }
+        BenchTarget::Run => FunctionKind::Predict,
+    };
+    let batch = options.batch.or(loaded.recipe.as_ref().map(|recipe| recipe.data.batch)).unwrap_or(1);
+    if batch == 0 {
+        return Err(DriverError::User("the batch must be at least 1".to_owned()));
+    }
+    let compile_options = CompileOptions {
+        functions: vec![FunctionKind::Initialize, kind],
+        rewrite: options.rewrite.clone(),
+        ..CompileOptions::new(batch)
+    };
+    let compilation = dlc_compiler::compile(&loaded.model, &compile_options)?;
+    let function = compilation
+        .functions
+        .last()
+        .ok_or_else(|| DriverError::Bug("there is no function to profile".to_owned()))?;
+    // Before and behind the timing: the best that the machine showed counts.
+    let before = Roofs::measured(options.threads());
+    let times = measure::measure(loaded, &compilation, batch, options)?;
+    let roofs = before.best(&Roofs::measured(options.threads()));
+    let program = &function.lowered.program;
+    let counts = count::count(&function.lowered, batch);
+    let measured = program.launches.iter().zip(counts).zip(&times.launches).enumerate();
+    let launches: Vec<LaunchProfile> = measured
+        .map(|(number, ((launch, count), &ms))| LaunchProfile {
+            launch: number,
+            kernel: program.kernels[launch.kernel].name.clone(),
+            category: count.category,
+            ms,
+            operations: count.operations,
+            effective_operations: count.effective,
+            bytes: count.bytes,
+            every_call: number >= program.prologue,
+        })
+        .collect();
+    let sum_ms = launches.iter().filter(|launch| launch.every_call).map(|launch| launch.ms).sum();
+    let kernels = roofline::rows(&launches, &roofs, times.call);
+    let over = kernels.iter().any(|row| row.peak_share > BEYOND_PEAK);
+    Ok(Profile {
+        model: loaded.model.name.clone(),
+        function: function.name.clone(),
+        batch,
+        threads: options.threads(),
+        whole_ms: times.whole,
+        sum_ms,
+        call_ms: times.call,
+        flops: function_flops(&function.graph, batch),
+        disturbed: over || times.whole > BEYOND_SUM * sum_ms || times.call > WAITING,
+        categories: roofline::categories(&launches),
+        kernels,
+        launches,
+        roofs,
+    })
+}
+
+/// Writes the roofline picture of a profile as SVG.
+///
+/// # Errors
+/// A file that cannot be written.
+pub fn write_roofline(profile: &Profile, path: &Path) -> Result<()> {
+    std::fs::write(path, picture::svg(profile))
+        .map_err(|cause| DriverError::File { path: path.to_owned(), cause })
+}
