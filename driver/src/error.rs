@@ -100,6 +100,7 @@ fn compile_code(error: &CompileError) -> u8 {
         }
         CompileError::Step(StepError::NoTraining { .. } | StepError::IntegerInitializer { .. })
         | CompileError::Rewrite(RewriteError::UnknownRule { .. })
+        | CompileError::PerfMap { .. }
         | CompileError::Lower(LowerError::TooLarge(_)) => 1,
         CompileError::Lower(LowerError::Unsupported { .. })
         | CompileError::Target(_)
