@@ -11,7 +11,7 @@ mod jit;
 mod perf_map;
 mod target;
 
-pub use jit::{JitCode, jit};
+pub use jit::{JitCode, jit, measure_code};
 pub use target::{Cpu, Target};
 
 use crate::pipeline::{Compilation, CompileError};
