@@ -128,6 +128,10 @@ pub(crate) struct FormatArguments {
 pub(crate) struct CompileArguments {
     #[command(flatten)]
     pub(crate) model: ModelArguments,
+    /// Instructions that the code may use: native, portable, x86-64-v3 or x86-64-v4. Nothing is run, so they
+    /// need not be this machine's.
+    #[arg(long, value_name = "NAME", default_value = "native")]
+    pub(crate) cpu: Cpu,
     /// Folder that the forms of `--emit` are written to, as MODEL.FUNCTION.KIND; drawings come as
     /// MODEL.FUNCTION.before.KIND and .after.KIND [default: the current one].
     #[arg(short, long, value_name = "DIR")]

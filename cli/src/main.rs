@@ -20,6 +20,8 @@ fn main() -> ExitCode {
     std::panic::set_hook(Box::new(|panic| {
         eprintln!("{panic}\n{}", console::REPORT);
     }));
+    #[cfg(unix)]
+    dlc_driver::report_crashes();
     // clap ends the process with 2 on wrong usage, and with 0 after `--help`.
     let arguments = Arguments::parse();
     ExitCode::from(commands::dispatch(arguments))

@@ -107,6 +107,10 @@ pub enum CompileError {
     X86(#[from] dlc_codegen_x86::X86Error),
     #[error("no code can be generated for this machine: {0}")]
     Target(String),
+    #[error("code for {cpu} cannot run here: this machine lacks {lacks}; `native` uses all that it has")]
+    Cpu { cpu: &'static str, lacks: String },
+    #[error("{path}, which DLC_PERF_MAP asks for, cannot be written: {cause}")]
+    PerfMap { path: String, cause: std::io::Error },
     #[error("the code generator failed, which is a bug in dlc: {0}")]
     Module(String),
     #[error("stage {stage} made something invalid of function {function}, which is a bug in dlc: {error}")]

@@ -3,7 +3,7 @@
 use crate::drawing::{lowered_dot, lowered_svg, written_svg};
 use crate::flops::function_flops;
 use crate::{DriverError, Loaded, Movement, Result, baseline, movement};
-use dlc_compiler::emit::{Cpu, Target, clif_text, jit};
+use dlc_compiler::emit::{Cpu, Target, clif_text, measure_code};
 use dlc_compiler::rewrite::RewriteOptions;
 use dlc_compiler::{Compilation, CompileOptions, CompiledFunction};
 use dlc_runtime::write_atomically;
@@ -47,6 +47,8 @@ impl ArtifactKind {
 /// What a user may choose about a compilation.
 #[derive(Clone, Debug, Default)]
 pub struct CompileSettings {
+    /// Instructions of the code; it is not run, so this machine need not have them.
+    pub cpu: Cpu,
     /// Greatest batch; `None` for the recipe's, or 1 without one.
     pub batch: Option<usize>,
     /// Where artifacts are written.
@@ -97,6 +99,8 @@ pub struct CompileReport {
     pub persistent_bytes: usize,
     /// Bytes of constants.
     pub constant_bytes: usize,
+    /// Bytes of machine code of all functions.
+    pub code_bytes: usize,
     /// The functions.
     pub functions: Vec<FunctionSummary>,
     /// Seconds of every stage.
@@ -132,7 +136,7 @@ fn summary(function: &CompiledFunction, baseline: &Compilation, batch: usize) ->
     }
 }
 
-/// Compiles a model for this machine, with all the functions that its sections ask for.
+/// Compiles a model, with all the functions that its sections ask for.
 pub fn compile(loaded: &Loaded, settings: &CompileSettings) -> Result<CompileReport> {
     let model = &loaded.model;
     let batch = settings.batch.or(loaded.recipe.as_ref().map(|recipe| recipe.data.batch)).unwrap_or(1);
@@ -143,7 +147,8 @@ pub fn compile(loaded: &Loaded, settings: &CompileSettings) -> Result<CompileRep
     let compilation = dlc_compiler::compile(model, &options)?;
     let plain = dlc_compiler::compile(model, &baseline(&options))?;
     let started = Instant::now();
-    jit(&compilation, &Target::host(Cpu::Native)?)?;
+    let target = Target::elsewhere(settings.cpu)?;
+    let code_bytes = measure_code(&compilation, &target)?;
     let code = started.elapsed();
     let stages = compilation.timings.iter().map(|(name, time)| ((*name).to_owned(), time.as_secs_f64()));
     let mut report = CompileReport {
@@ -152,17 +157,19 @@ pub fn compile(loaded: &Loaded, settings: &CompileSettings) -> Result<CompileRep
         parameters: parameter_count(model),
         persistent_bytes: compilation.interface.persistent_bytes,
         constant_bytes: compilation.interface.constants.len(),
+        code_bytes,
         functions: compilation.functions.iter().map(|function| summary(function, &plain, batch)).collect(),
         stages: stages.chain([("code".to_owned(), code.as_secs_f64())]).collect(),
         files: Vec::new(),
     };
     check_arena(&report, settings)?;
     if let Some(folder) = &settings.dump_phases {
-        dump_phases(&compilation, folder, &mut report.files)?;
+        dump_phases(&compilation, &target, folder, &mut report.files)?;
     }
     if !settings.emit.is_empty() {
         let here = PathBuf::from(".");
-        emit(&compilation, settings.output_dir.as_ref().unwrap_or(&here), &settings.emit, &mut report.files)?;
+        let folder = settings.output_dir.as_ref().unwrap_or(&here);
+        emit(&compilation, &target, folder, &settings.emit, &mut report.files)?;
     }
     Ok(report)
 }
@@ -180,17 +187,18 @@ fn check_arena(report: &CompileReport, settings: &CompileSettings) -> Result<()>
 }
 
 /// The Cranelift IR of one function.
-fn clif_of(compilation: &Compilation, function: &CompiledFunction) -> Result<String> {
+fn clif_of(compilation: &Compilation, target: &Target, function: &CompiledFunction) -> Result<String> {
     let one = Compilation {
         interface: compilation.interface.clone(),
         functions: vec![function.clone()],
         timings: Vec::new(),
     };
-    Ok(clif_text(&one, Target::host(Cpu::Native)?.isa.as_ref())?)
+    Ok(clif_text(&one, target.isa.as_ref())?)
 }
 
 fn emit(
     compilation: &Compilation,
+    target: &Target,
     folder: &Path,
     kinds: &[ArtifactKind],
     files: &mut Vec<PathBuf>,
@@ -202,7 +210,7 @@ fn emit(
             let texts = match kind {
                 ArtifactKind::Ir => vec![("", dlc_ir::text::print(graph))],
                 ArtifactKind::Kernels => vec![("", lowered.program.to_string())],
-                ArtifactKind::Clif => vec![("", clif_of(compilation, function)?)],
+                ArtifactKind::Clif => vec![("", clif_of(compilation, target, function)?)],
                 ArtifactKind::Dot => {
                     vec![(".before", dlc_ir::dot::dot(graph)), (".after", lowered_dot(lowered))]
                 }
@@ -219,14 +227,19 @@ fn emit(
     Ok(())
 }
 
-fn dump_phases(compilation: &Compilation, folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+fn dump_phases(
+    compilation: &Compilation,
+    target: &Target,
+    folder: &Path,
+    files: &mut Vec<PathBuf>,
+) -> Result<()> {
     for function in &compilation.functions {
         let phases = [
             ("1-step.ir", dlc_ir::text::print(&function.graph)),
             ("2-expanded.ir", dlc_ir::text::print(&function.expanded)),
             ("3-prepared.ir", dlc_ir::text::print(&function.lowered.function)),
             ("4-lowered.kernels", function.lowered.program.to_string()),
-            ("5-code.clif", clif_of(compilation, function)?),
+            ("5-code.clif", clif_of(compilation, target, function)?),
         ];
         for (phase, text) in phases {
             let name = format!("{}.{}.{phase}", compilation.interface.model, function.name);

@@ -100,9 +100,11 @@ fn compile_code(error: &CompileError) -> u8 {
         }
         CompileError::Step(StepError::NoTraining { .. } | StepError::IntegerInitializer { .. })
         | CompileError::Rewrite(RewriteError::UnknownRule { .. })
+        | CompileError::PerfMap { .. }
         | CompileError::Lower(LowerError::TooLarge(_)) => 1,
         CompileError::Lower(LowerError::Unsupported { .. })
         | CompileError::Target(_)
+        | CompileError::Cpu { .. }
         | CompileError::Interface(_) => 4,
         _ => 101,
     }
@@ -129,6 +131,7 @@ mod tests {
             (DriverError::User(String::new()), 1),
             (DriverError::Mismatch(String::new()), 3),
             (DriverError::Compile(CompileError::Lower(unsupported)), 4),
+            (DriverError::Compile(CompileError::Cpu { cpu: "x86-64-v4", lacks: "FMA".to_owned() }), 4),
             (DriverError::Compile(CompileError::Module(String::new())), 101),
             (DriverError::Runtime(RuntimeError::Batch { batch: 9, batch_max: 4 }), 1),
             (DriverError::Bug(String::new()), 101),

@@ -70,6 +70,8 @@ pub use train::{TrainSettings, train};
 
 pub use dlc_compiler::emit::Cpu;
 pub use dlc_compiler::rewrite::{RewriteOptions, RuleSelection};
+#[cfg(unix)]
+pub use dlc_runtime::report_crashes;
 pub use dlc_trainer::{EpochReport, EvalReport, Observer, Outcome, Silent, TrainReport};
 
 /// Results of this crate.

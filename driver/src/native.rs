@@ -3,15 +3,18 @@
 use crate::Result;
 use dlc_compiler::Compilation;
 use dlc_compiler::emit::{Cpu, Target, jit};
-use dlc_runtime::{Program, Session};
+use dlc_runtime::{Program, Session, name_code};
 use std::sync::Arc;
 
-/// Generates machine code for these instructions of this machine and joins it to its interface.
+/// Generates machine code for these instructions of this machine and joins it to its interface. Reports of
+/// crashes know its kernels by name ([`crate::report_crashes`]).
 pub fn native_program(compilation: &Compilation, cpu: Cpu) -> Result<Program> {
     let code = jit(compilation, &Target::host(cpu)?)?;
+    // In this order: names are forgotten before the memory is freed.
+    let owner = Box::new((name_code(&code.ranges), code.owner));
     // SAFETY: the entries were generated from this compilation's programs, whose buffers lie within the
     // sizes of its interface (bounds and plan are verified by the pipeline), and `owner` keeps the code.
-    Ok(unsafe { Program::new(compilation.interface.clone(), code.entries, code.owner) }?)
+    Ok(unsafe { Program::new(compilation.interface.clone(), code.entries, owner) }?)
 }
 
 /// A session on `threads` threads; all parameters and states are zero.

@@ -61,6 +61,9 @@ pub enum RuntimeError {
     /// A thread that the system did not give.
     #[error("the system refused a thread: {0}")]
     Thread(std::io::Error),
+    /// A team larger than any machine's.
+    #[error("{threads} threads were asked for; a session takes at most {most}")]
+    TooManyThreads { threads: usize, most: usize },
     /// A file that cannot be read or written.
     #[error("{}: {cause}", .path.display())]
     File { path: PathBuf, cause: std::io::Error },

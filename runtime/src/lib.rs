@@ -9,6 +9,9 @@
 
 mod block;
 mod checkpoint;
+mod code_names;
+#[cfg(unix)]
+mod crash;
 mod error;
 mod execution;
 mod float_mode;
@@ -24,6 +27,9 @@ mod team;
 mod tensor;
 
 pub use checkpoint::{Checkpoint, LoadPolicy, write_atomically};
+pub use code_names::{CodeNames, name_code};
+#[cfg(unix)]
+pub use crash::report_crashes;
 pub use error::RuntimeError;
 pub use program::Program;
 pub use session::{FunctionHandle, Session};

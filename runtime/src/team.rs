@@ -18,6 +18,9 @@ const SPINS_WITH_A_CORE_EACH: u32 = 20_000;
 /// Spins before yielding when threads share cores: the one waited for may need this core.
 const SPINS_WITH_SHARED_CORES: u32 = 100;
 
+/// Most threads of a team: more than machines have cores, fewer than would take the system's last.
+const MOST_THREADS: usize = 4096;
+
 type Job<'a> = dyn Fn(usize) + Sync + 'a;
 
 struct Shared {
@@ -76,9 +79,13 @@ fn work(shared: &Shared, thread: usize) {
 }
 
 impl Team {
-    /// A team of so many threads, the caller included; zero counts as one.
+    /// A team of so many threads, the caller included; zero counts as one. There may be more than the machine
+    /// has cores.
     pub fn new(threads: usize) -> Result<Team> {
         let threads = threads.max(1);
+        if threads > MOST_THREADS {
+            return Err(RuntimeError::TooManyThreads { threads, most: MOST_THREADS });
+        }
         let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
         let spins = if threads <= cores { SPINS_WITH_A_CORE_EACH } else { SPINS_WITH_SHARED_CORES };
         let shared = Arc::new(Shared {

@@ -60,6 +60,7 @@ pub(super) fn format(console: &Console, flags: &FormatArguments) -> Outcome {
 pub(super) fn compile(console: &Console, flags: &CompileArguments) -> Outcome {
     let loaded = loaded(console, &flags.model)?;
     let settings = CompileSettings {
+        cpu: flags.cpu,
         batch: flags.batch,
         output_dir: flags.output.clone(),
         emit: flags.emit.iter().map(|&emit| emit.into()).collect(),
@@ -138,7 +139,7 @@ fn summary(report: &CompileReport) -> String {
     let stages: Vec<String> =
         report.stages.iter().map(|(name, time)| format!("{name} {}", seconds(*time))).collect();
     let mut text = format!(
-        "{}: {} parameters, batch up to {}\n\n{}\n\n{}\n\nparameters and states {}, constants {}\nstages: {}",
+        "{}: {} parameters, batch up to {}\n\n{}\n\n{}\n\nparameters and states {}, constants {}, code {}\nstages: {}",
         report.model,
         report.parameters,
         report.batch,
@@ -146,6 +147,7 @@ fn summary(report: &CompileReport) -> String {
         moved(report),
         bytes(report.persistent_bytes),
         bytes(report.constant_bytes),
+        bytes(report.code_bytes),
         stages.join(", "),
     );
     for file in &report.files {

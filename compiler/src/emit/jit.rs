@@ -1,15 +1,17 @@
 //! Machine code in this process's memory.
 
-use super::{Target, define_program};
+use super::{Cpu, Defined, Target, define_program, perf_map};
 use crate::pipeline::{Compilation, CompileError};
 use cranelift_jit::{JITBuilder, JITModule};
-use dlc_abi::Entry;
+use dlc_abi::{CodeRange, Entry};
 use std::sync::Mutex;
 
 /// Compiled code and what keeps it alive.
 pub struct JitCode {
     /// Entry of every function, by the function's name.
     pub entries: Vec<(String, Entry)>,
+    /// Where every kernel and entry lies.
+    pub ranges: Vec<CodeRange>,
     /// The memory that the entries lie in; they must not be called after it is dropped.
     pub owner: Box<dyn std::any::Any + Send + Sync>,
 }
@@ -33,27 +35,51 @@ impl Drop for Code {
     }
 }
 
-/// Compiles all functions of a compilation into memory, for this machine.
-pub fn jit(compilation: &Compilation, target: &Target) -> Result<JitCode, CompileError> {
+/// Generates the machine code of a compilation and drops it; returns its length in bytes. The target may be any
+/// machine, since nothing is called.
+pub fn measure_code(compilation: &Compilation, target: &Target) -> Result<usize, CompileError> {
+    let (module, functions) = define(compilation, target)?;
+    let bytes = functions.iter().flatten().map(|defined| defined.bytes).sum();
+    drop(Code(Mutex::new(Some(module))));
+    Ok(bytes)
+}
+
+/// A module with every function of a compilation, not yet linked: per function its kernels and entry.
+fn define(
+    compilation: &Compilation,
+    target: &Target,
+) -> Result<(JITModule, Vec<Vec<Defined>>), CompileError> {
     let builder = JITBuilder::with_isa(target.isa.clone(), cranelift_module::default_libcall_names());
     let mut module = JITModule::new(builder);
-    let mut entries = Vec::new();
+    let mut functions = Vec::new();
     for function in &compilation.functions {
         let symbol = format!("{}_{}", compilation.interface.model, function.name);
-        entries.push((
-            function.name.clone(),
-            define_program(&mut module, target, &function.lowered.program, &symbol)?,
-        ));
+        functions.push(define_program(&mut module, target, &function.lowered.program, &symbol)?);
     }
+    Ok((module, functions))
+}
+
+/// Compiles all functions of a compilation into memory, for this machine. Where the environment variable
+/// `DLC_PERF_MAP` is `1`, their places and names are written for Linux's `perf` as well. A target
+/// that this machine may not be ([`Target::elsewhere`]) is refused.
+pub fn jit(compilation: &Compilation, target: &Target) -> Result<JitCode, CompileError> {
+    target.check_runs_on(&Target::host(Cpu::Native)?)?;
+    let (mut module, functions) = define(compilation, target)?;
     module.finalize_definitions()?;
-    let entries = entries
-        .into_iter()
-        .map(|(name, id)| {
+    let mut entries = Vec::new();
+    let mut ranges = Vec::new();
+    for (name, defined) in compilation.functions.iter().map(|function| &function.name).zip(functions) {
+        for Defined { id, symbol, kernel, bytes } in defined {
             let code = module.get_finalized_function(id);
-            // SAFETY: `define_program` gives the function the signature of `Entry`, in the target's
-            // default calling convention, which is that of `extern "C"` on the host.
-            (name, unsafe { std::mem::transmute::<*const u8, Entry>(code) })
-        })
-        .collect();
-    Ok(JitCode { entries, owner: Box::new(Code(Mutex::new(Some(module)))) })
+            if kernel.is_none() {
+                // SAFETY: `define_program` gives the function the signature of `Entry`, in the target's
+                // default calling convention, which is that of `extern "C"` on the host.
+                let entry = unsafe { std::mem::transmute::<*const u8, Entry>(code) };
+                entries.push((name.clone(), entry));
+            }
+            ranges.push(CodeRange { start: code.addr(), bytes, symbol, function: name.clone(), kernel });
+        }
+    }
+    perf_map::write_if_asked(&ranges)?;
+    Ok(JitCode { entries, ranges, owner: Box::new(Code(Mutex::new(Some(module)))) })
 }

@@ -8,9 +8,10 @@
 //! exported entry named `MODEL_FUNCTION` with the signature of [`dlc_abi::Entry`].
 
 mod jit;
+mod perf_map;
 mod target;
 
-pub use jit::{JitCode, jit};
+pub use jit::{JitCode, jit, measure_code};
 pub use target::{Cpu, Target};
 
 use crate::pipeline::{Compilation, CompileError};
@@ -33,30 +34,50 @@ fn wide_kernel(target: &Target, kernel: &Kernel) -> Result<Option<Vec<u8>>, Comp
     }
 }
 
-/// Defines a program's kernels and entry; returns the entry.
+/// A function that was put into a module.
+struct Defined {
+    id: FuncId,
+    symbol: String,
+    /// The kernel's name; `None` for a program's entry.
+    kernel: Option<String>,
+    /// Length of its code in bytes.
+    bytes: usize,
+}
+
+/// Length of the code that a context was compiled to.
+fn code_bytes(context: &Context) -> usize {
+    context.compiled_code().map_or(0, |code| code.code_buffer().len())
+}
+
+/// Defines a program's kernels and entry; returns them, the entry last.
 fn define_program(
     module: &mut dyn Module,
     target: &Target,
     program: &Program,
     symbol: &str,
-) -> Result<FuncId, CompileError> {
+) -> Result<Vec<Defined>, CompileError> {
     let mut builder_context = FunctionBuilderContext::new();
     let mut context = Context::new();
     let isa = target.isa.as_ref();
     let call_conv = isa.default_call_conv();
     let mut functions: BTreeMap<KernelId, FuncId> = BTreeMap::new();
+    let mut defined = Vec::new();
     for (id, kernel) in program.kernels.iter() {
         let name = format!("{symbol}.{}", kernel.name);
         let signature = dlc_codegen_clif::kernel_signature(kernel, call_conv);
         let function = module.declare_function(&name, Linkage::Local, &signature)?;
         functions.insert(id, function);
-        if let Some(bytes) = wide_kernel(target, kernel)? {
+        let bytes = if let Some(bytes) = wide_kernel(target, kernel)? {
             module.define_function_bytes(function, CODE_ALIGNMENT, &bytes, &[])?;
-            continue;
-        }
-        context.func = dlc_codegen_clif::build_kernel(kernel, isa, &mut builder_context)?;
-        module.define_function(function, &mut context)?;
-        context.clear();
+            bytes.len()
+        } else {
+            context.func = dlc_codegen_clif::build_kernel(kernel, isa, &mut builder_context)?;
+            module.define_function(function, &mut context)?;
+            let bytes = code_bytes(&context);
+            context.clear();
+            bytes
+        };
+        defined.push(Defined { id: function, symbol: name, kernel: Some(kernel.name.clone()), bytes });
     }
     let signature = dlc_codegen_clif::entry_signature(call_conv);
     let entry = module.declare_function(symbol, Linkage::Export, &signature)?;
@@ -67,7 +88,8 @@ fn define_program(
             module.declare_func_in_func(references[position].1, function)
         })?;
     module.define_function(entry, &mut context)?;
-    Ok(entry)
+    defined.push(Defined { id: entry, symbol: symbol.to_owned(), kernel: None, bytes: code_bytes(&context) });
+    Ok(defined)
 }
 
 /// The Cranelift IR of every kernel and entry of a compilation, as text.

@@ -1,8 +1,10 @@
 //! The machine that code is generated for.
 
 use crate::pipeline::CompileError;
-use cranelift_codegen::isa::OwnedTargetIsa;
+use cranelift_codegen::isa::{self, OwnedTargetIsa};
+use cranelift_codegen::settings::Configurable;
 use dlc_codegen_x86::Level;
+use std::collections::BTreeSet;
 use std::str::FromStr;
 
 /// Which instructions may be used.
@@ -22,19 +24,33 @@ pub enum Cpu {
 impl Cpu {
     /// The names that [`Cpu::from_str`] takes.
     pub const NAMES: [&'static str; 4] = ["native", "portable", "x86-64-v3", "x86-64-v4"];
+
+    /// The name.
+    pub const fn name(self) -> &'static str {
+        Cpu::NAMES[self as usize]
+    }
+
+    /// The width of our own kernels, on a machine that has kernels of the width `detected`.
+    fn wide(self, detected: Option<Level>) -> Result<Option<Level>, CompileError> {
+        let lacks = |lacks: &str| Err(CompileError::Cpu { cpu: self.name(), lacks: lacks.to_owned() });
+        match self {
+            Cpu::Native => Ok(detected),
+            Cpu::Portable => Ok(None),
+            Cpu::V3 if detected.is_some() => Ok(Some(Level::Avx2)),
+            Cpu::V4 if detected == Some(Level::Avx512) => Ok(Some(Level::Avx512)),
+            Cpu::V3 => lacks("AVX2 and FMA"),
+            Cpu::V4 => lacks("AVX-512 F, BW, DQ and VL"),
+        }
+    }
 }
 
 impl FromStr for Cpu {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Cpu, String> {
-        match text {
-            "native" => Ok(Cpu::Native),
-            "portable" => Ok(Cpu::Portable),
-            "x86-64-v3" => Ok(Cpu::V3),
-            "x86-64-v4" => Ok(Cpu::V4),
-            _ => Err(format!("no CPU is called `{text}`; there are {}", Cpu::NAMES.join(", "))),
-        }
+        let all = [Cpu::Native, Cpu::Portable, Cpu::V3, Cpu::V4];
+        let found = all.into_iter().find(|cpu| cpu.name() == text);
+        found.ok_or_else(|| format!("no CPU is called `{text}`; there are {}", Cpu::NAMES.join(", ")))
     }
 }
 
@@ -53,23 +69,125 @@ impl std::fmt::Debug for Target {
     }
 }
 
+fn refused(reason: impl ToString) -> CompileError {
+    CompileError::Target(reason.to_string())
+}
+
 impl Target {
     /// The machine that this process runs on, with these of its instructions. An error where it lacks
     /// them.
     pub fn host(cpu: Cpu) -> Result<Target, CompileError> {
-        let flags = dlc_codegen_clif::flags()?;
-        let builder =
-            cranelift_native::builder().map_err(|reason| CompileError::Target(reason.to_owned()))?;
-        let isa = builder.finish(flags).map_err(|error| CompileError::Target(error.to_string()))?;
-        let detected = Level::detect();
-        let wide = match cpu {
-            Cpu::Native => detected,
-            Cpu::Portable => None,
-            Cpu::V3 if detected.is_some() => Some(Level::Avx2),
-            Cpu::V4 if detected == Some(Level::Avx512) => Some(Level::Avx512),
-            Cpu::V3 => return Err(CompileError::Target("it has no AVX2 with FMA".to_owned())),
-            Cpu::V4 => return Err(CompileError::Target("it has no AVX-512 F, BW, DQ and VL".to_owned())),
-        };
+        let wide = cpu.wide(Level::detect())?;
+        let builder = cranelift_native::builder().map_err(refused)?;
+        let isa = builder.finish(dlc_codegen_clif::flags()?).map_err(refused)?;
         Ok(Target { isa, wide })
+    }
+
+    /// A machine of this one's kind that has just these instructions, whether or not this one has them: for
+    /// code that goes elsewhere. Such code is not called here ([`super::jit`] is for [`Target::host`]), but
+    /// `native`'s, which is this machine's.
+    pub fn elsewhere(cpu: Cpu) -> Result<Target, CompileError> {
+        let (preset, wide) = match cpu {
+            Cpu::Native => return Target::host(cpu),
+            // The narrowest that Cranelift's vectors are made for.
+            Cpu::Portable => ("x86-64-v2", None),
+            Cpu::V3 => ("x86-64-v3", Some(Level::Avx2)),
+            Cpu::V4 => ("x86-64-v4", Some(Level::Avx512)),
+        };
+        let triple = cranelift_native::builder().map_err(refused)?.triple().clone();
+        let mut builder = isa::lookup(triple.clone()).map_err(refused)?;
+        match cfg!(target_arch = "x86_64") {
+            true => builder.enable(preset).map_err(refused)?,
+            false if wide.is_some() => {
+                return Err(refused(format!("`{}` are x86-64's instructions, not {triple}'s", cpu.name())));
+            }
+            false => {}
+        }
+        let isa = builder.finish(dlc_codegen_clif::flags()?).map_err(refused)?;
+        Ok(Target { isa, wide })
+    }
+
+    /// That code for this target can run where `host`'s can.
+    pub(super) fn check_runs_on(&self, host: &Target) -> Result<(), CompileError> {
+        let cpu = match self.wide {
+            None => Cpu::Portable,
+            Some(Level::Avx2) => Cpu::V3,
+            Some(Level::Avx512) => Cpu::V4,
+        };
+        cpu.wide(host.wide)?;
+        match self.extensions().difference(&host.extensions()).next() {
+            Some(lacks) => Err(CompileError::Cpu { cpu: cpu.name(), lacks: (*lacks).to_owned() }),
+            None => Ok(()),
+        }
+    }
+
+    /// Cranelift's names of the extensions that code may use.
+    fn extensions(&self) -> BTreeSet<&'static str> {
+        let flags = self.isa.isa_flags();
+        flags.into_iter().filter(|flag| flag.as_bool() == Some(true)).map(|flag| flag.name).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn every_name_is_its_cpu() {
+        for name in Cpu::NAMES {
+            assert_eq!(name.parse::<Cpu>().unwrap().name(), name);
+        }
+        let error = "x86-64-v5".parse::<Cpu>().unwrap_err();
+        assert_eq!(error, "no CPU is called `x86-64-v5`; there are native, portable, x86-64-v3, x86-64-v4");
+    }
+
+    #[test]
+    fn a_machine_runs_what_it_has() {
+        let all = [Cpu::Native, Cpu::Portable, Cpu::V3, Cpu::V4];
+        let wide = |detected| all.map(|cpu| cpu.wide(detected).ok());
+        let (avx2, avx512) = (Some(Level::Avx2), Some(Level::Avx512));
+        assert_eq!(wide(None), [Some(None), Some(None), None, None]);
+        assert_eq!(wide(avx2), [Some(avx2), Some(None), Some(avx2), None]);
+        assert_eq!(wide(avx512), [Some(avx512), Some(None), Some(avx2), Some(avx512)]);
+        assert_eq!(
+            Cpu::V4.wide(avx2).unwrap_err().to_string(),
+            "code for x86-64-v4 cannot run here: this machine lacks AVX-512 F, BW, DQ and VL; `native` uses all \
+             that it has"
+        );
+    }
+
+    #[test]
+    #[cfg(target_arch = "x86_64")]
+    fn code_for_elsewhere_uses_what_was_asked_for() {
+        for (cpu, wide, fma, avx512) in [
+            (Cpu::Portable, None, false, false),
+            (Cpu::V3, Some(Level::Avx2), true, false),
+            (Cpu::V4, Some(Level::Avx512), true, true),
+        ] {
+            let target = Target::elsewhere(cpu).unwrap();
+            assert_eq!(target.wide, wide);
+            let has = target.extensions();
+            assert_eq!((has.contains("has_fma"), has.contains("has_avx512vl")), (fma, avx512), "{has:?}");
+        }
+    }
+
+    #[test]
+    #[cfg(target_arch = "x86_64")]
+    fn code_runs_where_its_instructions_are() {
+        let all = [Cpu::Portable, Cpu::V3, Cpu::V4].map(|cpu| Target::elsewhere(cpu).unwrap());
+        for (number, target) in all.iter().enumerate() {
+            for (other, machine) in all.iter().enumerate() {
+                assert_eq!(
+                    target.check_runs_on(machine).is_ok(),
+                    number <= other,
+                    "{target:?} on {machine:?}"
+                );
+            }
+        }
+        // Cranelift's code may use what our own kernels do not.
+        let narrow = Target { wide: None, ..all[1].clone() };
+        let error = narrow.check_runs_on(&all[0]).unwrap_err().to_string();
+        assert!(error.contains("this machine lacks has_"), "{error}");
     }
 }

@@ -229,3 +229,18 @@ pub struct Interface {
     /// The functions.
     pub functions: Vec<FunctionInterface>,
 }
+
+/// Where a piece of generated code lies in memory: for profilers and reports of crashes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CodeRange {
+    /// Address of its first byte.
+    pub start: usize,
+    /// Its length in bytes.
+    pub bytes: usize,
+    /// The name it has in a module.
+    pub symbol: String,
+    /// The function that it belongs to.
+    pub function: String,
+    /// The kernel; `None` for the function's entry.
+    pub kernel: Option<String>,
+}
