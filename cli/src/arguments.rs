@@ -4,7 +4,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use dlc_driver::{ArtifactKind, BenchTarget, Cpu, EngineKind};
 use std::path::PathBuf;
 
-use crate::rewriting::RewriteArguments;
+use crate::choices::ChoiceArguments;
 use crate::values::{key_value, name_file, positive, size};
 
 /// An ahead-of-time compiler for deep-learning models: from a text file to a trained network.
@@ -143,7 +143,7 @@ pub(crate) struct CompileArguments {
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub(crate) max_arena: Option<usize>,
     #[command(flatten)]
-    pub(crate) rewrite: RewriteArguments,
+    pub(crate) choices: ChoiceArguments,
     /// Print the summary as one JSON object to stdout [default: a table].
     #[arg(long)]
     pub(crate) json: bool,
@@ -196,7 +196,7 @@ pub(crate) struct RunArguments {
     #[command(flatten)]
     pub(crate) engine: EngineArguments,
     #[command(flatten)]
-    pub(crate) rewrite: RewriteArguments,
+    pub(crate) choices: ChoiceArguments,
     /// Print the outputs as one JSON object [default: as text].
     #[arg(long)]
     pub(crate) json: bool,
@@ -218,7 +218,7 @@ pub(crate) struct PredictArguments {
     #[command(flatten)]
     pub(crate) engine: EngineArguments,
     #[command(flatten)]
-    pub(crate) rewrite: RewriteArguments,
+    pub(crate) choices: ChoiceArguments,
     /// Print one JSON object [default: a table].
     #[arg(long)]
     pub(crate) json: bool,
@@ -250,7 +250,7 @@ pub(crate) struct TrainArguments {
     #[command(flatten)]
     pub(crate) engine: EngineArguments,
     #[command(flatten)]
-    pub(crate) rewrite: RewriteArguments,
+    pub(crate) choices: ChoiceArguments,
     /// Print one JSON object per epoch and one at the end to stdout [default: text].
     #[arg(long)]
     pub(crate) json: bool,
@@ -272,7 +272,7 @@ pub(crate) struct EvalArguments {
     #[command(flatten)]
     pub(crate) engine: EngineArguments,
     #[command(flatten)]
-    pub(crate) rewrite: RewriteArguments,
+    pub(crate) choices: ChoiceArguments,
     /// Print one JSON object [default: text].
     #[arg(long)]
     pub(crate) json: bool,
@@ -292,7 +292,7 @@ pub(crate) struct CompareArguments {
     #[arg(long, value_name = "NAME", default_value = "native")]
     pub(crate) cpu: Cpu,
     #[command(flatten)]
-    pub(crate) rewrite: RewriteArguments,
+    pub(crate) choices: ChoiceArguments,
     /// Print one JSON object to stdout [default: text].
     #[arg(long)]
     pub(crate) json: bool,
@@ -322,7 +322,7 @@ pub(crate) struct BenchArguments {
     #[arg(long)]
     pub(crate) per_kernel: bool,
     #[command(flatten)]
-    pub(crate) rewrite: RewriteArguments,
+    pub(crate) choices: ChoiceArguments,
     /// Print one JSON object to stdout [default: text].
     #[arg(long)]
     pub(crate) json: bool,
@@ -373,7 +373,7 @@ pub(crate) struct ExplainArguments {
     #[arg(long)]
     pub(crate) all: bool,
     #[command(flatten)]
-    pub(crate) rewrite: RewriteArguments,
+    pub(crate) choices: ChoiceArguments,
     /// Print one JSON object to stdout [default: text].
     #[arg(long)]
     pub(crate) json: bool,

@@ -12,8 +12,10 @@ use crate::data::port_bytes;
 use crate::engine::default_threads;
 use crate::flops::function_flops;
 use crate::rewriting::baseline;
-use crate::{CompareOptions, Cpu, DriverError, Loaded, Result, compare_loaded, native_session, peak_gflops};
-use dlc_compiler::rewrite::RewriteOptions;
+use crate::{
+    CompareOptions, CompileChoices, Cpu, DriverError, Loaded, Result, compare_loaded, native_session,
+    peak_gflops,
+};
 use dlc_compiler::{CompileOptions, FunctionKind};
 use dlc_runtime::{FunctionHandle, Session};
 use dlc_trainer::Engine;
@@ -57,8 +59,8 @@ pub struct BenchOptions {
     pub seed: u64,
     /// Instructions of the compiled code.
     pub cpu: Cpu,
-    /// Which rewrite rules are used.
-    pub rewrite: RewriteOptions,
+    /// How the model is compiled.
+    pub choices: CompileChoices,
     /// Whether the compilation without the optimiser is timed too ([`crate::baseline`]).
     pub against_baseline: bool,
 }
@@ -182,7 +184,7 @@ pub fn bench(loaded: &Loaded, options: &BenchOptions) -> Result<BenchReport> {
         &CompareOptions {
             seed: options.seed,
             cpu: options.cpu,
-            rewrite: options.rewrite.clone(),
+            choices: options.choices.clone(),
             ..CompareOptions::default()
         },
     )?;
@@ -193,11 +195,8 @@ pub fn bench(loaded: &Loaded, options: &BenchOptions) -> Result<BenchReport> {
     if batch == 0 {
         return Err(DriverError::User("the batch must be at least 1".to_owned()));
     }
-    let compile_options = CompileOptions {
-        functions: vec![FunctionKind::Initialize, kind],
-        rewrite: options.rewrite.clone(),
-        ..CompileOptions::new(batch)
-    };
+    let compile_options =
+        CompileOptions { functions: vec![FunctionKind::Initialize, kind], ..options.choices.options(batch)? };
     let mut on = Subject::new(loaded, options, &compile_options)?;
     let mut off = match options.against_baseline {
         true => Some(Subject::new(loaded, options, &baseline(&compile_options))?),

@@ -7,6 +7,7 @@
 
 mod bench;
 mod check;
+mod choices;
 mod compare;
 mod compile;
 mod data;
@@ -36,6 +37,7 @@ mod train;
 
 pub use bench::{BenchOptions, BenchReport, BenchTarget, bench};
 pub use check::{CheckReport, check, format_file};
+pub use choices::{CompileChoices, Math};
 pub use compare::{CompareOptions, CompareReport, Mismatch, compare, compare_loaded};
 pub use compile::{ArtifactKind, CompileReport, CompileSettings, compile};
 pub use diagnose::{diagnostic_json, draw_diagnostics};

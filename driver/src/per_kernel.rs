@@ -68,11 +68,8 @@ pub fn time_kernels(loaded: &Loaded, options: &BenchOptions) -> Result<Vec<Kerne
         BenchTarget::Run => FunctionKind::Predict,
     };
     let batch = options.batch.or(loaded.recipe.as_ref().map(|recipe| recipe.data.batch)).unwrap_or(1);
-    let compile_options = CompileOptions {
-        functions: vec![FunctionKind::Initialize, kind],
-        rewrite: options.rewrite.clone(),
-        ..CompileOptions::new(batch)
-    };
+    let compile_options =
+        CompileOptions { functions: vec![FunctionKind::Initialize, kind], ..options.choices.options(batch)? };
     let (compilation, names) = split(dlc_compiler::compile(&loaded.model, &compile_options)?)?;
     let mut session =
         native_session(&compilation, options.threads.unwrap_or_else(default_threads), options.cpu)?;

@@ -46,8 +46,7 @@ pub fn predict(
     let recipe = loaded.recipe("dlc predict")?;
     let options = CompileOptions {
         functions: vec![FunctionKind::Predict],
-        rewrite: settings.rewrite.clone(),
-        ..CompileOptions::new(recipe.data.batch)
+        ..settings.choices.options(recipe.data.batch)?
     };
     let compilation = dlc_compiler::compile(&loaded.model, &options)?;
     let run = settings.run_options(loaded);

@@ -17,8 +17,8 @@ const NAMED: usize = 5;
 
 pub(super) fn compare(console: &Console, flags: &CompareArguments) -> Outcome {
     let loaded = loaded(console, &flags.model)?;
-    let rewrite = flags.rewrite.options()?;
-    let options = CompareOptions { batch: flags.batch, seed: flags.seed, cpu: flags.cpu, rewrite };
+    let choices = flags.choices.choices()?;
+    let options = CompareOptions { batch: flags.batch, seed: flags.seed, cpu: flags.cpu, choices };
     let report = dlc_driver::compare_loaded(&loaded, &options)?;
     if flags.json {
         console::json(&report);
@@ -77,7 +77,7 @@ pub(super) fn bench(console: &Console, flags: &BenchArguments) -> Outcome {
         threads: flags.threads,
         seed: flags.seed,
         cpu: flags.cpu,
-        rewrite: flags.rewrite.options()?,
+        choices: flags.choices.choices()?,
         against_baseline: true,
     };
     let report = dlc_driver::bench(&loaded, &options)?;
