@@ -1,7 +1,10 @@
 //! The flags about how a model is compiled, which every command that compiles takes.
 
+use crate::console::{self, Console};
 use clap::{Args, ValueEnum};
-use dlc_driver::{CompileChoices, DriverError, Math, RewriteOptions, RuleSelection, rule_selection};
+use dlc_driver::{
+    CompileChoices, DriverError, Math, RewriteOptions, RuleSelection, TuneMode, TuneOptions, rule_selection,
+};
 
 /// How a model is compiled.
 #[derive(Debug, Args)]
@@ -21,16 +24,28 @@ pub(crate) struct ChoiceArguments {
     /// strict keeps to direct sums and tiles of 2x2, which round no more than direct sums do.
     #[arg(long, value_enum, value_name = "HOW", default_value_t = Arithmetic::Default)]
     math: Arithmetic,
+    /// How the code of contractions is chosen, which changes no bit of a result: on also times what was not timed
+    /// on this machine before and keeps that in a file, cached uses what the file has, off does neither. The
+    /// file is $DLC_TUNING_CACHE, or dlc/tuning.json in the user's folder of caches.
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = Tune::Cached)]
+    tune: Tune,
 }
 
 impl ChoiceArguments {
-    /// What the driver is told.
-    pub(crate) fn choices(&self) -> Result<CompileChoices, DriverError> {
+    /// What the driver is told; warnings go to the console.
+    pub(crate) fn choices(&self, console: &Console) -> Result<CompileChoices, DriverError> {
         let math = match self.math {
             Arithmetic::Default => Math::Default,
             Arithmetic::Strict => Math::Strict,
         };
-        Ok(CompileChoices { rewrite: self.rewriting()?, math })
+        let mode = match self.tune {
+            Tune::Off => TuneMode::Off,
+            Tune::Cached => TuneMode::Cached,
+            Tune::On => TuneMode::On,
+        };
+        let warn = if console.json { console::json_warning } else { console::warning };
+        let tune = TuneOptions { mode, warn, ..TuneOptions::default() };
+        Ok(CompileChoices { rewrite: self.rewriting()?, math, tune })
     }
 
     fn rewriting(&self) -> Result<RewriteOptions, DriverError> {
@@ -65,6 +80,17 @@ pub(crate) enum Arithmetic {
     Strict,
 }
 
+/// How the code of contractions is chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Tune {
+    /// By the code generator.
+    Off,
+    /// By what was measured before.
+    Cached,
+    /// By measurement.
+    On,
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
@@ -75,7 +101,7 @@ mod tests {
     fn choices(flags: &[&str]) -> Result<CompileChoices, DriverError> {
         let arguments = ["dlc", "compile", "m.dsl"].iter().chain(flags);
         match Arguments::try_parse_from(arguments).unwrap().command {
-            Command::Compile(flags) => flags.choices.choices(),
+            Command::Compile(flags) => flags.choices.choices(&Console { colour: false, json: false }),
             other => panic!("{other:?}"),
         }
     }
@@ -107,6 +133,15 @@ mod tests {
             arguments.insert(file, "m.dsl");
             assert!(Arguments::try_parse_from(&arguments).is_ok(), "{arguments:?}");
         }
+    }
+
+    #[test]
+    fn tuning_is_chosen_by_a_flag() {
+        let mode = |flags: &[&str]| choices(flags).unwrap().tune.mode;
+        assert_eq!(mode(&[]), TuneMode::Cached);
+        assert_eq!(mode(&["--tune", "off"]), TuneMode::Off);
+        assert_eq!(mode(&["--tune=on"]), TuneMode::On);
+        assert!(Arguments::try_parse_from(["dlc", "compile", "m.dsl", "--tune", "maybe"]).is_err());
     }
 
     #[test]

@@ -13,8 +13,8 @@ use crate::engine::default_threads;
 use crate::flops::function_flops;
 use crate::rewriting::baseline;
 use crate::{
-    CompareOptions, CompileChoices, Cpu, DriverError, Loaded, Result, compare_loaded, native_session,
-    peak_gflops,
+    CompareOptions, CompileChoices, Cpu, DriverError, Loaded, Result, TuneOptions, compare_loaded,
+    peak_gflops, tuned_session,
 };
 use dlc_compiler::{CompileOptions, FunctionKind};
 use dlc_runtime::{FunctionHandle, Session};
@@ -97,7 +97,12 @@ struct Subject {
 }
 
 impl Subject {
-    fn new(loaded: &Loaded, options: &BenchOptions, compile_options: &CompileOptions) -> Result<Subject> {
+    fn new(
+        loaded: &Loaded,
+        options: &BenchOptions,
+        compile_options: &CompileOptions,
+        tune: &TuneOptions,
+    ) -> Result<Subject> {
         let name = options.target.function();
         let compilation = dlc_compiler::compile(&loaded.model, compile_options)?;
         let missing = || DriverError::Bug(format!("there is no function `{name}`"));
@@ -106,7 +111,7 @@ impl Subject {
             compilation.interface.functions.iter().find(|one| one.name == name).ok_or_else(missing)?;
         let batch = compile_options.batch_max;
         let threads = options.threads.unwrap_or_else(default_threads);
-        let mut session = native_session(&compilation, threads, options.cpu)?;
+        let mut session = tuned_session(&compilation, threads, options.cpu, tune)?;
         session.initialize(options.seed)?;
         Engine::set_total_steps(&mut session, TOTAL_STEPS)?;
         let mut all = synthetic_inputs(loaded, &compilation.interface, batch, options.seed);
@@ -197,9 +202,10 @@ pub fn bench(loaded: &Loaded, options: &BenchOptions) -> Result<BenchReport> {
     }
     let compile_options =
         CompileOptions { functions: vec![FunctionKind::Initialize, kind], ..options.choices.options(batch)? };
-    let mut on = Subject::new(loaded, options, &compile_options)?;
+    let tune = &options.choices.tune;
+    let mut on = Subject::new(loaded, options, &compile_options, tune)?;
     let mut off = match options.against_baseline {
-        true => Some(Subject::new(loaded, options, &baseline(&compile_options))?),
+        true => Some(Subject::new(loaded, options, &baseline(&compile_options), &tune.without_trials())?),
         false => None,
     };
     let warm_up = Duration::ZERO;

@@ -1,6 +1,6 @@
 //! What a user may say about how a model is compiled, in every command alike.
 
-use crate::{DriverError, Result};
+use crate::{DriverError, Result, TuneOptions};
 use dlc_compiler::CompileOptions;
 use dlc_compiler::lower::Winograd;
 use dlc_compiler::rewrite::RewriteOptions;
@@ -25,6 +25,8 @@ pub struct CompileChoices {
     pub rewrite: RewriteOptions,
     /// How convolutions may be computed.
     pub math: Math,
+    /// How the code of contractions is chosen; no result depends on it.
+    pub tune: TuneOptions,
 }
 
 impl CompileChoices {
@@ -56,7 +58,7 @@ mod tests {
     #[test]
     fn strict_math_excludes_fast_math() {
         let fast = RewriteOptions { fast_math: true, ..RewriteOptions::default() };
-        let both = CompileChoices { rewrite: fast.clone(), math: Math::Strict };
+        let both = CompileChoices { rewrite: fast.clone(), math: Math::Strict, ..CompileChoices::default() };
         let error = both.options(1).unwrap_err();
         assert_eq!(error.exit_code(), 1);
         let text = error.to_string();

@@ -1,7 +1,9 @@
 //! `dlc compile`: the forms of a model as files, and a summary of what was made.
 
 use crate::drawing::{lowered_dot, lowered_svg, written_svg};
+use crate::engine::default_threads;
 use crate::flops::function_flops;
+use crate::tuning::tuned_target;
 use crate::{CompileChoices, DriverError, Loaded, Math, Movement, Result, baseline, movement};
 use dlc_compiler::emit::{Cpu, Target, clif_text, jit};
 use dlc_compiler::{Compilation, CompiledFunction};
@@ -144,7 +146,8 @@ pub fn compile(loaded: &Loaded, settings: &CompileSettings) -> Result<CompileRep
     let compilation = dlc_compiler::compile(model, &options)?;
     let plain = dlc_compiler::compile(model, &baseline(&options))?;
     let started = Instant::now();
-    jit(&compilation, &Target::host(Cpu::Native)?)?;
+    let tune = settings.choices.tune.without_trials();
+    jit(&compilation, &tuned_target(&compilation, Cpu::Native, default_threads(), &tune)?)?;
     let code = started.elapsed();
     let stages = compilation.timings.iter().map(|(name, time)| ((*name).to_owned(), time.as_secs_f64()));
     let mut report = CompileReport {

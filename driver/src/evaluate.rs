@@ -42,6 +42,6 @@ pub fn evaluate(loaded: &Loaded, checkpoint: &Path, settings: &EvalSettings) -> 
     };
     let compilation = dlc_compiler::compile(&loaded.model, &options)?;
     let run = settings.run_options(loaded);
-    let mut engine = engine(&compilation, settings.engine, run.threads)?;
+    let mut engine = engine(&compilation, settings.engine, run.threads, &settings.choices.tune)?;
     Ok(dlc_trainer::evaluate(recipe, &loaded.folder, engine.as_mut(), checkpoint, &run)?)
 }

@@ -8,7 +8,7 @@ use crate::compare::synthetic_inputs;
 use crate::data::port_bytes;
 use crate::engine::default_threads;
 use crate::flops::node_flops;
-use crate::{BenchOptions, BenchTarget, DriverError, Loaded, Result, native_session};
+use crate::{BenchOptions, BenchTarget, DriverError, Loaded, Result, tuned_session};
 use dlc_compiler::{Compilation, CompileOptions, CompiledFunction, FunctionKind};
 use dlc_kernel::{Body, Launch};
 use dlc_trainer::Engine;
@@ -71,8 +71,9 @@ pub fn time_kernels(loaded: &Loaded, options: &BenchOptions) -> Result<Vec<Kerne
     let compile_options =
         CompileOptions { functions: vec![FunctionKind::Initialize, kind], ..options.choices.options(batch)? };
     let (compilation, names) = split(dlc_compiler::compile(&loaded.model, &compile_options)?)?;
-    let mut session =
-        native_session(&compilation, options.threads.unwrap_or_else(default_threads), options.cpu)?;
+    let threads = options.threads.unwrap_or_else(default_threads);
+    let tune = options.choices.tune.without_trials();
+    let mut session = tuned_session(&compilation, threads, options.cpu, &tune)?;
     session.initialize(options.seed)?;
     Engine::set_total_steps(&mut session, 1000)?;
     let all = synthetic_inputs(loaded, &compilation.interface, batch, options.seed);

@@ -50,7 +50,7 @@ pub fn predict(
     };
     let compilation = dlc_compiler::compile(&loaded.model, &options)?;
     let run = settings.run_options(loaded);
-    let mut engine = engine(&compilation, settings.engine, run.threads)?;
+    let mut engine = engine(&compilation, settings.engine, run.threads, &settings.choices.tune)?;
     let found = dlc_trainer::predict(recipe, &loaded.folder, engine.as_mut(), checkpoint, files, &run)?;
     let meaning = Meaning::of(&loaded.model);
     let rows = found.rows.into_iter().map(|row| {

@@ -174,7 +174,7 @@ pub fn run(loaded: &Loaded, settings: &RunSettings) -> Result<RunReport> {
     };
     let compilation = dlc_compiler::compile(&loaded.model, &options)?;
     let threads = settings.threads.unwrap_or_else(default_threads);
-    let mut engine = engine(&compilation, settings.engine, threads)?;
+    let mut engine = engine(&compilation, settings.engine, threads, &settings.choices.tune)?;
     match &settings.checkpoint {
         Some(path) => {
             let bytes =

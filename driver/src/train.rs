@@ -45,7 +45,7 @@ pub fn train(
     };
     let compilation = dlc_compiler::compile(&loaded.model, &options)?;
     let threads = settings.threads.unwrap_or_else(default_threads);
-    let mut engine = engine(&compilation, settings.engine, threads)?;
+    let mut engine = engine(&compilation, settings.engine, threads, &settings.choices.tune)?;
     let run = RunOptions {
         epochs: settings.epochs,
         seed: settings.seed,

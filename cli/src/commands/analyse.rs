@@ -17,7 +17,7 @@ const NAMED: usize = 5;
 
 pub(super) fn compare(console: &Console, flags: &CompareArguments) -> Outcome {
     let loaded = loaded(console, &flags.model)?;
-    let choices = flags.choices.choices()?;
+    let choices = flags.choices.choices(console)?;
     let options = CompareOptions { batch: flags.batch, seed: flags.seed, cpu: flags.cpu, choices };
     let report = dlc_driver::compare_loaded(&loaded, &options)?;
     if flags.json {
@@ -77,7 +77,7 @@ pub(super) fn bench(console: &Console, flags: &BenchArguments) -> Outcome {
         threads: flags.threads,
         seed: flags.seed,
         cpu: flags.cpu,
-        choices: flags.choices.choices()?,
+        choices: flags.choices.choices(console)?,
         against_baseline: true,
     };
     let report = dlc_driver::bench(&loaded, &options)?;

@@ -24,7 +24,7 @@ pub(super) fn explain(console: &Console, flags: &ExplainArguments) -> Outcome {
         function: flags.function.clone(),
         kernel: flags.kernel.clone(),
         batch: flags.batch,
-        choices: flags.choices.choices()?,
+        choices: flags.choices.choices(console)?,
     };
     let report = dlc_driver::explain(&loaded, &options)?;
     if flags.json {

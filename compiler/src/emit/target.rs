@@ -1,5 +1,6 @@
 //! The machine that code is generated for.
 
+use super::Tuning;
 use crate::pipeline::CompileError;
 use cranelift_codegen::isa::OwnedTargetIsa;
 use dlc_codegen_x86::Level;
@@ -45,6 +46,8 @@ pub struct Target {
     pub isa: OwnedTargetIsa,
     /// Vector extension of the wide kernels; `None` for Cranelift's alone.
     pub wide: Option<Level>,
+    /// What was measured about contractions on it.
+    pub tuning: Tuning,
 }
 
 impl std::fmt::Debug for Target {
@@ -70,6 +73,6 @@ impl Target {
             Cpu::V3 => return Err(CompileError::Target("it has no AVX2 with FMA".to_owned())),
             Cpu::V4 => return Err(CompileError::Target("it has no AVX-512 F, BW, DQ and VL".to_owned())),
         };
-        Ok(Target { isa, wide })
+        Ok(Target { isa, wide, tuning: Tuning::default() })
     }
 }

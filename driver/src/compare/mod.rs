@@ -22,7 +22,7 @@ mod ties;
 pub(crate) use synthetic::synthetic_inputs;
 
 use crate::data::port_bytes;
-use crate::{CompileChoices, Cpu, DriverError, Loaded, Result, load, native_session};
+use crate::{CompileChoices, Cpu, DriverError, Loaded, Result, load, tuned_session};
 use dlc_abi::FunctionInterface;
 use dlc_compiler::{Compilation, CompileOptions, CompiledFunction, FunctionKind};
 use dlc_runtime::Session;
@@ -190,7 +190,8 @@ pub fn compare_loaded(loaded: &Loaded, options: &CompareOptions) -> Result<Compa
     let compile_options =
         CompileOptions { keep_all: true, functions, ..options.choices.options(options.batch)? };
     let compilation = dlc_compiler::compile(&loaded.model, &compile_options)?;
-    let mut session = native_session(&compilation, THREADS, options.cpu)?;
+    let tune = options.choices.tune.without_trials();
+    let mut session = tuned_session(&compilation, THREADS, options.cpu, &tune)?;
     session.initialize(options.seed)?;
     Engine::set_total_steps(&mut session, TOTAL_STEPS)?;
     let inputs = synthetic_inputs(loaded, &compilation.interface, options.batch, options.seed);
