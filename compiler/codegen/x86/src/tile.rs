@@ -30,6 +30,11 @@ const IN_FLIGHT: usize = 8;
 const TYPICAL: i64 = 128;
 /// Multiply-adds in the straight code of all tiles together: about 14 KB.
 const STRAIGHT: usize = 1400;
+/// Multiply-adds in the straight code of one tile. Half as many where a reduction around the tiles brings operands
+/// from far memory in every visit: an instruction that is met again soon tells the machine where it will read.
+const LONGEST: usize = 448;
+/// Multiply-adds per step that keep the machine busy while a loop turns.
+const FULL: usize = 16;
 
 /// A run of equal tiles along lanes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,8 +154,11 @@ impl Tiling {
         });
         let (kinds, elements) = tiles.fold((0, 0), |(kinds, elements), tile| (kinds + 1, elements + tile));
         let after = elements * tail.map_or(0, |tail| tail.instructions);
-        let straight = (STRAIGHT.saturating_sub(after).max(STRAIGHT / 4) / kinds.max(1)).min(448);
-        tiling.straight = wish.straight.unwrap_or(straight);
+        let room = STRAIGHT.saturating_sub(after).max(STRAIGHT / 4) / kinds.max(1);
+        let streams = contraction.dims.iter().any(|dim| dim.role == Role::ReduceOuter);
+        let full = tiling.widest() * tiling.highest() >= FULL;
+        let most = if streams && full { LONGEST / 2 } else { LONGEST };
+        tiling.straight = wish.straight.unwrap_or(room.min(most));
         tiling
     }
 
