@@ -5,7 +5,7 @@
 //! fused multiply-adds, measured in the same run. `off` is the same step without the optimiser (elementwise
 //! fusion alone), timed in turns with it.
 
-use dlc_driver::{BenchOptions, BenchTarget, Cpu, RewriteOptions, bench};
+use dlc_driver::{BenchOptions, BenchTarget, CompileChoices, Cpu, bench};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -62,7 +62,7 @@ fn options(target: BenchTarget) -> BenchOptions {
         threads: None,
         seed: 0,
         cpu: Cpu::Native,
-        rewrite: RewriteOptions::default(),
+        choices: CompileChoices::default(),
         against_baseline: true,
     }
 }

@@ -4,7 +4,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use dlc_driver::{ArtifactKind, BenchTarget, Cpu, EngineKind};
 use std::path::PathBuf;
 
-use crate::rewriting::RewriteArguments;
+use crate::choices::ChoiceArguments;
 use crate::values::{key_value, name_file, positive, size};
 
 /// An ahead-of-time compiler for deep-learning models: from a text file to a trained network.
@@ -149,7 +149,7 @@ pub(crate) struct CompileArguments {
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub(crate) max_arena: Option<usize>,
     #[command(flatten)]
-    pub(crate) rewrite: RewriteArguments,
+    pub(crate) choices: ChoiceArguments,
     /// Print the summary as one JSON object to stdout [default: a table].
     #[arg(long)]
     pub(crate) json: bool,
@@ -202,7 +202,7 @@ pub(crate) struct RunArguments {
     #[command(flatten)]
     pub(crate) engine: EngineArguments,
     #[command(flatten)]
-    pub(crate) rewrite: RewriteArguments,
+    pub(crate) choices: ChoiceArguments,
     /// Print the outputs as one JSON object [default: as text].
     #[arg(long)]
     pub(crate) json: bool,
@@ -224,7 +224,7 @@ pub(crate) struct PredictArguments {
     #[command(flatten)]
     pub(crate) engine: EngineArguments,
     #[command(flatten)]
-    pub(crate) rewrite: RewriteArguments,
+    pub(crate) choices: ChoiceArguments,
     /// Print one JSON object [default: a table].
     #[arg(long)]
     pub(crate) json: bool,
@@ -256,7 +256,7 @@ pub(crate) struct TrainArguments {
     #[command(flatten)]
     pub(crate) engine: EngineArguments,
     #[command(flatten)]
-    pub(crate) rewrite: RewriteArguments,
+    pub(crate) choices: ChoiceArguments,
     /// Print one JSON object per epoch and one at the end to stdout [default: text].
     #[arg(long)]
     pub(crate) json: bool,
@@ -278,7 +278,7 @@ pub(crate) struct EvalArguments {
     #[command(flatten)]
     pub(crate) engine: EngineArguments,
     #[command(flatten)]
-    pub(crate) rewrite: RewriteArguments,
+    pub(crate) choices: ChoiceArguments,
     /// Print one JSON object [default: text].
     #[arg(long)]
     pub(crate) json: bool,
@@ -298,7 +298,7 @@ pub(crate) struct CompareArguments {
     #[arg(long, value_name = "NAME", default_value = "native")]
     pub(crate) cpu: Cpu,
     #[command(flatten)]
-    pub(crate) rewrite: RewriteArguments,
+    pub(crate) choices: ChoiceArguments,
     /// Print one JSON object to stdout [default: text].
     #[arg(long)]
     pub(crate) json: bool,
@@ -325,7 +325,7 @@ pub(crate) struct TimedArguments {
     #[arg(long, value_name = "NAME", default_value = "native")]
     pub(crate) cpu: Cpu,
     #[command(flatten)]
-    pub(crate) rewrite: RewriteArguments,
+    pub(crate) choices: ChoiceArguments,
 }
 
 #[derive(Debug, Args)]
@@ -402,7 +402,7 @@ pub(crate) struct ExplainArguments {
     #[arg(long)]
     pub(crate) all: bool,
     #[command(flatten)]
-    pub(crate) rewrite: RewriteArguments,
+    pub(crate) choices: ChoiceArguments,
     /// Print one JSON object to stdout [default: text].
     #[arg(long)]
     pub(crate) json: bool,

@@ -76,3 +76,13 @@ pub(crate) fn json(value: &impl Serialize) {
         Err(error) => eprintln!("error: the result cannot be written as JSON: {error}"),
     }
 }
+
+/// A warning on stderr, as text.
+pub(crate) fn warning(text: &str) {
+    eprintln!("warning: {text}");
+}
+
+/// A warning on stderr, as one JSON object.
+pub(crate) fn json_warning(text: &str) {
+    eprintln!("{}", serde_json::json!({ "warning": text }));
+}

@@ -5,10 +5,10 @@
 //! there.
 
 mod arguments;
+mod choices;
 mod commands;
 mod console;
 mod progress;
-mod rewriting;
 mod table;
 mod values;
 

@@ -12,8 +12,10 @@ use crate::data::port_bytes;
 use crate::engine::default_threads;
 use crate::flops::function_flops;
 use crate::rewriting::baseline;
-use crate::{CompareOptions, Cpu, DriverError, Loaded, Result, compare_loaded, native_session, peak_gflops};
-use dlc_compiler::rewrite::RewriteOptions;
+use crate::{
+    CompareOptions, CompileChoices, Cpu, DriverError, Loaded, Result, TuneOptions, compare_loaded,
+    peak_gflops, tuned_session,
+};
 use dlc_compiler::{CompileOptions, FunctionKind};
 use dlc_runtime::{FunctionHandle, Session};
 use dlc_trainer::Engine;
@@ -57,8 +59,8 @@ pub struct BenchOptions {
     pub seed: u64,
     /// Instructions of the compiled code.
     pub cpu: Cpu,
-    /// Which rewrite rules are used.
-    pub rewrite: RewriteOptions,
+    /// How the model is compiled.
+    pub choices: CompileChoices,
     /// Whether the compilation without the optimiser is timed too ([`crate::baseline`]).
     pub against_baseline: bool,
 }
@@ -95,7 +97,12 @@ struct Subject {
 }
 
 impl Subject {
-    fn new(loaded: &Loaded, options: &BenchOptions, compile_options: &CompileOptions) -> Result<Subject> {
+    fn new(
+        loaded: &Loaded,
+        options: &BenchOptions,
+        compile_options: &CompileOptions,
+        tune: &TuneOptions,
+    ) -> Result<Subject> {
         let name = options.target.function();
         let compilation = dlc_compiler::compile(&loaded.model, compile_options)?;
         let missing = || DriverError::Bug(format!("there is no function `{name}`"));
@@ -104,7 +111,7 @@ impl Subject {
             compilation.interface.functions.iter().find(|one| one.name == name).ok_or_else(missing)?;
         let batch = compile_options.batch_max;
         let threads = options.threads.unwrap_or_else(default_threads);
-        let mut session = native_session(&compilation, threads, options.cpu)?;
+        let mut session = tuned_session(&compilation, threads, options.cpu, tune)?;
         session.initialize(options.seed)?;
         Engine::set_total_steps(&mut session, TOTAL_STEPS)?;
         let mut all = synthetic_inputs(loaded, &compilation.interface, batch, options.seed);
@@ -182,7 +189,7 @@ pub fn bench(loaded: &Loaded, options: &BenchOptions) -> Result<BenchReport> {
         &CompareOptions {
             seed: options.seed,
             cpu: options.cpu,
-            rewrite: options.rewrite.clone(),
+            choices: options.choices.clone(),
             ..CompareOptions::default()
         },
     )?;
@@ -193,14 +200,12 @@ pub fn bench(loaded: &Loaded, options: &BenchOptions) -> Result<BenchReport> {
     if batch == 0 {
         return Err(DriverError::User("the batch must be at least 1".to_owned()));
     }
-    let compile_options = CompileOptions {
-        functions: vec![FunctionKind::Initialize, kind],
-        rewrite: options.rewrite.clone(),
-        ..CompileOptions::new(batch)
-    };
-    let mut on = Subject::new(loaded, options, &compile_options)?;
+    let compile_options =
+        CompileOptions { functions: vec![FunctionKind::Initialize, kind], ..options.choices.options(batch)? };
+    let tune = &options.choices.tune;
+    let mut on = Subject::new(loaded, options, &compile_options, tune)?;
     let mut off = match options.against_baseline {
-        true => Some(Subject::new(loaded, options, &baseline(&compile_options))?),
+        true => Some(Subject::new(loaded, options, &baseline(&compile_options), &tune.without_trials())?),
         false => None,
     };
     let warm_up = Duration::ZERO;

@@ -1,11 +1,12 @@
 //! `dlc compile`: the forms of a model as files, and a summary of what was made.
 
 use crate::drawing::{lowered_dot, lowered_svg, written_svg};
+use crate::engine::default_threads;
 use crate::flops::function_flops;
-use crate::{DriverError, Loaded, Movement, Result, baseline, movement};
+use crate::tuning::tuned_target;
+use crate::{CompileChoices, DriverError, Loaded, Math, Movement, Result, baseline, movement};
 use dlc_compiler::emit::{Cpu, Target, clif_text, measure_code};
-use dlc_compiler::rewrite::RewriteOptions;
-use dlc_compiler::{Compilation, CompileOptions, CompiledFunction};
+use dlc_compiler::{Compilation, CompiledFunction};
 use dlc_runtime::write_atomically;
 use dlc_types::TensorType;
 use serde::Serialize;
@@ -59,8 +60,8 @@ pub struct CompileSettings {
     pub dump_phases: Option<PathBuf>,
     /// Bytes of scratch that no function may exceed.
     pub max_arena: Option<usize>,
-    /// Which rewrite rules are used.
-    pub rewrite: RewriteOptions,
+    /// How the model is compiled.
+    pub choices: CompileChoices,
 }
 
 /// One compiled function.
@@ -93,6 +94,8 @@ pub struct CompileReport {
     pub model: String,
     /// Greatest batch.
     pub batch: usize,
+    /// How convolutions may be computed.
+    pub math: Math,
     /// Trainable and frozen numbers.
     pub parameters: u64,
     /// Bytes of parameters and states.
@@ -143,17 +146,23 @@ pub fn compile(loaded: &Loaded, settings: &CompileSettings) -> Result<CompileRep
     if batch == 0 {
         return Err(DriverError::User("the batch must be at least 1".to_owned()));
     }
-    let options = CompileOptions { rewrite: settings.rewrite.clone(), ..CompileOptions::new(batch) };
+    let options = settings.choices.options(batch)?;
     let compilation = dlc_compiler::compile(model, &options)?;
     let plain = dlc_compiler::compile(model, &baseline(&options))?;
     let started = Instant::now();
-    let target = Target::elsewhere(settings.cpu)?;
+    let tune = settings.choices.tune.without_trials();
+    // Only this machine's own instructions were timed here.
+    let target = match settings.cpu {
+        Cpu::Native => tuned_target(&compilation, Cpu::Native, default_threads(), &tune)?,
+        cpu => Target::elsewhere(cpu)?,
+    };
     let code_bytes = measure_code(&compilation, &target)?;
     let code = started.elapsed();
     let stages = compilation.timings.iter().map(|(name, time)| ((*name).to_owned(), time.as_secs_f64()));
     let mut report = CompileReport {
         model: model.name.clone(),
         batch,
+        math: settings.choices.math,
         parameters: parameter_count(model),
         persistent_bytes: compilation.interface.persistent_bytes,
         constant_bytes: compilation.interface.constants.len(),

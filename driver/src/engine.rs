@@ -1,6 +1,6 @@
 //! Who computes: compiled code or the interpreter, behind the trainer's one interface.
 
-use crate::{Interpreted, Result, native_session};
+use crate::{Interpreted, Result, TuneOptions, tuned_session};
 use dlc_compiler::Compilation;
 use dlc_compiler::emit::Cpu;
 use dlc_trainer::Engine;
@@ -20,10 +20,15 @@ impl Default for EngineKind {
     }
 }
 
-/// An engine for a compilation. `threads` matters to native code alone.
-pub fn engine(compilation: &Compilation, kind: EngineKind, threads: usize) -> Result<Box<dyn Engine>> {
+/// An engine for a compilation. `threads` and `tune` matter to native code alone.
+pub fn engine(
+    compilation: &Compilation,
+    kind: EngineKind,
+    threads: usize,
+    tune: &TuneOptions,
+) -> Result<Box<dyn Engine>> {
     Ok(match kind {
-        EngineKind::Native(cpu) => Box::new(native_session(compilation, threads, cpu)?),
+        EngineKind::Native(cpu) => Box::new(tuned_session(compilation, threads, cpu, tune)?),
         EngineKind::Interpreter => Box::new(Interpreted::new(compilation)?),
     })
 }

@@ -1,8 +1,7 @@
 //! `dlc eval`: loss and metrics of a checkpoint on the test split.
 
 use crate::engine::{EngineKind, default_threads, engine};
-use crate::{Loaded, Result, meaning};
-use dlc_compiler::rewrite::RewriteOptions;
+use crate::{CompileChoices, Loaded, Result, meaning};
 use dlc_compiler::{CompileOptions, FunctionKind};
 use dlc_trainer::{EvalReport, RunOptions};
 use std::path::{Path, PathBuf};
@@ -18,8 +17,8 @@ pub struct EvalSettings {
     pub threads: Option<usize>,
     /// Who computes.
     pub engine: EngineKind,
-    /// Which rewrite rules are used.
-    pub rewrite: RewriteOptions,
+    /// How the model is compiled.
+    pub choices: CompileChoices,
 }
 
 impl EvalSettings {
@@ -39,11 +38,10 @@ pub fn evaluate(loaded: &Loaded, checkpoint: &Path, settings: &EvalSettings) -> 
     let recipe = loaded.recipe("dlc eval")?;
     let options = CompileOptions {
         functions: vec![FunctionKind::Evaluate],
-        rewrite: settings.rewrite.clone(),
-        ..CompileOptions::new(recipe.data.batch)
+        ..settings.choices.options(recipe.data.batch)?
     };
     let compilation = dlc_compiler::compile(&loaded.model, &options)?;
     let run = settings.run_options(loaded);
-    let mut engine = engine(&compilation, settings.engine, run.threads)?;
+    let mut engine = engine(&compilation, settings.engine, run.threads, &settings.choices.tune)?;
     Ok(dlc_trainer::evaluate(recipe, &loaded.folder, engine.as_mut(), checkpoint, &run)?)
 }

@@ -8,6 +8,7 @@
 mod bandwidth;
 mod bench;
 mod check;
+mod choices;
 mod compare;
 mod compile;
 mod data;
@@ -34,10 +35,12 @@ mod rate;
 mod rewriting;
 mod run;
 mod train;
+mod tuning;
 
 pub use bandwidth::{Bandwidth, bandwidth};
 pub use bench::{BenchOptions, BenchReport, BenchTarget, bench};
 pub use check::{CheckReport, check, format_file};
+pub use choices::{CompileChoices, Math};
 pub use compare::{CompareOptions, CompareReport, Mismatch, compare, compare_loaded};
 pub use compile::{ArtifactKind, CompileReport, CompileSettings, compile};
 pub use diagnose::{diagnostic_json, draw_diagnostics};
@@ -54,7 +57,7 @@ pub use interpreted::Interpreted;
 pub use load::{Loaded, load, load_text};
 pub use meaning::Meaning;
 pub use movement::{Movement, movement};
-pub use native::{native_program, native_session};
+pub use native::{native_program, native_session, tuned_session};
 pub use npy::{ArrayFault, read_npy, write_npy};
 pub use npz::read_npz;
 pub use peak::{InstructionSet, peak_gflops};
@@ -67,6 +70,7 @@ pub use rate::rate_at;
 pub use rewriting::{baseline, rule_selection};
 pub use run::{RunReport, RunSettings, run};
 pub use train::{TrainSettings, train};
+pub use tuning::{TuneMode, TuneOptions, TunedShape, tuning_table};
 
 pub use dlc_compiler::emit::Cpu;
 pub use dlc_compiler::rewrite::{RewriteOptions, RuleSelection};

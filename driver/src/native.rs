@@ -1,6 +1,7 @@
 //! Compiled code made ready to run in this process.
 
-use crate::Result;
+use crate::tuning::tuned_target;
+use crate::{Result, TuneOptions};
 use dlc_compiler::Compilation;
 use dlc_compiler::emit::{Cpu, Target, jit};
 use dlc_runtime::{Program, Session, name_code};
@@ -9,7 +10,12 @@ use std::sync::Arc;
 /// Generates machine code for these instructions of this machine and joins it to its interface. Reports of
 /// crashes know its kernels by name ([`crate::report_crashes`]).
 pub fn native_program(compilation: &Compilation, cpu: Cpu) -> Result<Program> {
-    let code = jit(compilation, &Target::host(cpu)?)?;
+    native_program_for(compilation, &Target::host(cpu)?)
+}
+
+/// The same for a target that is this machine.
+pub(crate) fn native_program_for(compilation: &Compilation, target: &Target) -> Result<Program> {
+    let code = jit(compilation, target)?;
     // In this order: names are forgotten before the memory is freed.
     let owner = Box::new((name_code(&code.ranges), code.owner));
     // SAFETY: the entries were generated from this compilation's programs, whose buffers lie within the
@@ -20,4 +26,15 @@ pub fn native_program(compilation: &Compilation, cpu: Cpu) -> Result<Program> {
 /// A session on `threads` threads; all parameters and states are zero.
 pub fn native_session(compilation: &Compilation, threads: usize, cpu: Cpu) -> Result<Session> {
     Ok(Session::new(Arc::new(native_program(compilation, cpu)?), threads)?)
+}
+
+/// The same with contractions that were chosen by measurement, as far as the options say.
+pub fn tuned_session(
+    compilation: &Compilation,
+    threads: usize,
+    cpu: Cpu,
+    tune: &TuneOptions,
+) -> Result<Session> {
+    let target = tuned_target(compilation, cpu, threads, tune)?;
+    Ok(Session::new(Arc::new(native_program_for(compilation, &target)?), threads)?)
 }

@@ -46,12 +46,11 @@ pub fn predict(
     let recipe = loaded.recipe("dlc predict")?;
     let options = CompileOptions {
         functions: vec![FunctionKind::Predict],
-        rewrite: settings.rewrite.clone(),
-        ..CompileOptions::new(recipe.data.batch)
+        ..settings.choices.options(recipe.data.batch)?
     };
     let compilation = dlc_compiler::compile(&loaded.model, &options)?;
     let run = settings.run_options(loaded);
-    let mut engine = engine(&compilation, settings.engine, run.threads)?;
+    let mut engine = engine(&compilation, settings.engine, run.threads, &settings.choices.tune)?;
     let found = dlc_trainer::predict(recipe, &loaded.folder, engine.as_mut(), checkpoint, files, &run)?;
     let meaning = Meaning::of(&loaded.model);
     let rows = found.rows.into_iter().map(|row| {

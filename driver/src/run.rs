@@ -2,9 +2,8 @@
 
 use crate::data::{bytes_of_tensor, dtype_of, port_bytes, port_dims, port_text, tensor_of_host};
 use crate::engine::{EngineKind, default_threads, engine};
-use crate::{DriverError, Loaded, Result, read_npy, read_npz, write_npy};
+use crate::{CompileChoices, DriverError, Loaded, Result, read_npy, read_npz, write_npy};
 use dlc_abi::{ElementType, Port, PortRole};
-use dlc_compiler::rewrite::RewriteOptions;
 use dlc_compiler::{CompileOptions, FunctionKind};
 use dlc_interp::{Data, Tensor};
 use dlc_ir::Model;
@@ -26,8 +25,8 @@ pub struct RunSettings {
     pub threads: Option<usize>,
     /// Who computes.
     pub engine: EngineKind,
-    /// Which rewrite rules are used.
-    pub rewrite: RewriteOptions,
+    /// How the model is compiled.
+    pub choices: CompileChoices,
     /// Where `NAME.npy` is written for every output; `None` for nowhere.
     pub output_dir: Option<PathBuf>,
 }
@@ -171,12 +170,11 @@ pub fn run(loaded: &Loaded, settings: &RunSettings) -> Result<RunReport> {
     let batch = batch_of(&loaded.model, &inputs)?;
     let options = CompileOptions {
         functions: vec![FunctionKind::Initialize, FunctionKind::Predict],
-        rewrite: settings.rewrite.clone(),
-        ..CompileOptions::new(batch)
+        ..settings.choices.options(batch)?
     };
     let compilation = dlc_compiler::compile(&loaded.model, &options)?;
     let threads = settings.threads.unwrap_or_else(default_threads);
-    let mut engine = engine(&compilation, settings.engine, threads)?;
+    let mut engine = engine(&compilation, settings.engine, threads, &settings.choices.tune)?;
     match &settings.checkpoint {
         Some(path) => {
             let bytes =

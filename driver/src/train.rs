@@ -1,8 +1,7 @@
 //! `dlc train`: compile the step, then hand it to the trainer.
 
 use crate::engine::{EngineKind, default_threads, engine};
-use crate::{Loaded, Result, meaning, rate_at};
-use dlc_compiler::rewrite::RewriteOptions;
+use crate::{CompileChoices, Loaded, Result, meaning, rate_at};
 use dlc_compiler::{CompileOptions, FunctionKind};
 use dlc_trainer::{Observer, RateAt, RunOptions, TrainReport};
 use std::path::PathBuf;
@@ -28,8 +27,8 @@ pub struct TrainSettings {
     pub stop_after: Option<usize>,
     /// Who computes.
     pub engine: EngineKind,
-    /// Which rewrite rules are used.
-    pub rewrite: RewriteOptions,
+    /// How the model is compiled.
+    pub choices: CompileChoices,
 }
 
 /// Trains a loaded model. `stop` ends the run after the current step, with a checkpoint.
@@ -42,12 +41,11 @@ pub fn train(
     let recipe = loaded.recipe("dlc train")?;
     let options = CompileOptions {
         functions: vec![FunctionKind::Initialize, FunctionKind::Evaluate, FunctionKind::Train],
-        rewrite: settings.rewrite.clone(),
-        ..CompileOptions::new(recipe.data.batch)
+        ..settings.choices.options(recipe.data.batch)?
     };
     let compilation = dlc_compiler::compile(&loaded.model, &options)?;
     let threads = settings.threads.unwrap_or_else(default_threads);
-    let mut engine = engine(&compilation, settings.engine, threads)?;
+    let mut engine = engine(&compilation, settings.engine, threads, &settings.choices.tune)?;
     let run = RunOptions {
         epochs: settings.epochs,
         seed: settings.seed,

@@ -2,9 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "tests")]
 
 use dlc_driver::{
-    ArtifactKind, BenchOptions, BenchTarget, CompareOptions, CompileSettings, Cpu, DriverError, EngineKind,
-    EvalSettings, Outcome, RewriteOptions, RuleSelection, RunSettings, Silent, TrainSettings, load,
-    load_text,
+    ArtifactKind, BenchOptions, BenchTarget, CompareOptions, CompileChoices, CompileSettings, Cpu,
+    DriverError, EngineKind, EvalSettings, Outcome, RewriteOptions, RuleSelection, RunSettings, Silent,
+    TrainSettings, load, load_text,
 };
 use dlc_types::random::Stream;
 use std::path::{Path, PathBuf};
@@ -216,19 +216,20 @@ fn checks_report_gradients_and_missing_data() {
 #[test]
 fn a_checkpoint_of_one_rewriting_goes_on_under_another() {
     let folder = folder();
-    let off = RewriteOptions { rules: RuleSelection::Off, ..RewriteOptions::default() };
+    let rewrite = RewriteOptions { rules: RuleSelection::Off, ..RewriteOptions::default() };
+    let off = CompileChoices { rewrite, ..CompileChoices::default() };
     let first =
-        TrainSettings { stop_after: Some(1), rewrite: off.clone(), ..settings(folder.path().join("off")) };
+        TrainSettings { stop_after: Some(1), choices: off.clone(), ..settings(folder.path().join("off")) };
     let report = train(folder.path(), &first);
     let on = TrainSettings { resume: Some(report.checkpoint), ..settings(folder.path().join("on")) };
     let resumed = train(folder.path(), &on);
     assert_eq!(resumed.outcome, Outcome::Finished);
-    let measured = |rewrite: RewriteOptions| {
-        let settings = EvalSettings { rewrite, ..EvalSettings::default() };
+    let measured = |choices: CompileChoices| {
+        let settings = EvalSettings { choices, ..EvalSettings::default() };
         let report = dlc_driver::evaluate(&model(folder.path()), &resumed.checkpoint, &settings).unwrap();
         report.measures.0.iter().map(|(_, value)| *value).collect::<Vec<_>>()
     };
-    for (with, without) in measured(RewriteOptions::default()).into_iter().zip(measured(off)) {
+    for (with, without) in measured(CompileChoices::default()).into_iter().zip(measured(off)) {
         assert!((with - without).abs() <= 1e-5 * without.abs().max(1.0), "{with} {without}");
     }
 }
@@ -242,7 +243,7 @@ fn a_benchmark_checks_and_measures() {
         threads: Some(1),
         seed: 0,
         cpu: Cpu::Native,
-        rewrite: RewriteOptions::default(),
+        choices: CompileChoices::default(),
         against_baseline: true,
     };
     let report = dlc_driver::bench(&model(folder.path()), &options).unwrap();

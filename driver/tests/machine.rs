@@ -4,7 +4,7 @@
 use dlc_compiler::emit::{Target, jit};
 use dlc_compiler::{CompileOptions, compile};
 use dlc_driver::{
-    ArtifactKind, BenchOptions, BenchTarget, CompileSettings, Cpu, DriverError, Loaded, RewriteOptions,
+    ArtifactKind, BenchOptions, BenchTarget, CompileChoices, CompileSettings, Cpu, DriverError, Loaded,
     load_text, native_session,
 };
 
@@ -99,7 +99,7 @@ fn a_benchmark_takes_more_threads_than_cores() {
         threads: Some(9),
         seed: 0,
         cpu: Cpu::Native,
-        rewrite: RewriteOptions::default(),
+        choices: CompileChoices::default(),
         against_baseline: false,
     };
     let report = dlc_driver::bench(&model(), &options).unwrap();

@@ -49,6 +49,8 @@ fn nowhere(bindings: &[*mut u8]) -> Context {
         barrier: no_barrier,
         barrier_data: std::ptr::null(),
         prepare: 1,
+        scratch: std::ptr::without_provenance_mut(64),
+        scratch_bytes: 0,
     }
 }
 

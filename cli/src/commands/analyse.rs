@@ -15,8 +15,8 @@ const NAMED: usize = 5;
 
 pub(super) fn compare(console: &Console, flags: &CompareArguments) -> Outcome {
     let loaded = loaded(console, &flags.model)?;
-    let rewrite = flags.rewrite.options()?;
-    let options = CompareOptions { batch: flags.batch, seed: flags.seed, cpu: flags.cpu, rewrite };
+    let choices = flags.choices.choices(console)?;
+    let options = CompareOptions { batch: flags.batch, seed: flags.seed, cpu: flags.cpu, choices };
     let report = dlc_driver::compare_loaded(&loaded, &options)?;
     if flags.json {
         console::json(&report);
@@ -76,7 +76,7 @@ pub(super) fn bench(console: &Console, flags: &BenchArguments) -> Outcome {
         threads: timed.threads,
         seed: timed.seed,
         cpu: timed.cpu,
-        rewrite: timed.rewrite.options()?,
+        choices: timed.choices.choices(console)?,
         against_baseline: true,
     };
     let report = dlc_driver::bench(&loaded, &options)?;
@@ -98,7 +98,7 @@ pub(super) fn bench(console: &Console, flags: &BenchArguments) -> Outcome {
         }
     }
     if flags.per_kernel {
-        let profile = dlc_driver::profile(&loaded, &profile_options(timed)?)?;
+        let profile = dlc_driver::profile(&loaded, &profile_options(console, timed)?)?;
         if flags.json {
             console::json(&profile);
         } else {

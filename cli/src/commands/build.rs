@@ -66,7 +66,7 @@ pub(super) fn compile(console: &Console, flags: &CompileArguments) -> Outcome {
         emit: flags.emit.iter().map(|&emit| emit.into()).collect(),
         dump_phases: flags.dump_phases.clone(),
         max_arena: flags.max_arena,
-        rewrite: flags.rewrite.options()?,
+        choices: flags.choices.choices(console)?,
     };
     let report = dlc_driver::compile(&loaded, &settings)?;
     if flags.json {

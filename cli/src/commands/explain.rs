@@ -24,7 +24,7 @@ pub(super) fn explain(console: &Console, flags: &ExplainArguments) -> Outcome {
         function: flags.function.clone(),
         kernel: flags.kernel.clone(),
         batch: flags.batch,
-        rewrite: flags.rewrite.options()?,
+        choices: flags.choices.choices(console)?,
     };
     let report = dlc_driver::explain(&loaded, &options)?;
     if flags.json {
@@ -199,7 +199,7 @@ fn grouping(kernel: &KernelExplanation) -> String {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
-    use dlc_driver::{RewriteOptions, RuleSelection};
+    use dlc_driver::{CompileChoices, RewriteOptions, RuleSelection};
     use expect_test::{Expect, expect};
 
     const TEXT: &str = "dlc 1\nmodel tiny(x: f32[N, 2, 4, 4]) -> (y) {\n  \
@@ -212,7 +212,10 @@ mod tests {
             function: Some("predict".to_owned()),
             kernel: kernel.map(str::to_owned),
             batch: Some(4),
-            rewrite: RewriteOptions { rules, ..RewriteOptions::default() },
+            choices: CompileChoices {
+                rewrite: RewriteOptions { rules, ..RewriteOptions::default() },
+                ..CompileChoices::default()
+            },
         };
         text(&dlc_driver::explain(&loaded, &options).unwrap(), false)
     }

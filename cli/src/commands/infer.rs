@@ -17,7 +17,7 @@ pub(super) fn run(console: &Console, flags: &RunArguments) -> Outcome {
         seed: flags.seed,
         threads: flags.engine.threads,
         engine: flags.engine.kind(),
-        rewrite: flags.rewrite.options()?,
+        choices: flags.choices.choices(console)?,
         output_dir: flags.output_dir.clone(),
     };
     let report = dlc_driver::run(&loaded, &settings)?;
@@ -50,7 +50,7 @@ pub(super) fn predict(console: &Console, flags: &PredictArguments) -> Outcome {
         seed: None,
         threads: flags.engine.threads,
         engine: flags.engine.kind(),
-        rewrite: flags.rewrite.options()?,
+        choices: flags.choices.choices(console)?,
     };
     let report = dlc_driver::predict(&loaded, &flags.checkpoint, &flags.files, &settings)?;
     if flags.json {

@@ -36,7 +36,7 @@ pub(super) fn train(console: &Console, flags: &TrainArguments) -> Outcome {
         resume: flags.resume.clone(),
         stop_after: flags.stop_after,
         engine: flags.engine.kind(),
-        rewrite: flags.rewrite.options()?,
+        choices: flags.choices.choices(console)?,
     };
     let stop = stop_flag()?;
     let mut progress = TrainingProgress::new(flags.json);
@@ -74,7 +74,7 @@ pub(super) fn evaluate(console: &Console, flags: &EvalArguments) -> Outcome {
         seed: flags.seed,
         threads: flags.engine.threads,
         engine: flags.engine.kind(),
-        rewrite: flags.rewrite.options()?,
+        choices: flags.choices.choices(console)?,
     };
     let report = dlc_driver::evaluate(&loaded, &flags.checkpoint, &settings)?;
     if flags.json {

@@ -10,9 +10,12 @@
 mod jit;
 mod perf_map;
 mod target;
+mod tuning;
 
+pub use dlc_codegen_x86::Choice;
 pub use jit::{JitCode, jit, measure_code};
 pub use target::{Cpu, Target};
+pub use tuning::Tuning;
 
 use crate::pipeline::{Compilation, CompileError};
 use cranelift_codegen::Context;
@@ -29,7 +32,9 @@ const CODE_ALIGNMENT: u64 = 64;
 /// The bytes of a kernel's wide form, where target and kernel have one.
 fn wide_kernel(target: &Target, kernel: &Kernel) -> Result<Option<Vec<u8>>, CompileError> {
     match target.wide {
-        Some(level) => Ok(dlc_codegen_x86::build_kernel(kernel, level)?),
+        Some(level) => {
+            Ok(dlc_codegen_x86::build_kernel_by(kernel, level, target.tuning.choice(kernel).as_ref())?)
+        }
         None => Ok(None),
     }
 }

@@ -1,5 +1,6 @@
 //! The machine that code is generated for.
 
+use super::Tuning;
 use crate::pipeline::CompileError;
 use cranelift_codegen::isa::{self, OwnedTargetIsa};
 use cranelift_codegen::settings::Configurable;
@@ -61,6 +62,8 @@ pub struct Target {
     pub isa: OwnedTargetIsa,
     /// Vector extension of the wide kernels; `None` for Cranelift's alone.
     pub wide: Option<Level>,
+    /// What was measured about contractions on it.
+    pub tuning: Tuning,
 }
 
 impl std::fmt::Debug for Target {
@@ -80,7 +83,7 @@ impl Target {
         let wide = cpu.wide(Level::detect())?;
         let builder = cranelift_native::builder().map_err(refused)?;
         let isa = builder.finish(dlc_codegen_clif::flags()?).map_err(refused)?;
-        Ok(Target { isa, wide })
+        Ok(Target { isa, wide, tuning: Tuning::default() })
     }
 
     /// A machine of this one's kind that has just these instructions, whether or not this one has them: for
@@ -104,7 +107,7 @@ impl Target {
             false => {}
         }
         let isa = builder.finish(dlc_codegen_clif::flags()?).map_err(refused)?;
-        Ok(Target { isa, wide })
+        Ok(Target { isa, wide, tuning: Tuning::default() })
     }
 
     /// That code for this target can run where `host`'s can.

@@ -22,9 +22,8 @@ mod ties;
 pub(crate) use synthetic::synthetic_inputs;
 
 use crate::data::port_bytes;
-use crate::{Cpu, DriverError, Loaded, Result, load, native_session};
+use crate::{CompileChoices, Cpu, DriverError, Loaded, Result, load, tuned_session};
 use dlc_abi::FunctionInterface;
-use dlc_compiler::rewrite::RewriteOptions;
 use dlc_compiler::{Compilation, CompileOptions, CompiledFunction, FunctionKind};
 use dlc_runtime::Session;
 use dlc_trainer::Engine;
@@ -54,13 +53,13 @@ pub struct CompareOptions {
     pub seed: u64,
     /// Instructions of the compiled code.
     pub cpu: Cpu,
-    /// Which rewrite rules are used.
-    pub rewrite: RewriteOptions,
+    /// How the model is compiled.
+    pub choices: CompileChoices,
 }
 
 impl Default for CompareOptions {
     fn default() -> Self {
-        CompareOptions { batch: 2, seed: 0, cpu: Cpu::Native, rewrite: RewriteOptions::default() }
+        CompareOptions { batch: 2, seed: 0, cpu: Cpu::Native, choices: CompileChoices::default() }
     }
 }
 
@@ -188,14 +187,11 @@ pub fn compare_loaded(loaded: &Loaded, options: &CompareOptions) -> Result<Compa
     }
     let mut functions = FunctionKind::STANDARD.to_vec();
     functions.push(FunctionKind::Gradients);
-    let compile_options = CompileOptions {
-        keep_all: true,
-        functions,
-        rewrite: options.rewrite.clone(),
-        ..CompileOptions::new(options.batch)
-    };
+    let compile_options =
+        CompileOptions { keep_all: true, functions, ..options.choices.options(options.batch)? };
     let compilation = dlc_compiler::compile(&loaded.model, &compile_options)?;
-    let mut session = native_session(&compilation, THREADS, options.cpu)?;
+    let tune = options.choices.tune.without_trials();
+    let mut session = tuned_session(&compilation, THREADS, options.cpu, &tune)?;
     session.initialize(options.seed)?;
     Engine::set_total_steps(&mut session, TOTAL_STEPS)?;
     let inputs = synthetic_inputs(loaded, &compilation.interface, options.batch, options.seed);

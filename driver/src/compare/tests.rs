@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use super::*;
-use crate::load_text;
+use crate::{load_text, native_session};
 use dlc_kernel::Storage;
 
 const MODEL: &str = "dlc 1

@@ -11,11 +11,11 @@ mod report;
 mod source;
 
 use crate::groups::{LaunchGroup, is_arithmetic, launch_groups};
-use crate::{DriverError, Loaded, Result, baseline, movement};
+use crate::{CompileChoices, DriverError, Loaded, Result, baseline, movement};
 pub use report::{ExplainReport, KernelDetail, KernelExplanation, RuleUse, UnstoredValue};
 
 use cost::{launch_operations, value_bytes};
-use dlc_compiler::rewrite::{RewriteOptions, rules};
+use dlc_compiler::rewrite::rules;
 use dlc_compiler::{CompileOptions, CompiledFunction, FunctionKind};
 use dlc_ir::NodeId;
 use dlc_kernel::{KernelId, launch_traffic};
@@ -30,8 +30,8 @@ pub struct ExplainOptions {
     pub kernel: Option<String>,
     /// Samples; `None` for the recipe's batch, or 1 without one.
     pub batch: Option<usize>,
-    /// Which rewrite rules are used.
-    pub rewrite: RewriteOptions,
+    /// How the model is compiled.
+    pub choices: CompileChoices,
 }
 
 /// Explains one function of a model.
@@ -47,8 +47,7 @@ pub fn explain(loaded: &Loaded, options: &ExplainOptions) -> Result<ExplainRepor
     if options.function.as_deref() == Some("gradients") {
         functions.push(FunctionKind::Gradients);
     }
-    let compile_options =
-        CompileOptions { functions, rewrite: options.rewrite.clone(), ..CompileOptions::new(batch) };
+    let compile_options = CompileOptions { functions, ..options.choices.options(batch)? };
     let compilation = dlc_compiler::compile(&loaded.model, &compile_options)?;
     let function = find::function(&compilation.functions, options.function.as_deref())?;
     let plain = dlc_compiler::compile(&loaded.model, &baseline(&compile_options))?;

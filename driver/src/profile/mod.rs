@@ -11,8 +11,7 @@ mod roofline;
 
 use crate::engine::default_threads;
 use crate::flops::function_flops;
-use crate::{BenchTarget, Cpu, DriverError, Loaded, Result};
-use dlc_compiler::rewrite::RewriteOptions;
+use crate::{BenchTarget, CompileChoices, Cpu, DriverError, Loaded, Result};
 use dlc_compiler::{CompileOptions, FunctionKind};
 pub use roofline::{KernelRow, Limit, Roofs};
 use serde::Serialize;
@@ -38,8 +37,8 @@ pub struct ProfileOptions {
     pub seed: u64,
     /// Instructions of the compiled code.
     pub cpu: Cpu,
-    /// Which rewrite rules are used.
-    pub rewrite: RewriteOptions,
+    /// How it is compiled.
+    pub choices: CompileChoices,
 }
 
 impl ProfileOptions {
@@ -173,11 +172,8 @@ pub fn profile(loaded: &Loaded, options: &ProfileOptions) -> Result<Profile> {
     if batch == 0 {
         return Err(DriverError::User("the batch must be at least 1".to_owned()));
     }
-    let compile_options = CompileOptions {
-        functions: vec![FunctionKind::Initialize, kind],
-        rewrite: options.rewrite.clone(),
-        ..CompileOptions::new(batch)
-    };
+    let compile_options =
+        CompileOptions { functions: vec![FunctionKind::Initialize, kind], ..options.choices.options(batch)? };
     let compilation = dlc_compiler::compile(&loaded.model, &compile_options)?;
     let function = compilation
         .functions

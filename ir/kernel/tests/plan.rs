@@ -195,52 +195,75 @@ fn barriers() {
     );
 }
 
-/// A launch for some images has a step for each operand, and its text can be read again.
-#[test]
-fn launches_for_a_part_of_the_batch() {
-    const PARTS: &str = r#"program "p" arena 0 {
+/// Two launches that every thread does part by part, with scratch of its own between them.
+const PARTS: &str = r#"program "p" arena 0 thread 64 {
   buffer b0 "x" f32 1024 bytes binding 0
-  buffer b1 "y" f32 1024 bytes binding 1
+  buffer b1 "s" f32 32 bytes thread 0
+  buffer b2 "y" f32 1024 bytes binding 1
   kernel "f" (x: f32 read, y: f32 write) space [N, 2] {
     at (i0, i1)
     v0 = load x[2*i0 + i1]
     store y[2*i0 + i1] = v0
   }
-  launch k0 (b0, b1) images 64 from 0 step [2, 2]  # f
-  launch k0 (b0, b1) images 64 from 64 step [2, 2]  # f
+  sequence s0 images 4 strips 1 alone 1
+  launch k0 (b0, b1) in s0 step [(2, 0, 0), (0, 0, 0)]  # f
+  launch k0 (b1, b2) in s0 step [(0, 0, 0), (2, 0, 0)]  # f
 }
 "#;
-    let program = parse_program(PARTS).unwrap();
-    expect![[r#"
-        program "p" arena 0 {
-          buffer b0 "x" f32 1024 bytes binding 0
-          buffer b1 "y" f32 1024 bytes binding 1
-          kernel "f" (x: f32 read, y: f32 write) space [N, 2] {
-            at (i0, i1)
-            v0 = load x[2*i0 + i1]
-            store y[2*i0 + i1] = v0
-          }
-          launch k0 (b0, b1) images 64 from 0 step [2, 2]  # f
-          launch k0 (b0, b1) images 64 from 64 step [2, 2]  # f
-        }
-    "#]]
-    .assert_eq(&program.to_string());
-    let verdict = |text: &str, batch: usize| {
-        let program = parse_program(text).unwrap();
+
+#[test]
+fn sequences_can_be_read_again() {
+    assert_eq!(parse_program(PARTS).unwrap().to_string(), PARTS);
+    let shared = PARTS.replace("alone 1", "together");
+    assert_eq!(parse_program(&shared).unwrap().to_string(), shared);
+}
+
+#[test]
+fn broken_rules_of_sequences_are_found() {
+    let verdict = |from: &str, to: &str| {
+        assert!(PARTS.contains(from), "{from}");
+        let program = parse_program(&PARTS.replacen(from, to, 1)).unwrap();
         match check_plan(&program).map_err(|error| error.to_string()) {
-            Ok(()) => dlc_kernel::verify_bounds(&program, batch)
+            Ok(()) => dlc_kernel::verify_bounds(&program, 128)
                 .map_or_else(|error| error.to_string(), |()| "right".to_owned()),
             Err(error) => error,
         }
     };
-    expect!["bug in dlc: launch 1 writes b1 `y` (1024 bytes at binding 1) and launch 0 writes b1 `y` (1024 bytes at binding 1), without a barrier between"].assert_eq(&verdict(PARTS, 128));
-    let apart = PARTS.replacen(
-        "  launch k0 (b0, b1) images 64 from 64",
-        "  barrier\n  launch k0 (b0, b1) images 64 from 64",
-        1,
-    );
-    assert_eq!(verdict(&apart, 128), "right");
-    expect!["bug in dlc: kernel `f` of launch 1: a store of `y[2*i0 + i1]` may reach elements 0 to 127 of 64, for a batch of 64"].assert_eq(&verdict(&apart.replace("from 64 step [2, 2]", "from 64 step [2, 3]"), 128));
-    expect!["bug in dlc: launch 0 names a kernel or buffer that is none, or too few buffers"]
-        .assert_eq(&verdict(&apart.replace("step [2, 2]", "step [2]"), 128));
+    let second = "  launch k0 (b1, b2) in s0 step [(0, 0, 0), (2, 0, 0)]";
+    let apart = format!("  launch k0 (b0, b2)\n{second}");
+    let changes = [
+        ("p\"", "p\""),
+        ("alone 1", "together"),
+        ("alone 1", "alone 0"),
+        ("images 4", "images 0"),
+        ("images 4 strips 1", "images 4 strips 2"),
+        ("images 4", "images 5"),
+        ("thread 64", "thread 16"),
+        ("(b0, b1) in s0", "(b0, b1) in s1"),
+        ("step [(2, 0, 0), (0, 0, 0)]", "step [(2, 0, 0)]"),
+        ("step [(2, 0, 0), (0, 0, 0)]", "step [(3, 0, 0), (0, 0, 0)]"),
+        ("step [(2, 0, 0), (0, 0, 0)]", "step [(2, 0, 0), (2, 0, 0)]"),
+        ("(0, 0, 0), (2, 0, 0)]", "(0, 0, 0), (0, 0, 0)]"),
+        (second, &format!("  barrier\n{second}")),
+        (second, &apart),
+        ("(b0, b1) in s0 step [(2, 0, 0), (0, 0, 0)]", "(b1, b2) in s0 step [(0, 0, 0), (2, 0, 0)]"),
+    ];
+    let verdicts: Vec<String> = changes.into_iter().map(|(from, to)| verdict(from, to) + "\n").collect();
+    expect![[r#"
+        right
+        bug in dlc: launch 0 of a sequence has no barrier before it
+        bug in dlc: launch 0 of a sequence has runs without parts
+        bug in dlc: launch 0 of a sequence divides images wrongly
+        bug in dlc: launch 0 of a sequence divides images wrongly
+        bug in dlc: kernel `f` of launch 0: a store of `y[2*i0 + i1]` may reach elements 0 to 9 of 8, for a batch of 5
+        bug in dlc: b1 `s` (32 bytes at thread 0) does not lie in the arena of 16 bytes
+        bug in dlc: launch 0 of a sequence belongs to no sequence
+        bug in dlc: launch 0 of a sequence belongs to the prologue or has too few steps
+        bug in dlc: kernel `f` of launch 0: a load of `x[2*i0 + i1]` may reach elements 0 to 7 of 0, for a batch of 4
+        bug in dlc: launch 0 of a sequence shares a thread's scratch
+        bug in dlc: launch 1 of a sequence writes what another part touches
+        bug in dlc: launch 1 of a sequence has a barrier within a part
+        bug in dlc: launch 2 of a sequence stands apart from its sequence
+        bug in dlc: launch 0 reads b1 `s` (32 bytes at thread 0), which nothing has written
+    "#]].assert_eq(&verdicts.concat());
 }

@@ -21,6 +21,7 @@
 
 mod access;
 mod arithmetic;
+mod choice;
 mod code;
 mod column;
 mod constants;
@@ -59,6 +60,7 @@ mod taps;
 mod tile;
 mod worth;
 
+pub use choice::{Choice, candidates, shape};
 pub use error::X86Error;
 pub use level::Level;
 
@@ -72,6 +74,20 @@ use loops::Stop;
 /// [`X86Error`] where the assembler refuses an instruction or the kernel is malformed; both are bugs in
 /// dlc.
 pub fn build_kernel(kernel: &Kernel, level: Level) -> Result<Option<Vec<u8>>, X86Error> {
+    build_kernel_by(kernel, level, None)
+}
+
+/// The machine code of a kernel's function as [`build_kernel`] makes it, but for what a choice says about a
+/// contraction. The results have the same bits; a choice that would change them is not followed.
+///
+/// # Errors
+///
+/// As [`build_kernel`].
+pub fn build_kernel_by(
+    kernel: &Kernel,
+    level: Level,
+    choice: Option<&Choice>,
+) -> Result<Option<Vec<u8>>, X86Error> {
     let contraction = match &kernel.body {
         Body::Contraction(contraction) => contraction,
         Body::Loop(body) => return build_loops(kernel, body, level),
@@ -79,7 +95,7 @@ pub fn build_kernel(kernel: &Kernel, level: Level) -> Result<Option<Vec<u8>>, X8
     if !plan::has_wide_form(kernel, contraction) {
         return Ok(None);
     }
-    match plan::Emitter::new(kernel, contraction, level).and_then(plan::Emitter::function) {
+    match choice::planned(kernel, contraction, level, choice).and_then(plan::Emitter::function) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(X86Error::TooFar) => Ok(None),
         Err(error) => Err(error),

@@ -7,8 +7,8 @@ use crate::frame::{Frame, Slot};
 use crate::grouping::Grouping;
 use crate::points::Points;
 use crate::taps;
-use crate::tile::Tiling;
-use crate::{Level, X86Error};
+use crate::tile::{Tiling, Wish};
+use crate::{Choice, Level, X86Error};
 use dlc_kernel::{Contraction, ContractionDim, Kernel, Role};
 use dlc_types::{DType, Dim};
 use iced_x86::code_asm::CodeLabel;
@@ -62,6 +62,8 @@ pub(crate) struct Emitter<'k> {
     pub(crate) rows: usize,
     pub(crate) grouping: Grouping,
     pub(crate) tiling: Tiling,
+    /// Whether tiles ask for memory that is needed after them.
+    pub(crate) ahead: bool,
     /// Bytes along the lanes where these are the outermost loop; nothing where points are.
     pub(crate) lanes_outside: Option<Slot>,
     pub(crate) idle: Idle,
@@ -113,11 +115,13 @@ pub(crate) fn has_wide_form(kernel: &Kernel, contraction: &Contraction) -> bool 
 }
 
 impl<'k> Emitter<'k> {
-    /// Plans the code of a contraction that has a wide form.
+    /// Plans the code of a contraction that has a wide form, by a choice that is known to be sound or by the
+    /// heuristics.
     pub(crate) fn new(
         kernel: &'k Kernel,
         contraction: &'k Contraction,
         level: Level,
+        choice: Option<&Choice>,
     ) -> Result<Emitter<'k>, X86Error> {
         let malformed = |reason| X86Error::Malformed { kernel: kernel.name.clone(), reason };
         let position = |role| contraction.dims.iter().position(|dim| dim.role == role);
@@ -166,8 +170,12 @@ impl<'k> Emitter<'k> {
         let repeats =
             grouping.outer.iter().any(|dim| dim.is_reduced && !matches!(dim.length, Length::Known(0 | 1)));
         let fresh = (repeats && !contraction.accumulate).then(&mut slot).transpose()?;
-        let tiling = Tiling::new(contraction, level, [lengths[lanes], lengths[rows]], tail.as_deref());
-        let lanes_outside = lanes_stay(contraction, lengths[lanes]).then(&mut slot).transpose()?;
+        let wish = choice.map(Choice::wish).unwrap_or_default();
+        let cut = [lengths[lanes], lengths[rows]];
+        let tiling = Tiling::new(contraction, level, cut, tail.as_deref(), wish);
+        let stays = lanes_stay(contraction, lengths[lanes]);
+        let stays = choice.map_or(stays, |choice| choice.lanes_outside);
+        let lanes_outside = stays.then(&mut slot).transpose()?;
         let mut code = Code::new(level)?;
         let (mask_table, tap_table) = (code.asm.create_label(), code.asm.create_label());
         let (tap_table_end, offset_table) = (code.asm.create_label(), code.asm.create_label());
@@ -186,6 +194,7 @@ impl<'k> Emitter<'k> {
             rows,
             grouping,
             tiling,
+            ahead: choice.is_none_or(|choice| choice.ahead),
             lanes_outside,
             idle,
             fresh,
@@ -197,6 +206,23 @@ impl<'k> Emitter<'k> {
             tap_table_end,
             grid,
         })
+    }
+
+    /// What this code is made by.
+    pub(crate) fn choice(&self) -> Choice {
+        Choice {
+            vectors: self.tiling.widest(),
+            rows: self.tiling.highest(),
+            straight: self.tiling.straight,
+            ahead: self.ahead,
+            lanes_outside: self.lanes_outside.is_some(),
+        }
+    }
+
+    /// The tiles that a wish would give.
+    pub(crate) fn tiling_by(&self, wish: Wish) -> Tiling {
+        let lengths = [self.lengths[self.lanes], self.lengths[self.rows]];
+        Tiling::new(self.contraction, self.code.level, lengths, self.tail.as_deref(), wish)
     }
 
     /// The error for a broken invariant.
@@ -272,13 +298,19 @@ pub(crate) fn known_length(dim: &ContractionDim) -> Option<i64> {
     i64::try_from(length).ok()
 }
 
+/// Whether points can be visited once per tile of lanes.
+pub(crate) fn lanes_can_stay(contraction: &Contraction, length: Length) -> bool {
+    let outer = contraction.dims.iter().any(|dim| dim.role == Role::ReduceOuter);
+    matches!(length, Length::Known(_)) && !outer && !gathers(contraction)
+}
+
 /// Whether points are visited once per tile of lanes, so that the lanes operand's part of a tile stays in
 /// the second-level cache: where all of it would not, and every point would stream it.
 fn lanes_stay(contraction: &Contraction, length: Length) -> bool {
     /// Half of a second-level cache.
     const NEAR: i64 = 512 << 10;
     let Length::Known(lanes) = length else { return false };
-    if gathers(contraction) {
+    if !lanes_can_stay(contraction, length) {
         return false;
     }
     let mut bytes = (lanes * SIZE).saturating_mul(contraction.taps.len() as i64);
@@ -289,8 +321,7 @@ fn lanes_stay(contraction: &Contraction, length: Length) -> bool {
             Role::Parallel => repeated |= dim.strides[0] == 0,
             Role::Sequential if dim.strides[0] == 0 => repeated |= dim.extent != Dim::Fixed(1),
             Role::Sequential => bytes = bytes.saturating_mul(dim.extent.at(16) as i64),
-            Role::ReduceOuter => return false,
-            Role::Lanes | Role::Rows => {}
+            Role::ReduceOuter | Role::Lanes | Role::Rows => {}
         }
     }
     repeated && bytes > NEAR

@@ -25,7 +25,7 @@ const MOST_LINES: i64 = 64;
 impl Emitter<'_> {
     /// Asks for what this tile and the next point need.
     pub(crate) fn fetch_ahead(&mut self, tile: Tile) -> Result<(), X86Error> {
-        if self.tiling.steps < LONG {
+        if !self.ahead || self.tiling.steps < LONG {
             return Ok(());
         }
         self.fetch_rows(tile)?;

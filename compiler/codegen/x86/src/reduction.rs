@@ -16,6 +16,9 @@ use iced_x86::code_asm::{AsmRegister64, ptr, qword_ptr};
 const BLIND: i64 = 4;
 /// Steps that loops are unrolled to, at most: a whole line of the rows operand.
 const MOST: i64 = 16;
+/// How many times shorter the body of a loop is than code without a loop may be: the bodies of all tiles should stay
+/// where the machine keeps decoded instructions, and counting costs little.
+const LOOPED: i64 = 2;
 
 /// One loop of the reduction; steps are bytes in lanes and rows operand.
 #[derive(Clone, Copy, Debug)]
@@ -120,7 +123,10 @@ impl Emitter<'_> {
                     return self.straight(reduction, inner, at, count, steps);
                 }
                 let most = match steps_of(inner) {
-                    Some(each) => (reduction.straight / (each * products).max(1)).min((MOST / each).max(1)),
+                    Some(each) => {
+                        let room = reduction.straight / LOOPED / (each * products).max(1);
+                        room.min((MOST / each).max(1))
+                    }
                     None => 1,
                 };
                 self.known(reduction, inner, at, (count, unroll(count, most)), steps)

@@ -30,6 +30,11 @@ const IN_FLIGHT: usize = 8;
 const TYPICAL: i64 = 128;
 /// Multiply-adds in the straight code of all tiles together: about 14 KB.
 const STRAIGHT: usize = 1400;
+/// Multiply-adds in the straight code of one tile. Half as many where a reduction around the tiles brings operands
+/// from far memory in every visit: an instruction that is met again soon tells the machine where it will read.
+const LONGEST: usize = 448;
+/// Multiply-adds per step that keep the machine busy while a loop turns.
+const FULL: usize = 16;
 
 /// A run of equal tiles along lanes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,12 +64,25 @@ pub(crate) struct Tile {
     pub(crate) chains: usize,
 }
 
+/// What tiles are made by in place of the cost model.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Wish {
+    /// Vectors of a tile, at most.
+    pub(crate) vectors: Option<usize>,
+    /// Rows of the widest tiles, at most.
+    pub(crate) rows: Option<usize>,
+    /// Multiply-adds in the straight code of one tile, at most.
+    pub(crate) straight: Option<usize>,
+}
+
 /// How a kernel is cut into tiles.
 #[derive(Clone, Debug)]
 pub(crate) struct Tiling {
     level: Level,
     rows: Length,
     typical_rows: i64,
+    /// Rows of tiles with so many vectors, in place of the cheapest.
+    wished_rows: Option<(usize, usize)>,
     /// Steps of a tile's reduction, about.
     pub(crate) steps: i64,
     pub(crate) lanes: Vec<LanesRun>,
@@ -102,6 +120,7 @@ impl Tiling {
         level: Level,
         [lanes, rows]: [Length; 2],
         tail: Option<&Tail>,
+        wish: Wish,
     ) -> Tiling {
         let typical = |role: Role, length: Length| match length {
             Length::Known(length) => length,
@@ -120,6 +139,7 @@ impl Tiling {
             level,
             rows,
             typical_rows: typical(Role::Rows, rows),
+            wished_rows: None,
             steps: steps.max(1),
             lanes: Vec::new(),
             tail: None,
@@ -127,17 +147,22 @@ impl Tiling {
             beside: tail.map_or(0, |tail| tail.registers),
             straight: STRAIGHT,
         };
-        tiling.cut_lanes(lanes, typical(Role::Lanes, lanes));
+        tiling.cut_lanes(lanes, typical(Role::Lanes, lanes), wish.vectors);
+        tiling.wished_rows = wish.rows.map(|rows| (tiling.widest(), rows));
         let tiles = tiling.lanes.iter().flat_map(|lanes| {
             tiling.rows_runs(lanes.vectors).into_iter().map(|rows| lanes.vectors * rows.rows)
         });
         let (kinds, elements) = tiles.fold((0, 0), |(kinds, elements), tile| (kinds + 1, elements + tile));
         let after = elements * tail.map_or(0, |tail| tail.instructions);
-        tiling.straight = (STRAIGHT.saturating_sub(after).max(STRAIGHT / 4) / kinds.max(1)).min(448);
+        let room = STRAIGHT.saturating_sub(after).max(STRAIGHT / 4) / kinds.max(1);
+        let streams = contraction.dims.iter().any(|dim| dim.role == Role::ReduceOuter);
+        let full = tiling.widest() * tiling.highest() >= FULL;
+        let most = if streams && full { LONGEST / 2 } else { LONGEST };
+        tiling.straight = wish.straight.unwrap_or(room.min(most));
         tiling
     }
 
-    fn cut_lanes(&mut self, length: Length, typical: i64) {
+    fn cut_lanes(&mut self, length: Length, typical: i64, wished: Option<usize>) {
         let width = self.level.lanes_f32() as i64;
         let vectors = (typical + width - 1) / width;
         let cost = |most: i64| -> f64 {
@@ -146,7 +171,10 @@ impl Tiling {
                 runs.iter().map(|&(count, size)| count as f64 * self.cost_of_rows(size as usize).0).sum();
             if runs.len() > 1 { cost * TWO_KINDS } else { cost }
         };
-        let best = (1..=vectors.clamp(1, 16)).min_by(|&a, &b| cost(a).total_cmp(&cost(b))).unwrap_or(1);
+        let best = match wished {
+            Some(wished) => (wished as i64).clamp(1, vectors.max(1)),
+            None => (1..=vectors.clamp(1, 16)).min_by(|&a, &b| cost(a).total_cmp(&cost(b))).unwrap_or(1),
+        };
         if let Length::Known(extent) = length {
             self.tail = Some(extent % width).filter(|&tail| tail > 0);
             for (count, size) in even(vectors, best) {
@@ -197,18 +225,61 @@ impl Tiling {
 
     /// Cycles per step of the reduction for all rows beside so many vectors, and the rows per tile.
     fn cost_of_rows(&self, vectors: usize) -> (f64, usize) {
-        let mut best = (f64::INFINITY, 1);
-        for most in self.fitting_rows(vectors) {
+        let cost = |most: usize| {
             let runs = even(self.typical_rows, most as i64);
             let cost: f64 =
                 runs.iter().map(|&(count, size)| count as f64 * self.cycles(vectors, size as usize)).sum();
             // Two kinds of tiles take twice the code.
-            let cost = if runs.len() > 1 { cost * TWO_KINDS } else { cost };
+            if runs.len() > 1 { cost * TWO_KINDS } else { cost }
+        };
+        if let Some((_, rows)) = self.wished_rows.filter(|&(of, _)| of == vectors) {
+            return (cost(rows), rows);
+        }
+        let mut best = (f64::INFINITY, 1);
+        for most in self.fitting_rows(vectors) {
+            let cost = cost(most);
             if cost < best.0 {
                 best = (cost, most);
             }
         }
         best
+    }
+
+    /// Vectors of the widest tiles.
+    pub(crate) fn widest(&self) -> usize {
+        self.lanes.iter().map(|run| run.vectors).max().unwrap_or(1)
+    }
+
+    /// Rows of the widest tiles, at most.
+    pub(crate) fn highest(&self) -> usize {
+        self.cost_of_rows(self.widest()).1
+    }
+
+    /// Rows that any tile could have, at most.
+    pub(crate) fn most_rows(&self) -> usize {
+        self.level.registers()
+    }
+
+    /// Whether tiles of so many vectors and rows were asked for and fit.
+    pub(crate) fn holds(&self, vectors: usize, rows: usize) -> bool {
+        self.widest() <= vectors && self.fitting_rows(self.widest()).any(|fitting| fitting == rows)
+    }
+
+    /// All tiles, to tell tilings apart.
+    pub(crate) fn cut(&self) -> Vec<(LanesRun, Vec<RowsRun>)> {
+        self.lanes.iter().map(|&lanes| (lanes, self.rows_runs(lanes.vectors))).collect()
+    }
+
+    /// Cycles per step of the reduction over all elements, about.
+    pub(crate) fn cost(&self) -> f64 {
+        let left = self.lanes.iter().filter(|run| run.count.is_some() || run.vectors == self.widest());
+        let cost: f64 =
+            left.map(|run| run.count.unwrap_or(1) as f64 * self.cost_of_rows(run.vectors).0).sum();
+        match self.lanes.first() {
+            // Of an unknown number of lanes, the widest tiles take nearly all.
+            Some(LanesRun { count: None, .. }) => cost / self.widest() as f64,
+            _ => cost,
+        }
     }
 
     /// The runs along rows beside so many vectors.
@@ -225,7 +296,8 @@ impl Tiling {
         halves.map(|rows| RowsRun { rows, count: None }).collect()
     }
 
-    fn chains(&self, vectors: usize, rows: usize) -> usize {
+    /// Partial sums per element in tiles of so many vectors and rows.
+    pub(crate) fn chains(&self, vectors: usize, rows: usize) -> usize {
         let mut chains = 1;
         while vectors * rows * chains < IN_FLIGHT
             && (chains as i64) < self.steps

@@ -4,6 +4,7 @@
 
 mod approximation;
 mod cases;
+mod choices;
 mod epilogues;
 mod generated;
 mod guarded;

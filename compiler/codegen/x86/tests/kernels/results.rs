@@ -40,7 +40,7 @@ fn contents(dtype: DType, count: usize, seed: u32, side: Side) -> Vec<f32> {
 }
 
 /// The written operands after running all points, divided at the given shares of 16.
-fn result(machine: &Machine, case: &Case, batch: usize, side: Side, cuts: &[usize]) -> Vec<f32> {
+pub(crate) fn result(machine: &Machine, case: &Case, batch: usize, side: Side, cuts: &[usize]) -> Vec<f32> {
     let elements = case.elements(batch);
     let operands = || case.kernel.operands.iter().zip(&elements);
     let mut buffers: Vec<Guarded> = operands()
