@@ -5,6 +5,7 @@
 use dlc_compiler::CompileOptions;
 use dlc_compiler::lower::Winograd;
 use dlc_ir::{Builder, Convolution, Function, NodeId, Op, OutputRole, Reduction, Unary};
+use dlc_kernel::Turns;
 use dlc_tests::harness::{check_for, compilation_for};
 use dlc_types::{DType, Dim, Shape, TensorType};
 
@@ -172,6 +173,22 @@ fn parts_of_the_batch() {
             17,
             &CompileOptions { winograd_always: true, ..CompileOptions::new(7) },
         );
+    }
+}
+
+/// Threads that take parts of their own: strips of an image, images, runs of parts with sums of their own.
+#[test]
+fn parts_of_one_thread() {
+    let cases = [((16, 32), (32, 32), [2, 1]), ((17, 16), (8, 8), [37, 5]), ((16, 16), (16, 12), [16, 9])];
+    for (channels, image, batches) in cases {
+        let options = CompileOptions { winograd_always: true, ..CompileOptions::new(batches[0]) };
+        let layer = Layer::new(channels, image);
+        for function in [fused(&layer), gradients(&layer)] {
+            let compilation = compilation_for(&function, &options).unwrap();
+            let sequences = &compilation.functions[0].lowered.program.sequences;
+            assert!(sequences.values().any(|sequence| sequence.turns != Turns::Together), "{sequences:?}");
+            check_for(&function, &batches, 37, &options);
+        }
     }
 }
 

@@ -187,13 +187,13 @@ mod tests {
     const PLAIN: &str =
         "dlc 1\nmodel plain(x: f32[N, 8]) -> (y) {\n  y = x |> dense(4) as head |> relu()\n}\n";
 
-    const PLAIN: Console = Console { colour: false, json: false };
+    const CONSOLE: Console = Console { colour: false, json: false };
 
     #[test]
     fn flags_become_options() {
         let flags = parsed(&["run", "m.dsl"]);
         assert!(!flags.all && !flags.json && flags.svg.is_none());
-        let found = options(&PLAIN, &flags.timed).unwrap();
+        let found = options(&CONSOLE, &flags.timed).unwrap();
         assert_eq!((found.target, found.batch, found.threads), (BenchTarget::Run, None, None));
         let flags = parsed(&[
             "train",
@@ -207,7 +207,7 @@ mod tests {
             "--svg=a.svg",
         ]);
         assert!(flags.all && flags.svg.is_some());
-        let found = options(&PLAIN, &flags.timed).unwrap();
+        let found = options(&CONSOLE, &flags.timed).unwrap();
         assert_eq!((found.target, found.batch, found.threads), (BenchTarget::Train, Some(8), Some(3)));
         assert_eq!((found.cpu, found.seed), (dlc_driver::Cpu::Portable, 4));
         assert_eq!(found.choices.rewrite.rules, dlc_driver::RuleSelection::Off);
@@ -219,7 +219,7 @@ mod tests {
     #[test]
     fn a_model_without_training_has_no_step_to_profile() {
         let loaded = dlc_driver::load_text("plain.dsl", PLAIN, &[]).unwrap();
-        let error = dlc_driver::profile(&loaded, &options(&PLAIN, &parsed(&["train", "m"]).timed).unwrap())
+        let error = dlc_driver::profile(&loaded, &options(&CONSOLE, &parsed(&["train", "m"]).timed).unwrap())
             .unwrap_err();
         assert_eq!(error.exit_code(), 1);
         expect![
@@ -227,7 +227,7 @@ mod tests {
         ]
         .assert_eq(&error.to_string());
         let empty =
-            ProfileOptions { batch: Some(0), ..options(&PLAIN, &parsed(&["run", "m"]).timed).unwrap() };
+            ProfileOptions { batch: Some(0), ..options(&CONSOLE, &parsed(&["run", "m"]).timed).unwrap() };
         assert_eq!(dlc_driver::profile(&loaded, &empty).unwrap_err().exit_code(), 1);
     }
 
@@ -235,7 +235,7 @@ mod tests {
     fn the_text_tells_kernels_kinds_and_roofs() {
         let loaded = dlc_driver::load_text("plain.dsl", PLAIN, &[]).unwrap();
         let flags = parsed(&["run", "m", "--batch=4", "--threads=1"]);
-        let mut profile = dlc_driver::profile(&loaded, &options(&PLAIN, &flags.timed).unwrap()).unwrap();
+        let mut profile = dlc_driver::profile(&loaded, &options(&CONSOLE, &flags.timed).unwrap()).unwrap();
         assert_eq!((profile.kernels.len(), profile.launches.len(), profile.flops), (1, 1, 2 * 4 * 8 * 4));
         assert!(profile.call_ms > 0.0 && profile.whole_ms > 0.0);
         // Measured figures in round numbers.

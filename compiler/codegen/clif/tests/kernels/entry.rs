@@ -113,6 +113,8 @@ fn threads_share_the_points() {
                 barrier: wait,
                 barrier_data: std::ptr::from_ref(&barrier).cast(),
                 prepare: 1,
+                scratch: std::ptr::null_mut(),
+                scratch_bytes: 0,
             });
             std::thread::scope(|scope| {
                 for thread in 0..threads {
