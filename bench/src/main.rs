@@ -5,7 +5,7 @@
 //! fused multiply-adds, measured in the same run. `off` is the same step without the optimiser (elementwise
 //! fusion alone), timed in turns with it.
 
-use dlc_driver::{BenchOptions, BenchTarget, CompileChoices, Cpu, bench};
+use dlc_driver::{BenchOptions, BenchTarget, TimedOptions, bench};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -56,15 +56,7 @@ fn main() -> ExitCode {
 
 /// What each row is measured with.
 fn options(target: BenchTarget) -> BenchOptions {
-    BenchOptions {
-        target,
-        batch: None,
-        threads: None,
-        seed: 0,
-        cpu: Cpu::Native,
-        choices: CompileChoices::default(),
-        against_baseline: true,
-    }
+    BenchOptions { timed: TimedOptions::new(target), against_baseline: true }
 }
 
 /// The names and paths of all cases, in order of their names.

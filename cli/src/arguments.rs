@@ -1,7 +1,8 @@
 //! The flags of every command, with the defaults told in their help.
 
+use crate::console::Console;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use dlc_driver::{ArtifactKind, BenchTarget, Cpu, EngineKind};
+use dlc_driver::{ArtifactKind, BenchTarget, Cpu, DriverError, EngineKind, TimedOptions};
 use std::path::PathBuf;
 
 use crate::choices::ChoiceArguments;
@@ -326,6 +327,20 @@ pub(crate) struct TimedArguments {
     pub(crate) cpu: Cpu,
     #[command(flatten)]
     pub(crate) choices: ChoiceArguments,
+}
+
+impl TimedArguments {
+    /// What the driver is told; warnings go to the console.
+    pub(crate) fn options(&self, console: &Console) -> Result<TimedOptions, DriverError> {
+        Ok(TimedOptions {
+            target: self.target.into(),
+            batch: self.batch,
+            threads: self.threads,
+            seed: self.seed,
+            cpu: self.cpu,
+            choices: self.choices.choices(console)?,
+        })
+    }
 }
 
 #[derive(Debug, Args)]

@@ -116,7 +116,7 @@ mod tests {
         assert_eq!(choices(&["--math", "default"]).unwrap().math, Math::Default);
         assert_eq!(choices(&["--math", "strict"]).unwrap().math, Math::Strict);
         assert!(Arguments::try_parse_from(["dlc", "compile", "m.dsl", "--math", "loose"]).is_err());
-        let commands: [&[&str]; 8] = [
+        let commands: [&[&str]; 9] = [
             &["compile"],
             &["run"],
             &["predict", "--checkpoint", "c", "x.csv"],
@@ -124,6 +124,7 @@ mod tests {
             &["eval", "--checkpoint", "c"],
             &["compare"],
             &["bench", "train"],
+            &["profile", "run"],
             &["explain"],
         ];
         for command in commands {

@@ -9,14 +9,13 @@
 
 use crate::compare::synthetic_inputs;
 use crate::data::port_bytes;
-use crate::engine::default_threads;
 use crate::flops::function_flops;
 use crate::rewriting::baseline;
 use crate::{
-    CompareOptions, CompileChoices, Cpu, DriverError, Loaded, Result, TuneOptions, compare_loaded,
-    peak_gflops, tuned_session,
+    CompareOptions, DriverError, Loaded, Result, TimedOptions, TuneOptions, compare_loaded, peak_gflops,
+    tuned_session,
 };
-use dlc_compiler::{CompileOptions, FunctionKind};
+use dlc_compiler::CompileOptions;
 use dlc_runtime::{FunctionHandle, Session};
 use dlc_trainer::Engine;
 use serde::Serialize;
@@ -37,30 +36,11 @@ const AGREEMENT: f64 = 1e-3;
 /// Steps that a schedule is told of: more than are timed.
 const TOTAL_STEPS: usize = 1_000_000;
 
-/// What is timed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BenchTarget {
-    /// One training step.
-    Train,
-    /// One inference.
-    Run,
-}
-
 /// What a user may choose about a benchmark.
 #[derive(Clone, Debug)]
 pub struct BenchOptions {
-    /// What is timed.
-    pub target: BenchTarget,
-    /// Samples; `None` for the recipe's batch, or 1 without one.
-    pub batch: Option<usize>,
-    /// Threads; `None` for as many as the machine runs at once.
-    pub threads: Option<usize>,
-    /// Seed of weights and inputs.
-    pub seed: u64,
-    /// Instructions of the compiled code.
-    pub cpu: Cpu,
-    /// How the model is compiled.
-    pub choices: CompileChoices,
+    /// What is timed, and how.
+    pub timed: TimedOptions,
     /// Whether the compilation without the optimiser is timed too ([`crate::baseline`]).
     pub against_baseline: bool,
 }
@@ -99,7 +79,7 @@ struct Subject {
 impl Subject {
     fn new(
         loaded: &Loaded,
-        options: &BenchOptions,
+        options: &TimedOptions,
         compile_options: &CompileOptions,
         tune: &TuneOptions,
     ) -> Result<Subject> {
@@ -110,8 +90,7 @@ impl Subject {
         let interface =
             compilation.interface.functions.iter().find(|one| one.name == name).ok_or_else(missing)?;
         let batch = compile_options.batch_max;
-        let threads = options.threads.unwrap_or_else(default_threads);
-        let mut session = tuned_session(&compilation, threads, options.cpu, tune)?;
+        let mut session = tuned_session(&compilation, options.threads(), options.cpu, tune)?;
         session.initialize(options.seed)?;
         Engine::set_total_steps(&mut session, TOTAL_STEPS)?;
         let mut all = synthetic_inputs(loaded, &compilation.interface, batch, options.seed);
@@ -145,15 +124,6 @@ impl Subject {
     }
 }
 
-impl BenchTarget {
-    fn function(self) -> &'static str {
-        match self {
-            BenchTarget::Train => "train",
-            BenchTarget::Run => "predict",
-        }
-    }
-}
-
 /// That both forms give the same on their first call.
 fn agree(on: &Subject, off: &Subject) -> Result<()> {
     let floats = |bytes: &[u8]| -> Vec<f64> {
@@ -177,35 +147,24 @@ fn agree(on: &Subject, off: &Subject) -> Result<()> {
 
 /// Checks a model, then times it.
 pub fn bench(loaded: &Loaded, options: &BenchOptions) -> Result<BenchReport> {
-    let kind = match options.target {
-        BenchTarget::Train => FunctionKind::Train,
-        BenchTarget::Run => FunctionKind::Predict,
-    };
-    if options.target == BenchTarget::Train {
-        loaded.recipe("dlc bench train")?;
-    }
+    let timed = &options.timed;
+    let compile_options = timed.compile_options(loaded, "dlc bench")?;
     let checked = compare_loaded(
         loaded,
         &CompareOptions {
-            seed: options.seed,
-            cpu: options.cpu,
-            choices: options.choices.clone(),
+            seed: timed.seed,
+            cpu: timed.cpu,
+            choices: timed.choices.clone(),
             ..CompareOptions::default()
         },
     )?;
     if let Some(first) = checked.mismatches.first() {
         return Err(DriverError::Mismatch(first.to_string()));
     }
-    let batch = options.batch.or(loaded.recipe.as_ref().map(|recipe| recipe.data.batch)).unwrap_or(1);
-    if batch == 0 {
-        return Err(DriverError::User("the batch must be at least 1".to_owned()));
-    }
-    let compile_options =
-        CompileOptions { functions: vec![FunctionKind::Initialize, kind], ..options.choices.options(batch)? };
-    let tune = &options.choices.tune;
-    let mut on = Subject::new(loaded, options, &compile_options, tune)?;
+    let tune = &timed.choices.tune;
+    let mut on = Subject::new(loaded, timed, &compile_options, tune)?;
     let mut off = match options.against_baseline {
-        true => Some(Subject::new(loaded, options, &baseline(&compile_options), &tune.without_trials())?),
+        true => Some(Subject::new(loaded, timed, &baseline(&compile_options), &tune.without_trials())?),
         false => None,
     };
     let warm_up = Duration::ZERO;
@@ -220,8 +179,8 @@ pub fn bench(loaded: &Loaded, options: &BenchOptions) -> Result<BenchReport> {
             subject.run(CALLS.div_ceil(ROUNDS), SPAN / ROUNDS as u32, true)?;
         }
     }
-    let threads = options.threads.unwrap_or_else(default_threads);
-    let mut report = report(&mut on.times, on.flops, batch, peak_gflops(threads));
+    let batch = compile_options.batch_max;
+    let mut report = report(&mut on.times, on.flops, batch, peak_gflops(timed.threads()));
     report.baseline_ms = off.map(|mut off| median_ms(&mut off.times));
     Ok(report)
 }

@@ -34,11 +34,12 @@ mod profile;
 mod rate;
 mod rewriting;
 mod run;
+mod timed;
 mod train;
 mod tuning;
 
 pub use bandwidth::{Bandwidth, bandwidth};
-pub use bench::{BenchOptions, BenchReport, BenchTarget, bench};
+pub use bench::{BenchOptions, BenchReport, bench};
 pub use check::{CheckReport, check, format_file};
 pub use choices::{CompileChoices, Math};
 pub use compare::{CompareOptions, CompareReport, Mismatch, compare, compare_loaded};
@@ -63,12 +64,12 @@ pub use npz::read_npz;
 pub use peak::{InstructionSet, peak_gflops};
 pub use predict::{PredictReport, PredictSettings, PredictedRow, predict};
 pub use profile::{
-    Category, CategoryTime, KernelRow, LaunchProfile, Limit, Profile, ProfileOptions, Roofs, profile,
-    write_roofline,
+    Category, CategoryTime, KernelRow, LaunchProfile, Limit, Profile, Roofs, profile, write_roofline,
 };
 pub use rate::rate_at;
 pub use rewriting::{baseline, rule_selection};
 pub use run::{RunReport, RunSettings, run};
+pub use timed::{BenchTarget, TimedOptions};
 pub use train::{TrainSettings, train};
 pub use tuning::{TuneMode, TuneOptions, TunedShape, tuning_table};
 

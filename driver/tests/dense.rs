@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "tests")]
 
 use dlc_driver::{
-    ArtifactKind, BenchOptions, BenchTarget, CompareOptions, CompileChoices, CompileSettings, Cpu,
-    DriverError, EngineKind, EvalSettings, Outcome, RewriteOptions, RuleSelection, RunSettings, Silent,
+    ArtifactKind, BenchOptions, BenchTarget, CompareOptions, CompileChoices, CompileSettings, DriverError,
+    EngineKind, EvalSettings, Outcome, RewriteOptions, RuleSelection, RunSettings, Silent, TimedOptions,
     TrainSettings, load, load_text,
 };
 use dlc_types::random::Stream;
@@ -238,12 +238,7 @@ fn a_checkpoint_of_one_rewriting_goes_on_under_another() {
 fn a_benchmark_checks_and_measures() {
     let folder = folder();
     let options = BenchOptions {
-        target: BenchTarget::Train,
-        batch: Some(16),
-        threads: Some(1),
-        seed: 0,
-        cpu: Cpu::Native,
-        choices: CompileChoices::default(),
+        timed: TimedOptions { batch: Some(16), threads: Some(1), ..TimedOptions::new(BenchTarget::Train) },
         against_baseline: true,
     };
     let report = dlc_driver::bench(&model(folder.path()), &options).unwrap();

@@ -4,7 +4,7 @@
 use dlc_compiler::emit::{Target, jit};
 use dlc_compiler::{CompileOptions, compile};
 use dlc_driver::{
-    ArtifactKind, BenchOptions, BenchTarget, CompileChoices, CompileSettings, Cpu, DriverError, Loaded,
+    ArtifactKind, BenchOptions, BenchTarget, CompileSettings, Cpu, DriverError, Loaded, TimedOptions,
     load_text, native_session,
 };
 
@@ -94,12 +94,7 @@ fn more_threads_than_cores_give_the_same_bits() {
 #[test]
 fn a_benchmark_takes_more_threads_than_cores() {
     let options = BenchOptions {
-        target: BenchTarget::Run,
-        batch: Some(3),
-        threads: Some(9),
-        seed: 0,
-        cpu: Cpu::Native,
-        choices: CompileChoices::default(),
+        timed: TimedOptions { batch: Some(3), threads: Some(9), ..TimedOptions::new(BenchTarget::Run) },
         against_baseline: false,
     };
     let report = dlc_driver::bench(&model(), &options).unwrap();

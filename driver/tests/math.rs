@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
 
 use dlc_driver::{
-    BenchOptions, BenchTarget, CompareOptions, CompileChoices, CompileSettings, Cpu, EvalSettings,
-    ExplainOptions, Math, ProfileOptions, RewriteOptions, RunSettings, Silent, TrainSettings, load_text,
+    BenchOptions, BenchTarget, CompareOptions, CompileChoices, CompileSettings, EvalSettings, ExplainOptions,
+    Math, RewriteOptions, RunSettings, Silent, TimedOptions, TrainSettings, load_text,
 };
 use dlc_kernel::{Body, Role};
 use dlc_types::Dim;
@@ -72,12 +72,7 @@ fn every_command_refuses_strict_math_with_fast_math() {
     let evaluation = EvalSettings { choices: choices(), ..Default::default() };
     let training = TrainSettings { choices: choices(), ..Default::default() };
     let bench = BenchOptions {
-        target: BenchTarget::Run,
-        batch: None,
-        threads: None,
-        seed: 0,
-        cpu: Cpu::Native,
-        choices: choices(),
+        timed: TimedOptions { choices: choices(), ..TimedOptions::new(BenchTarget::Run) },
         against_baseline: false,
     };
     let mut input = tempfile::NamedTempFile::with_suffix(".npy").unwrap();
@@ -87,21 +82,13 @@ fn every_command_refuses_strict_math_with_fast_math() {
         choices: choices(),
         ..Default::default()
     };
-    let profile = ProfileOptions {
-        target: BenchTarget::Run,
-        batch: None,
-        threads: Some(1),
-        seed: 0,
-        cpu: Cpu::Native,
-        choices: choices(),
-    };
     let refusals = [
         dlc_driver::compile(&loaded, &CompileSettings { choices: choices(), ..Default::default() }).err(),
         dlc_driver::compare_loaded(&loaded, &CompareOptions { choices: choices(), ..Default::default() })
             .err(),
         dlc_driver::explain(&loaded, &ExplainOptions { choices: choices(), ..Default::default() }).err(),
         dlc_driver::bench(&loaded, &bench).err(),
-        dlc_driver::profile(&loaded, &profile).err(),
+        dlc_driver::profile(&loaded, &bench.timed).err(),
         dlc_driver::run(&loaded, &run).err(),
         dlc_driver::evaluate(&loaded, nowhere, &evaluation).err(),
         dlc_driver::predict(&loaded, nowhere, &[], &evaluation).err(),

@@ -4,7 +4,7 @@ use crate::block::Block;
 use crate::error::{Result, RuntimeError};
 use crate::plan::PortPlan;
 use crate::program::Program;
-use crate::session::{Session, scratch_bytes};
+use crate::session::Session;
 use dlc_abi::{Context, ElementType, FunctionInterface};
 use std::sync::Arc;
 
@@ -113,7 +113,7 @@ impl Session {
             prepare: i64::from(prepare),
             scratch: self.scratch.pointer(),
             // Fits: the scratch of all threads was allocated.
-            scratch_bytes: scratch_bytes(program.interface()) as i64,
+            scratch_bytes: self.scratch_bytes as i64,
         };
         let entry = program.entry(function);
         let context = SharedContext(&context);

@@ -28,6 +28,8 @@ pub struct Session {
     pub(crate) arena: Block,
     /// Scratch of all threads.
     pub(crate) scratch: Block,
+    /// Bytes from one thread's scratch to the next one's.
+    pub(crate) scratch_bytes: usize,
     /// The function that used the arena last.
     pub(crate) arena_user: Option<usize>,
     /// Whether parameters and states are those that this function saw in its last call.
@@ -45,7 +47,7 @@ pub struct Session {
 unsafe impl Send for Session {}
 
 /// Bytes from one thread's scratch to the next one's: whole pages, so that threads share none.
-pub(crate) fn scratch_bytes(interface: &Interface) -> usize {
+fn scratch_bytes(interface: &Interface) -> usize {
     const PAGE: usize = 4096;
     let most = interface.functions.iter().map(|function| function.thread_bytes).max().unwrap_or(0);
     most.checked_next_multiple_of(PAGE).unwrap_or(most)
@@ -60,13 +62,15 @@ impl Session {
         let persistent = Block::zeroed(interface.persistent_bytes, "parameters")?;
         let arena = Block::zeroed(arena_bytes.unwrap_or(0), "arena")?;
         let team = Team::new(threads)?;
-        let scratch = Block::zeroed(scratch_bytes(interface).saturating_mul(team.threads()), "scratch")?;
+        let scratch_bytes = scratch_bytes(interface);
+        let scratch = Block::zeroed(scratch_bytes.saturating_mul(team.threads()), "scratch")?;
         let find = |name| program.function(name).ok();
         Ok(Session {
             team,
             persistent,
             arena,
             scratch,
+            scratch_bytes,
             arena_user: None,
             persistent_seen: false,
             staging: Block::zeroed(0, "staging")?,

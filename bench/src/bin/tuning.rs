@@ -2,7 +2,7 @@
 //! for each training step every shape that matters, with the time of the code generator's own choice, of the
 //! fastest candidate, and both choices (vectors x rows, multiply-adds in straight code).
 
-use dlc_driver::{BenchOptions, BenchTarget, CompileChoices, Cpu, DriverError, TunedShape, tuning_table};
+use dlc_driver::{BenchTarget, DriverError, TimedOptions, TunedShape, tuning_table};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -28,15 +28,7 @@ fn main() -> ExitCode {
 }
 
 fn table(file: &Path, threads: usize) -> Result<Vec<TunedShape>, DriverError> {
-    let options = BenchOptions {
-        target: BenchTarget::Train,
-        batch: None,
-        threads: Some(threads),
-        seed: 0,
-        cpu: Cpu::Native,
-        choices: CompileChoices::default(),
-        against_baseline: false,
-    };
+    let options = TimedOptions { threads: Some(threads), ..TimedOptions::new(BenchTarget::Train) };
     tuning_table(&dlc_driver::load(file, &[])?, &options)
 }
 

@@ -1,6 +1,6 @@
 //! `compare`, `bench` and `inspect`.
 
-use super::profile::{options as profile_options, roofline};
+use super::profile::roofline;
 use super::{Outcome, loaded};
 use crate::arguments::{BenchArguments, CompareArguments, InspectArguments};
 use crate::console::{self, Console};
@@ -70,15 +70,7 @@ fn comparison(report: &CompareReport) -> String {
 pub(super) fn bench(console: &Console, flags: &BenchArguments) -> Outcome {
     let timed = &flags.timed;
     let loaded = loaded(console, &timed.model)?;
-    let options = BenchOptions {
-        target: timed.target.into(),
-        batch: timed.batch,
-        threads: timed.threads,
-        seed: timed.seed,
-        cpu: timed.cpu,
-        choices: timed.choices.choices(console)?,
-        against_baseline: true,
-    };
+    let options = BenchOptions { timed: timed.options(console)?, against_baseline: true };
     let report = dlc_driver::bench(&loaded, &options)?;
     if flags.json {
         console::json(&report);
@@ -98,7 +90,7 @@ pub(super) fn bench(console: &Console, flags: &BenchArguments) -> Outcome {
         }
     }
     if flags.per_kernel {
-        let profile = dlc_driver::profile(&loaded, &profile_options(console, timed)?)?;
+        let profile = dlc_driver::profile(&loaded, &options.timed)?;
         if flags.json {
             console::json(&profile);
         } else {

@@ -1,10 +1,10 @@
 //! `profile`, and the table of kernels that `bench --per-kernel` shares with it.
 
 use super::{Outcome, loaded};
-use crate::arguments::{ProfileArguments, TimedArguments};
+use crate::arguments::ProfileArguments;
 use crate::console::{self, Console};
 use crate::table::table;
-use dlc_driver::{DriverError, KernelRow, Profile, ProfileOptions};
+use dlc_driver::{KernelRow, Profile};
 
 /// Kernels that are listed unless all are asked for.
 const LONGEST: usize = 25;
@@ -25,21 +25,9 @@ const HEADER: [&str; 11] = [
     "kind",
 ];
 
-/// What the driver is told.
-pub(super) fn options(console: &Console, timed: &TimedArguments) -> Result<ProfileOptions, DriverError> {
-    Ok(ProfileOptions {
-        target: timed.target.into(),
-        batch: timed.batch,
-        threads: timed.threads,
-        seed: timed.seed,
-        cpu: timed.cpu,
-        choices: timed.choices.choices(console)?,
-    })
-}
-
 pub(super) fn profile(console: &Console, flags: &ProfileArguments) -> Outcome {
     let loaded = loaded(console, &flags.timed.model)?;
-    let profile = dlc_driver::profile(&loaded, &options(console, &flags.timed)?)?;
+    let profile = dlc_driver::profile(&loaded, &flags.timed.options(console)?)?;
     if flags.json {
         console::json(&profile);
     } else {
@@ -173,7 +161,7 @@ mod tests {
     use super::*;
     use crate::arguments::{Arguments, Command};
     use clap::Parser;
-    use dlc_driver::BenchTarget;
+    use dlc_driver::{BenchTarget, TimedOptions};
     use expect_test::expect;
 
     fn parsed(flags: &[&str]) -> ProfileArguments {
@@ -193,7 +181,7 @@ mod tests {
     fn flags_become_options() {
         let flags = parsed(&["run", "m.dsl"]);
         assert!(!flags.all && !flags.json && flags.svg.is_none());
-        let found = options(&CONSOLE, &flags.timed).unwrap();
+        let found = flags.timed.options(&CONSOLE).unwrap();
         assert_eq!((found.target, found.batch, found.threads), (BenchTarget::Run, None, None));
         let flags = parsed(&[
             "train",
@@ -207,7 +195,7 @@ mod tests {
             "--svg=a.svg",
         ]);
         assert!(flags.all && flags.svg.is_some());
-        let found = options(&CONSOLE, &flags.timed).unwrap();
+        let found = flags.timed.options(&CONSOLE).unwrap();
         assert_eq!((found.target, found.batch, found.threads), (BenchTarget::Train, Some(8), Some(3)));
         assert_eq!((found.cpu, found.seed), (dlc_driver::Cpu::Portable, 4));
         assert_eq!(found.choices.rewrite.rules, dlc_driver::RuleSelection::Off);
@@ -219,15 +207,14 @@ mod tests {
     #[test]
     fn a_model_without_training_has_no_step_to_profile() {
         let loaded = dlc_driver::load_text("plain.dsl", PLAIN, &[]).unwrap();
-        let error = dlc_driver::profile(&loaded, &options(&CONSOLE, &parsed(&["train", "m"]).timed).unwrap())
+        let error = dlc_driver::profile(&loaded, &parsed(&["train", "m"]).timed.options(&CONSOLE).unwrap())
             .unwrap_err();
         assert_eq!(error.exit_code(), 1);
         expect![
             "`dlc profile train` needs a `data` and a `train` section, which the model `plain` does not have"
         ]
         .assert_eq(&error.to_string());
-        let empty =
-            ProfileOptions { batch: Some(0), ..options(&CONSOLE, &parsed(&["run", "m"]).timed).unwrap() };
+        let empty = TimedOptions { batch: Some(0), ..parsed(&["run", "m"]).timed.options(&CONSOLE).unwrap() };
         assert_eq!(dlc_driver::profile(&loaded, &empty).unwrap_err().exit_code(), 1);
     }
 
@@ -235,7 +222,7 @@ mod tests {
     fn the_text_tells_kernels_kinds_and_roofs() {
         let loaded = dlc_driver::load_text("plain.dsl", PLAIN, &[]).unwrap();
         let flags = parsed(&["run", "m", "--batch=4", "--threads=1"]);
-        let mut profile = dlc_driver::profile(&loaded, &options(&CONSOLE, &flags.timed).unwrap()).unwrap();
+        let mut profile = dlc_driver::profile(&loaded, &flags.timed.options(&CONSOLE).unwrap()).unwrap();
         assert_eq!((profile.kernels.len(), profile.launches.len(), profile.flops), (1, 1, 2 * 4 * 8 * 4));
         assert!(profile.call_ms > 0.0 && profile.whole_ms > 0.0);
         // Measured figures in round numbers.

@@ -4,7 +4,7 @@
 //! before it left, so that caches are as warm as in the whole. What it costs to call a function is
 //! included; a function without launches tells how much that is.
 
-use super::ProfileOptions;
+use crate::TimedOptions;
 use crate::compare::synthetic_inputs;
 use crate::data::port_bytes;
 use crate::{DriverError, Loaded, Result, tuned_session};
@@ -105,7 +105,7 @@ pub(super) fn measure(
     loaded: &Loaded,
     compilation: &Compilation,
     batch: usize,
-    options: &ProfileOptions,
+    options: &TimedOptions,
 ) -> Result<Times> {
     let whole = compilation.functions.last().ok_or_else(nothing_to_time)?.name.clone();
     let (compilation, names) = split(compilation.clone())?;

@@ -9,10 +9,8 @@ mod measure;
 mod picture;
 mod roofline;
 
-use crate::engine::default_threads;
 use crate::flops::function_flops;
-use crate::{BenchTarget, CompileChoices, Cpu, DriverError, Loaded, Result};
-use dlc_compiler::{CompileOptions, FunctionKind};
+use crate::{DriverError, Loaded, Result, TimedOptions};
 pub use roofline::{KernelRow, Limit, Roofs};
 use serde::Serialize;
 use std::path::Path;
@@ -23,29 +21,6 @@ const BEYOND_PEAK: f64 = 1.1;
 const BEYOND_SUM: f64 = 1.4;
 /// Milliseconds that an empty call takes where a thread of the team had to wait for its core.
 const WAITING: f64 = 0.05;
-
-/// What a user may choose about a profile.
-#[derive(Clone, Debug)]
-pub struct ProfileOptions {
-    /// What is profiled.
-    pub target: BenchTarget,
-    /// Samples; `None` for the recipe's batch, or 1 without one.
-    pub batch: Option<usize>,
-    /// Threads; `None` for as many as the machine runs at once.
-    pub threads: Option<usize>,
-    /// Seed of weights and inputs.
-    pub seed: u64,
-    /// Instructions of the compiled code.
-    pub cpu: Cpu,
-    /// How it is compiled.
-    pub choices: CompileChoices,
-}
-
-impl ProfileOptions {
-    fn threads(&self) -> usize {
-        self.threads.unwrap_or_else(default_threads)
-    }
-}
 
 /// What a kernel is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -160,20 +135,9 @@ impl Profile {
 ///
 /// # Errors
 /// A training step of a model without a train section, a batch of 0.
-pub fn profile(loaded: &Loaded, options: &ProfileOptions) -> Result<Profile> {
-    let kind = match options.target {
-        BenchTarget::Train => {
-            loaded.recipe("dlc profile train")?;
-            FunctionKind::Train
-        }
-        BenchTarget::Run => FunctionKind::Predict,
-    };
-    let batch = options.batch.or(loaded.recipe.as_ref().map(|recipe| recipe.data.batch)).unwrap_or(1);
-    if batch == 0 {
-        return Err(DriverError::User("the batch must be at least 1".to_owned()));
-    }
-    let compile_options =
-        CompileOptions { functions: vec![FunctionKind::Initialize, kind], ..options.choices.options(batch)? };
+pub fn profile(loaded: &Loaded, options: &TimedOptions) -> Result<Profile> {
+    let compile_options = options.compile_options(loaded, "dlc profile")?;
+    let batch = compile_options.batch_max;
     let compilation = dlc_compiler::compile(&loaded.model, &compile_options)?;
     let function = compilation
         .functions

@@ -262,7 +262,7 @@ fn names(out: &mut String, axes: (&Axis, &Axis), profile: &Profile) {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use crate::profile::{profile, write_roofline};
-    use crate::{BenchTarget, CompileChoices, Cpu, ProfileOptions, load_text};
+    use crate::{BenchTarget, TimedOptions, load_text};
 
     const TEXT: &str = "dlc 1\nmodel m(x: f32[N, 4]) -> (y) {\n  y = x |> dense(3) as a |> relu()\n}\n\
         data d {\n  source = synthetic(samples = 64, classes = 3) -> (x, t)\n  batch = 2\n}\n\
@@ -271,14 +271,7 @@ mod tests {
     #[test]
     fn the_picture_is_well_formed_and_has_every_kernel_once() {
         let loaded = load_text("m.dsl", TEXT, &[]).unwrap();
-        let options = ProfileOptions {
-            target: BenchTarget::Train,
-            batch: None,
-            threads: Some(1),
-            seed: 0,
-            cpu: Cpu::Native,
-            choices: CompileChoices::default(),
-        };
+        let options = TimedOptions { threads: Some(1), ..TimedOptions::new(BenchTarget::Train) };
         let mut profile = profile(&loaded, &options).unwrap();
         assert!(profile.kernels.len() > 3 && profile.whole_ms > 0.0);
         // Kernels without arithmetic, names that XML would misread.

@@ -10,11 +10,10 @@ mod machine;
 mod tests;
 mod trial;
 
-use crate::engine::default_threads;
-use crate::{BenchOptions, BenchTarget, Cpu, Loaded, Result};
+use crate::{Cpu, Loaded, Result, TimedOptions};
 use cache::Cache;
+use dlc_compiler::Compilation;
 use dlc_compiler::emit::{Choice, Target};
-use dlc_compiler::{Compilation, CompileOptions, FunctionKind};
 use dlc_kernel::{Kernel, Launch, Program, launch_operations};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -192,30 +191,26 @@ fn trials<'a>(
 }
 
 /// Tries every shape that matters, whatever a file knows, and tells what each could gain; nothing is kept.
-pub fn tuning_table(loaded: &Loaded, options: &BenchOptions) -> Result<Vec<TunedShape>> {
-    let kind = match options.target {
-        BenchTarget::Train => FunctionKind::Train,
-        BenchTarget::Run => FunctionKind::Predict,
-    };
-    let batch = options.batch.or(loaded.recipe.as_ref().map(|recipe| recipe.data.batch)).unwrap_or(1);
-    let compile_options = CompileOptions { functions: vec![kind], ..options.choices.options(batch)? };
+pub fn tuning_table(loaded: &Loaded, options: &TimedOptions) -> Result<Vec<TunedShape>> {
+    let compile_options = options.compile_options(loaded, "the table of the tuning")?;
     let compilation = dlc_compiler::compile(&loaded.model, &compile_options)?;
     let target = Target::host(options.cpu)?;
-    let threads = options.threads.unwrap_or_else(default_threads);
     let all = shapes(&compilation, &target).into_iter().collect();
-    let rows = trials(all, &target, batch, threads, None)?.into_iter().map(|(_, shape, outcome)| {
-        let candidates = target.candidates(shape.kernel())?;
-        let own = candidates.first().copied().unwrap_or(outcome.choice);
-        Ok(TunedShape {
-            kernel: shape.kernel().name.clone(),
-            launches: shape.launches,
-            flops: shape.flops,
-            candidates: candidates.len(),
-            default_us: outcome.default * 1e6,
-            best_us: outcome.best * 1e6,
-            choices: [own, outcome.choice].map(numbers),
-        })
-    });
+    let rows = trials(all, &target, compile_options.batch_max, options.threads(), None)?.into_iter().map(
+        |(_, shape, outcome)| {
+            let candidates = target.candidates(shape.kernel())?;
+            let own = candidates.first().copied().unwrap_or(outcome.choice);
+            Ok(TunedShape {
+                kernel: shape.kernel().name.clone(),
+                launches: shape.launches,
+                flops: shape.flops,
+                candidates: candidates.len(),
+                default_us: outcome.default * 1e6,
+                best_us: outcome.best * 1e6,
+                choices: [own, outcome.choice].map(numbers),
+            })
+        },
+    );
     rows.collect()
 }
 

@@ -6,6 +6,7 @@ use crate::compare::synthetic_inputs;
 use crate::data::port_bytes;
 use crate::native::native_program_for;
 use crate::{Loaded, load_text};
+use dlc_compiler::{CompileOptions, FunctionKind};
 use dlc_runtime::Session;
 use dlc_trainer::Engine;
 use serde_json::Value;

@@ -14,7 +14,7 @@ define_index!(
 );
 
 /// Launches that stand next to one another and are done for each part in turn.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sequence {
     /// Images of a part, at most; one where there are several strips.
     pub images: usize,
@@ -74,6 +74,19 @@ impl Sequence {
     /// Parts of a batch.
     pub fn parts(&self, batch: usize) -> usize {
         batch.div_ceil(self.images.max(1)).saturating_mul(self.strips)
+    }
+
+    /// Whether every thread has parts of its own.
+    pub fn is_alone(&self) -> bool {
+        self.turns != Turns::Together
+    }
+
+    /// Runs of a batch.
+    pub fn runs(&self, batch: usize) -> usize {
+        match self.turns {
+            Turns::Together => 1,
+            Turns::Alone { parts } => self.parts(batch).div_ceil(parts.max(1)),
+        }
     }
 
     /// A part of a batch by its number.

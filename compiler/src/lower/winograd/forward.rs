@@ -1,8 +1,8 @@
 //! Results of a convolution by tiles.
 
 use super::Plan;
-use super::parts::{Division, division_of, into_sequence};
-use super::points::{Position, Strip, Values, at_points, of_a_part, strips};
+use super::parts::{division_of, into_sequence};
+use super::points::{Position, Strip, Values, at_points, of_a_part, strips, tiles_of_an_image};
 use super::transform::{Size, TAPS};
 use crate::lower::contraction::{Axis, Product, lower_product, lower_sums, operand_view};
 use crate::lower::elementwise::temporary;
@@ -13,7 +13,7 @@ use crate::lower::reduction::Partials;
 use crate::lower::view::View;
 use crate::lower::{Lowering, Place};
 use dlc_ir::NodeId;
-use dlc_kernel::{Affine, Binary, ScalarOp, Tap, Var};
+use dlc_kernel::{Affine, Binary, ScalarOp, Sequence, Tap, Var};
 use dlc_types::{DType, Dim, Shape};
 
 /// Rows of a register tile that fill it: so many tiles of one image are a product of their own.
@@ -117,7 +117,7 @@ pub(super) fn input_at_points(
     id: NodeId,
     view: &View,
     plan: &Plan,
-    division: Option<&Division>,
+    division: Option<&Sequence>,
     target: &Place,
     name: &str,
 ) -> Result<(), LowerError> {
@@ -164,12 +164,12 @@ pub(super) fn input_at_points(
 /// One product per point, over channels.
 fn product_at_points(
     plan: &Plan,
-    division: Option<&Division>,
+    division: Option<&Sequence>,
     [weights, tiles, products]: [&Place; 3],
 ) -> Product {
     let strides = |axis: usize| [weights, tiles, products].map(|place: &Place| place.layout.strides[axis]);
     let [of_weights, of_tiles, of_products] = strides(1);
-    let count = division.map_or(plan.tiles_per_image(), |division| division.tiles_of_an_image(plan));
+    let count = tiles_of_an_image(plan, division);
     let mut axes = vec![
         Axis::kept("point", Dim::Fixed(plan.points()), strides(0), (0, 1)),
         Axis::kept("o", Dim::Fixed(plan.channels[1]), [1, 0, 1], (2, 1)),
@@ -200,7 +200,7 @@ fn results(
     lowering: &mut Lowering<'_>,
     fusion: &Fusion,
     plan: &Plan,
-    division: Option<&Division>,
+    division: Option<&Sequence>,
     (products, strip): (&Place, &Strip),
     name: String,
 ) -> Result<Partials, LowerError> {

@@ -6,8 +6,8 @@
 
 use super::Plan;
 use super::forward::{input_at_points, number, store_points};
-use super::parts::{Division, division_of, into_sequence};
-use super::points::{Position, Strip, Values, at_points, of_a_part, rows_of, strips};
+use super::parts::{division_of, into_sequence};
+use super::points::{Position, Strip, Values, at_points, of_a_part, rows_of, strips, tiles_of_an_image};
 use super::transform::Size;
 use crate::lower::contraction::{Axis, Product, lower_product, operand_view};
 use crate::lower::error::LowerError;
@@ -16,7 +16,7 @@ use crate::lower::fuse::Fusion;
 use crate::lower::view::View;
 use crate::lower::{Lowering, Place};
 use dlc_ir::NodeId;
-use dlc_kernel::{Affine, Binary, ScalarOp, Tap};
+use dlc_kernel::{Affine, Binary, ScalarOp, Sequence, Tap};
 use dlc_types::{DType, Dim};
 
 /// Bytes of both operands at one point that stay in the second-level cache.
@@ -143,7 +143,7 @@ fn results_at_points(
     id: NodeId,
     view: &View,
     plan: &Plan,
-    division: Option<&Division>,
+    division: Option<&Sequence>,
     (target, strip): (&Place, &Strip),
     name: String,
 ) -> Result<(), LowerError> {
@@ -188,13 +188,13 @@ fn results_at_points(
 fn product_at_points(
     lowering: &Lowering<'_>,
     plan: &Plan,
-    division: Option<&Division>,
+    division: Option<&Sequence>,
     [gradients, tiles, sums]: [&Place; 3],
 ) -> Product {
     let rows = rows_of(lowering, plan, division);
     let strides = |axis: usize| [gradients, tiles, sums].map(|place: &Place| place.layout.strides[axis]);
     let [of_gradients, of_tiles, of_sums] = strides(1);
-    let count = division.map_or(plan.tiles_per_image(), |division| division.tiles_of_an_image(plan));
+    let count = tiles_of_an_image(plan, division);
     let mut axes = vec![
         Axis::kept("point", Dim::Fixed(plan.points()), strides(0), (0, 1)),
         Axis::kept("c", Dim::Fixed(plan.channels[0]), [0, 1, of_sums], (1, 1)),

@@ -28,42 +28,8 @@ const ENOUGH: usize = 8;
 const RUNS: usize = 16;
 const BYTES_OF_SUMS: usize = 1 << 20;
 
-/// How the batch of a convolution is divided.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Division {
-    /// Images of a part.
-    pub(super) images: usize,
-    /// Strips that an image is divided into.
-    pub(super) strips: usize,
-    turns: Turns,
-}
-
-impl Division {
-    /// Whether every thread has parts of its own.
-    pub(super) fn is_alone(&self) -> bool {
-        self.turns != Turns::Together
-    }
-
-    /// Tiles of an image that belong to one part.
-    pub(super) fn tiles_of_an_image(&self, plan: &Plan) -> usize {
-        plan.tiles_per_image() / self.strips
-    }
-
-    /// Runs of parts in a batch, each done by one thread.
-    pub(super) fn runs(&self, batch: usize) -> usize {
-        match self.turns {
-            Turns::Together => 1,
-            Turns::Alone { parts } => self.parts(batch).div_ceil(parts),
-        }
-    }
-
-    fn parts(&self, batch: usize) -> usize {
-        batch.div_ceil(self.images).saturating_mul(self.strips)
-    }
-}
-
 /// How the batch is divided; nothing where it is not.
-pub(super) fn division_of(lowering: &Lowering<'_>, plan: &Plan) -> Option<Division> {
+pub(super) fn division_of(lowering: &Lowering<'_>, plan: &Plan) -> Option<Sequence> {
     if plan.images != Dim::N {
         return None;
     }
@@ -77,23 +43,23 @@ pub(super) fn division_of(lowering: &Lowering<'_>, plan: &Plan) -> Option<Divisi
         (Pass::Forward, Some(own)) => Some(own),
         (Pass::KernelGradient, Some(own)) if kernel * ENOUGH <= BYTES_OF_SUMS => {
             let runs = RUNS.min(BYTES_OF_SUMS / kernel.max(1));
-            Some(Division { turns: Turns::Alone { parts: own.parts(whole).div_ceil(runs) }, ..own })
+            Some(Sequence { turns: Turns::Alone { parts: own.parts(whole).div_ceil(runs) }, ..own })
         }
         // Sums are read and written once more for every part.
         (Pass::KernelGradient, _) if 2 * kernel > image.saturating_mul(whole) => None,
         _ => {
             let images = even(whole, SHARED / image.max(1));
-            (images < whole).then_some(Division { images, strips: 1, turns: Turns::Together })
+            (images < whole).then_some(Sequence { images, strips: 1, turns: Turns::Together })
         }
     }
 }
 
 /// Parts of a size that stays near.
-fn own_parts(plan: &Plan, whole: usize, image: usize) -> Division {
+fn own_parts(plan: &Plan, whole: usize, image: usize) -> Sequence {
     let turns = Turns::Alone { parts: 1 };
     let images = even(whole, (NEAR / image.max(1)).min(whole / ENOUGH));
     if images > 1 {
-        return Division { images, strips: 1, turns };
+        return Sequence { images, strips: 1, turns };
     }
     // The coordinate behind the image is the one that strips divide.
     let lengths = [plan.dilation[0], plan.dilation[1], plan.tiles[0]];
@@ -102,7 +68,7 @@ fn own_parts(plan: &Plan, whole: usize, image: usize) -> Division {
     let fits = |strips: usize| image / strips <= NEAR && whole.saturating_mul(strips) >= ENOUGH;
     let counts = (1..=if divides { length } else { 1 }).filter(|&count| length.is_multiple_of(count));
     let strips = counts.clone().find(|&count| fits(count)).or_else(|| counts.max()).unwrap_or(1);
-    Division { images: 1, strips, turns }
+    Sequence { images: 1, strips, turns }
 }
 
 /// As many images per part as fit, parts being of equal size.
@@ -117,7 +83,7 @@ fn even(whole: usize, fit: usize) -> usize {
 pub(super) fn into_sequence(
     lowering: &mut Lowering<'_>,
     from: usize,
-    division: &Division,
+    division: &Sequence,
     scratch: &[BufferId],
     sums: Option<(BufferId, usize)>,
 ) -> bool {
@@ -150,8 +116,7 @@ pub(super) fn into_sequence(
         lowering.purposes.truncate(from);
         return false;
     };
-    let Division { images, strips, turns } = *division;
-    let sequence = lowering.program.sequences.push(Sequence { images, strips, turns });
+    let sequence = lowering.program.sequences.push(*division);
     for (launch, steps) in lowering.program.launches[from..].iter_mut().zip(steps) {
         launch.part = Some(Part { sequence, steps });
     }
@@ -159,7 +124,7 @@ pub(super) fn into_sequence(
 }
 
 /// How many steps of the second coordinate a strip has.
-fn block_of(kernel: &Kernel, division: &Division) -> i64 {
+fn block_of(kernel: &Kernel, division: &Sequence) -> i64 {
     match (division.strips, kernel.space.get(1)) {
         (2.., Some(&Dim::Fixed(length))) => length as i64,
         _ => 0,

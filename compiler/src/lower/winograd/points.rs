@@ -1,14 +1,13 @@
 //! What lies at the points: its places, and values of kernels as numbers of a transform.
 
 use super::Plan;
-use super::parts::Division;
 use super::transform::Arithmetic;
 use crate::lower::error::LowerError;
 use crate::lower::expression::Emitter;
 use crate::lower::layout::Layout;
 use crate::lower::storage::add_buffer;
 use crate::lower::{Lowering, Place};
-use dlc_kernel::{Affine, Binary, ScalarOp, Storage, Var};
+use dlc_kernel::{Affine, Binary, ScalarOp, Sequence, Storage, Var};
 use dlc_types::{DType, Dim};
 use std::collections::BTreeMap;
 
@@ -32,7 +31,7 @@ pub(super) fn at_points(
 pub(super) fn of_a_part(
     lowering: &mut Lowering<'_>,
     plan: &Plan,
-    division: Option<&Division>,
+    division: Option<&Sequence>,
     channels: usize,
     name: &str,
 ) -> Result<Place, LowerError> {
@@ -69,11 +68,17 @@ fn place_at_points(
 }
 
 /// Tiles of the images of a part, or of all.
-pub(super) fn rows_of(lowering: &Lowering<'_>, plan: &Plan, division: Option<&Division>) -> usize {
-    match division {
-        Some(division) => division.images * division.tiles_of_an_image(plan),
-        None => plan.images.at(lowering.options.batch_max) * plan.tiles_per_image(),
-    }
+pub(super) fn rows_of(lowering: &Lowering<'_>, plan: &Plan, division: Option<&Sequence>) -> usize {
+    let images = match division {
+        Some(division) => division.images,
+        None => plan.images.at(lowering.options.batch_max),
+    };
+    images * tiles_of_an_image(plan, division)
+}
+
+/// Tiles of an image that belong to one part.
+pub(super) fn tiles_of_an_image(plan: &Plan, division: Option<&Sequence>) -> usize {
+    plan.tiles_per_image() / division.map_or(1, |division| division.strips)
 }
 
 /// Rows of tiles that have the same number of results above one another.
@@ -111,7 +116,7 @@ impl Position {
         emitter: &mut Emitter<'_, '_>,
         plan: &Plan,
         rows: usize,
-        division: Option<&Division>,
+        division: Option<&Sequence>,
     ) -> (Position, Vec<Affine>) {
         let image = Affine::var(emitter.nest.coordinate(plan.images));
         let mut coordinates = vec![image.clone()];
