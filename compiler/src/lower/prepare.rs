@@ -23,6 +23,8 @@ pub(crate) struct Prepared {
     pub function: Function,
     /// Identity reshapes that are copies, with the order of axes that each must have, if any.
     pub copies: BTreeMap<NodeId, Option<Vec<usize>>>,
+    /// Copies by what they copy in which order.
+    shared: BTreeMap<(NodeId, Vec<usize>), NodeId>,
     /// Convolutions that are computed by tiles.
     pub tiled: BTreeMap<NodeId, winograd::Plan>,
 }
@@ -45,7 +47,12 @@ pub(super) fn is_movement(op: &Op) -> bool {
 /// Copies operands where needed.
 pub(super) fn prepare(function: &Function, options: &LowerOptions) -> Prepared {
     let empty = Function { name: function.name.clone(), ..Function::default() };
-    let mut prepared = Prepared { function: empty, copies: BTreeMap::new(), tiled: BTreeMap::new() };
+    let mut prepared = Prepared {
+        function: empty,
+        copies: BTreeMap::new(),
+        shared: BTreeMap::new(),
+        tiled: BTreeMap::new(),
+    };
     let mut moved: BTreeMap<NodeId, NodeId> = BTreeMap::new();
     for (id, node) in function.nodes.iter() {
         let plan = winograd::plan(function, id, options);
@@ -82,9 +89,14 @@ pub(super) fn prepare(function: &Function, options: &LowerOptions) -> Prepared {
 }
 
 impl Prepared {
+    /// A copy of a value; those that ask for one order share it.
     fn copy(&mut self, node: NodeId, order: Option<Vec<usize>>) -> NodeId {
+        if let Some(&copy) = order.as_ref().and_then(|order| self.shared.get(&(node, order.clone()))) {
+            return copy;
+        }
         let Node { ty, origin, .. } = self.function.nodes[node].clone();
         let copy = self.function.nodes.push(Node { op: Op::Reshape, operands: vec![node], ty, origin });
+        self.shared.extend(order.clone().map(|order| ((node, order), copy)));
         self.copies.insert(copy, order);
         copy
     }
