@@ -4,8 +4,8 @@
 //! than a byte from the lowest bits up. Large ones stay in the file that they came from: an [`Array`] is
 //! cheap to clone whatever its size. An array that exists holds as many bytes as its dims ask for.
 
-use crate::decode::MappedFile;
 use crate::Element;
+use crate::decode::MappedFile;
 use dlc_ir::{Literal, literal::Elements};
 use dlc_types::{DType, Shape, TensorType};
 use std::sync::Arc;

@@ -183,7 +183,11 @@ impl Attribute {
 impl Node {
     /// The operator as messages name it: `Add`, `ai.onnx.ml.Scaler`.
     pub fn operator(&self) -> String {
-        if self.domain.is_empty() { self.op_type.clone() } else { format!("{}.{}", self.domain, self.op_type) }
+        if self.domain.is_empty() {
+            self.op_type.clone()
+        } else {
+            format!("{}.{}", self.domain, self.op_type)
+        }
     }
 
     /// The node as messages name it: by its name, or else by its first output.

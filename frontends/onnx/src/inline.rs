@@ -75,7 +75,8 @@ impl Inliner<'_> {
             return Err(format!("{}: it has more inputs or outputs than its function", node.label()));
         }
         self.calls += 1;
-        let mut renaming = Renaming { names: BTreeMap::new(), prefix: format!("{}@{}", function.name, self.calls) };
+        let mut renaming =
+            Renaming { names: BTreeMap::new(), prefix: format!("{}@{}", function.name, self.calls) };
         for (position, formal) in function.inputs.iter().enumerate() {
             let actual = node.inputs.get(position).cloned().unwrap_or_default();
             renaming.names.insert(formal.clone(), actual);
@@ -99,7 +100,8 @@ impl Inliner<'_> {
             resolve(inner, &attributes)?;
             renaming.node(inner);
             let outer = if node.name.is_empty() { &node.op_type } else { &node.name };
-            inner.name = if inner.name.is_empty() { String::new() } else { format!("{outer}/{}", inner.name) };
+            inner.name =
+                if inner.name.is_empty() { String::new() } else { format!("{outer}/{}", inner.name) };
         }
         body.extend(passed.into_iter().filter(|node| !node.outputs[0].is_empty()));
         Ok(body)

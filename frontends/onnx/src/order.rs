@@ -23,8 +23,7 @@ impl Scope<'_> {
 /// # Errors
 /// The first value that is missing, is there twice, or is used before it is computed.
 pub fn check_order(document: &Document) -> Result<(), OnnxError> {
-    check(&document.graph, None)
-        .map_err(|what| OnnxError::Invalid { file: document.file.clone(), what })
+    check(&document.graph, None).map_err(|what| OnnxError::Invalid { file: document.file.clone(), what })
 }
 
 fn check(graph: &Graph, outer: Option<&Scope<'_>>) -> Result<(), String> {

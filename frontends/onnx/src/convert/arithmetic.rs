@@ -34,7 +34,12 @@ pub(super) fn operands(context: &mut Context<'_, '_>) -> Result<(NodeId, NodeId)
 }
 
 /// `b` with axes of size 1 behind its own, so that these begin at `axis` of `a`.
-pub(super) fn aligned(context: &mut Context<'_, '_>, a: NodeId, b: NodeId, axis: i64) -> Result<NodeId, Stop> {
+pub(super) fn aligned(
+    context: &mut Context<'_, '_>,
+    a: NodeId,
+    b: NodeId,
+    axis: i64,
+) -> Result<NodeId, Stop> {
     let (rank, shape) = (context.rank(a), context.shape(b));
     let axis = if shape.rank() == 0 { rank } else { context.axis(axis, rank)? };
     let Some(behind) = rank.checked_sub(axis + shape.rank()) else {

@@ -73,7 +73,9 @@ impl<'c> Context<'c, '_> {
         let element = i32::try_from(number).ok().and_then(Element::from_number);
         match element {
             Some(element) => Ok(Some(element)),
-            None => Err(Stop::Invalid(format!("its attribute `{name}` is {number}, the number of no element type"))),
+            None => Err(Stop::Invalid(format!(
+                "its attribute `{name}` is {number}, the number of no element type"
+            ))),
         }
     }
 
@@ -81,8 +83,9 @@ impl<'c> Context<'c, '_> {
     pub fn sizes(&self, name: &str) -> Result<Option<Vec<usize>>, Stop> {
         let Some(values) = self.ints(name)? else { return Ok(None) };
         let size = |&value: &i64| {
-            usize::try_from(value)
-                .map_err(|_| Stop::Invalid(format!("its attribute `{name}` holds {value}, which is negative")))
+            usize::try_from(value).map_err(|_| {
+                Stop::Invalid(format!("its attribute `{name}` holds {value}, which is negative"))
+            })
         };
         values.iter().map(size).collect::<Result<Vec<usize>, Stop>>().map(Some)
     }

@@ -42,7 +42,8 @@ fn is_nan(context: &mut Context<'_, '_>) -> Result<(), Stop> {
 
 fn is_infinite(context: &mut Context<'_, '_>) -> Result<(), Stop> {
     let x = context.input(0)?;
-    let (negative, positive) = (context.flag("detect_negative", true)?, context.flag("detect_positive", true)?);
+    let (negative, positive) =
+        (context.flag("detect_negative", true)?, context.flag("detect_positive", true)?);
     let builder = context.builder();
     let infinity = builder.splat_like(x, f64::INFINITY)?;
     let value = match (negative, positive) {

@@ -43,7 +43,8 @@ impl Cone {
         let mut moved: BTreeMap<NodeId, NodeId> = BTreeMap::new();
         for &id in order.iter().rev() {
             let Node { op, operands, ty, .. } = &function.nodes[id];
-            let operands: Option<Vec<NodeId>> = operands.iter().map(|operand| moved.get(operand).copied()).collect();
+            let operands: Option<Vec<NodeId>> =
+                operands.iter().map(|operand| moved.get(operand).copied()).collect();
             let new = match op {
                 Op::Input { .. } | Op::Parameter { .. } | Op::State { .. } => {
                     builder.constant(leaf(op)?.literal()?).ok()?

@@ -124,9 +124,10 @@ impl<'c, 'h> Context<'c, 'h> {
     pub fn need_int(&self, position: usize) -> Result<i64, Stop> {
         match self.need_ints(position)?.as_slice() {
             [value] => Ok(*value),
-            values => {
-                Err(Stop::Invalid(format!("its input {position} must hold one integer, not {}", values.len())))
-            }
+            values => Err(Stop::Invalid(format!(
+                "its input {position} must hold one integer, not {}",
+                values.len()
+            ))),
         }
     }
 
@@ -178,7 +179,8 @@ impl<'c, 'h> Context<'c, 'h> {
 
     /// Axes that may count from the end, ascending and without repetition.
     pub fn axes(&self, axes: &[i64], rank: usize) -> Result<Vec<usize>, Stop> {
-        let mut result = axes.iter().map(|&axis| self.axis(axis, rank)).collect::<Result<Vec<usize>, Stop>>()?;
+        let mut result =
+            axes.iter().map(|&axis| self.axis(axis, rank)).collect::<Result<Vec<usize>, Stop>>()?;
         result.sort_unstable();
         match result.windows(2).find(|pair| pair[0] == pair[1]) {
             Some(pair) => Err(Stop::Invalid(format!("the axis {} is named twice", pair[0]))),

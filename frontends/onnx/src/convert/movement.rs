@@ -44,9 +44,9 @@ fn reshape(context: &mut Context<'_, '_>) -> Result<(), Stop> {
                 open = Some(axis);
                 Dim::Fixed(1)
             }
-            0 if !zero_is_zero => *before
-                .get(axis)
-                .ok_or_else(|| context.invalid(format!("the shape {wanted:?} copies an axis that is not there")))?,
+            0 if !zero_is_zero => *before.get(axis).ok_or_else(|| {
+                context.invalid(format!("the shape {wanted:?} copies an axis that is not there"))
+            })?,
             size => Dim::Fixed(
                 usize::try_from(size).map_err(|_| context.invalid(format!("{wanted:?} is no shape")))?,
             ),
@@ -81,7 +81,9 @@ fn transpose(context: &mut Context<'_, '_>) -> Result<(), Stop> {
     let x = context.input(0)?;
     let rank = context.rank(x);
     let permutation = match context.ints("perm")? {
-        Some(axes) => axes.iter().map(|&axis| context.axis(axis, rank)).collect::<Result<Vec<usize>, Stop>>()?,
+        Some(axes) => {
+            axes.iter().map(|&axis| context.axis(axis, rank)).collect::<Result<Vec<usize>, Stop>>()?
+        }
         None => (0..rank).rev().collect(),
     };
     let result = context.builder().add_node(Op::Transpose { permutation }, &[x])?;
@@ -97,7 +99,8 @@ fn squeeze(context: &mut Context<'_, '_>) -> Result<(), Stop> {
     if let Some(&axis) = axes.iter().find(|&&axis| dims[axis] != Dim::Fixed(1)) {
         return Err(context.invalid(format!("axis {axis} of {} cannot be squeezed", Shape(dims))));
     }
-    let kept = dims.iter().enumerate().filter(|(axis, _)| !axes.contains(axis)).map(|(_, &dim)| dim).collect();
+    let kept =
+        dims.iter().enumerate().filter(|(axis, _)| !axes.contains(axis)).map(|(_, &dim)| dim).collect();
     reshaped(context, kept)
 }
 
@@ -272,8 +275,10 @@ fn tiled(context: &mut Context<'_, '_>, x: NodeId, repeats: &[i64]) -> Result<No
     }
     let (mut apart, mut joined, mut axes) = (Vec::new(), Vec::new(), Vec::new());
     for (&dim, &repeat) in shape.dims().iter().zip(repeats) {
-        let repeat = usize::try_from(repeat).map_err(|_| context.invalid(format!("{repeat} is no repetition")))?;
-        let total = dim.times(Dim::Fixed(repeat)).ok_or_else(|| context.invalid("the result is too large"))?;
+        let repeat =
+            usize::try_from(repeat).map_err(|_| context.invalid(format!("{repeat} is no repetition")))?;
+        let total =
+            dim.times(Dim::Fixed(repeat)).ok_or_else(|| context.invalid("the result is too large"))?;
         apart.push(Dim::Fixed(repeat));
         axes.push(apart.len());
         apart.push(dim);

@@ -118,6 +118,14 @@ impl<'h> Region<'h> {
         }
     }
 
+    /// The value, if it is known already: nothing is evaluated for it.
+    pub fn told_value(&self, name: &str) -> Option<Array> {
+        match self.slots.get(name)? {
+            Slot::Known(array, _) => Some(array.clone()),
+            Slot::Node(id) => self.folded.borrow().get(id).cloned().flatten(),
+        }
+    }
+
     /// Element type and extents of a value; `None` for what is no tensor or not there.
     pub fn type_of(&self, name: &str) -> Option<(Element, Vec<Dim>)> {
         match self.slots.get(name) {
@@ -190,7 +198,8 @@ impl<'h> Region<'h> {
             },
             _ => None,
         };
-        let value = Cone::new(self.builder.function(), id, &leaf).and_then(|cone| self.hand.evaluate(&cone.function));
+        let value =
+            Cone::new(self.builder.function(), id, &leaf).and_then(|cone| self.hand.evaluate(&cone.function));
         self.folded.borrow_mut().insert(id, value.clone());
         value
     }

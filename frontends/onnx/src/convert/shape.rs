@@ -21,7 +21,8 @@ const KNOWN_LIMIT: usize = 4096;
 fn shape(context: &mut Context<'_, '_>) -> Result<(), Stop> {
     let (_, dims) = context.input_type(0)?;
     let rank = i64::try_from(dims.len()).unwrap_or(i64::MAX);
-    let clamp = |place: i64| if place < 0 { place.saturating_add(rank) } else { place }.clamp(0, rank) as usize;
+    let clamp =
+        |place: i64| if place < 0 { place.saturating_add(rank) } else { place }.clamp(0, rank) as usize;
     let (start, end) = (clamp(context.int_or("start", 0)?), clamp(context.int_or("end", rank)?));
     let dims = dims.get(start..end.max(start)).unwrap_or_default().to_vec();
     let fixed: Option<Vec<i64>> = dims.iter().map(|dim| dim.fixed().map(|size| size as i64)).collect();
@@ -54,8 +55,14 @@ fn constant(context: &mut Context<'_, '_>) -> Result<(), Stop> {
     let mut values = context.node().attributes.iter().filter(|(name, _)| {
         matches!(
             name.as_str(),
-            "value" | "value_int" | "value_ints" | "value_float" | "value_floats" | "value_string"
-                | "value_strings" | "sparse_value"
+            "value"
+                | "value_int"
+                | "value_ints"
+                | "value_float"
+                | "value_floats"
+                | "value_string"
+                | "value_strings"
+                | "sparse_value"
         )
     });
     let (Some((name, value)), None) = (values.next(), values.next()) else {
@@ -79,7 +86,9 @@ fn constant_of_shape(context: &mut Context<'_, '_>) -> Result<(), Stop> {
     let dims = context.need_ints(0)?;
     let dims: Vec<usize> = dims
         .iter()
-        .map(|&size| usize::try_from(size).map_err(|_| Stop::Invalid(format!("the extent {size} is negative"))))
+        .map(|&size| {
+            usize::try_from(size).map_err(|_| Stop::Invalid(format!("the extent {size} is negative")))
+        })
         .collect::<Result<_, _>>()?;
     let value = match context.tensor("value")? {
         Some(value) if value.len() == 1 => value.clone(),

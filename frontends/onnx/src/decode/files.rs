@@ -90,13 +90,17 @@ impl Files {
                 Component::Normal(name) => path.push(name),
                 Component::CurDir => continue,
                 _ => {
-                    return Err(format!("external data `{location}` lies outside the model's folder, which is refused"));
+                    return Err(format!(
+                        "external data `{location}` lies outside the model's folder, which is refused"
+                    ));
                 }
             }
             let metadata = std::fs::symlink_metadata(&path)
                 .map_err(|cause| format!("external data `{location}`: {cause}"))?;
             if metadata.file_type().is_symlink() {
-                return Err(format!("external data `{location}` leads through a symbolic link, which is refused"));
+                return Err(format!(
+                    "external data `{location}` leads through a symbolic link, which is refused"
+                ));
             }
         }
         if !path.is_file() {

@@ -2,8 +2,8 @@
 
 use super::files::Files;
 use super::tensor;
-use crate::document::{Attribute, Extent, Function, Graph, Node, ValueInfo, ValueType};
 use crate::Element;
+use crate::document::{Attribute, Extent, Function, Graph, Node, ValueInfo, ValueType};
 use onnx_protobuf::{
     AttributeProto, FunctionProto, GraphProto, NodeProto, OperatorSetIdProto, TensorShapeProto, TypeProto,
     ValueInfoProto, tensor_shape_proto::dimension, type_proto,
@@ -68,9 +68,9 @@ impl Decoder<'_> {
             return Err(format!("{} names no operator", node.label()));
         }
         for attribute in &proto.attribute {
-            let value = self.attribute(attribute).map_err(|fault| {
-                format!("{}: attribute `{}`: {fault}", node.label(), attribute.name)
-            })?;
+            let value = self
+                .attribute(attribute)
+                .map_err(|fault| format!("{}: attribute `{}`: {fault}", node.label(), attribute.name))?;
             if node.attributes.insert(attribute.name.clone(), value).is_some() {
                 return Err(format!("{} has two attributes `{}`", node.label(), attribute.name));
             }
@@ -149,7 +149,10 @@ fn kind_of(proto: &AttributeProto) -> i32 {
 
 fn value_info(proto: &ValueInfoProto) -> Result<ValueInfo> {
     let ty = proto.type_.as_ref().map_or(Ok(ValueType::Unknown), value_type);
-    Ok(ValueInfo { name: proto.name.clone(), ty: ty.map_err(|fault| format!("value `{}`: {fault}", proto.name))? })
+    Ok(ValueInfo {
+        name: proto.name.clone(),
+        ty: ty.map_err(|fault| format!("value `{}`: {fault}", proto.name))?,
+    })
 }
 
 pub(super) fn value_type(proto: &TypeProto) -> Result<ValueType> {

@@ -31,7 +31,8 @@ const NEWEST_OPSETS: &[(&str, i64)] =
 /// A file that cannot be read, is damaged, contradicts itself or is from the future.
 pub fn open(path: &Path) -> Result<Document, OnnxError> {
     let main = MappedFile::open(path)?;
-    let folder = path.parent().map(|folder| if folder.as_os_str().is_empty() { Path::new(".") } else { folder });
+    let folder =
+        path.parent().map(|folder| if folder.as_os_str().is_empty() { Path::new(".") } else { folder });
     document(Files::new(main, folder.map(Path::to_owned)), &path.display().to_string())
 }
 
@@ -111,8 +112,8 @@ fn check_versions(
 pub fn tensor_from_bytes(bytes: Vec<u8>) -> Result<(String, Array), String> {
     let files = Files::new(MappedFile::owned(bytes), None);
     let stripped = scan::strip(files.main.bytes(), Message::Tensor)?;
-    let proto =
-        TensorProto::parse_from_bytes(&stripped).map_err(|error| format!("it is no TensorProto ({error})"))?;
+    let proto = TensorProto::parse_from_bytes(&stripped)
+        .map_err(|error| format!("it is no TensorProto ({error})"))?;
     Ok((proto.name.clone(), tensor::array(&proto, &files)?))
 }
 

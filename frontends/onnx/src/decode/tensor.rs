@@ -53,7 +53,8 @@ fn external(proto: &TensorProto, element: Element, dims: Vec<usize>, files: &Fil
     };
     let (start, length) = (number("offset")?.unwrap_or(0), number("length")?);
     let file = files.external(&location.value)?;
-    let left = file.bytes().len().checked_sub(start).ok_or("its external data begins behind the file's end")?;
+    let left =
+        file.bytes().len().checked_sub(start).ok_or("its external data begins behind the file's end")?;
     Array::mapped(element, dims, file, start, length.unwrap_or(left))
         .map_err(|fault| format!("{fault} in `{}`", location.value))
 }

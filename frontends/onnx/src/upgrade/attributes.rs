@@ -28,8 +28,22 @@ pub(super) fn batch_normalization(site: &mut Site<'_>) -> Result {
 /// Cast, opset 6: `to` was the name of a type and is its number now.
 pub(super) fn cast_target(site: &mut Site<'_>) -> Result {
     const NAMES: &[&str] = &[
-        "UNDEFINED", "FLOAT", "UINT8", "INT8", "UINT16", "INT16", "INT32", "INT64", "STRING", "BOOL", "FLOAT16",
-        "DOUBLE", "UINT32", "UINT64", "COMPLEX64", "COMPLEX128",
+        "UNDEFINED",
+        "FLOAT",
+        "UINT8",
+        "INT8",
+        "UINT16",
+        "INT16",
+        "INT32",
+        "INT64",
+        "STRING",
+        "BOOL",
+        "FLOAT16",
+        "DOUBLE",
+        "UINT32",
+        "UINT64",
+        "COMPLEX64",
+        "COMPLEX128",
     ];
     if let Some(Attribute::Text(name)) = site.node.attributes.get("to") {
         let name = String::from_utf8_lossy(name).to_uppercase();
