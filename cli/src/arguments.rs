@@ -39,8 +39,10 @@ pub(crate) enum Command {
     Fmt(FormatArguments),
     /// Compile a model, print a summary and write its forms.
     Compile(CompileArguments),
-    /// Run a model on tensors from files.
+    /// Run a model on tensors from files; an ONNX file (`.onnx`), too.
     Run(RunArguments),
+    /// List the operators of ONNX that are known.
+    Ops(OperatorArguments),
     /// Predict for rows of a CSV file or pictures, with a trained checkpoint.
     Predict(PredictArguments),
     /// Train a model on its data.
@@ -188,7 +190,7 @@ pub(crate) struct RunArguments {
     #[command(flatten)]
     pub(crate) model: ModelArguments,
     /// A file for an input of the model, once per input: `.npy`, or `.npz` with an array of that name. The
-    /// batch is the leading dimension.
+    /// batch is the leading dimension. For an ONNX model also `.pb`, a serialised TensorProto.
     #[arg(long = "input", value_name = "NAME=@FILE", value_parser = name_file)]
     pub(crate) inputs: Vec<(String, PathBuf)>,
     /// Trained weights [default: initial ones].
@@ -197,7 +199,8 @@ pub(crate) struct RunArguments {
     /// Seed of initial weights.
     #[arg(long, value_name = "S", default_value_t = 0)]
     pub(crate) seed: u64,
-    /// Folder that every output is written to, as NAME.npy [default: outputs are printed].
+    /// Folder that every output is written to, as NAME.npy; of an ONNX model as NAME.pb, unless its inputs were
+    /// NumPy's files [default: outputs are printed].
     #[arg(long, value_name = "DIR")]
     pub(crate) output_dir: Option<PathBuf>,
     #[command(flatten)]
@@ -205,6 +208,13 @@ pub(crate) struct RunArguments {
     #[command(flatten)]
     pub(crate) choices: ChoiceArguments,
     /// Print the outputs as one JSON object [default: as text].
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OperatorArguments {
+    /// Print them as one JSON list [default: as a table].
     #[arg(long)]
     pub(crate) json: bool,
 }

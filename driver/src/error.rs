@@ -57,6 +57,16 @@ pub enum DriverError {
     Bug(String),
 }
 
+impl From<dlc_onnx::OnnxError> for DriverError {
+    fn from(error: dlc_onnx::OnnxError) -> DriverError {
+        match error {
+            dlc_onnx::OnnxError::File { path, cause } => DriverError::File { path, cause },
+            dlc_onnx::OnnxError::Unsupported { .. } => DriverError::Unsupported(error.to_string()),
+            dlc_onnx::OnnxError::Invalid { .. } => DriverError::User(error.to_string()),
+        }
+    }
+}
+
 fn counted(diagnostics: &Diagnostics) -> String {
     let errors = diagnostics.all.iter().filter(|one| one.severity == Severity::Error).count();
     if errors == 1 { "the model has an error".to_owned() } else { format!("the model has {errors} errors") }

@@ -18,6 +18,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("dlc-recipe", &["dlc-types"]),
     ("dlc-interp", &["dlc-ir", "dlc-types"]),
     ("dlc-dsl", &["dlc-ir", "dlc-recipe", "dlc-types"]),
+    ("dlc-onnx", &["dlc-ir", "dlc-types"]),
     ("dlc-codegen-clif", &["dlc-types", "dlc-kernel", "dlc-abi"]),
     ("dlc-codegen-x86", &["dlc-types", "dlc-kernel", "dlc-abi"]),
     (
@@ -36,6 +37,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "dlc-recipe",
             "dlc-interp",
             "dlc-dsl",
+            "dlc-onnx",
             "dlc-compiler",
             "dlc-abi",
             "dlc-runtime",

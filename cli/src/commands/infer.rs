@@ -1,26 +1,20 @@
-//! `run` and `predict`.
+//! `run`, `predict` and `ops`.
 
 use super::{Outcome, loaded};
-use crate::arguments::{PredictArguments, RunArguments};
+use crate::arguments::{OperatorArguments, PredictArguments, RunArguments};
 use crate::console::{self, Console};
 use crate::table::table;
-use dlc_driver::{PredictReport, PredictSettings, RunReport, RunSettings};
+use dlc_driver::{DriverError, PredictReport, PredictSettings, RunReport, RunSettings};
 
 /// Values of a tensor that are printed.
 const SHOWN: usize = 64;
 
 pub(super) fn run(console: &Console, flags: &RunArguments) -> Outcome {
+    if dlc_driver::is_onnx(&flags.model.file) {
+        return run_onnx(console, flags);
+    }
     let loaded = loaded(console, &flags.model)?;
-    let settings = RunSettings {
-        inputs: flags.inputs.clone(),
-        checkpoint: flags.checkpoint.clone(),
-        seed: flags.seed,
-        threads: flags.engine.threads,
-        engine: flags.engine.kind(),
-        choices: flags.choices.choices(console)?,
-        output_dir: flags.output_dir.clone(),
-    };
-    let report = dlc_driver::run(&loaded, &settings)?;
+    let report = dlc_driver::run(&loaded, &settings(console, flags)?)?;
     if flags.json {
         console::json(&report);
     } else if report.files.is_empty() {
@@ -31,16 +25,71 @@ pub(super) fn run(console: &Console, flags: &RunArguments) -> Outcome {
     Ok(0)
 }
 
+fn settings(console: &Console, flags: &RunArguments) -> Result<RunSettings, DriverError> {
+    Ok(RunSettings {
+        inputs: flags.inputs.clone(),
+        checkpoint: flags.checkpoint.clone(),
+        seed: flags.seed,
+        threads: flags.engine.threads,
+        engine: flags.engine.kind(),
+        choices: flags.choices.choices(console)?,
+        output_dir: flags.output_dir.clone(),
+    })
+}
+
+/// An ONNX file holds its weights and has no settings.
+fn run_onnx(console: &Console, flags: &RunArguments) -> Outcome {
+    if flags.checkpoint.is_some() || !flags.model.settings.is_empty() {
+        let what = "`--checkpoint` and `--set` are for model files of dlc's own language, not for ONNX";
+        return Err(DriverError::User(what.to_owned()));
+    }
+    let report = dlc_driver::run_onnx(&flags.model.file, &settings(console, flags)?)?;
+    if flags.json {
+        console::json(&report);
+    } else if report.files.is_empty() {
+        let lines = report.outputs().map(|(name, ty, values)| match values {
+            Some(values) => format!("{name}: {ty} [{}]", shown(&values)),
+            None => format!("{name}: {ty}"),
+        });
+        console::data(&lines.collect::<Vec<_>>().join("\n"));
+    } else {
+        report.files.iter().for_each(|file| eprintln!("wrote {}", file.display()));
+    }
+    Ok(0)
+}
+
 fn outputs(report: &RunReport) -> String {
-    let outputs = report.outputs.iter().map(|(name, tensor)| {
-        let values = report.values(tensor);
-        let mut shown: Vec<String> = values.iter().take(SHOWN).map(f64::to_string).collect();
-        if values.len() > SHOWN {
-            shown.push(format!("… ({} values; --output-dir writes all)", values.len()));
-        }
-        format!("{name}: {} [{}]", tensor.type_text(), shown.join(", "))
-    });
+    let outputs = report
+        .outputs
+        .iter()
+        .map(|(name, tensor)| format!("{name}: {} [{}]", tensor.type_text(), shown(&report.values(tensor))));
     outputs.collect::<Vec<_>>().join("\n")
+}
+
+/// The first values.
+fn shown(values: &[f64]) -> String {
+    let mut shown: Vec<String> = values.iter().take(SHOWN).map(f64::to_string).collect();
+    if values.len() > SHOWN {
+        shown.push(format!("… ({} values; --output-dir writes all)", values.len()));
+    }
+    shown.join(", ")
+}
+
+/// The operators of ONNX that are known.
+pub(super) fn operators(flags: &OperatorArguments) -> Outcome {
+    let rows = dlc_driver::operators();
+    if flags.json {
+        console::json(&rows);
+        return Ok(0);
+    }
+    let mut lines = vec![["operator", "opset", "family"].map(str::to_owned).to_vec()];
+    lines.extend(rows.iter().map(|row| {
+        let name =
+            if row.domain == "ai.onnx" { row.name.clone() } else { format!("{}.{}", row.domain, row.name) };
+        vec![name, row.since.to_string(), row.family.clone()]
+    }));
+    console::data(&table(&lines));
+    Ok(0)
 }
 
 pub(super) fn predict(console: &Console, flags: &PredictArguments) -> Outcome {

@@ -1,0 +1,202 @@
+//! The stages of a run.
+//!
+//! One stage: convert all nodes that can be converted, in order; run the region for those of its values that
+//! somebody else needs; then let the host do the nodes whose inputs are at hand. Each stage does at least one
+//! node, or the run ends with what is missing.
+
+use super::missing::Missing;
+use super::needs::{needed, reads};
+use super::region::run_region;
+use super::scope::{Entry, Scope};
+use super::value::Value;
+use super::{control, host};
+use crate::{DriverError, Result, RunSettings};
+use dlc_onnx::convert::{Region, Stop, find};
+use dlc_onnx::{Document, Graph, Node};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Graphs within graphs that are run.
+const DEPTH_LIMIT: usize = 64;
+
+/// Runs the graphs of one model.
+pub(super) struct Executor<'a> {
+    document: &'a Document,
+    settings: &'a RunSettings,
+}
+
+impl<'a> Executor<'a> {
+    pub(super) fn new(document: &'a Document, settings: &'a RunSettings) -> Executor<'a> {
+        Executor { document, settings }
+    }
+
+    /// That all operators are known, those of inner graphs included.
+    pub(super) fn check_operators(&self) -> Result<()> {
+        let mut missing = Missing::default();
+        unknown(&self.document.graph, &mut missing);
+        if missing.is_empty() { Ok(()) } else { Err(missing.error(&self.document.file)) }
+    }
+
+    /// Runs the main graph; its outputs with their names.
+    pub(super) fn run(&self, fed: BTreeMap<String, Value>) -> Result<Vec<(String, Value)>> {
+        let names = self.document.graph.outputs.iter().map(|output| output.name.clone());
+        let values = self.graph(&self.document.graph, fed, None, 0)?;
+        Ok(names.zip(values).collect())
+    }
+
+    /// The user's mistake, at a node.
+    pub(super) fn invalid(&self, node: &Node, what: impl std::fmt::Display) -> DriverError {
+        DriverError::User(format!("{}: {}: {what}", self.document.file, node.label()))
+    }
+
+    /// A case that is not done, at a node.
+    pub(super) fn not_done(&self, node: &Node, what: &str) -> DriverError {
+        let mut missing = Missing::default();
+        missing.not_done(node, what);
+        missing.error(&self.document.file)
+    }
+
+    /// Runs a graph on fed values; the values of its outputs.
+    pub(super) fn graph(
+        &self,
+        graph: &Graph,
+        fed: BTreeMap<String, Value>,
+        outer: Option<&Scope<'_>>,
+        depth: usize,
+    ) -> Result<Vec<Value>> {
+        if depth > DEPTH_LIMIT {
+            return Err(DriverError::User(format!("{}: graphs are nested too deeply", self.document.file)));
+        }
+        let mut scope = Scope { values: BTreeMap::new(), outer };
+        for (name, array) in &graph.initializers {
+            scope.values.insert(name.clone(), Entry { value: Value::Tensor(array.clone()), fixed: true });
+        }
+        fed.into_iter().for_each(|(name, value)| scope.insert(&name, value));
+        let mut pending = needed(graph);
+        while !pending.is_empty() {
+            let before = pending.len();
+            pending = self.stage(graph, pending, &mut scope, depth)?;
+            if pending.len() == before {
+                let node = &graph.nodes[pending[0]];
+                return Err(DriverError::Bug(format!(
+                    "{}: {} cannot be run",
+                    self.document.file,
+                    node.label()
+                )));
+            }
+        }
+        let value = |name: &str| scope.get(name).map(|entry| entry.value.clone());
+        let outputs = graph.outputs.iter().map(|output| {
+            value(&output.name).ok_or_else(|| {
+                DriverError::Bug(format!("{}: nothing computes `{}`", self.document.file, output.name))
+            })
+        });
+        outputs.collect()
+    }
+
+    /// One stage; what is left to do.
+    fn stage(
+        &self,
+        graph: &Graph,
+        pending: Vec<usize>,
+        scope: &mut Scope<'_>,
+        depth: usize,
+    ) -> Result<Vec<usize>> {
+        let (stuck, computed) = self.compiled_part(graph, &pending, scope)?;
+        for (name, value) in computed {
+            scope.insert(&name, value);
+        }
+        let mut missing = Missing::default();
+        let mut left = Vec::new();
+        for (position, stop) in stuck {
+            let node = &graph.nodes[position];
+            let ready = reads(node).iter().all(|name| scope.get(name).is_some());
+            if !ready || matches!(stop, Stop::NeedsValue(_) | Stop::Waiting(_)) {
+                left.push(position);
+                continue;
+            }
+            match self.hosted_part(node, stop, scope, depth)? {
+                Ok(values) => {
+                    for (name, value) in node.outputs.iter().zip(values) {
+                        scope.insert(name, value);
+                    }
+                }
+                Err(None) => missing.unknown(node),
+                Err(Some(case)) => missing.not_done(node, &case),
+            }
+        }
+        if missing.is_empty() { Ok(left) } else { Err(missing.error(&self.document.file)) }
+    }
+
+    /// Converts and runs what can be: the nodes that could not, and the values that are needed outside.
+    fn compiled_part(
+        &self,
+        graph: &Graph,
+        pending: &[usize],
+        scope: &Scope<'_>,
+    ) -> Result<(Vec<(usize, Stop)>, Vec<(String, Value)>)> {
+        let mut region = Region::new("predict", scope);
+        let mut stuck = Vec::new();
+        for &position in pending {
+            let node = &graph.nodes[position];
+            let outcome = if control::is_control(node) { Err(Stop::Host) } else { region.convert(node) };
+            match outcome {
+                Ok(()) => {}
+                Err(Stop::Invalid(what)) if !host::knows(node) => return Err(self.invalid(node, what)),
+                Err(stop) => stuck.push((position, stop)),
+            }
+        }
+        let mut wanted: BTreeSet<&str> = graph.outputs.iter().map(|output| output.name.as_str()).collect();
+        for (position, _) in &stuck {
+            wanted.extend(reads(&graph.nodes[*position]));
+        }
+        let (mut values, mut names) = (Vec::new(), Vec::new());
+        for name in wanted.into_iter().filter(|name| region.has(name) && !scope.values.contains_key(*name)) {
+            match region.told_value(name) {
+                Some(array) => values.push((name.to_owned(), Value::Tensor(array))),
+                None => names.push(name.to_owned()),
+            }
+        }
+        let (function, _) = region.finish(&names);
+        let array = |name: &str| scope.get(name).and_then(|entry| entry.value.tensor().cloned());
+        let results = run_region(function, &array, self.settings)?;
+        values.extend(names.into_iter().zip(results.into_iter().map(Value::Tensor)));
+        Ok((stuck, values))
+    }
+
+    /// Control flow, or the host. The inner error is what is missing: nothing for an unknown operator.
+    #[allow(clippy::type_complexity, reason = "used once, and explained above")]
+    fn hosted_part(
+        &self,
+        node: &Node,
+        stop: Stop,
+        scope: &Scope<'_>,
+        depth: usize,
+    ) -> Result<std::result::Result<Vec<Value>, Option<String>>> {
+        if control::is_control(node) {
+            return control::run(self, node, scope, depth).map(Ok);
+        }
+        let inputs: Vec<Option<&Value>> = node
+            .inputs
+            .iter()
+            .map(|name| if name.is_empty() { None } else { scope.get(name).map(|entry| &entry.value) })
+            .collect();
+        match (host::evaluate(node, &inputs), stop) {
+            (Ok(values), _) => Ok(Ok(values)),
+            (Err(host::HostFault::Invalid(what)), _) => Err(self.invalid(node, what)),
+            (Err(_), Stop::NotDone(case)) => Ok(Err(Some(case))),
+            (Err(host::HostFault::NotDone(case)), _) => Ok(Err(Some(case))),
+            (Err(host::HostFault::Unknown), _) => Ok(Err(None)),
+        }
+    }
+}
+
+fn unknown(graph: &Graph, missing: &mut Missing) {
+    for node in &graph.nodes {
+        let known =
+            find(&node.domain, &node.op_type).is_some() || control::is_control(node) || host::knows(node);
+        if !known {
+            missing.unknown(node);
+        }
+        node.graphs().for_each(|(_, inner)| unknown(inner, missing));
+    }
+}

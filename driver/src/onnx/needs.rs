@@ -1,0 +1,41 @@
+//! Which values a node reads, those that its inner graphs take from around it included.
+
+use dlc_onnx::{Graph, Node};
+use std::collections::BTreeSet;
+
+/// Names that the node reads.
+pub(super) fn reads(node: &Node) -> BTreeSet<&str> {
+    let mut names: BTreeSet<&str> =
+        node.inputs.iter().filter(|name| !name.is_empty()).map(String::as_str).collect();
+    for (_, graph) in node.graphs() {
+        names.extend(captured(graph));
+    }
+    names
+}
+
+/// Names that a graph takes from around it.
+pub(super) fn captured(graph: &Graph) -> BTreeSet<&str> {
+    let mut own: BTreeSet<&str> = graph.inputs.iter().map(|input| input.name.as_str()).collect();
+    own.extend(graph.initializers.keys().map(String::as_str));
+    let mut taken = BTreeSet::new();
+    for node in &graph.nodes {
+        taken.extend(reads(node).into_iter().filter(|name| !own.contains(name)));
+        own.extend(node.outputs.iter().map(String::as_str));
+    }
+    taken.extend(graph.outputs.iter().map(|output| output.name.as_str()).filter(|name| !own.contains(name)));
+    taken
+}
+
+/// Positions of the nodes that the outputs need, in order.
+pub(super) fn needed(graph: &Graph) -> Vec<usize> {
+    let mut wanted: BTreeSet<&str> = graph.outputs.iter().map(|output| output.name.as_str()).collect();
+    let mut positions = Vec::new();
+    for (position, node) in graph.nodes.iter().enumerate().rev() {
+        if node.outputs.iter().any(|name| wanted.contains(name.as_str())) {
+            wanted.extend(reads(node));
+            positions.push(position);
+        }
+    }
+    positions.reverse();
+    positions
+}

@@ -1,0 +1,248 @@
+//! One graph function under construction, and what it knows of the world outside.
+
+use super::cone::Cone;
+use super::{Context, Stop, find};
+use crate::{Array, Element, Node};
+use dlc_ir::{Builder, Function, Literal, NodeId, Op, Origin, OutputRole, literal::Elements};
+use dlc_types::{DType, Dim, Shape, TensorType};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+/// A value outside of the region.
+#[derive(Clone, Debug)]
+pub enum AtHand {
+    /// A tensor.
+    Tensor {
+        /// Element type.
+        element: Element,
+        /// Extents.
+        dims: Vec<Dim>,
+        /// Its elements, if they are at hand.
+        array: Option<Array>,
+        /// Whether it is the same in every run: an initializer.
+        fixed: bool,
+    },
+    /// A sequence, an optional or a map: the host's.
+    Other,
+}
+
+/// What the region may ask of its caller.
+pub trait Hand {
+    /// The value of that name outside of the region; `None` where there is none (yet).
+    fn value(&self, name: &str) -> Option<AtHand>;
+
+    /// Evaluates a small function without inputs; its only output. `None` where that cannot be done.
+    fn evaluate(&self, function: &Function) -> Option<Array>;
+}
+
+/// How a value from outside stands in the graph.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeafKind {
+    /// As an input.
+    Input,
+    /// As a parameter.
+    Parameter,
+}
+
+/// A value of the region.
+#[derive(Clone, Debug)]
+pub(super) enum Slot {
+    /// Computed by a node.
+    Node(NodeId),
+    /// Known without computing, and its constant if it was asked for.
+    Known(Array, Option<NodeId>),
+}
+
+/// A float tensor that is the same in every run and has more elements is a parameter.
+const PARAMETER_FROM: usize = 64;
+
+/// A tensor that is the same in every run and has more elements is fed.
+const CONSTANT_LIMIT: usize = 4096;
+
+/// A region. See the module's documentation.
+pub struct Region<'h> {
+    hand: &'h dyn Hand,
+    pub(super) builder: Builder,
+    slots: BTreeMap<String, Slot>,
+    leaves: BTreeMap<String, LeafKind>,
+    /// Values of computed names that were asked for; `None` where they cannot be told.
+    folded: RefCell<BTreeMap<NodeId, Option<Array>>>,
+}
+
+impl<'h> Region<'h> {
+    /// An empty region.
+    pub fn new(name: &str, hand: &'h dyn Hand) -> Region<'h> {
+        Region {
+            hand,
+            builder: Builder::new(name),
+            slots: BTreeMap::new(),
+            leaves: BTreeMap::new(),
+            folded: RefCell::default(),
+        }
+    }
+
+    /// Converts one node. After a `Stop` the region has the values that it had before.
+    ///
+    /// # Errors
+    /// Why the node was not converted.
+    pub fn convert(&mut self, node: &Node) -> Result<(), Stop> {
+        for name in node.inputs.iter().filter(|name| !name.is_empty()) {
+            if !self.slots.contains_key(name) && self.hand.value(name).is_none() {
+                return Err(Stop::Waiting(name.clone()));
+            }
+        }
+        let operator = find(&node.domain, &node.op_type).ok_or(Stop::UnknownOperator)?;
+        let path = if node.name.is_empty() { &node.op_type } else { &node.name };
+        self.builder.set_origin(Origin { path: path.clone(), span: None });
+        let mut context = Context::new(self, node);
+        (operator.convert)(&mut context)?;
+        let outputs = context.into_outputs()?;
+        self.slots.extend(outputs);
+        Ok(())
+    }
+
+    /// Whether the region computes or knows the value.
+    pub fn has(&self, name: &str) -> bool {
+        self.slots.contains_key(name)
+    }
+
+    /// The value, if it is known without running the region.
+    pub fn known_value(&self, name: &str) -> Option<Array> {
+        match self.slots.get(name) {
+            Some(Slot::Known(array, _)) => Some(array.clone()),
+            Some(Slot::Node(id)) => self.fold(*id),
+            None => match self.hand.value(name) {
+                Some(AtHand::Tensor { array, .. }) => array,
+                _ => None,
+            },
+        }
+    }
+
+    /// The value, if it is known already: nothing is evaluated for it.
+    pub fn told_value(&self, name: &str) -> Option<Array> {
+        match self.slots.get(name)? {
+            Slot::Known(array, _) => Some(array.clone()),
+            Slot::Node(id) => self.folded.borrow().get(id).cloned().flatten(),
+        }
+    }
+
+    /// Element type and extents of a value; `None` for what is no tensor or not there.
+    pub fn type_of(&self, name: &str) -> Option<(Element, Vec<Dim>)> {
+        match self.slots.get(name) {
+            Some(Slot::Known(array, _)) => Some((array.element(), fixed(array.dims()))),
+            Some(Slot::Node(id)) => {
+                let ty = self.builder.ty(*id);
+                Some((Element::of(ty.dtype), ty.shape.dims().to_vec()))
+            }
+            None => match self.hand.value(name)? {
+                AtHand::Tensor { element, dims, .. } => Some((element, dims)),
+                AtHand::Other => None,
+            },
+        }
+    }
+
+    /// The graph node of a value; makes a constant or a leaf where there is none yet.
+    pub(super) fn node(&mut self, name: &str) -> Result<NodeId, Stop> {
+        match self.slots.get(name) {
+            Some(Slot::Node(id) | Slot::Known(_, Some(id))) => return Ok(*id),
+            Some(Slot::Known(array, None)) => {
+                let array = array.clone();
+                let id = self.constant(&array)?;
+                self.slots.insert(name.to_owned(), Slot::Known(array, Some(id)));
+                return Ok(id);
+            }
+            None => {}
+        }
+        let Some(value) = self.hand.value(name) else { return Err(Stop::Waiting(name.to_owned())) };
+        let AtHand::Tensor { element, dims, array, fixed } = value else { return Err(Stop::Host) };
+        let Some(dtype) = element.dtype() else { return Err(Stop::Host) };
+        let ty = TensorType::new(dtype, Shape(dims));
+        if ty.shape.elements() == Some(Dim::Fixed(0)) {
+            // There is nothing to feed.
+            let id = self.builder.constant(empty(ty))?;
+            self.slots.insert(name.to_owned(), Slot::Node(id));
+            return Ok(id);
+        }
+        let id = match array.filter(|_| fixed) {
+            Some(array) if array.len() <= if dtype.is_float() { PARAMETER_FROM } else { CONSTANT_LIMIT } => {
+                self.constant(&array)?
+            }
+            Some(_) if dtype.is_float() => {
+                self.leaves.insert(name.to_owned(), LeafKind::Parameter);
+                self.builder.parameter(name, ty)?
+            }
+            _ => {
+                self.leaves.insert(name.to_owned(), LeafKind::Input);
+                self.builder.input(name, ty)?
+            }
+        };
+        self.slots.insert(name.to_owned(), Slot::Node(id));
+        Ok(id)
+    }
+
+    /// A constant of the graph.
+    pub(super) fn constant(&mut self, array: &Array) -> Result<NodeId, Stop> {
+        let literal = array.literal().ok_or(Stop::Host)?;
+        Ok(self.builder.constant(literal)?)
+    }
+
+    /// The value of a node, if little is needed to compute it and all of that is known.
+    fn fold(&self, id: NodeId) -> Option<Array> {
+        if let Some(found) = self.folded.borrow().get(&id) {
+            return found.clone();
+        }
+        let leaf = |op: &Op| match op {
+            Op::Input { name } | Op::Parameter { name } => match self.hand.value(name)? {
+                AtHand::Tensor { array, .. } => array,
+                AtHand::Other => None,
+            },
+            _ => None,
+        };
+        let value =
+            Cone::new(self.builder.function(), id, &leaf).and_then(|cone| self.hand.evaluate(&cone.function));
+        self.folded.borrow_mut().insert(id, value.clone());
+        value
+    }
+
+    /// The function that computes these values; dead nodes are gone. Names that the region does not compute
+    /// by nodes are left out.
+    pub fn finish(mut self, wanted: &[String]) -> (Function, BTreeMap<String, LeafKind>) {
+        for name in wanted {
+            if let Some(Slot::Node(id)) = self.slots.get(name) {
+                self.builder.output(OutputRole::Output, name.clone(), *id);
+            }
+        }
+        let function = self.builder.finish().without_dead_nodes();
+        let live: std::collections::BTreeSet<&str> = function.externals().map(|(_, name)| name).collect();
+        self.leaves.retain(|name, _| live.contains(name.as_str()));
+        (function, self.leaves)
+    }
+
+    pub(super) fn slot(&self, name: &str) -> Option<Slot> {
+        self.slots.get(name).cloned()
+    }
+
+    /// How many values the region computes or knows.
+    pub fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Whether nothing was converted.
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+}
+
+/// A constant without elements.
+fn empty(ty: TensorType) -> Literal {
+    let elements = match ty.dtype {
+        DType::Bool => Elements::Bool(Vec::new()),
+        dtype if dtype.is_float() => Elements::Float(Vec::new()),
+        _ => Elements::Int(Vec::new()),
+    };
+    Literal { ty, elements }
+}
+
+fn fixed(dims: &[usize]) -> Vec<Dim> {
+    dims.iter().map(|&size| Dim::Fixed(size)).collect()
+}

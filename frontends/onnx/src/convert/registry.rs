@@ -1,0 +1,75 @@
+//! The table of all operators that can be converted.
+
+use super::{
+    Context, Stop, activation, arithmetic, comparison, conversion, elementary, indexing, movement, reduction,
+    shape, softmax,
+};
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+/// Converts one node.
+pub type Converter = fn(&mut Context<'_, '_>) -> Result<(), Stop>;
+
+/// An operator that can be converted.
+#[derive(Clone, Copy, Debug)]
+pub struct Operator {
+    /// Its domain; empty for ONNX's own.
+    pub domain: &'static str,
+    /// Its name.
+    pub name: &'static str,
+    /// The first opset that had it.
+    pub since: i64,
+    /// Converts a node of it.
+    pub convert: Converter,
+}
+
+impl Operator {
+    /// An operator of ONNX's own domain.
+    pub const fn new(name: &'static str, since: i64, convert: Converter) -> Operator {
+        Operator { domain: "", name, since, convert }
+    }
+
+    /// An operator of another domain.
+    pub const fn of(domain: &'static str, name: &'static str, since: i64, convert: Converter) -> Operator {
+        Operator { domain, name, since, convert }
+    }
+}
+
+/// The families with their operators.
+pub const FAMILIES: &[(&str, &[Operator])] = &[
+    ("activation", activation::OPERATORS),
+    ("arithmetic", arithmetic::OPERATORS),
+    ("comparison", comparison::OPERATORS),
+    ("conversion", conversion::OPERATORS),
+    ("elementary", elementary::OPERATORS),
+    ("indexing", indexing::OPERATORS),
+    ("movement", movement::OPERATORS),
+    ("reduction", reduction::OPERATORS),
+    ("shape", shape::OPERATORS),
+    ("softmax", softmax::OPERATORS),
+];
+
+/// All operators with their families, by domain and name.
+pub fn operators() -> &'static BTreeMap<(&'static str, &'static str), (&'static str, Operator)> {
+    static TABLE: OnceLock<BTreeMap<(&str, &str), (&str, Operator)>> = OnceLock::new();
+    TABLE.get_or_init(|| {
+        let all = FAMILIES.iter().flat_map(|(family, list)| list.iter().map(move |one| (*family, *one)));
+        all.map(|(family, one)| ((one.domain, one.name), (family, one))).collect()
+    })
+}
+
+/// The operator of that domain and name.
+pub fn find(domain: &str, name: &str) -> Option<Operator> {
+    operators().get(&(domain, name)).map(|(_, operator)| *operator)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_operator_stands_there_twice() {
+        let count: usize = FAMILIES.iter().map(|(_, list)| list.len()).sum();
+        assert_eq!(operators().len(), count);
+    }
+}
