@@ -14,11 +14,17 @@ mod feed;
 mod files;
 mod hand;
 mod host;
+mod import;
 mod missing;
 mod needs;
 mod region;
 mod scope;
+mod sections;
 mod value;
+
+pub(crate) use convert::host_of_array;
+pub(crate) use import::OnnxImporter;
+pub use sections::{OnnxTraining, load_for_training};
 
 use crate::{Result, RunSettings};
 use executor::Executor;

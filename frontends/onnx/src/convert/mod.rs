@@ -56,7 +56,7 @@ mod shape;
 mod softmax;
 
 pub use context::Context;
-pub use region::{AtHand, Hand, LeafKind, Region};
+pub use region::{AtHand, Hand, LeafKind, Purpose, Region};
 pub use registry::{Operator, find, operators};
 
 use dlc_ir::InferError;
