@@ -19,7 +19,7 @@ use dlc_abi::{
 };
 use dlc_ir::{Function, Model, OutputRole};
 use dlc_kernel::{Program, Storage};
-use dlc_types::{DType, Dim, TensorType};
+use dlc_types::{Dim, TensorType};
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 use thiserror::Error;
@@ -115,8 +115,6 @@ pub enum CompileError {
     Module(String),
     #[error("stage {stage} made something invalid of function {function}, which is a bug in dlc: {error}")]
     Invalid { stage: &'static str, function: String, error: String },
-    #[error("{0}")]
-    Interface(String),
 }
 
 impl From<cranelift_module::ModuleError> for CompileError {
@@ -286,7 +284,7 @@ fn interface(
         tensors.push(PersistentTensor {
             name: name.clone(),
             role,
-            element: element_type(ty.dtype)?,
+            element: ElementType::ALL[ty.dtype as usize],
             dims: ty.shape.as_fixed().unwrap_or_default(),
             strides: layout.strides.iter().map(|&stride| stride.unsigned_abs() as usize).collect(),
             offset: *offset,
@@ -310,7 +308,7 @@ fn function_interface(function: &CompiledFunction) -> Result<FunctionInterface, 
         Ok(Port {
             name: name.to_owned(),
             role,
-            element: element_type(ty.dtype)?,
+            element: ElementType::ALL[ty.dtype as usize],
             dims: ty.shape.dims().iter().map(|&dim| extent(dim)).collect(),
         })
     };
@@ -360,17 +358,6 @@ fn extent(dim: Dim) -> Extent {
     match dim {
         Dim::Fixed(scale) => Extent { scale, batch: false },
         Dim::Batch(scale) => Extent { scale, batch: true },
-    }
-}
-
-fn element_type(dtype: DType) -> Result<ElementType, CompileError> {
-    match dtype {
-        DType::F32 => Ok(ElementType::F32),
-        DType::F64 => Ok(ElementType::F64),
-        DType::I32 => Ok(ElementType::I32),
-        DType::I64 => Ok(ElementType::I64),
-        DType::Bool => Ok(ElementType::Bool),
-        other => Err(CompileError::Interface(format!("{other} is not supported at a model's boundary yet"))),
     }
 }
 

@@ -96,26 +96,22 @@ fn normal(draws: &mut Stream) -> f64 {
 
 /// The bytes of a tensor as the runtime takes them.
 pub fn bytes_of(tensor: &Tensor) -> Vec<u8> {
-    match (&tensor.data, tensor.dtype) {
-        (Data::Float(values), DType::F64) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
-        (Data::Float(values), _) => values.iter().flat_map(|&value| (value as f32).to_le_bytes()).collect(),
-        (Data::Int(values), DType::I64) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
-        (Data::Int(values), _) => values.iter().flat_map(|&value| (value as i32).to_le_bytes()).collect(),
-        (Data::Bool(values), _) => values.iter().map(|&value| u8::from(value)).collect(),
+    let dtype = tensor.dtype;
+    let mut bytes = Vec::new();
+    match &tensor.data {
+        Data::Float(values) => values.iter().for_each(|&value| dtype.push_float(value, &mut bytes)),
+        Data::Int(values) => values.iter().for_each(|&value| dtype.push_integer(value, &mut bytes)),
+        Data::Bool(values) => bytes.extend(values.iter().map(|&value| u8::from(value))),
     }
+    bytes
 }
 
 /// A tensor from the runtime's bytes.
 pub fn tensor_of(ty: &TensorType, batch: usize, bytes: &[u8]) -> Tensor {
-    let chunk = |size: usize| bytes.chunks_exact(size);
     let data = match ty.dtype {
-        DType::F64 => Data::Float(chunk(8).map(|b| f64::from_le_bytes(b.try_into().unwrap())).collect()),
-        DType::F32 => {
-            Data::Float(chunk(4).map(|b| f64::from(f32::from_le_bytes(b.try_into().unwrap()))).collect())
-        }
-        DType::I64 => Data::Int(chunk(8).map(|b| i64::from_le_bytes(b.try_into().unwrap())).collect()),
         DType::Bool => Data::Bool(bytes.iter().map(|&byte| byte != 0).collect()),
-        _ => Data::Int(chunk(4).map(|b| i64::from(i32::from_le_bytes(b.try_into().unwrap()))).collect()),
+        dtype if dtype.is_float() => Data::Float(dtype.floats(bytes)),
+        dtype => Data::Int(dtype.integers(bytes)),
     };
     Tensor::new(ty.dtype, &ty.shape.at(batch), data).unwrap()
 }

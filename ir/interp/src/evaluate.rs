@@ -144,9 +144,6 @@ impl Walk<'_> {
 
     /// Element type and extents at this batch, if they can be held.
     fn shape(&self, id: NodeId, ty: &TensorType) -> Result<(DType, Vec<usize>)> {
-        if matches!(ty.dtype, DType::F16 | DType::BF16) {
-            return Err(InterpError::Unsupported { node: id, dtype: ty.dtype });
-        }
         let too_large = InterpError::TooLarge { node: id, batch: self.batch };
         // Elements take up to eight bytes, and offsets must fit `isize`.
         let limit = isize::MAX as usize / 8;
@@ -221,7 +218,7 @@ fn apply(op: &Op, operands: &[&Tensor], dtype: DType, dims: &[usize], batch: usi
         (Op::Binary(function), [a, b]) => elementwise::binary(*function, a, b)?,
         (Op::Compare(comparison), [a, b]) => elementwise::compare(*comparison, a, b)?,
         (Op::Select, [condition, a, b]) => elementwise::select(condition, a, b)?,
-        (Op::Cast(to), [x]) => crate::tensor::convert(*to, &x.data),
+        (Op::Cast(to), [x]) => crate::tensor::convert(x.dtype, *to, &x.data),
         (Op::Broadcast { axes }, [x]) => arrange::broadcast(x, axes, dims),
         (Op::Reshape, [x]) => x.data.clone(),
         (Op::Transpose { permutation }, [x]) => arrange::transpose(x, permutation, dims),
