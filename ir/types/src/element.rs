@@ -204,11 +204,11 @@ mod tests {
         for dtype in DType::ALL {
             let mut bytes = Vec::new();
             if dtype.is_float() {
-                [1.5, -0.25].map(|value| dtype.push_float(value, &mut bytes));
+                [1.5, -0.25].iter().for_each(|&value| dtype.push_float(value, &mut bytes));
                 assert_eq!(dtype.floats(&bytes), [1.5, -0.25]);
             } else if dtype.is_integer() {
                 let (least, greatest) = dtype.integer_range();
-                [least, greatest, 1].map(|value| dtype.push_integer(value, &mut bytes));
+                [least, greatest, 1].iter().for_each(|&value| dtype.push_integer(value, &mut bytes));
                 assert_eq!(dtype.integers(&bytes), [least, greatest, 1], "{dtype}");
             }
             assert_eq!(bytes.len() % dtype.size(), 0);
