@@ -2,13 +2,14 @@
 //!
 //! ```text
 //! model ── step functions ──> graphs ── expand ──> graphs ── rewrite ──> graphs ── lower ──> programs ── emit
-//!          (autodiff inside)  verify     verify               verify              verify, bounds, plan
+//!          (autodiff inside)  verify   (widen)  verify      (legalize)  verify     verify, bounds, plan
 //! ```
 //!
 //! Each stage is timed and followed by the verifier of the form that it made.
 
 use crate::autodiff::AutodiffError;
 use crate::composite::{CompositeError, Statistics, expand_composites};
+use crate::legalize::{LegalizeError, legalize, widen};
 use crate::lower::{
     self, Constants, LowerError, LowerOptions, Lowered, PersistentOrders, PersistentPlaces, Winograd,
 };
@@ -98,6 +99,8 @@ pub enum CompileError {
     #[error(transparent)]
     Composite(#[from] CompositeError),
     #[error(transparent)]
+    Legalize(#[from] LegalizeError),
+    #[error(transparent)]
     Rewrite(#[from] RewriteError),
     #[error(transparent)]
     Lower(#[from] LowerError),
@@ -159,8 +162,8 @@ pub fn compile(model: &Model, options: &CompileOptions) -> Result<Compilation, C
     let expanded = timings.measure("expand", || {
         graphs
             .iter()
-            .map(|graph| expand_composites(graph, options.statistics()))
-            .collect::<Result<Vec<Function>, CompositeError>>()
+            .map(|graph| Ok(expand_composites(&widen(graph)?, options.statistics())?))
+            .collect::<Result<Vec<Function>, CompileError>>()
     })?;
     for graph in &expanded {
         checked("expand", graph, dlc_ir::verify::verify(graph))?;
@@ -168,8 +171,11 @@ pub fn compile(model: &Model, options: &CompileOptions) -> Result<Compilation, C
     let rewritten = timings.measure("rewrite", || {
         expanded
             .iter()
-            .map(|graph| rewrite(graph, &options.rewrite))
-            .collect::<Result<Vec<_>, RewriteError>>()
+            .map(|graph| {
+                let (rewritten, report) = rewrite(graph, &options.rewrite)?;
+                Ok((legalize(&rewritten)?, report))
+            })
+            .collect::<Result<Vec<_>, CompileError>>()
     })?;
     for (graph, _) in &rewritten {
         checked("rewrite", graph, dlc_ir::verify::verify(graph))?;

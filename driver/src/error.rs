@@ -104,8 +104,7 @@ fn compile_code(error: &CompileError) -> u8 {
         | CompileError::Lower(LowerError::TooLarge(_)) => 1,
         CompileError::Lower(LowerError::Unsupported { .. })
         | CompileError::Target(_)
-        | CompileError::Cpu { .. }
- => 4,
+        | CompileError::Cpu { .. } => 4,
         _ => 101,
     }
 }

@@ -81,7 +81,7 @@ pub enum Statement {
 pub enum ScalarOp {
     /// A number, rounded to the result's type. No operand.
     Constant(f64),
-    /// An integer of 64 bits. No operand.
+    /// An integer of 64 bits, of `u64` its bits. No operand.
     Integer(i64),
     /// The run-time size of an extent, converted to the result's type. No operand.
     Extent(dlc_types::Dim),

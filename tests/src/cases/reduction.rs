@@ -120,11 +120,13 @@ fn cumulative(dtype: DType) -> Vec<Case> {
     let mut cases = Vec::new();
     for rest in [&[][..], &[1], &[3, 5], &[17, 2]] {
         let ty = batched(dtype, rest);
-        cases.push(Case::new(format!("cumulative sums of {ty}"), |b| {
-            let x = b.input("x", ty.clone())?;
-            let forms = (0..ty.shape.rank()).flat_map(|axis| [(axis, false), (axis, true)]);
-            forms.map(|(axis, reverse)| b.add_node(Op::CumulativeSum { axis, reverse }, &[x])).collect()
-        }));
+        for &kind in Reduction::ALL {
+            cases.push(Case::new(format!("cumulative {} of {ty}", kind.name()), |b| {
+                let x = b.input("x", ty.clone())?;
+                let forms = (0..ty.shape.rank()).flat_map(|axis| [(axis, false), (axis, true)]);
+                forms.map(|(axis, reverse)| b.add_node(Op::Cumulative { kind, axis, reverse }, &[x])).collect()
+            }));
+        }
     }
     cases
 }

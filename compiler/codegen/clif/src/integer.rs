@@ -71,7 +71,7 @@ impl Emitter<'_, '_> {
                 if unsigned { ins.urem(a, divisor) } else { ins.srem(a, divisor) }
             }
             Binary::ShiftLeft | Binary::ShiftRight => self.shift(op, dtype, a, b)?,
-            Binary::Power => return Err(unsupported(&ScalarOp::Binary(op), dtype)),
+            Binary::Power => return self.integer_power(dtype, a, b),
         })
     }
 

@@ -31,6 +31,7 @@ mod kernel;
 mod lanes;
 mod nest;
 mod random;
+mod repeated;
 mod scalar_op;
 mod sequence;
 mod settings;

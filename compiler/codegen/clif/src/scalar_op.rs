@@ -190,12 +190,8 @@ impl<'f> Emitter<'_, 'f> {
             Binary::Max => float.maximum(a, b),
             Binary::Min => float.minimum(a, b),
             Binary::Power => approximation::power(&mut float, a, b),
-            Binary::And
-            | Binary::Or
-            | Binary::Xor
-            | Binary::ShiftLeft
-            | Binary::ShiftRight
-            | Binary::Remainder => return Err(unsupported(&ScalarOp::Binary(op), dtype)),
+            Binary::Remainder => return self.float_remainder(ty, a, b),
+            Binary::And | Binary::Or | Binary::Xor | Binary::ShiftLeft | Binary::ShiftRight => return Err(unsupported(&ScalarOp::Binary(op), dtype)),
         })
     }
 

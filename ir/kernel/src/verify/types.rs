@@ -104,9 +104,8 @@ fn unary(function: Unary) -> Wanted {
 
 fn binary(function: Binary) -> Wanted {
     match function {
-        Binary::Power => Wanted::Float,
         Binary::And | Binary::Or | Binary::Xor => Wanted::Bits,
-        Binary::ShiftLeft | Binary::ShiftRight | Binary::Remainder => Wanted::WideInteger,
+        Binary::ShiftLeft | Binary::ShiftRight => Wanted::WideInteger,
         _ => Wanted::Number,
     }
 }
@@ -119,7 +118,6 @@ fn integer_fits(number: i64, dtype: DType) -> bool {
         DType::U16 => u16::try_from(number).is_ok(),
         DType::I32 => i32::try_from(number).is_ok(),
         DType::U32 => u32::try_from(number).is_ok(),
-        DType::U64 => number >= 0,
         _ => true,
     }
 }

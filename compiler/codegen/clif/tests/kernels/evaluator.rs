@@ -142,6 +142,7 @@ fn binary(op: Binary, dtype: DType, a: Number, b: Number) -> Number {
             Binary::Max => a.max(b),
             Binary::Min => a.min(b),
             Binary::Power => a.powf(b),
+            Binary::Remainder => a % b,
             other => panic!("{} on a float", other.name()),
         });
     }
@@ -161,7 +162,19 @@ fn binary(op: Binary, dtype: DType, a: Number, b: Number) -> Number {
         Binary::ShiftLeft if !(0..64).contains(&b) => 0,
         Binary::ShiftLeft => a << b,
         Binary::ShiftRight => a >> if (0..64).contains(&b) { b } else { 64 },
-        Binary::Power => panic!("pow on an integer"),
+        Binary::Power if b < 0 => match a {
+            1 => 1,
+            -1 => 1 - 2 * (b & 1),
+            _ => 0,
+        },
+        Binary::Power => {
+            let (mut power, mut square, mut rest) = (1_i128, a, b);
+            while rest > 0 {
+                power = if rest & 1 == 1 { power.wrapping_mul(square) } else { power };
+                (square, rest) = (square.wrapping_mul(square), rest >> 1);
+            }
+            power
+        }
     })
 }
 
