@@ -165,7 +165,9 @@ pub(super) fn binary(
             if need_left { Some(power_base(b, left, right, g)?) } else { None },
             if need_right { Some(power_exponent(b, left, y, g)?) } else { None },
         ),
-        Binary::Remainder => (Some(g), if need_right { Some(remainder_divisor(b, left, right, g)?) } else { None }),
+        Binary::Remainder => {
+            (Some(g), if need_right { Some(remainder_divisor(b, left, right, g)?) } else { None })
+        }
         Binary::And | Binary::Or | Binary::Xor | Binary::ShiftLeft | Binary::ShiftRight => (None, None),
     };
     for (operand, gradient) in [(left, d_left), (right, d_right)] {

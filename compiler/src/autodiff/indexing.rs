@@ -38,7 +38,8 @@ fn along(b: &mut Builder, axis: usize, operands: &[NodeId], g: NodeId) -> Result
     let chosen = b.binary(dlc_ir::Binary::Max, chosen, zero)?;
     let chosen = b.binary(dlc_ir::Binary::Min, chosen, end)?;
     let place = b.add(start, chosen)?;
-    let (Some(places), Some(elements)) = (lines.times(Dim::Fixed(count)), lines.times(Dim::Fixed(length))) else {
+    let (Some(places), Some(elements)) = (lines.times(Dim::Fixed(count)), lines.times(Dim::Fixed(length)))
+    else {
         return Ok(None);
     };
     let (place, g) = (b.reshape(place, Shape(vec![places]))?, b.reshape(g, Shape(vec![places]))?);
@@ -91,7 +92,8 @@ fn overwritten(tape: &mut Tape, axis: usize, operands: &[NodeId], g: NodeId) -> 
         let b = &mut tape.build;
         let chosen = b.shape(indices).clone();
         let Some(count) = chosen.elements() else { return Ok(()) };
-        let numbers = b.declare(Op::Iota { axis: 0 }, &[], TensorType::new(DType::I32, Shape(vec![count])))?;
+        let numbers =
+            b.declare(Op::Iota { axis: 0 }, &[], TensorType::new(DType::I32, Shape(vec![count])))?;
         let numbers = b.reshape(numbers, chosen)?;
         let axes: Vec<usize> = (axis..axis + b.shape(indices).rank()).collect();
         let numbers = b.broadcast(numbers, b.shape(updates).clone(), &axes)?;

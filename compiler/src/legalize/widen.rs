@@ -19,8 +19,8 @@ pub fn widen(function: &Function) -> Result<Function, LegalizeError> {
     }
     rebuild(function, |build, id, operands| {
         let node = &function.nodes[id];
-        let narrow =
-            is_narrow(&node.ty) || node.operands.iter().any(|&operand| is_narrow(&function.nodes[operand].ty));
+        let narrow = is_narrow(&node.ty)
+            || node.operands.iter().any(|&operand| is_narrow(&function.nodes[operand].ty));
         if !narrow || moves(&node.op) {
             return copy(build, &node.op, &node.ty, operands);
         }

@@ -12,7 +12,8 @@ use dlc_types::DType;
 use std::f64::consts::{FRAC_PI_2, FRAC_PI_4, LN_2};
 
 /// `f32`: coefficients of `(atan x - x) / x^3` in `x^2`, highest first.
-const ATAN_SINGLE: [f64; 4] = [8.053_744_495_38e-2, -1.387_768_560_32e-1, 1.997_771_064_78e-1, -3.333_294_915_39e-1];
+const ATAN_SINGLE: [f64; 4] =
+    [8.053_744_495_38e-2, -1.387_768_560_32e-1, 1.997_771_064_78e-1, -3.333_294_915_39e-1];
 /// `f64`: numerator and denominator of the same.
 const ATAN_ABOVE: [f64; 5] = [
     -8.750_608_600_031_904e-1,

@@ -280,7 +280,9 @@ fn lower_value(lowering: &mut Lowering<'_>, id: NodeId) -> Result<(), LowerError
         Op::Constant(literal) if literal.ty.shape.rank() > 0 => Ok(()),
         Op::Reduce { kind, axes } => reduction::lower_reduce(lowering, &[id], kind, &axes),
         Op::ArgReduce { kind, axis } => reduction::lower_arg_reduce(lowering, id, kind, axis),
-        Op::Cumulative { kind, axis, reverse } => reduction::lower_cumulative(lowering, id, kind, axis, reverse),
+        Op::Cumulative { kind, axis, reverse } => {
+            reduction::lower_cumulative(lowering, id, kind, axis, reverse)
+        }
         Op::ArgSort { axis, descending } => indexing::lower_arg_sort(lowering, id, axis, descending),
         Op::Concat { axis } => movement::lower_concat(lowering, id, axis),
         Op::Contract(contraction) => contraction::lower_contract(lowering, &Fusion::none(id), &contraction),

@@ -39,10 +39,8 @@ fn relu_has_no_slope_at_zero() {
 #[test]
 fn binary() {
     for &function in Binary::ALL {
-        if matches!(
-            function,
-            Binary::And | Binary::Or | Binary::Xor | Binary::ShiftLeft | Binary::ShiftRight
-        ) {
+        if matches!(function, Binary::And | Binary::Or | Binary::Xor | Binary::ShiftLeft | Binary::ShiftRight)
+        {
             continue;
         }
         let case = Case::new().spread("a", &[3, 4], 0.4, 2.0).spread("b", &[3, 4], 0.5, 2.5);

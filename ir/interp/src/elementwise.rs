@@ -92,7 +92,9 @@ pub(crate) fn binary(function: Binary, a: &Tensor, b: &Tensor) -> Result<Data> {
         }
         (Data::Int(left), Data::Int(right)) => {
             let pairs = left.iter().zip(right);
-            Ok(Data::Int(pairs.map(|(&left, &right)| integer::binary(function, a.dtype, left, right)).collect()))
+            Ok(Data::Int(
+                pairs.map(|(&left, &right)| integer::binary(function, a.dtype, left, right)).collect(),
+            ))
         }
         (Data::Bool(a), Data::Bool(b)) => {
             let function: fn(bool, bool) -> bool = match function {

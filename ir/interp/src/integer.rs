@@ -45,7 +45,13 @@ pub(crate) fn binary(function: Binary, dtype: DType, a: i64, b: i64) -> i64 {
         Binary::Xor => a ^ b,
         Binary::ShiftLeft if b.cast_unsigned() >= bits => 0,
         Binary::ShiftLeft => a << b,
-        Binary::ShiftRight if b.cast_unsigned() >= bits => if a < 0 && !wide { -1 } else { 0 },
+        Binary::ShiftRight if b.cast_unsigned() >= bits => {
+            if a < 0 && !wide {
+                -1
+            } else {
+                0
+            }
+        }
         Binary::ShiftRight if wide => (a.cast_unsigned() >> b).cast_signed(),
         Binary::ShiftRight => a >> b,
     }

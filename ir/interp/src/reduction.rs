@@ -102,7 +102,9 @@ pub(crate) fn cumulative(kind: Reduction, x: &Tensor, axis: usize, reverse: bool
     let split = Split::at(&x.dims, axis);
     match &x.data {
         Data::Float(values) => Ok(Data::Float(accumulate(values, &split, reverse, float_fold(kind).1))),
-        Data::Int(values) => Ok(Data::Int(accumulate(values, &split, reverse, integer_fold(kind, x.dtype).1))),
+        Data::Int(values) => {
+            Ok(Data::Int(accumulate(values, &split, reverse, integer_fold(kind, x.dtype).1)))
+        }
         Data::Bool(_) => Err(not_a_number("cumulative")),
     }
 }

@@ -131,7 +131,9 @@ impl Tensor {
     pub fn to_f64(&self) -> Vec<f64> {
         match &self.data {
             Data::Float(values) => values.clone(),
-            Data::Int(values) => values.iter().map(|&value| float_of(self.dtype, DType::F64, value)).collect(),
+            Data::Int(values) => {
+                values.iter().map(|&value| float_of(self.dtype, DType::F64, value)).collect()
+            }
             Data::Bool(values) => values.iter().map(|&value| f64::from(u8::from(value))).collect(),
         }
     }

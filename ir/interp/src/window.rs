@@ -34,7 +34,9 @@ pub(crate) fn reduce(kind: WindowKind, window: &Window, x: &Tensor, dims: &[usiz
         })),
         Data::Int(values) => Ok(Data::Int(match kind {
             WindowKind::Sum => fold(&axes, values, vec![0; count], i64::wrapping_add),
-            WindowKind::Max => fold(&axes, values, vec![x.dtype.integer_range().0; count], integer::larger(x.dtype)),
+            WindowKind::Max => {
+                fold(&axes, values, vec![x.dtype.integer_range().0; count], integer::larger(x.dtype))
+            }
         })),
         Data::Bool(_) => Err(not_a_number("reduce_window")),
     }

@@ -21,7 +21,11 @@ pub fn cases() -> Vec<Case> {
     cases.extend(other_ranks());
     cases.push(stored_view());
     let convolution = plane([1, 2], [(1, 1); 2], [2, 1], [1, 2], 1);
-    cases.extend(forward(DType::F64, &[3, 7, 6], &[4, 3, 3, 2], &convolution));
+    let grouped = plane([2, 1], [(1, -1), (0, 2)], [1, 2], [1; 2], 2);
+    for dtype in DType::ALL.into_iter().filter(|&dtype| !matches!(dtype, DType::Bool | DType::F32)) {
+        cases.extend(forward(dtype, &[3, 7, 6], &[4, 3, 3, 2], &convolution));
+        cases.extend(forward(dtype, &[4, 7, 6], &[6, 2, 3, 2], &grouped));
+    }
     cases
 }
 

@@ -27,7 +27,10 @@ impl Emitter<'_, '_> {
             return Ok(Form::Uniform(self.index_to_scalar(dtype, value)?));
         }
         let Some(lane) = self.lane else { return Err(self.malformed("an index varies outside of lanes")) };
-        if parts.scattered.is_empty() && lane.width == 4 && matches!(dtype, DType::F32 | DType::I32 | DType::U32) {
+        if parts.scattered.is_empty()
+            && lane.width == 4
+            && matches!(dtype, DType::F32 | DType::I32 | DType::U32)
+        {
             return self.counting_vectors(dtype, &parts, lane.vectors);
         }
         let mut lanes = Vec::with_capacity(lane.lanes());

@@ -18,7 +18,13 @@ impl Emitter<'_, '_> {
         }
     }
 
-    pub(crate) fn integer_unary(&mut self, op: Unary, dtype: DType, ty: Type, a: Value) -> Result<Value, ClifError> {
+    pub(crate) fn integer_unary(
+        &mut self,
+        op: Unary,
+        dtype: DType,
+        ty: Type,
+        a: Value,
+    ) -> Result<Value, ClifError> {
         Ok(match op {
             Unary::Negate => self.builder.ins().ineg(a),
             Unary::Not => self.builder.ins().bnot(a),

@@ -22,9 +22,7 @@ pub(crate) fn fits_lanes(op: &ScalarOp, dtype: DType, args: &[DType], width: usi
     let wide = matches!(dtype, DType::I64 | DType::U64);
     let from = args.first().copied().unwrap_or(dtype);
     match op {
-        ScalarOp::Binary(
-            Binary::Power | Binary::ShiftLeft | Binary::ShiftRight | Binary::Remainder,
-        ) => false,
+        ScalarOp::Binary(Binary::Power | Binary::ShiftLeft | Binary::ShiftRight | Binary::Remainder) => false,
         ScalarOp::Binary(Binary::Divide) => dtype.is_float(),
         ScalarOp::Binary(Binary::Max | Binary::Min) => !wide,
         ScalarOp::Unary(Unary::Sign | Unary::Relu) => !wide,
@@ -191,7 +189,9 @@ impl<'f> Emitter<'_, 'f> {
             Binary::Min => float.minimum(a, b),
             Binary::Power => approximation::power(&mut float, a, b),
             Binary::Remainder => return self.float_remainder(ty, a, b),
-            Binary::And | Binary::Or | Binary::Xor | Binary::ShiftLeft | Binary::ShiftRight => return Err(unsupported(&ScalarOp::Binary(op), dtype)),
+            Binary::And | Binary::Or | Binary::Xor | Binary::ShiftLeft | Binary::ShiftRight => {
+                return Err(unsupported(&ScalarOp::Binary(op), dtype));
+            }
         })
     }
 

@@ -46,7 +46,9 @@ impl Emitter<'_, '_> {
         scalar_type(dtype)?;
         let form = match op {
             ScalarOp::Constant(number) => Form::Constant(*number),
-            ScalarOp::Integer(number) if matches!(dtype, DType::I64 | DType::U64) => Form::Uniform(self.int(*number)),
+            ScalarOp::Integer(number) if matches!(dtype, DType::I64 | DType::U64) => {
+                Form::Uniform(self.int(*number))
+            }
             ScalarOp::Integer(number) => Form::Constant(*number as f64),
             ScalarOp::Extent(dim) => {
                 let size = self.uniform_sum(&Affine::extent(*dim))?;

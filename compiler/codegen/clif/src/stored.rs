@@ -101,7 +101,8 @@ impl Emitter<'_, '_> {
                 self.lowest(types::I64X2, words)
             }
             DType::U16 | DType::F16 | DType::BF16 => {
-                let bits = if dtype == DType::U16 { vector } else { self.encoded(dtype, types::F32X4, vector) };
+                let bits =
+                    if dtype == DType::U16 { vector } else { self.encoded(dtype, types::F32X4, vector) };
                 let words = self.builder.ins().unarrow(bits, bits);
                 self.lowest(types::I64X2, words)
             }

@@ -13,7 +13,9 @@ pub(super) fn gather_along([data, indices]: [&TensorType; 2], axis: usize) -> Re
     are_indices("gather_along", data, indices, axis)?;
     let same = |other: usize| other == axis || data.shape[other] == indices.shape[other];
     if data.shape.rank() != indices.shape.rank() || !(0..data.shape.rank()).all(same) {
-        refuse!("gather_along {axis} needs indices of the extents of {data} but along the axis, not {indices}");
+        refuse!(
+            "gather_along {axis} needs indices of the extents of {data} but along the axis, not {indices}"
+        );
     }
     Ok(TensorType::new(data.dtype, indices.shape.clone()))
 }

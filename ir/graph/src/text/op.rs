@@ -3,8 +3,8 @@
 use super::attributes::{Attributes, float, number};
 use crate::literal::Elements;
 use crate::{
-    ArgReduction, Binary, Comparison, Contraction, Convolution, Literal, Op, Reduction, ScatterKind, Type, Unary, Window,
-    WindowKind,
+    ArgReduction, Binary, Comparison, Contraction, Convolution, Literal, Op, Reduction, ScatterKind, Type,
+    Unary, Window, WindowKind,
 };
 use dlc_types::{DType, Dim};
 

@@ -17,7 +17,8 @@ fn scatter_writes_where_gather_reads() {
     assert_eq!(rows, [5, 50, 0, 0, 10, 100]);
     let nodes = "%0: i32[2] = constant [1, 1]  %1: i32[2, 2] = constant [1, 2, 3, 4]
          %2: i32[2, 3] = constant [9, 9, 9, 9, 9, 9]";
-    let columns = |kind: &str| ints(&format!("{nodes} %3: i32[2, 3] = scatter(%2, %0, %1) axis=1 kind={kind}"), &[]);
+    let columns =
+        |kind: &str| ints(&format!("{nodes} %3: i32[2, 3] = scatter(%2, %0, %1) axis=1 kind={kind}"), &[]);
     assert_eq!(columns("add"), [9, 12, 9, 9, 16, 9]);
     assert_eq!(columns("set"), [9, 2, 9, 9, 4, 9]);
     assert_eq!(columns("mul"), [9, 18, 9, 9, 108, 9]);

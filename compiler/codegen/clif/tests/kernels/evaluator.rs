@@ -39,7 +39,11 @@ fn valued(dtype: DType, bits: i64) -> Number {
 /// Reads element `index` of a buffer.
 pub fn read(buffer: &[u8], dtype: DType, index: usize) -> Number {
     let bytes = &buffer[index * dtype.size()..(index + 1) * dtype.size()];
-    if dtype.is_float() { Number::Float(dtype.floats(bytes)[0]) } else { valued(dtype, dtype.integers(bytes)[0]) }
+    if dtype.is_float() {
+        Number::Float(dtype.floats(bytes)[0])
+    } else {
+        valued(dtype, dtype.integers(bytes)[0])
+    }
 }
 
 /// Writes element `index` of a buffer.

@@ -141,11 +141,7 @@ fn binary_operations() {
                 _ if dtype.is_integer() => true,
                 _ => !matches!(
                     binary,
-                    Binary::And
-                        | Binary::Or
-                        | Binary::Xor
-                        | Binary::ShiftLeft
-                        | Binary::ShiftRight
+                    Binary::And | Binary::Or | Binary::Xor | Binary::ShiftLeft | Binary::ShiftRight
                 ),
             };
             if !allowed {
