@@ -53,7 +53,7 @@ impl Format {
     fn greatest(self) -> u16 {
         let all = self.sign() - 1;
         match self.specials {
-            Specials::Ieee => ((1 << self.exponent) - 1 << self.mantissa) - 1,
+            Specials::Ieee => (((1 << self.exponent) - 1) << self.mantissa) - 1,
             Specials::AllOnes => all - 1,
             Specials::NegativeZero | Specials::None => all,
         }
@@ -83,7 +83,7 @@ impl Format {
     pub(crate) fn encode(self, value: f64, saturate: bool) -> u16 {
         if value.is_nan() {
             return match self.specials {
-                Specials::Ieee => ((1 << self.exponent) - 1 << self.mantissa) | 1 << (self.mantissa - 1),
+                Specials::Ieee => (((1 << self.exponent) - 1) << self.mantissa) | (1 << (self.mantissa - 1)),
                 Specials::AllOnes => self.sign() - 1,
                 Specials::NegativeZero | Specials::None => self.sign(),
             };

@@ -19,7 +19,8 @@ impl Draws {
     }
 
     fn number(&mut self) -> i64 {
-        const ODD: &[i64] = &[0, 1, 2, 3, -1, -2, 4, 5, 7, 100, -100, i64::MAX, i64::MIN, 1 << 40, u32::MAX as i64];
+        const ODD: &[i64] =
+            &[0, 1, 2, 3, -1, -2, 4, 5, 7, 100, -100, i64::MAX, i64::MIN, 1 << 40, u32::MAX as i64];
         let likely = self.next(3) as usize;
         self.of(&ODD[..[6, 9, ODD.len()][likely]])
     }
@@ -36,7 +37,8 @@ impl Draws {
         let element = if self.next(3) == 0 { self.of(Element::ALL) } else { self.of(&likely) };
         let bytes = match element {
             Element::String => {
-                let texts = (0..count).map(|_| self.of(&["", "a", "b c", " ü", "1.5", "NaN"]).to_owned()).collect();
+                let texts =
+                    (0..count).map(|_| self.of(&["", "a", "b c", " ü", "1.5", "NaN"]).to_owned()).collect();
                 return Tensor::of_strings(dims, texts).unwrap();
             }
             Element::I64 => (0..count).flat_map(|_| self.number().to_ne_bytes()).collect(),
@@ -64,8 +66,22 @@ impl Draws {
 
     fn attribute(&mut self, name: &str) -> Attribute {
         let length = self.next(4) as usize;
-        let texts = ["NONE", "SOFTMAX", "constant", "reflect", "wrap", "add", "BRANCH_LEQ", "LEAF", "(", "a", "TF", "L2"];
-        let listed = ["axes", "perm", "shape", "keys", "nodes", "pool", "ngram", "class", "target", "cats", "split"];
+        let texts = [
+            "NONE",
+            "SOFTMAX",
+            "constant",
+            "reflect",
+            "wrap",
+            "add",
+            "BRANCH_LEQ",
+            "LEAF",
+            "(",
+            "a",
+            "TF",
+            "L2",
+        ];
+        let listed =
+            ["axes", "perm", "shape", "keys", "nodes", "pool", "ngram", "class", "target", "cats", "split"];
         let kinds = if listed.iter().any(|part| name.contains(part)) { 12 } else { 6 };
         match self.next(kinds) {
             0..4 => Attribute::Int(self.number()),
@@ -81,16 +97,87 @@ impl Draws {
 
 /// Names of the attributes that any operator here reads.
 const NAMES: &[&str] = &[
-    "axis", "axes", "to", "perm", "keepdims", "mode", "block_size", "dtype", "k", "value", "split", "num_outputs", "shape",
-    "allowzero", "start", "end", "batch_axis", "time_axis", "batch_dims", "reduction", "sorted", "largest", "delimiter",
-    "maxsplit", "pattern", "stopwords", "min_gram_length", "max_gram_length", "max_skip_count", "ngram_counts",
-    "ngram_indexes", "pool_int64s", "pool_strings", "weights", "new_axis", "seed", "sample_size", "output_datatype",
-    "keys_int64s", "values_strings", "keys_tensor", "values_tensor", "cats_int64s", "coefficients", "intercepts", "targets",
-    "classlabels_ints", "classlabels_int64s", "post_transform", "nodes_splits", "nodes_modes", "nodes_featureids",
-    "nodes_truenodeids", "nodes_falsenodeids", "nodes_trueleafs", "nodes_falseleafs", "leaf_targetids", "leaf_weights",
-    "tree_roots", "n_targets", "nodes_treeids", "nodes_nodeids", "nodes_values", "target_treeids", "target_nodeids",
-    "target_ids", "target_weights", "class_treeids", "class_nodeids", "class_ids", "class_weights", "base_values",
-    "imputed_value_floats", "norm", "offset", "scale", "periodic", "transA", "noop_with_empty_axes", "onesided", "inverse",
+    "axis",
+    "axes",
+    "to",
+    "perm",
+    "keepdims",
+    "mode",
+    "block_size",
+    "dtype",
+    "k",
+    "value",
+    "split",
+    "num_outputs",
+    "shape",
+    "allowzero",
+    "start",
+    "end",
+    "batch_axis",
+    "time_axis",
+    "batch_dims",
+    "reduction",
+    "sorted",
+    "largest",
+    "delimiter",
+    "maxsplit",
+    "pattern",
+    "stopwords",
+    "min_gram_length",
+    "max_gram_length",
+    "max_skip_count",
+    "ngram_counts",
+    "ngram_indexes",
+    "pool_int64s",
+    "pool_strings",
+    "weights",
+    "new_axis",
+    "seed",
+    "sample_size",
+    "output_datatype",
+    "keys_int64s",
+    "values_strings",
+    "keys_tensor",
+    "values_tensor",
+    "cats_int64s",
+    "coefficients",
+    "intercepts",
+    "targets",
+    "classlabels_ints",
+    "classlabels_int64s",
+    "post_transform",
+    "nodes_splits",
+    "nodes_modes",
+    "nodes_featureids",
+    "nodes_truenodeids",
+    "nodes_falsenodeids",
+    "nodes_trueleafs",
+    "nodes_falseleafs",
+    "leaf_targetids",
+    "leaf_weights",
+    "tree_roots",
+    "n_targets",
+    "nodes_treeids",
+    "nodes_nodeids",
+    "nodes_values",
+    "target_treeids",
+    "target_nodeids",
+    "target_ids",
+    "target_weights",
+    "class_treeids",
+    "class_nodeids",
+    "class_ids",
+    "class_weights",
+    "base_values",
+    "imputed_value_floats",
+    "norm",
+    "offset",
+    "scale",
+    "periodic",
+    "transA",
+    "noop_with_empty_axes",
+    "onesided",
+    "inverse",
 ];
 
 #[test]
@@ -99,8 +186,11 @@ fn no_operator_panics() {
     let (mut values, mut errors) = (0, 0);
     for row in operators() {
         for _ in 0..400 {
-            let name =
-                OperatorName { domain: row.domain.to_owned(), op_type: row.name.to_owned(), version: row.since.max(13) };
+            let name = OperatorName {
+                domain: row.domain.to_owned(),
+                op_type: row.name.to_owned(),
+                version: row.since.max(13),
+            };
             let inputs: Vec<Option<Value>> =
                 (0..draws.next(6)).map(|_| (draws.next(9) > 0).then(|| draws.value())).collect();
             let inputs: Vec<Option<&Value>> = inputs.iter().map(Option::as_ref).collect();

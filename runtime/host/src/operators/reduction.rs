@@ -6,7 +6,8 @@ use crate::error::{Result, invalid};
 use crate::index::{Walk, axes, count, strides};
 use crate::number::Number;
 use crate::operator::{Operator, onnx};
-use crate::tensor::Tensor;
+use crate::tensor::{Tensor, reserve};
+use std::ops::Add;
 
 pub(super) const ROWS: &[Operator] = &[
     onnx("ReduceSum", 1, reduce),
@@ -38,7 +39,8 @@ fn reduce(call: &Call<'_>) -> Outcome {
             left.push(*dim);
         }
     }
-    let mut sets: Vec<Vec<Number>> = vec![Vec::new(); count(&kept)?];
+    let mut sets: Vec<Vec<Number>> = reserve(count(&kept)?, &kept)?;
+    sets.resize(count(&kept)?, Vec::new());
     let mut steps = strides(&kept);
     gone.iter().for_each(|&axis| steps[axis] = 0);
     for (set, number) in Walk::new(data.dims(), &steps, 0)?.zip(data.numbers()?) {
@@ -65,8 +67,9 @@ fn reduced(name: &str, element: Element, set: &[Number]) -> Result<Number> {
         }));
     }
     let values = || set.iter().map(|number| number.float());
-    let sum: f64 = values().sum();
-    let squares: f64 = values().map(|value| value * value).sum();
+    // The library's sum of no floats is minus zero.
+    let sum = values().fold(0.0, f64::add);
+    let squares = values().map(|value| value * value).fold(0.0, f64::add);
     let nan = values().any(f64::is_nan);
     let greatest = values().fold(f64::NEG_INFINITY, f64::max);
     let result = match name {
@@ -76,7 +79,7 @@ fn reduced(name: &str, element: Element, set: &[Number]) -> Result<Number> {
         "ReduceMax" => greatest,
         "ReduceMin" => values().fold(f64::INFINITY, f64::min),
         "ReduceMean" => sum / set.len() as f64,
-        "ReduceL1" => values().map(f64::abs).sum(),
+        "ReduceL1" => values().map(f64::abs).fold(0.0, f64::add),
         "ReduceL2" => squares.sqrt(),
         "ReduceSumSquare" => squares,
         "ReduceLogSum" => sum.ln(),

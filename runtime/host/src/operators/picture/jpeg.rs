@@ -7,9 +7,9 @@ use super::jpeg_samples::{Plane, colours, transform};
 
 /// The order in which the coefficients of a block are stored.
 const ZIGZAG: [usize; 64] = [
-    0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13, 6, 7, 14, 21,
-    28, 35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59, 52, 45, 38, 31, 39, 46, 53, 60, 61, 54,
-    47, 55, 62, 63,
+    0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13, 6, 7,
+    14, 21, 28, 35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59, 52, 45, 38, 31, 39,
+    46, 53, 60, 61, 54, 47, 55, 62, 63,
 ];
 
 /// A Huffman code: for each length the first code, the first place of its symbols, and their number.
@@ -102,8 +102,11 @@ impl Decoder {
 
     fn frame(&mut self, segment: &[u8], memory: u64) -> Option<()> {
         let (&[8, a, b, c, d, count], components) = segment.split_first_chunk::<6>()? else { return None };
-        let (height, width) = (usize::from(u16::from_be_bytes([a, b])), usize::from(u16::from_be_bytes([c, d])));
-        let known = matches!(count, 1 | 3) && components.len() == 3 * usize::from(count) && self.components.is_empty();
+        let (height, width) =
+            (usize::from(u16::from_be_bytes([a, b])), usize::from(u16::from_be_bytes([c, d])));
+        let known = matches!(count, 1 | 3)
+            && components.len() == 3 * usize::from(count)
+            && self.components.is_empty();
         if !known || width == 0 || height == 0 || (width + 32) as u64 * (height + 32) as u64 * 12 > memory {
             return None;
         }
@@ -118,7 +121,11 @@ impl Decoder {
                 return None;
             }
             let plane = Plane::new(self.size, (h, v), (across, down));
-            self.components.push(Component { id: component[0], quantization: usize::from(component[2]), plane });
+            self.components.push(Component {
+                id: component[0],
+                quantization: usize::from(component[2]),
+                plane,
+            });
         }
         Some(())
     }
@@ -211,7 +218,13 @@ impl<'a> Bits<'a> {
     }
 
     /// The coefficients of a block, times their steps. `before` is the first coefficient of the block before.
-    fn block(&mut self, first: &Code, others: &Code, before: &mut i32, table: &[u16; 64]) -> Option<[i64; 64]> {
+    fn block(
+        &mut self,
+        first: &Code,
+        others: &Code,
+        before: &mut i32,
+        table: &[u16; 64],
+    ) -> Option<[i64; 64]> {
         let mut coefficients = [0; 64];
         let bits = self.symbol(first)?;
         *before = before.wrapping_add(self.number(bits)?);

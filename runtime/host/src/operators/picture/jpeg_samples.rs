@@ -122,12 +122,7 @@ fn pass(input: [i64; 8]) -> [i64; 8] {
     let z5 = (i7 + i3 + i5 + i1) * 9_633;
     let (z1, z2) = ((i7 + i1) * -7_373, (i5 + i3) * -20_995);
     let (z3, z4) = ((i7 + i3) * -16_069 + z5, (i5 + i1) * -3_196 + z5);
-    let odds = [
-        i1 * 12_299 + z1 + z4,
-        i3 * 25_172 + z2 + z3,
-        i5 * 16_819 + z2 + z4,
-        i7 * 2_446 + z1 + z3,
-    ];
+    let odds = [i1 * 12_299 + z1 + z4, i3 * 25_172 + z2 + z3, i5 * 16_819 + z2 + z4, i7 * 2_446 + z1 + z3];
     let mut output = [0; 8];
     for at in 0..4 {
         output[at] = evens[at] + odds[at];
@@ -153,4 +148,47 @@ pub(super) fn transform(coefficients: &[i64; 64]) -> [u8; 64] {
         }
     }
     samples
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_first_coefficient_is_a_level() {
+        let mut coefficients = [0; 64];
+        coefficients[0] = 83;
+        assert_eq!(transform(&coefficients), [128 + 10; 64]);
+        coefficients[0] = -20_000;
+        assert_eq!(transform(&coefficients), [0; 64]);
+    }
+
+    #[test]
+    fn a_cosine_has_the_signs_of_its_axis() {
+        let mut coefficients = [0; 64];
+        coefficients[1] = 100;
+        // 100 / 8 * sqrt(2) * cos((2 x + 1) pi / 16), rounded.
+        let row = [145, 143, 138, 131, 125, 118, 113, 111];
+        assert_eq!(transform(&coefficients)[..8], row);
+        assert_eq!(transform(&coefficients)[56..], row);
+    }
+
+    #[test]
+    fn halved_planes_are_interpolated() {
+        let mut plane = Plane::new((6, 4), (1, 1), (2, 2));
+        let mut block = [0; 64];
+        block[..3].copy_from_slice(&[0, 100, 40]);
+        block[8..11].copy_from_slice(&[80, 20, 60]);
+        plane.put((0, 0), &block);
+        // Rows mixed three to one, (0, 100, 40) and (80, 20, 60), then columns likewise, 8 or 7 added before the shift by 4.
+        assert_eq!(plane.wide_row(0), [0, 25, 75, 85, 55, 40]);
+        assert_eq!(plane.wide_row(1), [20, 35, 65, 71, 54, 45]);
+        assert_eq!(plane.wide_row(3), [80, 65, 35, 30, 50, 60]);
+    }
+
+    #[test]
+    fn colours_of_the_standard() {
+        assert_eq!(colour(76, 85, 255), [254, 0, 0]);
+        assert_eq!(colour(255, 128, 128), [255; 3]);
+    }
 }

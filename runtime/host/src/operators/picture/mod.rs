@@ -76,7 +76,9 @@ fn read_jpeg_2000(bytes: &[u8]) -> Result<Picture> {
     let channels = match picture.color_space() {
         ColorSpace::Gray => 1,
         ColorSpace::RGB => 3,
-        other => return Err(unsupported(format!("a picture in JPEG 2000 of {} channels", other.num_channels()))),
+        other => {
+            return Err(unsupported(format!("a picture in JPEG 2000 of {} channels", other.num_channels())));
+        }
     };
     let mut context = DecoderContext::default();
     let samples = picture.decode(&mut context).map_err(fault)?.data_u8();
