@@ -18,6 +18,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Graphs within graphs that are run.
 const DEPTH_LIMIT: usize = 64;
 
+/// Nodes that were not converted, and why.
+type Stuck = Vec<(usize, Stop)>;
+
 /// Runs the graphs of one model.
 pub(super) struct Executor<'a> {
     document: &'a Document,
@@ -140,7 +143,7 @@ impl<'a> Executor<'a> {
         graph: &Graph,
         pending: &[usize],
         scope: &Scope<'_>,
-    ) -> Result<(Vec<(usize, Stop)>, Vec<(String, Value)>)> {
+    ) -> Result<(Stuck, Vec<(String, Value)>)> {
         let mut region = Region::new("predict", scope);
         let (mut stuck, mut missing) = (Vec::new(), Missing::default());
         for &position in pending {
