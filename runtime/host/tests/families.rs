@@ -57,6 +57,8 @@ fn movements_of_any_element() {
     assert_eq!(padded, small(Element::U4, &[4], &[3, 2, 1, 2]));
     let written = one("ScatterND", &[&nibbles, &ints(&[1, 1], &[-1]), &small(Element::U4, &[1], &[9])], &[]);
     assert_eq!(written, small(Element::U4, &[3], &[1, 2, 9]));
+    let constant = one("Constant", &[], &[("value_strings", Attribute::Strings(vec!["k".to_owned()]))]);
+    assert_eq!(constant, texts(&[1], &["k"]));
     let counts = one("Range", &[&ints(&[], &[5]), &ints(&[], &[0]), &ints(&[], &[-2])], &[]);
     assert_eq!(counts, ints(&[3], &[5, 3, 1]));
 }
