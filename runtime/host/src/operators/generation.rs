@@ -9,8 +9,12 @@ use crate::number::Number;
 use crate::operator::{Operator, onnx};
 use crate::tensor::Tensor;
 
-pub(super) const ROWS: &[Operator] =
-    &[onnx("ConstantOfShape", 9, constant_of_shape), onnx("EyeLike", 9, eye_like), onnx("Range", 11, range)];
+pub(super) const ROWS: &[Operator] = &[
+    onnx("Constant", 1, constant),
+    onnx("ConstantOfShape", 9, constant_of_shape),
+    onnx("EyeLike", 9, eye_like),
+    onnx("Range", 11, range),
+];
 
 fn constant(call: &Call<'_>) -> Outcome {
     let floats = |dims, values: &[f32]| {
