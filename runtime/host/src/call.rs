@@ -6,9 +6,10 @@ use crate::error::{Result, invalid};
 use crate::tensor::Tensor;
 use crate::value::Value;
 
-/// Inputs, attributes and the number of outputs asked for.
+/// Inputs, attributes, the version of the operator's domain, and the number of outputs asked for.
 pub(crate) struct Call<'a> {
     pub(crate) op_type: &'a str,
+    pub(crate) version: i64,
     pub(crate) attributes: &'a Attributes,
     pub(crate) inputs: &'a [Option<&'a Value>],
     pub(crate) outputs: usize,

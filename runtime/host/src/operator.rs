@@ -82,7 +82,7 @@ pub fn evaluate(
         let what = format!("version {} (the oldest is {})", operator.version, row.since);
         return Err(inside(unsupported(what)));
     }
-    let call = Call { op_type: row.name, attributes, inputs, outputs };
+    let call = Call { op_type: row.name, version: operator.version, attributes, inputs, outputs };
     let values = (row.function)(&call).map_err(inside)?;
     if values.len() < outputs {
         return Err(inside(invalid(format!("{outputs} outputs are asked for, it has {}", values.len()))));

@@ -2,55 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
-use dlc_host::{
-    Attribute, Attributes, Data, Element, HostError, OperatorName, Tensor, Value, evaluate, operators,
-};
+mod node;
 
-fn call(
-    name: &str,
-    inputs: &[&Value],
-    attributes: &[(&str, Attribute)],
-    outputs: usize,
-) -> Result<Vec<Value>, HostError> {
-    let (domain, op_type) = name.rsplit_once('.').unwrap_or(("", name));
-    let operator = OperatorName { domain: domain.to_owned(), op_type: op_type.to_owned(), version: 28 };
-    let attributes: Attributes =
-        attributes.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
-    let inputs: Vec<Option<&Value>> = inputs.iter().map(|&value| Some(value)).collect();
-    let values = evaluate(&operator, &attributes, &inputs, outputs)?;
-    Ok(values.into_iter().flatten().collect())
-}
-
-fn one(name: &str, inputs: &[&Value], attributes: &[(&str, Attribute)]) -> Value {
-    call(name, inputs, attributes, 1).unwrap().remove(0)
-}
-
-fn ints(dims: &[usize], values: &[i64]) -> Value {
-    let bytes = values.iter().flat_map(|value| value.to_ne_bytes()).collect();
-    Tensor::new(Element::I64, dims.to_vec(), bytes).unwrap().into()
-}
-
-fn floats(dims: &[usize], values: &[f32]) -> Value {
-    let bytes = values.iter().flat_map(|value| value.to_ne_bytes()).collect();
-    Tensor::new(Element::F32, dims.to_vec(), bytes).unwrap().into()
-}
-
-fn small(element: Element, dims: &[usize], values: &[u8]) -> Value {
-    Tensor::new(element, dims.to_vec(), values.to_vec()).unwrap().into()
-}
-
-fn texts(dims: &[usize], values: &[&str]) -> Value {
-    let strings = values.iter().map(|&text| text.to_owned()).collect();
-    Tensor::of_strings(dims.to_vec(), strings).unwrap().into()
-}
-
-fn int(value: i64) -> Attribute {
-    Attribute::Int(value)
-}
-
-fn text(value: &str) -> Attribute {
-    Attribute::String(value.to_owned())
-}
+use dlc_host::{Attribute, Attributes, Element, OperatorName, Value, evaluate, operators};
+use node::{call, floats, int, ints, one, small, text, texts};
 
 #[test]
 fn conversions() {
@@ -102,6 +57,8 @@ fn movements_of_any_element() {
     assert_eq!(padded, small(Element::U4, &[4], &[3, 2, 1, 2]));
     let written = one("ScatterND", &[&nibbles, &ints(&[1, 1], &[-1]), &small(Element::U4, &[1], &[9])], &[]);
     assert_eq!(written, small(Element::U4, &[3], &[1, 2, 9]));
+    let constant = one("Constant", &[], &[("value_strings", Attribute::Strings(vec!["k".to_owned()]))]);
+    assert_eq!(constant, texts(&[1], &["k"]));
     let counts = one("Range", &[&ints(&[], &[5]), &ints(&[], &[0]), &ints(&[], &[-2])], &[]);
     assert_eq!(counts, ints(&[3], &[5, 3, 1]));
 }
@@ -186,72 +143,6 @@ fn sequences_and_optionals() {
     let some = one("Optional", &[&data], &[]);
     assert_eq!(one("OptionalGetElement", &[&some], &[]), data);
     assert_eq!(one("Identity", &[&some], &[]), some);
-}
-
-#[test]
-fn learning() {
-    let keys = ("keys_int64s", Attribute::Ints(vec![1, 2]));
-    let values = ("values_strings", Attribute::Strings(vec!["one".to_owned(), "two".to_owned()]));
-    let labels = one("ai.onnx.ml.LabelEncoder", &[&ints(&[3], &[2, 7, 1])], &[keys, values]);
-    assert_eq!(labels, texts(&[3], &["two", "_Unused", "one"]));
-    let ids = |values: &[i64]| Attribute::Ints(values.to_vec());
-    let nodes = [
-        ("nodes_treeids", ids(&[0, 0, 0])),
-        ("nodes_nodeids", ids(&[0, 1, 2])),
-        ("nodes_featureids", ids(&[0, 0, 0])),
-        ("nodes_truenodeids", ids(&[1, 0, 0])),
-        ("nodes_falsenodeids", ids(&[2, 0, 0])),
-        ("nodes_modes", Attribute::Strings(["BRANCH_LEQ", "LEAF", "LEAF"].map(str::to_owned).to_vec())),
-        ("nodes_values", Attribute::Floats(vec![0.5, 0.0, 0.0])),
-    ];
-    let weights = |kind: &'static str| {
-        let [trees, nodes, targets, weights] = match kind {
-            "target" => ["target_treeids", "target_nodeids", "target_ids", "target_weights"],
-            _ => ["class_treeids", "class_nodeids", "class_ids", "class_weights"],
-        };
-        [
-            (trees, ids(&[0, 0])),
-            (nodes, ids(&[1, 2])),
-            (targets, ids(&[0, 0])),
-            (weights, Attribute::Floats(vec![0.25, 0.75])),
-        ]
-    };
-    let data = floats(&[2, 1], &[0.0, 1.0]);
-    let regression = [
-        &nodes[..],
-        &weights("target"),
-        &[("n_targets", int(1)), ("base_values", Attribute::Floats(vec![1.0]))],
-    ];
-    assert_eq!(
-        one("ai.onnx.ml.TreeEnsembleRegressor", &[&data], &regression.concat()),
-        floats(&[2, 1], &[1.25, 1.75])
-    );
-    let classes = [&nodes[..], &weights("class"), &[("classlabels_int64s", ids(&[10, 20]))]].concat();
-    let classified = call("ai.onnx.ml.TreeEnsembleClassifier", &[&data], &classes, 2).unwrap();
-    assert_eq!(classified, [ints(&[2], &[10, 20]), floats(&[2, 2], &[0.75, 0.25, 0.25, 0.75])]);
-    let circle =
-        [&nodes[..3], &[("nodes_truenodeids", ids(&[0, 0, 0]))], &nodes[4..], &weights("target")].concat();
-    let circle = [&circle[..], &[("n_targets", int(1))]].concat();
-    let error = call("ai.onnx.ml.TreeEnsembleRegressor", &[&data], &circle, 1).unwrap_err();
-    assert_eq!(error.to_string(), "ai.onnx.ml.TreeEnsembleRegressor: the nodes of tree 0 form a circle");
-}
-
-#[test]
-fn draws_repeat() {
-    let draw = |seed: f32| {
-        one("RandomUniform", &[], &[("shape", Attribute::Ints(vec![64])), ("seed", Attribute::Float(seed))])
-    };
-    assert_eq!(draw(3.0), draw(3.0));
-    assert_ne!(draw(3.0), draw(4.0));
-    let Value::Tensor(tensor) = draw(3.0) else { panic!("no tensor") };
-    let Data::Bytes(bytes) = tensor.data() else { panic!("no numbers") };
-    let values = bytes.chunks_exact(4).map(|bytes| f32::from_ne_bytes(bytes.try_into().unwrap()));
-    assert!(values.into_iter().all(|value| (0.0..1.0).contains(&value)));
-    let chances = floats(&[3], &[0.0, 1.0, 1.0]);
-    assert_eq!(one("Bernoulli", &[&chances], &[]), chances);
-    let logs = floats(&[1, 3], &[f32::NEG_INFINITY, 0.0, f32::NEG_INFINITY]);
-    let drawn = one("Multinomial", &[&logs], &[("sample_size", int(4)), ("dtype", int(7))]);
-    assert_eq!(drawn, ints(&[1, 4], &[1; 4]));
 }
 
 #[test]

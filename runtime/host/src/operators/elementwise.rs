@@ -1,12 +1,15 @@
 //! Elementwise operators: those of any element type (`Where`, `Equal`), and the shape and type of all others where a
-//! result has no element. Results with elements of those others are what kernels are for, and refused.
+//! result has no element. Results with elements of those others are what kernels are for, and refused, but for integers and
+//! bools, which dims and conditions are made of.
 
 use crate::attribute::Given;
 use crate::call::{Call, Outcome, one, same_element};
 use crate::element::Element;
 use crate::error::{Result, invalid, unsupported};
 use crate::index::{Walk, axis, broadcast, broadcast_strides};
+use crate::number::Number;
 use crate::operator::{Operator, onnx};
+use crate::operators::whole_numbers::{WholeNumbers, whole_numbers};
 use crate::tensor::{Data, Tensor};
 
 pub(super) const ROWS: &[Operator] = &[onnx("Where", 9, choose), onnx("Equal", 1, equal)];
@@ -64,13 +67,45 @@ fn empty(call: &Call<'_>) -> Outcome {
         _ => (first.element(), all_dims(call)?),
     };
     if !dims.contains(&0) {
-        return Err(unsupported(format!("it with elements (dims {dims:?})")));
+        return match whole_numbers(call.op_type) {
+            Some(operator) => computed(call, operator, element, dims),
+            None => Err(unsupported(format!("it with elements (dims {dims:?})"))),
+        };
     }
     let mut values = one(Tensor::zeros(element, dims.clone())?)?;
     if call.op_type == "Dropout" {
         values.push(Tensor::zeros(Element::Bool, dims)?.into());
     }
     Ok(values)
+}
+
+/// A result with elements: one operand, or several from left to right.
+fn computed(call: &Call<'_>, operator: WholeNumbers, element: Element, dims: Vec<usize>) -> Outcome {
+    let inputs = call.all_inputs()?;
+    let mut operands = Vec::with_capacity(inputs.len());
+    for input in &inputs {
+        same_element(inputs[0], input)?;
+        if input.element().integer_range().is_none() {
+            return Err(unsupported(format!("it with elements of {}", input.element())));
+        }
+        operands.push(input.view(dims.clone(), &broadcast_strides(input.dims(), &dims)?, 0)?.numbers()?);
+    }
+    let whole = |number: Number| match number {
+        Number::Integer(value) => value,
+        Number::Float(_) => 0,
+    };
+    let result = |place: usize| -> Result<Number> {
+        let mut values = operands.iter().map(|operand| whole(operand[place]));
+        let first = values.next().unwrap_or(0);
+        Ok(Number::Integer(match operator {
+            WholeNumbers::One(function) => function(first),
+            WholeNumbers::Two(function) => {
+                values.try_fold(first, |left, right| function(call, left, right))?
+            }
+        }))
+    };
+    let results = (0..crate::index::count(&dims)?).map(result).collect::<Result<Vec<Number>>>()?;
+    one(Tensor::of_numbers(element, dims, results)?)
 }
 
 fn all_dims(call: &Call<'_>) -> Result<Vec<usize>> {

@@ -1,6 +1,6 @@
-//! Tensors made from a few numbers: `ConstantOfShape`, `EyeLike`, `Range`.
+//! Tensors made from attributes or a few numbers: `Constant`, `ConstantOfShape`, `EyeLike`, `Range`.
 
-use crate::attribute::Given;
+use crate::attribute::{Attribute, Given};
 use crate::call::{Call, Outcome, one, same_element};
 use crate::element::Element;
 use crate::error::{HostError, Result, invalid, unsupported};
@@ -9,8 +9,33 @@ use crate::number::Number;
 use crate::operator::{Operator, onnx};
 use crate::tensor::Tensor;
 
-pub(super) const ROWS: &[Operator] =
-    &[onnx("ConstantOfShape", 9, constant_of_shape), onnx("EyeLike", 9, eye_like), onnx("Range", 11, range)];
+pub(super) const ROWS: &[Operator] = &[
+    onnx("Constant", 1, constant),
+    onnx("ConstantOfShape", 9, constant_of_shape),
+    onnx("EyeLike", 9, eye_like),
+    onnx("Range", 11, range),
+];
+
+fn constant(call: &Call<'_>) -> Outcome {
+    let floats = |dims, values: &[f32]| {
+        Tensor::of_floats(Element::F32, dims, values.iter().map(|&value| f64::from(value)))
+    };
+    let Some((name, attribute)) = call.attributes.iter().find(|(name, _)| name.starts_with("value")) else {
+        return Err(unsupported("a constant without a dense value"));
+    };
+    one(match (name.as_str(), attribute) {
+        ("value", Attribute::Tensor(tensor)) => tensor.clone(),
+        ("value_int", Attribute::Int(value)) => Tensor::of_integers(Vec::new(), [*value])?,
+        ("value_ints", Attribute::Ints(values)) => {
+            Tensor::of_integers(vec![values.len()], values.iter().copied())?
+        }
+        ("value_float", Attribute::Float(value)) => floats(Vec::new(), &[*value])?,
+        ("value_floats", Attribute::Floats(values)) => floats(vec![values.len()], values)?,
+        ("value_string", Attribute::String(text)) => Tensor::of_strings(Vec::new(), vec![text.clone()])?,
+        ("value_strings", Attribute::Strings(texts)) => Tensor::of_strings(vec![texts.len()], texts.clone())?,
+        _ => return Err(invalid(format!("attribute {name} has another type than its name says"))),
+    })
+}
 
 fn constant_of_shape(call: &Call<'_>) -> Outcome {
     let dims = call.input(0)?.integers()?.into_iter().map(dim).collect::<Result<Vec<usize>>>()?;

@@ -3,6 +3,7 @@
 mod boxes;
 mod conversion;
 mod elementwise;
+mod fourier;
 mod gathering;
 mod generation;
 mod layout;
@@ -18,9 +19,11 @@ mod selection;
 mod sequence;
 mod signal;
 mod slicing;
+mod spectrum;
 mod text;
 mod tf_idf;
 mod unique;
+mod whole_numbers;
 
 use crate::operator::Operator;
 
@@ -47,6 +50,7 @@ pub(crate) const FAMILIES: &[&[Operator]] = &[
     random::ROWS,
     picture::ROWS,
     signal::ROWS,
+    spectrum::ROWS,
     learning::labels::ROWS,
     learning::features::ROWS,
     learning::models::ROWS,

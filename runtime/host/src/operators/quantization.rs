@@ -66,11 +66,18 @@ fn quantize(call: &Call<'_>) -> Outcome {
         (Some(element), _) | (None, Some(element)) => element,
         (None, None) => Element::U8,
     };
-    let precision = match call.element("precision")? {
-        Some(precision) => precision,
-        // Quotients of integers are floats.
-        None if data.element().is_float() => data.element(),
-        None => scale_type,
+    let precision = match (call.element("precision")?, data.element()) {
+        (Some(precision), _) => precision,
+        (None, element) if element == scale_type => element,
+        (None, Element::F64) => Element::F64,
+        // Quotients of integers, and of floats of two types, have 32 bits.
+        (None, _) => {
+            if scale_type == Element::F64 {
+                Element::F64
+            } else {
+                Element::F32
+            }
+        }
     };
     let quotients = data.floats()?.into_iter().zip(scales).map(|(value, scale)| value / scale);
     let quotients = Tensor::of_floats(precision, data.dims().to_vec(), quotients)?.floats()?;

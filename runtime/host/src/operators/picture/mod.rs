@@ -24,6 +24,9 @@ type Picture = (usize, usize, Vec<u8>);
 /// Bytes that decoding may take.
 const MEMORY: u64 = 1 << 30;
 
+/// Pixels of a picture in JPEG 2000, which costs more to decode than others.
+const PIXELS: usize = 1 << 26;
+
 /// First bytes of the two forms of JPEG 2000: a file and a bare stream.
 const JPEG_2000: [&[u8]; 2] = [b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51"];
 
@@ -69,7 +72,7 @@ fn read_jpeg_2000(bytes: &[u8]) -> Result<Picture> {
     let fault = |error| invalid(format!("the picture cannot be read: {error}"));
     let picture = hayro_jpeg2000::Image::new(bytes, &DecodeSettings::default()).map_err(fault)?;
     let (width, height) = (picture.width() as usize, picture.height() as usize);
-    if count(&[height, width, 4])? as u64 > MEMORY {
+    if count(&[height, width])? > PIXELS {
         return Err(HostError::TooLarge { dims: vec![height, width] });
     }
     let alpha = usize::from(picture.has_alpha());
