@@ -100,7 +100,12 @@ fn transposed_padding(
         let total = whole.and_then(|whole| whole.checked_sub(i64::try_from(wanted[axis]).ok()?));
         let total = total.ok_or_else(|| context.invalid("its output is too large"))?;
         let (half, rest) = (total / 2, total - total / 2);
-        let (low, high) = if auto_pad == "SAME_UPPER" { (half, rest) } else { (rest, half) };
+        let (low, high) = match auto_pad {
+            // What is missing is added behind.
+            _ if total < 0 => (0, total),
+            "SAME_UPPER" => (half, rest),
+            _ => (rest, half),
+        };
         padding.push((low, high - behind));
     }
     Ok(padding)

@@ -2,7 +2,8 @@
 //!
 //! History: the axis of DFT was an attribute (default 1) before opset 20 and is an input (default -2) since.
 //!
-//! Angles are whole parts of a turn, so cosines and sines come from tables with one element per part.
+//! Angles are whole parts of a turn, so cosines and sines come from tables with one element per part. Sums run in
+//! `f64`: what cancels should leave nothing.
 
 use super::{Context, Operator, Stop};
 use dlc_ir::{NodeId, Op};
@@ -26,11 +27,11 @@ struct Transform {
 }
 
 impl Transform {
-    /// A table of all parts of a turn, gathered to `[input, output]`; `scale` may weigh the rows.
-    fn matrix(&self, context: &mut Context<'_, '_>, dtype: DType, table: &[f64]) -> Result<NodeId, Stop> {
+    /// A table of all parts of a turn, gathered to `[input, output]`.
+    fn matrix(&self, context: &mut Context<'_, '_>, table: &[f64]) -> Result<NodeId, Stop> {
         let shape = Shape::fixed(&[self.input, self.output]);
         let (row, column) = (context.iota(DType::I32, &shape, 0)?, context.iota(DType::I32, &shape, 1)?);
-        let table = context.float_tensor(dtype, &[self.length], table)?;
+        let table = context.float_tensor(DType::F64, &[self.length], table)?;
         let builder = context.builder();
         let angle = builder.mul(row, column)?;
         let length = builder.splat_like(angle, self.length as f64)?;
@@ -49,12 +50,14 @@ impl Transform {
         axis: usize,
     ) -> Result<(NodeId, NodeId), Stop> {
         let dtype = context.dtype(real);
+        let real = context.builder().cast(real, DType::F64)?;
+        let imaginary = imaginary.map(|part| context.builder().cast(part, DType::F64)).transpose()?;
         let angle = |part: usize| TAU * part as f64 / self.length as f64;
         let scale = if self.inverse { 1.0 / self.length as f64 } else { 1.0 };
         let sign = if self.inverse { scale } else { -scale };
         let cosines: Vec<f64> = (0..self.length).map(|part| scale * angle(part).cos()).collect();
         let sines: Vec<f64> = (0..self.length).map(|part| sign * angle(part).sin()).collect();
-        let (cosines, sines) = (self.matrix(context, dtype, &cosines)?, self.matrix(context, dtype, &sines)?);
+        let (cosines, sines) = (self.matrix(context, &cosines)?, self.matrix(context, &sines)?);
         let builder = context.builder();
         let mut product = |a, b| builder.contract(a, b, &[], &[(axis, 0)]);
         let (mut first, mut second) = (product(real, cosines)?, product(real, sines)?);
@@ -63,7 +66,7 @@ impl Transform {
             first = builder.sub(first, cross)?;
             second = builder.add(second, own)?;
         }
-        Ok((first, second))
+        Ok((builder.cast(first, dtype)?, builder.cast(second, dtype)?))
     }
 }
 

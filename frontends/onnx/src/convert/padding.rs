@@ -7,7 +7,7 @@
 
 use super::{Context, Operator, Stop};
 use dlc_ir::{NodeId, Op};
-use dlc_types::{Dim, Shape};
+use dlc_types::{DType, Dim, Shape};
 
 pub(super) const OPERATORS: &[Operator] =
     &[Operator::new("Pad", 1, pad), Operator::new("CenterCropPad", 18, center_crop_pad)];
@@ -61,18 +61,42 @@ fn cut(
     Ok((context.builder().add_node(op, &[x])?, added))
 }
 
-/// With that value around it.
+/// With a value, zero if none is told, around it.
 fn filled(
     context: &mut Context<'_, '_>,
     x: NodeId,
-    value: NodeId,
+    value: Option<usize>,
     pads: &[(usize, usize)],
 ) -> Result<NodeId, Stop> {
     if pads.iter().all(|&pad| pad == (0, 0)) {
         return Ok(x);
     }
-    let (low, high) = pads.iter().copied().unzip();
-    Ok(context.builder().add_node(Op::Pad { low, high }, &[x, value])?)
+    let (low, high): (Vec<usize>, Vec<usize>) = pads.iter().copied().unzip();
+    let dtype = context.dtype(x);
+    let around = |context: &mut Context<'_, '_>, x: NodeId, value: NodeId| {
+        let op = Op::Pad { low: low.clone(), high: high.clone() };
+        Ok::<NodeId, Stop>(context.builder().add_node(op, &[x, value])?)
+    };
+    let zero = context.builder().scalar(dtype, 0.0)?;
+    let Some(position) = value else { return around(context, x, zero) };
+    if let Some(known) = context.known(position).filter(|known| known.len() == 1) {
+        let scalar = known.reshaped(Vec::new()).map_err(Stop::Invalid)?;
+        let scalar = context.constant(&scalar)?;
+        return around(context, x, scalar);
+    }
+    // A value that is computed is chosen where there is padding.
+    let value = context.input(position)?;
+    let value = context.builder().reshape(value, Shape::scalar())?;
+    let padded = around(context, x, zero)?;
+    let own = context.shape(x);
+    let inside = context.builder().splat(DType::I32, own, 1.0)?;
+    let none = context.builder().scalar(DType::I32, 0.0)?;
+    let inside = around(context, inside, none)?;
+    let shape = context.shape(padded);
+    let builder = context.builder();
+    let inside = builder.cast(inside, DType::Bool)?;
+    let value = builder.broadcast_scalar(value, shape)?;
+    Ok(builder.select(inside, padded, value)?)
 }
 
 /// Where the element at place `index` of the result comes from, `low` elements having been added in front.
@@ -97,11 +121,7 @@ fn pad(context: &mut Context<'_, '_>) -> Result<(), Stop> {
     let mode = context.text_or("mode", "constant")?;
     let (mut result, added) = cut(context, x, &pads)?;
     if mode == "constant" {
-        let dtype = context.dtype(x);
-        let value = match context.optional(2)? {
-            Some(value) => context.builder().reshape(value, Shape::scalar())?,
-            None => context.builder().scalar(dtype, 0.0)?,
-        };
+        let value = context.has_input(2).then_some(2);
         let result = filled(context, result, value, &added)?;
         return context.set_output(0, result);
     }
@@ -149,10 +169,8 @@ fn center_crop_pad(context: &mut Context<'_, '_>) -> Result<(), Stop> {
         let low = more / 2;
         pads[axis] = (low, more - low);
     }
-    let dtype = context.dtype(x);
     let (inner, added) = cut(context, x, &pads)?;
-    let zero = context.builder().scalar(dtype, 0.0)?;
-    let result = filled(context, inner, zero, &added)?;
+    let result = filled(context, inner, None, &added)?;
     context.set_output(0, result)
 }
 
