@@ -6,7 +6,7 @@ use dlc_driver::{ArtifactKind, BenchTarget, Cpu, DriverError, EngineKind, TimedO
 use std::path::PathBuf;
 
 use crate::choices::ChoiceArguments;
-use crate::values::{key_value, name_file, name_size, positive, size};
+use crate::values::{key_value, name_file, positive, size};
 
 /// An ahead-of-time compiler for deep-learning models: from a text file to a trained network.
 #[derive(Debug, Parser)]
@@ -70,10 +70,6 @@ pub(crate) struct ModelArguments {
     /// given several times [default: what the file says].
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = key_value)]
     pub(crate) settings: Vec<(String, String)>,
-    /// Bind a named extent of an ONNX model's inputs, such as `seq=128`; may be given several times [default: a
-    /// name that only leads inputs is the batch].
-    #[arg(long = "dim", value_name = "NAME=SIZE", value_parser = name_size)]
-    pub(crate) dims: Vec<(String, usize)>,
 }
 
 /// Who computes, on how many threads.

@@ -18,12 +18,6 @@ pub(crate) fn name_file(text: &str) -> Result<(String, PathBuf), String> {
     }
 }
 
-/// `NAME=SIZE`.
-pub(crate) fn name_size(text: &str) -> Result<(String, usize), String> {
-    let (name, size) = key_value(text).map_err(|_| "expected NAME=SIZE, such as seq=128".to_owned())?;
-    Ok((name, positive(&size)?))
-}
-
 /// A number of at least one.
 pub(crate) fn positive(text: &str) -> Result<usize, String> {
     match text.parse::<usize>() {

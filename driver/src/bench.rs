@@ -92,7 +92,6 @@ impl Subject {
         let batch = compile_options.batch_max;
         let mut session = tuned_session(&compilation, options.threads(), options.cpu, tune)?;
         session.initialize(options.seed)?;
-        loaded.fill(&mut session)?;
         Engine::set_total_steps(&mut session, TOTAL_STEPS)?;
         let mut all = synthetic_inputs(loaded, &compilation.interface, batch, options.seed);
         Ok(Subject {

@@ -3,11 +3,8 @@
 use crate::{DriverError, Result};
 use dlc_dsl::LoadOptions;
 use dlc_ir::Model;
-use dlc_onnx::Array;
 use dlc_recipe::Recipe;
-use dlc_runtime::Session;
 use dlc_types::{Diagnostics, SourceMap};
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// What a file says, with its warnings.
@@ -23,15 +20,13 @@ pub struct Loaded {
     pub sources: SourceMap,
     /// Warnings.
     pub diagnostics: Diagnostics,
-    /// Values of parameters that the file holds; they stay in it until a session takes them.
-    pub(crate) weights: BTreeMap<String, Array>,
 }
 
 fn finish(parts: (Option<dlc_dsl::Loaded>, SourceMap, Diagnostics)) -> Result<Loaded> {
     let (loaded, sources, diagnostics) = parts;
     match loaded {
         Some(dlc_dsl::Loaded { model, recipe, folder }) => {
-            Ok(Loaded { model, recipe, folder, sources, diagnostics, weights: BTreeMap::new() })
+            Ok(Loaded { model, recipe, folder, sources, diagnostics })
         }
         None => Err(DriverError::Invalid { sources: Box::new(sources), diagnostics }),
     }
@@ -48,14 +43,6 @@ pub fn load_text(name: &str, text: &str, settings: &[(String, String)]) -> Resul
 }
 
 impl Loaded {
-    /// Gives a session the parameters' values that the file holds, if it holds any.
-    pub(crate) fn fill(&self, session: &mut Session) -> Result<()> {
-        for (name, array) in &self.weights {
-            session.set_tensor(name, &crate::onnx::host_of_array(array)?)?;
-        }
-        Ok(())
-    }
-
     /// The recipe, which `command` needs.
     pub(crate) fn recipe(&self, command: &str) -> Result<&Recipe> {
         self.recipe.as_ref().ok_or_else(|| {

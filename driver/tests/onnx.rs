@@ -5,9 +5,7 @@
 #[path = "../../frontends/onnx/tests/models/mod.rs"]
 mod models;
 
-use dlc_driver::{
-    CompareOptions, DriverError, EngineKind, OnnxRunReport, RunSettings, compare_loaded, load_onnx, run_onnx,
-};
+use dlc_driver::{DriverError, EngineKind, OnnxRunReport, RunSettings, run_onnx};
 use dlc_onnx::decode::{tensor_from_bytes, tensor_to_bytes};
 use dlc_onnx::{Array, Element};
 use models::*;
@@ -208,56 +206,4 @@ fn no_size_is_allocated_unchecked() {
     let x = Array::new(Element::F32, vec![1], vec![0; 4]).unwrap();
     let (code, message) = Case::new(&model(20, graph), &[("x", &x)]).fault();
     assert!(code == 1 && !message.contains('\n'), "{code}: {message}");
-}
-
-/// `y = relu(x w)` over `x` of `[n, k]`-like symbolic extents, `w` a parameter.
-fn symbolic(first: &str, second: &str) -> Case {
-    let mut input = info("x", 1, &[1, 100]);
-    let ty = input.type_.as_mut().unwrap().mut_tensor_type();
-    for (dim, symbol) in ty.shape.as_mut().unwrap().dim.iter_mut().zip([first, second]) {
-        if !symbol.is_empty() {
-            dim.set_dim_param(symbol.to_owned());
-        }
-    }
-    let nodes = vec![
-        node("Mul", &["x", "w"], &["s"], Vec::new()),
-        node("Tanh", &["s"], &["t"], Vec::new()),
-        node("ReduceSum", &["t", "axes"], &["y"], Vec::new()),
-    ];
-    let mut graph = graph(vec![input], vec![info("y", 1, &[])], nodes);
-    graph.initializer = vec![floats("w", &[100], &[0.25; 100]), longs("axes", &[1], &[1])];
-    Case::new(&model(20, graph), &[])
-}
-
-#[test]
-fn a_leading_symbol_is_the_batch_and_weights_are_parameters() {
-    let case = symbolic("n", "");
-    let loaded = load_onnx(&case.folder.path().join("m.onnx"), &[]).unwrap();
-    assert_eq!(loaded.model.inputs[0].ty.to_string(), "f32[N, 100]");
-    assert_eq!(loaded.model.parameters[0].name, "w");
-    let options = CompareOptions { batch: 3, ..CompareOptions::default() };
-    let report = compare_loaded(&loaded, &options).unwrap();
-    assert!(report.agrees, "{:?}", report.mismatches);
-}
-
-#[test]
-fn no_size_is_invented() {
-    let case = symbolic("n", "k");
-    let load = |dims: &[(String, usize)]| {
-        let loaded = load_onnx(&case.folder.path().join("m.onnx"), dims);
-        let prefix = format!("{}/", case.folder.path().display());
-        loaded
-            .map(|loaded| loaded.model.inputs[0].ty.to_string())
-            .map_err(|e| e.to_string().replace(&prefix, ""))
-    };
-    assert_eq!(
-        load(&[]).unwrap_err(),
-        "m.onnx: the input `x` (f32[n, k]): `k` is not told: give it as `--dim k=SIZE`"
-    );
-    assert_eq!(load(&[("k".to_owned(), 100)]), Ok("f32[N, 100]".to_owned()));
-    assert_eq!(load(&[("k".to_owned(), 100), ("n".to_owned(), 7)]), Ok("f32[7, 100]".to_owned()));
-    assert_eq!(
-        load(&[("j".to_owned(), 1), ("k".to_owned(), 100)]),
-        Err("m.onnx: no input has an extent `j`".to_owned())
-    );
 }

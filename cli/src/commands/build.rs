@@ -10,13 +10,6 @@ use dlc_driver::{
 use dlc_types::Severity;
 
 pub(super) fn check(console: &Console, flags: &CheckArguments) -> Outcome {
-    if dlc_driver::is_onnx(&flags.model.file) {
-        loaded(console, &flags.model)?;
-        if !flags.json {
-            eprintln!("{}: ok", flags.model.file.display());
-        }
-        return Ok(0);
-    }
     let report = check_file(&flags.model.file, &flags.model.settings)?;
     let (sources, diagnostics) = (&report.sources, &report.diagnostics);
     if flags.json {

@@ -9,7 +9,7 @@ mod profile;
 
 use crate::arguments::{Arguments, Colour, Command, ModelArguments};
 use crate::console::Console;
-use dlc_driver::{DriverError, Loaded, is_onnx, load, load_onnx};
+use dlc_driver::{DriverError, Loaded, load};
 
 /// What a command ends with: an exit code, or a failure that has one.
 type Outcome = Result<u8, DriverError>;
@@ -39,21 +39,9 @@ fn finish(colour: Colour, json: bool, outcome: Outcome) -> u8 {
     outcome.unwrap_or_else(|error| Console::new(colour, json).failure(&error))
 }
 
-/// An ONNX file as one program.
-fn onnx(arguments: &ModelArguments) -> Result<Loaded, DriverError> {
-    if arguments.settings.is_empty() {
-        return load_onnx(&arguments.file, &arguments.dims);
-    }
-    Err(DriverError::User("`--set` is for model files of dlc's own language, not for ONNX".to_owned()))
-}
-
 /// Loads the model and tells its warnings.
 fn loaded(console: &Console, arguments: &ModelArguments) -> Result<Loaded, DriverError> {
-    let loaded = match is_onnx(&arguments.file) {
-        true => onnx(arguments)?,
-        false if arguments.dims.is_empty() => load(&arguments.file, &arguments.settings)?,
-        false => return Err(DriverError::User("`--dim` is for ONNX models; here use `--set`".to_owned())),
-    };
+    let loaded = load(&arguments.file, &arguments.settings)?;
     console.diagnostics(&loaded.sources, &loaded.diagnostics);
     Ok(loaded)
 }

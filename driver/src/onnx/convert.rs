@@ -45,7 +45,7 @@ pub(super) fn array_of_tensor(tensor: &Tensor) -> Result<Array> {
 }
 
 /// For the runtime.
-pub(crate) fn host_of_array(array: &Array) -> Result<HostTensor> {
+pub(super) fn host_of_array(array: &Array) -> Result<HostTensor> {
     let dtype = array.element().dtype().ok_or_else(|| bug(format!("{} in a graph", array.type_text())))?;
     Ok(HostTensor::new(element_of(dtype)?, array.dims().to_vec(), native(dtype, array.bytes()))?)
 }

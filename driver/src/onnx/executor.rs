@@ -219,8 +219,7 @@ impl<'a> Executor<'a> {
     }
 }
 
-/// Operators that nobody knows, inner graphs included.
-pub(super) fn unknown(graph: &Graph, missing: &mut Missing) {
+fn unknown(graph: &Graph, missing: &mut Missing) {
     for node in &graph.nodes {
         let known =
             find(&node.domain, &node.op_type).is_some() || control::is_control(node) || host::knows(node);

@@ -6,8 +6,6 @@
 //! what no kernel should compute (`host`) and control flow (`control`), and goes on with what is known now.
 //! Most models are one region. What a stage knows of values outside of its region is told by `hand`; what is
 //! fed is checked by `feed`; `files` reads and writes.
-//!
-//! Commands that need one program ahead of all inputs get it from `import`.
 
 mod control;
 mod convert;
@@ -16,15 +14,11 @@ mod feed;
 mod files;
 mod hand;
 mod host;
-mod import;
 mod missing;
 mod needs;
 mod region;
 mod scope;
 mod value;
-
-pub(crate) use convert::host_of_array;
-pub use import::load_onnx;
 
 use crate::{Result, RunSettings};
 use executor::Executor;

@@ -112,7 +112,6 @@ pub(super) fn measure(
     let tune = options.choices.tune.without_trials();
     let mut session = tuned_session(&compilation, options.threads(), options.cpu, &tune)?;
     session.initialize(options.seed)?;
-    loaded.fill(&mut session)?;
     Engine::set_total_steps(&mut session, TOTAL_STEPS)?;
     let all = synthetic_inputs(loaded, &compilation.interface, batch, options.seed);
     let ports = compilation.interface.functions.last().ok_or_else(nothing_to_time)?;

@@ -65,8 +65,6 @@ pub struct Region<'h> {
     pub(super) builder: Builder,
     slots: BTreeMap<String, Slot>,
     leaves: BTreeMap<String, LeafKind>,
-    /// Elements up to which a tensor that is the same in every run, and no float, is a constant.
-    constant_limit: usize,
     /// Values of computed names that were asked for; `None` where they cannot be told.
     folded: RefCell<BTreeMap<NodeId, Option<Array>>>,
 }
@@ -79,26 +77,8 @@ impl<'h> Region<'h> {
             builder: Builder::new(name),
             slots: BTreeMap::new(),
             leaves: BTreeMap::new(),
-            constant_limit: CONSTANT_LIMIT,
             folded: RefCell::default(),
         }
-    }
-
-    /// The same region, in which what is known and no float is a constant whatever its size: nothing but the
-    /// graph's inputs is fed.
-    #[must_use]
-    pub fn closed(self) -> Region<'h> {
-        Region { constant_limit: usize::MAX, ..self }
-    }
-
-    /// Makes a value one that a node computes, so that it can be an output.
-    ///
-    /// # Errors
-    /// Where the graph cannot hold it.
-    pub fn require(&mut self, name: &str) -> Result<(), Stop> {
-        let id = self.node(name)?;
-        self.slots.insert(name.to_owned(), Slot::Node(id));
-        Ok(())
     }
 
     /// Converts one node. After a `Stop` the region has the values that it had before.
@@ -184,9 +164,7 @@ impl<'h> Region<'h> {
             return Ok(id);
         }
         let id = match array.filter(|_| fixed) {
-            Some(array)
-                if array.len() <= if dtype.is_float() { PARAMETER_FROM } else { self.constant_limit } =>
-            {
+            Some(array) if array.len() <= if dtype.is_float() { PARAMETER_FROM } else { CONSTANT_LIMIT } => {
                 self.constant(&array)?
             }
             Some(_) if dtype.is_float() => {
