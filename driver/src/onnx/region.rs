@@ -85,20 +85,8 @@ fn elements(function: &Function) -> usize {
 /// an extent of 0, which compiled code does not know.
 fn oracle_only(function: &Function) -> bool {
     let types = || function.nodes.values().filter_map(|node| node.ty.tensor());
-<<<<<<< HEAD
-    let constant = function.externals().next().is_none();
-    constant || types().any(|ty| ty.shape.dims().contains(&Dim::Fixed(0)))
-=======
     let constant = function.externals().next().is_none() && elements(function) <= CONSTANT_LIMIT;
-    constant || types().any(|ty| ty.shape.dims().contains(&Dim::Fixed(0))) || narrow(function)
-}
-
-/// Whether a region has element types that the compiler does not take. To be removed with this limit of the
-/// compiler.
-fn narrow(function: &Function) -> bool {
-    let known = [DType::F32, DType::F64, DType::I32, DType::I64, DType::Bool];
-    function.nodes.values().filter_map(|node| node.ty.tensor()).any(|ty| !known.contains(&ty.dtype))
->>>>>>> ox
+    constant || types().any(|ty| ty.shape.dims().contains(&Dim::Fixed(0)))
 }
 
 fn value(array: &dyn Fn(&str) -> Option<Array>, name: &str) -> Result<Array> {
