@@ -187,7 +187,7 @@ impl Engine for Interpreted {
             return Err(RuntimeError::Count { function, what: "results", expected, found });
         }
         for (tensor, buffer) in results.into_iter().zip(outputs) {
-            let bytes = bytes_of_tensor(tensor).map_err(engine_error)?;
+            let bytes = bytes_of_tensor(tensor);
             if bytes.len() != buffer.len() {
                 return Err(RuntimeError::Engine("a result's buffer has the wrong length".to_owned()));
             }

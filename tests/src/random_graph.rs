@@ -123,7 +123,7 @@ fn random_op(builder: &mut Builder, x: NodeId, values: &[NodeId], draws: &mut St
         _ => {
             let reverse = draws.below(2) == 0;
             let halved = builder.scale(x, 0.5).ok()?;
-            builder.add_node(Op::CumulativeSum { axis, reverse }, &[halved]).ok()
+            builder.add_node(Op::Cumulative { kind: Reduction::Sum, axis, reverse }, &[halved]).ok()
         }
     }
 }

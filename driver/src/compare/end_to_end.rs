@@ -189,7 +189,7 @@ pub(crate) fn gradients(
         let missing = || DriverError::Bug(format!("the gradient of `{}` is not given", output.name));
         let bytes = found.and_then(|number| compiled.get(number)).ok_or_else(missing)?;
         let ty = function.tensor_type(output.value);
-        let compiled = tensor_of_bytes(element_of(ty.dtype)?, &ty.shape.at(batch), bytes)?.to_f64();
+        let compiled = tensor_of_bytes(element_of(ty.dtype), &ty.shape.at(batch), bytes)?.to_f64();
         let oracle = oracle.get(&output.value).and_then(|tensors| tensors.first()).ok_or_else(missing)?;
         pairs.push((output.name.clone(), compiled, oracle.to_f64()));
     }

@@ -184,7 +184,7 @@ pub(crate) fn check_outputs(
             let missing = || DriverError::Bug(format!("the output `{}` has no buffer", output.name));
             let bytes = memory.outputs.get(number).ok_or_else(missing)?;
             number += 1;
-            tensor_of_bytes(crate::data::element_of(ty.dtype)?, &ty.shape.at(memory.batch), bytes)?
+            tensor_of_bytes(crate::data::element_of(ty.dtype), &ty.shape.at(memory.batch), bytes)?
         };
         let (mut known, _) = memory.sources(id)?;
         if memory.holds(id) {

@@ -3,8 +3,8 @@
 use super::attributes::{Attributes, float, number};
 use crate::literal::Elements;
 use crate::{
-    ArgReduction, Binary, Comparison, Contraction, Convolution, Literal, Op, Reduction, Type, Unary, Window,
-    WindowKind,
+    ArgReduction, Binary, Comparison, Contraction, Convolution, Literal, Op, Reduction, ScatterKind, Type,
+    Unary, Window, WindowKind,
 };
 use dlc_types::{DType, Dim};
 
@@ -78,9 +78,11 @@ fn op_of_operands(name: &str, attributes: &mut Attributes<'_>) -> Result<Op> {
             kind: attributes.named("kind", Reduction::from_name)?,
             axes: attributes.list("axes")?,
         },
-        "cumulative_sum" => {
-            Op::CumulativeSum { axis: attributes.parsed("axis")?, reverse: attributes.parsed("reverse")? }
-        }
+        "cumulative" => Op::Cumulative {
+            kind: attributes.named("kind", Reduction::from_name)?,
+            axis: attributes.parsed("axis")?,
+            reverse: attributes.parsed("reverse")?,
+        },
         "contract" => Op::Contract(Contraction {
             batch: attributes.pairs("batch")?,
             contract: attributes.pairs("contract")?,
@@ -93,7 +95,14 @@ fn op_of_operands(name: &str, attributes: &mut Attributes<'_>) -> Result<Op> {
         "window_argmax" => Op::WindowArgMax { window: window(attributes)? },
         "window_scatter" => Op::WindowScatter { window: window(attributes)? },
         "gather" => Op::Gather { axis: attributes.parsed("axis")? },
-        "scatter_add" => Op::ScatterAdd { axis: attributes.parsed("axis")? },
+        "gather_along" => Op::GatherAlong { axis: attributes.parsed("axis")? },
+        "scatter" => Op::Scatter {
+            axis: attributes.parsed("axis")?,
+            kind: attributes.named("kind", ScatterKind::from_name)?,
+        },
+        "argsort" => {
+            Op::ArgSort { axis: attributes.parsed("axis")?, descending: attributes.parsed("descending")? }
+        }
         "batch_norm" => {
             Op::BatchNorm { axis: attributes.parsed("axis")?, epsilon: float(attributes.word("epsilon")?)? }
         }
