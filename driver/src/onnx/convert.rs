@@ -33,12 +33,10 @@ pub(super) fn array_of_tensor(tensor: &Tensor) -> Result<Array> {
     let bytes = match (&tensor.data, tensor.dtype) {
         (Data::Bool(values), _) => values.iter().map(|&value| u8::from(value)).collect(),
         (Data::Int(values), dtype) => ints(dtype.size(), values),
-        (Data::Float(values), DType::F32) => {
-            values.iter().flat_map(|&value| (value as f32).to_le_bytes()).collect()
-        }
-        (Data::Float(values), DType::F64) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
-        (Data::Float(_), dtype) => {
-            return Err(DriverError::Unsupported(format!("{dtype} results are not supported")));
+        (Data::Float(values), dtype) => {
+            let mut bytes = Vec::with_capacity(values.len() * dtype.size());
+            values.iter().for_each(|&value| dtype.push_float(value, &mut bytes));
+            bytes
         }
     };
     Array::new(Element::of(tensor.dtype), tensor.dims.clone(), bytes).map_err(bug)
@@ -47,7 +45,7 @@ pub(super) fn array_of_tensor(tensor: &Tensor) -> Result<Array> {
 /// For the runtime.
 pub(super) fn host_of_array(array: &Array) -> Result<HostTensor> {
     let dtype = array.element().dtype().ok_or_else(|| bug(format!("{} in a graph", array.type_text())))?;
-    Ok(HostTensor::new(element_of(dtype)?, array.dims().to_vec(), native(dtype, array.bytes()))?)
+    Ok(HostTensor::new(element_of(dtype), array.dims().to_vec(), native(dtype, array.bytes()))?)
 }
 
 /// From the runtime.

@@ -57,7 +57,10 @@ pub(super) fn write(folder: &Path, outputs: &[(String, Value)], kind: Kind) -> R
             return Err(DriverError::Unsupported(what));
         };
         let (extension, bytes) = match kind {
-            Kind::Numpy if array.element().dtype().is_some() => ("npy", write_npy(&host_of_array(array)?)),
+            Kind::Numpy if array.element().dtype().is_some() => {
+                let bytes = write_npy(&host_of_array(array)?);
+                ("npy", bytes.map_err(|fault| DriverError::Unsupported(fault.to_string()))?)
+            }
             _ => ("pb", tensor_to_bytes(name, array).map_err(DriverError::Bug)?),
         };
         let path = folder.join(format!("{}.{extension}", name.replace('/', "_")));

@@ -10,7 +10,7 @@ use dlc_compiler::{CompileOptions, FunctionKind};
 use dlc_ir::{Declaration, Function, Initializer, Model, Op, Parameter};
 use dlc_onnx::Array;
 use dlc_runtime::HostTensor;
-use dlc_types::{DType, Dim};
+use dlc_types::Dim;
 
 /// The values of the function's outputs, in order. `array` gives the values of inputs and parameters.
 pub(super) fn run_region(
@@ -32,14 +32,7 @@ pub(super) fn run_region(
 fn oracle_only(function: &Function) -> bool {
     let types = || function.nodes.values().filter_map(|node| node.ty.tensor());
     let constant = function.externals().next().is_none();
-    constant || types().any(|ty| ty.shape.dims().contains(&Dim::Fixed(0))) || narrow(function)
-}
-
-/// Whether a region has element types that the compiler does not take. To be removed with this limit of the
-/// compiler.
-fn narrow(function: &Function) -> bool {
-    let known = [DType::F32, DType::F64, DType::I32, DType::I64, DType::Bool];
-    function.nodes.values().filter_map(|node| node.ty.tensor()).any(|ty| !known.contains(&ty.dtype))
+    constant || types().any(|ty| ty.shape.dims().contains(&Dim::Fixed(0)))
 }
 
 fn value(array: &dyn Fn(&str) -> Option<Array>, name: &str) -> Result<Array> {

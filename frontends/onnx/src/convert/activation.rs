@@ -83,7 +83,7 @@ fn exponential(context: &mut Context<'_, '_>, alpha: f64, gamma: f64, divided: b
 }
 
 /// `max(0, min(1, alpha x + beta))`
-fn ramp(builder: &mut Builder, x: NodeId, alpha: f64, beta: f64) -> Built {
+pub(super) fn ramp(builder: &mut Builder, x: NodeId, alpha: f64, beta: f64) -> Built {
     let line = builder.scale(x, alpha)?;
     let line = builder.shift(line, beta)?;
     let (zero, one) = (builder.splat_like(x, 0.0)?, builder.splat_like(x, 1.0)?);
@@ -106,7 +106,7 @@ fn hard_swish(context: &mut Context<'_, '_>) -> Result<(), Stop> {
 }
 
 /// `max(x, 0) + log1p(exp(-|x|))`
-fn softplus(builder: &mut Builder, x: NodeId) -> Built {
+pub(super) fn softplus(builder: &mut Builder, x: NodeId) -> Built {
     let size = builder.unary(Unary::Abs, x)?;
     let negative = builder.neg(size)?;
     let power = builder.unary(Unary::Exp, negative)?;
@@ -115,7 +115,7 @@ fn softplus(builder: &mut Builder, x: NodeId) -> Built {
     builder.add(above, logarithm)
 }
 
-fn softsign(builder: &mut Builder, x: NodeId) -> Built {
+pub(super) fn softsign(builder: &mut Builder, x: NodeId) -> Built {
     let size = builder.unary(Unary::Abs, x)?;
     let divisor = builder.shift(size, 1.0)?;
     builder.div(x, divisor)

@@ -2,7 +2,7 @@
 
 use super::region::{Region, Slot};
 use super::{Stop, broadcast};
-use crate::{Array, Element, Node};
+use crate::{Array, Element, Graph, Node};
 use dlc_ir::{Builder, NodeId};
 use dlc_types::{DType, Dim, Shape, TensorType};
 
@@ -186,6 +186,11 @@ impl<'c, 'h> Context<'c, 'h> {
             Some(pair) => Err(Stop::Invalid(format!("the axis {} is named twice", pair[0]))),
             None => Ok(result),
         }
+    }
+
+    /// The value that a graph of one input and one output gives for a value.
+    pub fn inlined(&mut self, graph: &Graph, value: NodeId) -> Result<NodeId, Stop> {
+        self.region.inlined(graph, value)
     }
 
     /// A constant of the graph.

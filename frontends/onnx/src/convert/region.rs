@@ -2,7 +2,7 @@
 
 use super::cone::Cone;
 use super::{Context, Stop, find};
-use crate::{Array, Element, Node};
+use crate::{Array, Element, Graph, Node};
 use dlc_ir::{Builder, Function, Literal, NodeId, Op, Origin, OutputRole, literal::Elements};
 use dlc_types::{DType, Dim, Shape, TensorType};
 use std::cell::RefCell;
@@ -99,6 +99,31 @@ impl<'h> Region<'h> {
         let outputs = context.into_outputs()?;
         self.slots.extend(outputs);
         Ok(())
+    }
+
+    /// Converts a graph of one input and one output in the midst of the region. Its inner values are forgotten.
+    pub(super) fn inlined(&mut self, graph: &Graph, value: NodeId) -> Result<NodeId, Stop> {
+        let ([input], [output]) = (graph.inputs.as_slice(), graph.outputs.as_slice()) else {
+            return Err(Stop::Invalid("an inner graph must have one input and one output".to_owned()));
+        };
+        let outside = self.slots.clone();
+        self.slots.insert(input.name.clone(), Slot::Node(value));
+        for (name, array) in &graph.initializers {
+            self.slots.insert(name.clone(), Slot::Known(array.clone(), None));
+        }
+        let inner = |stop: Stop, node: &Node| match stop {
+            Stop::Invalid(what) => Stop::Invalid(format!("{} of its graph: {what}", node.label())),
+            Stop::NotDone(what) => Stop::NotDone(format!("{} of its graph: {what}", node.label())),
+            Stop::NeedsValue(name) => Stop::NeedsValue(name),
+            _ => Stop::NotDone(format!("{} in its graph", node.label())),
+        };
+        let converted = graph
+            .nodes
+            .iter()
+            .try_for_each(|node| self.convert(node).map_err(|stop| inner(stop, node)))
+            .and_then(|()| self.node(&output.name));
+        self.slots = outside;
+        converted
     }
 
     /// Whether the region computes or knows the value.

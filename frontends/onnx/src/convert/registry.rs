@@ -1,8 +1,9 @@
 //! The table of all operators that can be converted.
 
 use super::{
-    Context, Stop, activation, arithmetic, comparison, conversion, elementary, indexing, movement, reduction,
-    shape, softmax,
+    Context, Stop, activation, arithmetic, attention, bits, comparison, conversion, dropout, elementary,
+    indexing, loss, movement, optimizer, quantization, quantized, recurrent, reduction, scatter, shape,
+    softmax, sorting,
 };
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -39,14 +40,24 @@ impl Operator {
 pub const FAMILIES: &[(&str, &[Operator])] = &[
     ("activation", activation::OPERATORS),
     ("arithmetic", arithmetic::OPERATORS),
+    ("attention", attention::OPERATORS),
+    ("bits", bits::OPERATORS),
     ("comparison", comparison::OPERATORS),
     ("conversion", conversion::OPERATORS),
+    ("dropout", dropout::OPERATORS),
     ("elementary", elementary::OPERATORS),
     ("indexing", indexing::OPERATORS),
+    ("loss", loss::OPERATORS),
     ("movement", movement::OPERATORS),
+    ("optimizer", optimizer::OPERATORS),
+    ("quantization", quantization::OPERATORS),
+    ("quantized", quantized::OPERATORS),
+    ("recurrent", recurrent::OPERATORS),
     ("reduction", reduction::OPERATORS),
+    ("scatter", scatter::OPERATORS),
     ("shape", shape::OPERATORS),
     ("softmax", softmax::OPERATORS),
+    ("sorting", sorting::OPERATORS),
 ];
 
 /// All operators with their families, by domain and name.
