@@ -3,6 +3,7 @@
 use super::convert::{array_of_host, host_of_array};
 use super::value::Value;
 use crate::{DriverError, Result, read_npy, read_npz, write_npy};
+use dlc_onnx::ValueType;
 use dlc_onnx::decode::{tensor_from_bytes, tensor_to_bytes};
 use dlc_runtime::write_atomically;
 use std::path::{Path, PathBuf};
@@ -32,8 +33,8 @@ impl Kind {
     }
 }
 
-/// Reads the value of an input.
-pub(super) fn read(path: &Path, name: &str) -> Result<Value> {
+/// Reads the value of an input, which the model declares to be of that type.
+pub(super) fn read(path: &Path, name: &str, ty: &ValueType) -> Result<Value> {
     let bytes = std::fs::read(path).map_err(|cause| DriverError::File { path: path.to_owned(), cause })?;
     let fault = |what: String| DriverError::User(format!("{}: {what}", path.display()));
     let tensor = if has_extension(path, "npz") {
@@ -41,10 +42,36 @@ pub(super) fn read(path: &Path, name: &str) -> Result<Value> {
     } else if has_extension(path, "npy") {
         read_npy(&bytes).map_err(|error| fault(error.to_string()))?
     } else {
-        let (_, array) = tensor_from_bytes(bytes).map_err(fault)?;
-        return Ok(Value::Tensor(array));
+        return message(bytes, ty).map_err(|error| error.at(path));
     };
     Ok(Value::Tensor(array_of_host(&tensor)?))
+}
+
+enum MessageFault {
+    Invalid(String),
+    Unsupported(String),
+}
+
+impl MessageFault {
+    fn at(self, path: &Path) -> DriverError {
+        match self {
+            MessageFault::Invalid(what) => DriverError::User(format!("{}: {what}", path.display())),
+            MessageFault::Unsupported(what) => {
+                DriverError::Unsupported(format!("{}: {what}", path.display()))
+            }
+        }
+    }
+}
+
+/// The value in a serialised message, whose kind the declared type tells.
+fn message(bytes: Vec<u8>, ty: &ValueType) -> std::result::Result<Value, MessageFault> {
+    match ty {
+        ValueType::Tensor { .. } | ValueType::Unknown => {
+            let (_, array) = tensor_from_bytes(bytes).map_err(MessageFault::Invalid)?;
+            Ok(Value::Tensor(array))
+        }
+        other => Err(MessageFault::Unsupported(format!("{other} cannot be read"))),
+    }
 }
 
 /// Writes all outputs into a folder; the files.

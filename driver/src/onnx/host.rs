@@ -10,6 +10,7 @@ pub(super) enum HostFault {
     /// It knows no such operator.
     Unknown,
     /// It knows the operator, but not this case.
+    #[allow(dead_code, reason = "the operators of the host crate give it")]
     NotDone(String),
     /// The model is wrong.
     #[allow(dead_code, reason = "the operators of the host crate give it")]
@@ -22,9 +23,6 @@ pub(super) fn knows(_node: &Node) -> bool {
 }
 
 /// Computes one node. An input is `None` where it is left out.
-pub(super) fn evaluate(node: &Node, _inputs: &[Option<&Value>]) -> Result<Vec<Value>, HostFault> {
-    if dlc_onnx::convert::find(&node.domain, &node.op_type).is_some() {
-        return Err(HostFault::NotDone("these element types".to_owned()));
-    }
+pub(super) fn evaluate(_node: &Node, _inputs: &[Option<&Value>]) -> Result<Vec<Value>, HostFault> {
     Err(HostFault::Unknown)
 }
