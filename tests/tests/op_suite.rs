@@ -98,6 +98,7 @@ fn forms(op: &Op) -> Vec<String> {
         | Op::Random { .. }
         | Op::Select
         | Op::Cast(_)
+        | Op::Bitcast(_)
         | Op::Broadcast { .. }
         | Op::Reshape
         | Op::Transpose { .. }

@@ -182,7 +182,7 @@ fn carries_gradient(op: &Op, position: usize) -> bool {
         | Op::ArgReduce { .. }
         | Op::WindowArgMax { .. }
         | Op::Unary(Unary::Sign | Unary::Floor | Unary::Ceil | Unary::Round | Unary::Not) => false,
-        Op::ArgSort { .. } => false,
+        Op::ArgSort { .. } | Op::Bitcast(_) => false,
         Op::Select => position > 0,
         Op::Scatter { .. } => position != 1,
         Op::Gather { .. } | Op::GatherAlong { .. } | Op::WindowScatter { .. } => position == 0,
@@ -257,6 +257,7 @@ fn apply(tape: &mut Tape, op: &Op, node: NodeId, operands: &[NodeId], slots: &[O
         | Op::Compare(_)
         | Op::ArgReduce { .. }
         | Op::ArgSort { .. }
+        | Op::Bitcast(_)
         | Op::WindowArgMax { .. } => Ok(()),
     }
 }

@@ -44,6 +44,7 @@ fn moves(op: &Op) -> bool {
         | Op::Constant(_)
         | Op::Select
         | Op::Cast(_)
+        | Op::Bitcast(_)
         | Op::Broadcast { .. }
         | Op::Reshape
         | Op::Transpose { .. }

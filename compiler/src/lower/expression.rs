@@ -127,7 +127,7 @@ impl<'a, 'b> Emitter<'a, 'b> {
                 let index = self.nest.form_value(DType::I64, &flat);
                 Ok(self.nest.op(DType::F32, ScalarOp::Random { stream: *stream }, &[seed, step, index]))
             }
-            Op::Unary(_) | Op::Binary(_) | Op::Compare(_) | Op::Select | Op::Cast(_) => {
+            Op::Unary(_) | Op::Binary(_) | Op::Compare(_) | Op::Select | Op::Cast(_) | Op::Bitcast(_) => {
                 let args =
                     operands.iter().map(|&operand| self.value(operand, at)).collect::<Result<Vec<_>, _>>()?;
                 if let Op::Unary(function) = node.op
@@ -371,6 +371,7 @@ fn scalar_op(op: &Op) -> Option<ScalarOp> {
         }
         Op::Select => Some(ScalarOp::Select),
         Op::Cast(_) => Some(ScalarOp::Cast),
+        Op::Bitcast(_) => Some(ScalarOp::Bitcast),
         _ => None,
     }
 }

@@ -303,6 +303,7 @@ fn lower_value(lowering: &mut Lowering<'_>, id: NodeId) -> Result<(), LowerError
         | Op::Compare(_)
         | Op::Select
         | Op::Cast(_)
+        | Op::Bitcast(_)
         | Op::Broadcast { .. }
         | Op::Reshape
         | Op::Transpose { .. }

@@ -62,7 +62,7 @@ pub(super) fn cost(term: &Term, facts: &[&Facts]) -> f64 {
             FUSED + count * unary(*function) / LANES + risk
         }
         Op::Binary(function) => FUSED + count * binary(*function) / LANES,
-        Op::Compare(_) | Op::Select | Op::Cast(_) => FUSED + count / LANES,
+        Op::Compare(_) | Op::Select | Op::Cast(_) | Op::Bitcast(_) => FUSED + count / LANES,
         Op::Broadcast { .. } => 0.2 + count * ADDRESS * 0.1,
         Op::Reshape => 1.0 + count * ADDRESS,
         // What is cut apart is written whole before, and its parts are read by other kernels.

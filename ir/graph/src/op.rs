@@ -56,6 +56,8 @@ pub enum Op {
     /// Conversion to the node's element type. Floats to integers truncate towards zero; anything to
     /// bool is `x != 0`.
     Cast(DType),
+    /// The same bits as another number type of the same size; of a NaN of 16 bits no more than that it is one.
+    Bitcast(DType),
 
     /// Repeats the operand along new or size-1 axes: operand axis `i` becomes result axis `axes[i]`
     /// (strictly increasing); an operand axis of size 1 may stretch.
@@ -430,6 +432,7 @@ impl Op {
             Op::Compare(comparison) => comparison.name(),
             Op::Select => "select",
             Op::Cast(_) => "cast",
+            Op::Bitcast(_) => "bitcast",
             Op::Broadcast { .. } => "broadcast",
             Op::Reshape => "reshape",
             Op::Transpose { .. } => "transpose",
@@ -464,7 +467,10 @@ impl Op {
 
     /// Whether each result element depends on the operand elements at its own place alone.
     pub fn is_elementwise(&self) -> bool {
-        matches!(self, Op::Unary(_) | Op::Binary(_) | Op::Compare(_) | Op::Select | Op::Cast(_))
+        matches!(
+            self,
+            Op::Unary(_) | Op::Binary(_) | Op::Compare(_) | Op::Select | Op::Cast(_) | Op::Bitcast(_)
+        )
     }
 
     /// Whether lowering expects the op to be expanded before it.

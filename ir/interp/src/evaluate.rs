@@ -219,6 +219,7 @@ fn apply(op: &Op, operands: &[&Tensor], dtype: DType, dims: &[usize], batch: usi
         (Op::Compare(comparison), [a, b]) => elementwise::compare(*comparison, a, b)?,
         (Op::Select, [condition, a, b]) => elementwise::select(condition, a, b)?,
         (Op::Cast(to), [x]) => crate::tensor::convert(x.dtype, *to, &x.data),
+        (Op::Bitcast(to), [x]) => crate::tensor::with_bits(x.dtype, *to, &x.data),
         (Op::Broadcast { axes }, [x]) => arrange::broadcast(x, axes, dims),
         (Op::Reshape, [x]) => x.data.clone(),
         (Op::Transpose { permutation }, [x]) => arrange::transpose(x, permutation, dims),
@@ -261,6 +262,7 @@ fn apply(op: &Op, operands: &[&Tensor], dtype: DType, dims: &[usize], batch: usi
             | Op::Compare(_)
             | Op::Select
             | Op::Cast(_)
+            | Op::Bitcast(_)
             | Op::Broadcast { .. }
             | Op::Reshape
             | Op::Transpose { .. }

@@ -188,6 +188,17 @@ pub(crate) fn convert(from: DType, to: DType, data: &Data) -> Data {
     })
 }
 
+/// The elements whose bits are those of other ones, of a type of the same size.
+pub(crate) fn with_bits(from: DType, to: DType, data: &Data) -> Data {
+    let mut bytes = Vec::new();
+    match data {
+        Data::Float(values) => values.iter().for_each(|&value| from.push_float(value, &mut bytes)),
+        Data::Int(values) => values.iter().for_each(|&value| from.push_integer(value, &mut bytes)),
+        Data::Bool(values) => bytes.extend(values.iter().map(|&value| u8::from(value))),
+    }
+    if to.is_float() { Data::Float(to.floats(&bytes)) } else { Data::Int(to.integers(&bytes)) }
+}
+
 /// An integer as a float; `f64` is not on the way to a narrower type, so that it is rounded once.
 fn float_of(from: DType, to: DType, value: i64) -> f64 {
     match (from, to) {

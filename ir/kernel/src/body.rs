@@ -99,6 +99,8 @@ pub enum ScalarOp {
     Select,
     /// Conversion from the operand's type.
     Cast,
+    /// The operand's bits as those of a number type of the same size.
+    Bitcast,
     /// `unit(random_bits(seed, stream, step, index))` of `dlc_types::random`, result `f32`. Operands:
     /// seed (`i64`), step (`i32`), index (`i64`).
     Random {
@@ -245,6 +247,7 @@ impl ScalarOp {
             ScalarOp::Compare(comparison) => comparison.name(),
             ScalarOp::Select => "select",
             ScalarOp::Cast => "cast",
+            ScalarOp::Bitcast => "bitcast",
             ScalarOp::Random { .. } => "random",
         }
     }

@@ -126,7 +126,7 @@ fn operations_have_types() {
             bug in dlc: kernel `k`: `mul` takes f32 as operand 1, not i64
             bug in dlc: kernel `k`: `lt` gives bool, not f32
             bug in dlc: kernel `k`: `not` gives bool or an integer of 32 bits or more, not f32
-            bug in dlc: kernel `k`: `pow` gives a float of 32 bits or more, not bool
+            bug in dlc: kernel `k`: `pow` gives a number of 32 bits or more, not bool
             bug in dlc: kernel `k`: `select` takes bool as operand 0, not f32
             bug in dlc: kernel `k`: `fma` takes f32 as operand 2, not i64
             bug in dlc: kernel `k`: `random` takes i32 as operand 1, not i64

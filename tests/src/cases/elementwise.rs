@@ -2,7 +2,7 @@
 
 use super::{Case, Tolerance, fixed, floats, integers};
 use dlc_interp::{Data, Tensor};
-use dlc_ir::{Binary, Comparison, Unary};
+use dlc_ir::{Binary, Comparison, Op, Unary};
 use dlc_types::DType;
 
 const FLOATS: [f64; 29] = [
@@ -68,6 +68,7 @@ pub fn cases() -> Vec<Case> {
         cases.push(select(dtype));
         for to in DType::ALL {
             cases.push(cast(dtype, to));
+            cases.extend(bitcast(dtype, to));
         }
     }
     cases
@@ -175,6 +176,20 @@ fn select(dtype: DType) -> Case {
         Ok(vec![b.select(condition, x, y)?])
     });
     case.fed("x", x).fed("y", y).within(Tolerance::Each(0.0, 0.0))
+}
+
+fn bitcast(from: DType, to: DType) -> Option<Case> {
+    let x = values(from);
+    let case = Case::fitting(&format!("bitcast of {from} to {to}"), |b| {
+        let x = b.input("x", fixed(from, &x.dims))?;
+        Ok(vec![b.add_node(Op::Bitcast(to), &[x])?])
+    });
+    // Of a NaN no more is kept than that it is one, and the numbers that are flushed have no bits to keep.
+    let mut x = x;
+    if let Data::Float(values) = &mut x.data {
+        values.iter_mut().for_each(|value| *value = if value.is_nan() { 1.0 } else { *value });
+    }
+    Some(case.ok()?.fed("x", x).within(Tolerance::Each(0.0, 0.0)))
 }
 
 fn cast(from: DType, to: DType) -> Case {

@@ -24,6 +24,17 @@ impl Emitter<'_, '_> {
         Ok(self.brought_to(to, ty, value, from.is_float()))
     }
 
+    /// The bits of a value as another of the same size; of narrow ones those that memory would hold.
+    pub(crate) fn bitcast(&mut self, typing: &Typing, ty: Type, a: Value) -> Result<Value, ClifError> {
+        let (from, to) = (typing.from, typing.dtype);
+        let from_type = typing.machine(from)?;
+        if !to.is_narrow() {
+            return Ok(if from_type == ty { a } else { bits_as(self.builder, ty, a) });
+        }
+        let bits = if from.is_float() { self.encoded(from, from_type, a) } else { a };
+        if to.is_float() { Ok(self.decoded(to, ty, bits)) } else { Ok(self.brought_to(to, ty, bits, false)) }
+    }
+
     fn scalar_cast(&mut self, from: DType, to: DType, ty: Type, a: Value) -> Result<Value, ClifError> {
         let ins = self.builder.ins();
         Ok(match (from, to) {

@@ -28,6 +28,7 @@ pub(crate) fn fits_lanes(op: &ScalarOp, dtype: DType, args: &[DType], width: usi
         ScalarOp::Unary(Unary::Sign | Unary::Relu) => !wide,
         ScalarOp::Compare(Comparison::Equal | Comparison::NotEqual) => true,
         ScalarOp::Compare(_) => from != DType::U64,
+        ScalarOp::Bitcast => true,
         ScalarOp::Cast => from == dtype || from == DType::Bool || dtype == DType::Bool || width == 4,
         _ => true,
     }
@@ -61,7 +62,7 @@ impl<'f> Emitter<'_, 'f> {
     ) -> Result<Value, ClifError> {
         let ty = typing.machine(typing.dtype)?;
         let narrow = typing.dtype.is_narrow() || typing.from.is_narrow();
-        if narrow && !matches!(op, ScalarOp::Select | ScalarOp::Cast) {
+        if narrow && !matches!(op, ScalarOp::Select | ScalarOp::Cast | ScalarOp::Bitcast) {
             return Err(unsupported(op, typing.from));
         }
         match (op, args) {
@@ -73,6 +74,7 @@ impl<'f> Emitter<'_, 'f> {
             (ScalarOp::Compare(comparison), &[a, b]) => self.compare(*comparison, typing, a, b),
             (ScalarOp::Select, &[condition, a, b]) => Ok(self.select(typing, ty, condition, a, b)),
             (ScalarOp::Cast, &[a]) => self.cast(typing, ty, a),
+            (ScalarOp::Bitcast, &[a]) => self.bitcast(typing, ty, a),
             (ScalarOp::Random { stream }, &[seed, step, index]) => {
                 Ok(self.random(*stream, seed, step, index))
             }

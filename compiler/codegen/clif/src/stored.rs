@@ -159,7 +159,7 @@ impl Emitter<'_, '_> {
     }
 
     /// The `f32` of the bits of a 16-bit float, given in 32 bits.
-    fn decoded(&mut self, dtype: DType, ty: Type, bits: Value) -> Value {
+    pub(crate) fn decoded(&mut self, dtype: DType, ty: Type, bits: Value) -> Value {
         let mut float = self.float(ty);
         if dtype == DType::BF16 {
             let bits = float.builder.ins().ishl_imm_s(bits, 16);
@@ -190,7 +190,7 @@ impl Emitter<'_, '_> {
     }
 
     /// The bits of the nearest 16-bit float, ties to even, in 32 bits.
-    fn encoded(&mut self, dtype: DType, ty: Type, value: Value) -> Value {
+    pub(crate) fn encoded(&mut self, dtype: DType, ty: Type, value: Value) -> Value {
         let mut float = self.float(ty);
         let bits = float.bits(value);
         let magnitude = masked(&mut float, bits, 0x7FFF_FFFF);

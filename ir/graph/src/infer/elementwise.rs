@@ -69,6 +69,14 @@ pub(super) fn select([condition, a, b]: [&TensorType; 3]) -> Result<TensorType> 
     Ok(a.clone())
 }
 
+pub(super) fn bitcast(x: &TensorType, dtype: DType) -> Result<TensorType> {
+    numeric("bitcast", x)?;
+    if dtype == DType::Bool || dtype.size() != x.dtype.size() {
+        refuse!("bitcast of {x} needs a number type of the same size, not {dtype}");
+    }
+    Ok(TensorType::new(dtype, x.shape.clone()))
+}
+
 fn same_type(name: &str, a: &TensorType, b: &TensorType) -> Result<()> {
     if a != b {
         refuse!("{name} needs operands of one type: {a} and {b} differ");

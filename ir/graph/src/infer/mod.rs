@@ -146,6 +146,7 @@ fn infer_from_operands(op: &Op, operands: &[&Type]) -> Result<Type> {
         Op::Compare(comparison) => elementwise::compare(*comparison, operands::tensors(op, operands)?)?,
         Op::Select => elementwise::select(operands::tensors(op, operands)?)?,
         Op::Cast(dtype) => TensorType::new(*dtype, operands::one(op, operands)?.shape.clone()),
+        Op::Bitcast(dtype) => elementwise::bitcast(operands::one(op, operands)?, *dtype)?,
         Op::Transpose { permutation } => movement::transpose(operands::one(op, operands)?, permutation)?,
         Op::Slice { starts, limits, strides } => {
             movement::slice(operands::one(op, operands)?, starts, limits, strides)?

@@ -62,6 +62,7 @@ fn op_of_operands(name: &str, attributes: &mut Attributes<'_>) -> Result<Op> {
         "random" => Op::Random { stream: attributes.parsed("stream")? },
         "select" => Op::Select,
         "cast" => Op::Cast(attributes.named("to", |name| name.parse().ok())?),
+        "bitcast" => Op::Bitcast(attributes.named("to", |name| name.parse().ok())?),
         "broadcast" => Op::Broadcast { axes: attributes.list("axes")? },
         "reshape" => Op::Reshape,
         "transpose" => Op::Transpose { permutation: attributes.list("permutation")? },

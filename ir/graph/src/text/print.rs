@@ -83,7 +83,7 @@ fn attributes(f: &mut Formatter<'_>, op: &Op) -> fmt::Result {
         | Op::Reshape => Ok(()),
         Op::Extent(dim) => write!(f, " dim={dim}"),
         Op::Random { stream } => write!(f, " stream={stream}"),
-        Op::Cast(dtype) => write!(f, " to={dtype}"),
+        Op::Cast(dtype) | Op::Bitcast(dtype) => write!(f, " to={dtype}"),
         Op::Broadcast { axes } | Op::Reverse { axes } => write!(f, " axes=[{}]", Joined(axes)),
         Op::Transpose { permutation } => write!(f, " permutation=[{}]", Joined(permutation)),
         Op::Slice { starts, limits, strides } => {

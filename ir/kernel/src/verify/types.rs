@@ -17,6 +17,8 @@ enum Wanted {
     WideInteger,
     /// Anything that is computed with.
     Wide,
+    /// A number of so many bytes.
+    OfSize(usize),
     Any,
 }
 
@@ -30,6 +32,7 @@ impl Wanted {
             Wanted::Bits => !dtype.is_float() && !dtype.is_narrow(),
             Wanted::WideInteger => dtype.is_integer() && !dtype.is_narrow(),
             Wanted::Wide => !dtype.is_narrow(),
+            Wanted::OfSize(size) => dtype != DType::Bool && dtype.size() == size,
             Wanted::Any => true,
         }
     }
@@ -43,6 +46,7 @@ impl Wanted {
             Wanted::Bits => "bool or an integer of 32 bits or more".to_owned(),
             Wanted::WideInteger => "an integer of 32 bits or more".to_owned(),
             Wanted::Wide => "bool or a type of 32 bits or more".to_owned(),
+            Wanted::OfSize(size) => format!("a number of {size} bytes"),
             Wanted::Any => "any type".to_owned(),
         }
     }
@@ -87,6 +91,10 @@ fn signature(op: ScalarOp, result: DType, args: &[DType]) -> (Wanted, Vec<Wanted
         }
         ScalarOp::Select => (Wanted::Any, vec![Wanted::Exactly(DType::Bool), same, same]),
         ScalarOp::Cast => (Wanted::Any, vec![Wanted::Any]),
+        ScalarOp::Bitcast => (
+            Wanted::OfSize(args.first().map_or(0, |dtype| dtype.size())),
+            vec![Wanted::OfSize(result.size())],
+        ),
         ScalarOp::Random { .. } => {
             let operands = [DType::I64, DType::I32, DType::I64].map(Wanted::Exactly);
             (Wanted::Exactly(DType::F32), operands.to_vec())

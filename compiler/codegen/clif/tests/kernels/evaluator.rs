@@ -312,6 +312,7 @@ impl<'k> Evaluator<'k> {
                 }
             }
             ScalarOp::Cast => arg(0),
+            ScalarOp::Bitcast => panic!("the types of values are not known here"),
             ScalarOp::Random { stream } => {
                 let (seed, step, index) = (arg(0).integer(), arg(1).integer(), arg(2).integer());
                 let bits = random::random_bits(seed as u64, *stream, step as u32, index as u64);
