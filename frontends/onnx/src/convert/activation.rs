@@ -26,6 +26,7 @@ pub(super) const OPERATORS: &[Operator] = &[
     Operator::new("Mish", 18, |context| super::elementary::composed(context, mish)),
     Operator::new("Gelu", 20, gelu),
     Operator::new("Swish", 24, swish),
+    Operator::new("SwiGLU", 28, swiglu),
     Operator::new("Shrink", 9, shrink),
 ];
 
@@ -152,11 +153,23 @@ fn gelu(context: &mut Context<'_, '_>) -> Result<(), Stop> {
     context.set_output(0, result)
 }
 
-fn swish(context: &mut Context<'_, '_>) -> Result<(), Stop> {
+/// `x sigmoid(alpha x)`
+fn gated(context: &mut Context<'_, '_>) -> Result<NodeId, Stop> {
     let (x, alpha) = (context.input(0)?, context.float_or("alpha", 1.0)?);
     let scaled = context.builder().scale(x, alpha)?;
     let gate = context.builder().unary(Unary::Sigmoid, scaled)?;
-    let result = context.builder().mul(x, gate)?;
+    Ok(context.builder().mul(x, gate)?)
+}
+
+fn swish(context: &mut Context<'_, '_>) -> Result<(), Stop> {
+    let result = gated(context)?;
+    context.set_output(0, result)
+}
+
+/// Shazeer, "GLU Variants Improve Transformer", 2020.
+fn swiglu(context: &mut Context<'_, '_>) -> Result<(), Stop> {
+    let (gated, other) = (gated(context)?, context.input(1)?);
+    let result = context.builder().mul(gated, other)?;
     context.set_output(0, result)
 }
 

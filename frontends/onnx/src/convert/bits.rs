@@ -6,7 +6,8 @@
 use super::arithmetic::{operands, unary};
 use super::{Context, Operator, Stop};
 use crate::{Array, Element};
-use dlc_ir::{Binary, Unary};
+use dlc_ir::{Binary, Op, Unary};
+use dlc_types::DType;
 
 pub(super) const OPERATORS: &[Operator] = &[
     Operator::new("BitShift", 11, shift),
@@ -31,20 +32,17 @@ fn shift(context: &mut Context<'_, '_>) -> Result<(), Stop> {
     }
 }
 
-/// Between integers of one width a conversion keeps the bits. Others are read anew, once their bytes are known.
+/// What the graph cannot read in another type is read anew once its bytes are known.
 fn bit_cast(context: &mut Context<'_, '_>) -> Result<(), Stop> {
     let (source, _) = context.input_type(0)?;
     let target = context.element("to")?.ok_or_else(|| context.invalid("its attribute `to` is missing"))?;
     if source.bits() != target.bits() || Element::Text == target {
         return Err(context.invalid(format!("the bits of {source} are not those of {target}")));
     }
-    if source == target {
-        return context.pass(0, 0);
-    }
-    let integer = |element: Element| element.dtype().filter(|dtype| dtype.is_integer());
-    if let (Some(_), Some(dtype)) = (integer(source), integer(target)) {
+    let number = |element: Element| element.dtype().filter(|dtype| *dtype != DType::Bool);
+    if let (Some(_), Some(dtype)) = (number(source), number(target)) {
         let x = context.input(0)?;
-        let result = context.builder().cast(x, dtype)?;
+        let result = context.builder().add_node(Op::Bitcast(dtype), &[x])?;
         return context.set_output(0, result);
     }
     let known = context.need(0)?;

@@ -3,7 +3,7 @@
 use super::region::{Region, Slot};
 use super::{Stop, broadcast};
 use crate::{Array, Element, Graph, Node};
-use dlc_ir::{Builder, NodeId};
+use dlc_ir::{Builder, Function, NodeId};
 use dlc_types::{DType, Dim, Shape, TensorType};
 
 /// A node under conversion, its inputs and outputs. See the module's documentation.
@@ -191,6 +191,20 @@ impl<'c, 'h> Context<'c, 'h> {
     /// The value that a graph of one input and one output gives for a value.
     pub fn inlined(&mut self, graph: &Graph, value: NodeId) -> Result<NodeId, Stop> {
         self.region.inlined(graph, value)
+    }
+
+    /// A value by its name, whether it is an input of the node or not.
+    pub(super) fn value_of(&mut self, name: &str) -> Result<NodeId, Stop> {
+        self.region.node(name)
+    }
+
+    /// The function with the gradients of its loss with respect to those parameters.
+    pub(super) fn differentiated(
+        &self,
+        function: &Function,
+        parameters: &[String],
+    ) -> Result<Function, Stop> {
+        self.region.differentiated(function, parameters)
     }
 
     /// A constant of the graph.

@@ -4,8 +4,7 @@
 //! History: opset 7 took `is_test` away, 12 made the ratio an input and brought `training_mode`.
 
 use super::{Context, Operator, Stop};
-use crate::Array;
-use crate::Element;
+use crate::{Array, Attribute, Element};
 use dlc_ir::{Comparison, NodeId, Op};
 use dlc_types::{DType, Shape, TensorType};
 
@@ -13,10 +12,13 @@ pub(super) const OPERATORS: &[Operator] = &[Operator::new("Dropout", 1, dropout)
 
 /// Uniform numbers in [0, 1) of a shape, `f32`. Each node of a graph has a stream of its own.
 pub(super) fn uniform(context: &mut Context<'_, '_>, shape: &Shape) -> Result<NodeId, Stop> {
-    let seed = context.float_or("seed", 0.0)?;
+    // A seed that is a float gives its bits, which are as good as its value.
+    let seed = match context.node().attributes.get("seed") {
+        Some(Attribute::Float(seed)) => i64::from(seed.to_bits()),
+        _ => context.int_or("seed", 0)?,
+    };
+    let seed = dlc_ir::Literal::ints(DType::I64, &[], &[seed]);
     let builder = context.builder();
-    // The seed is a float; its bits are as good as its value.
-    let seed = dlc_ir::Literal::ints(DType::I64, &[], &[i64::from((seed as f32).to_bits())]);
     let stream = u32::try_from(builder.function().nodes.len()).unwrap_or(u32::MAX);
     let (seed, step) = (builder.constant(seed)?, builder.scalar(DType::I32, 0.0)?);
     let ty = TensorType::new(DType::F32, shape.clone());

@@ -52,6 +52,7 @@ mod comparison;
 mod conversion;
 mod dropout;
 mod elementary;
+mod gradient;
 mod indexing;
 mod loss;
 mod movement;

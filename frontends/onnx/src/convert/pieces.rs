@@ -34,7 +34,7 @@ impl Context<'_, '_> {
         }
         let rank = shape.rank();
         let (mut starts, mut limits, mut strides) = (vec![0; rank], vec![usize::MAX; rank], vec![1; rank]);
-        let reach = length.saturating_sub(1).saturating_mul(stride).saturating_add(1);
+        let reach = if length == 0 { 0 } else { (length - 1).saturating_mul(stride).saturating_add(1) };
         (starts[axis], limits[axis], strides[axis]) = (start, start + reach.min(usize::MAX - start), stride);
         Ok(self.builder().add_node(Op::Slice { starts, limits, strides }, &[x])?)
     }

@@ -33,6 +33,15 @@ pub trait Hand {
 
     /// Evaluates a small function without inputs; its only output. `None` where that cannot be done.
     fn evaluate(&self, function: &Function) -> Option<Array>;
+
+    /// The function with the gradient of its loss with respect to each of the parameters as an output of the
+    /// parameter's name.
+    ///
+    /// # Errors
+    /// Why that cannot be done.
+    fn differentiate(&self, _function: &Function, _parameters: &[String]) -> Result<Function, String> {
+        Err("derivatives in a graph".to_owned())
+    }
 }
 
 /// How a value from outside stands in the graph.
@@ -99,6 +108,14 @@ impl<'h> Region<'h> {
         let outputs = context.into_outputs()?;
         self.slots.extend(outputs);
         Ok(())
+    }
+
+    pub(super) fn differentiated(
+        &self,
+        function: &Function,
+        parameters: &[String],
+    ) -> Result<Function, Stop> {
+        self.hand.differentiate(function, parameters).map_err(Stop::NotDone)
     }
 
     /// Converts a graph of one input and one output in the midst of the region. Its inner values are forgotten.

@@ -2,8 +2,8 @@
 
 use super::{
     Context, Stop, activation, arithmetic, attention, bits, comparison, conversion, dropout, elementary,
-    indexing, loss, movement, optimizer, quantization, quantized, recurrent, reduction, scatter, shape,
-    softmax, sorting,
+    gradient, indexing, loss, movement, optimizer, quantization, quantized, recurrent, reduction, scatter,
+    shape, softmax, sorting,
 };
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -46,6 +46,7 @@ pub const FAMILIES: &[(&str, &[Operator])] = &[
     ("conversion", conversion::OPERATORS),
     ("dropout", dropout::OPERATORS),
     ("elementary", elementary::OPERATORS),
+    ("gradient", gradient::OPERATORS),
     ("indexing", indexing::OPERATORS),
     ("loss", loss::OPERATORS),
     ("movement", movement::OPERATORS),

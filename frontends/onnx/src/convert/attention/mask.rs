@@ -33,6 +33,27 @@ pub(super) struct Mask {
     pub may_be_empty: bool,
 }
 
+/// Keys up to which the softmax of a 16-bit type rounds where the operator's definition does.
+const SHORT_ROW: usize = 32;
+
+/// The softmax in the type of the scores: each step is rounded to it, the sum element after element. With many
+/// keys such a sum would lose what they add, so that it is for short rows alone.
+fn stepwise_softmax(context: &mut Context<'_, '_>, scores: NodeId, keys: usize) -> Result<NodeId, Stop> {
+    let shape = context.shape(scores);
+    let builder = context.builder();
+    let largest = builder.reduce(dlc_ir::Reduction::Max, scores, &[3])?;
+    let largest = builder.broadcast_reduced(largest, shape.clone(), &[3])?;
+    let below = builder.sub(scores, largest)?;
+    let powers = builder.unary(dlc_ir::Unary::Exp, below)?;
+    let mut sum = context.part(powers, 3, 0, 1)?;
+    for key in 1..keys {
+        let power = context.part(powers, 3, key, 1)?;
+        sum = context.builder().add(sum, power)?;
+    }
+    let sum = context.builder().broadcast(sum, shape, &[0, 1, 2, 3])?;
+    Ok(context.builder().div(powers, sum)?)
+}
+
 impl Mask {
     fn allow(&mut self, context: &mut Context<'_, '_>, more: NodeId) -> Result<(), Stop> {
         self.allowed = Some(match self.allowed {
@@ -152,8 +173,12 @@ impl Mask {
     /// The softmax along the keys; 0 for a query that sees none.
     pub(super) fn softmax(&self, context: &mut Context<'_, '_>, scores: NodeId) -> Result<NodeId, Stop> {
         let shape = context.shape(scores);
+        let short = matches!(context.dtype(scores), DType::F16 | DType::BF16);
+        let weights = match shape[3] {
+            Dim::Fixed(keys @ 1..=SHORT_ROW) if short => stepwise_softmax(context, scores, keys)?,
+            _ => context.builder().add_node(dlc_ir::Op::Softmax { axis: 3 }, &[scores])?,
+        };
         let builder = context.builder();
-        let weights = builder.add_node(dlc_ir::Op::Softmax { axis: 3 }, &[scores])?;
         if !self.may_be_empty || shape[3] == Dim::Fixed(0) {
             return Ok(weights);
         }

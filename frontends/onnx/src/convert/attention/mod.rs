@@ -1,10 +1,10 @@
 //! Attention: Attention, FlexAttention, RotaryEmbedding, LinearAttention, CausalConvWithState, TensorScatter.
 //!
 //! Query heads that share a key head are an axis of their own beside it, so keys and values are never repeated.
-//! The root of the scale is not applied to both operands, but the scale to the queries.
+//! But for 16-bit types, whose range is small, the scale goes to the queries alone.
 //!
 //! History: Attention and RotaryEmbedding came with opset 23; `nonpad_kv_seqlen` with 24, windows with 25,
-//! where queries without a key became 0; TensorScatter with 24, LinearAttention and CausalConvWithState with 26.
+//! where queries without a key became 0; TensorScatter with 24, LinearAttention and CausalConvWithState with 27.
 
 mod mask;
 mod recurrent_state;
@@ -19,8 +19,8 @@ pub(super) const OPERATORS: &[Operator] = &[
     Operator::new("Attention", 23, attention),
     Operator::of("ai.onnx.preview", "FlexAttention", 1, flexible),
     Operator::new("RotaryEmbedding", 23, rotary::embedding),
-    Operator::new("LinearAttention", 26, recurrent_state::linear_attention),
-    Operator::new("CausalConvWithState", 26, recurrent_state::causal_convolution),
+    Operator::new("LinearAttention", 27, recurrent_state::linear_attention),
+    Operator::new("CausalConvWithState", 27, recurrent_state::causal_convolution),
     Operator::new("TensorScatter", 24, recurrent_state::tensor_scatter),
 ];
 
@@ -99,7 +99,14 @@ fn scale(context: &Context<'_, '_>, query: NodeId) -> Result<f64, Stop> {
 /// `Q K^T` times the scale.
 fn scores(context: &mut Context<'_, '_>, query: NodeId, key: NodeId) -> Result<NodeId, Stop> {
     let scale = scale(context, query)?;
-    let query = context.builder().scale(query, scale)?;
+    let (mut query, mut key) = (query, key);
+    if matches!(context.dtype(query), DType::F16 | DType::BF16) {
+        // Both are scaled, so that no product overflows.
+        query = context.builder().scale(query, scale.sqrt())?;
+        key = context.builder().scale(key, scale.sqrt())?;
+    } else {
+        query = context.builder().scale(query, scale)?;
+    }
     grouped_product(context, query, key, 3)
 }
 
