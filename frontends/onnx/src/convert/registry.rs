@@ -1,9 +1,11 @@
 //! The table of all operators that can be converted.
 
 use super::{
-    Context, Stop, activation, arithmetic, attention, bits, comparison, conversion, dropout, elementary,
-    gradient, indexing, loss, movement, optimizer, quantization, quantized, recurrent, reduction, scatter,
-    shape, softmax, sorting,
+    Context, Stop, activation, arithmetic, attention, batch_normalization, bits, blocks, comparison,
+    conversion, convolution, deformable, determinant, dropout, einsum, elementary, fourier, gradient, grid,
+    indexing, loss, movement, normalization, optimizer, padding, pooling, product, quantization, quantized,
+    recurrent, reduction, region_align, resize, scatter, sequence_order, shape, softmax, sorting, triangle,
+    unpooling, window_function,
 };
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -41,24 +43,42 @@ pub const FAMILIES: &[(&str, &[Operator])] = &[
     ("activation", activation::OPERATORS),
     ("arithmetic", arithmetic::OPERATORS),
     ("attention", attention::OPERATORS),
+    ("batch_normalization", batch_normalization::OPERATORS),
     ("bits", bits::OPERATORS),
+    ("blocks", blocks::OPERATORS),
     ("comparison", comparison::OPERATORS),
     ("conversion", conversion::OPERATORS),
+    ("convolution", convolution::OPERATORS),
+    ("deformable", deformable::OPERATORS),
+    ("determinant", determinant::OPERATORS),
     ("dropout", dropout::OPERATORS),
+    ("einsum", einsum::OPERATORS),
     ("elementary", elementary::OPERATORS),
+    ("fourier", fourier::OPERATORS),
     ("gradient", gradient::OPERATORS),
+    ("grid", grid::OPERATORS),
     ("indexing", indexing::OPERATORS),
     ("loss", loss::OPERATORS),
     ("movement", movement::OPERATORS),
+    ("normalization", normalization::OPERATORS),
     ("optimizer", optimizer::OPERATORS),
+    ("padding", padding::OPERATORS),
+    ("pooling", pooling::OPERATORS),
+    ("product", product::OPERATORS),
     ("quantization", quantization::OPERATORS),
     ("quantized", quantized::OPERATORS),
     ("recurrent", recurrent::OPERATORS),
     ("reduction", reduction::OPERATORS),
+    ("region_align", region_align::OPERATORS),
+    ("resize", resize::OPERATORS),
     ("scatter", scatter::OPERATORS),
+    ("sequence_order", sequence_order::OPERATORS),
     ("shape", shape::OPERATORS),
     ("softmax", softmax::OPERATORS),
     ("sorting", sorting::OPERATORS),
+    ("triangle", triangle::OPERATORS),
+    ("unpooling", unpooling::OPERATORS),
+    ("window_function", window_function::OPERATORS),
 ];
 
 /// (Domain, name) -> (family, operator).

@@ -36,8 +36,8 @@ pub(super) struct Mask {
 /// Keys up to which the softmax of a 16-bit type rounds where the operator's definition does.
 const SHORT_ROW: usize = 32;
 
-/// The softmax in the type of the scores: each step is rounded to it, the sum element after element. With many
-/// keys such a sum would lose what they add, so that it is for short rows alone.
+/// The softmax in the type of the scores: each step is rounded to it, in bfloat16 even the sum after each element.
+/// With many keys such a sum would lose what they add, so that it is for short rows alone.
 fn stepwise_softmax(context: &mut Context<'_, '_>, scores: NodeId, keys: usize) -> Result<NodeId, Stop> {
     let shape = context.shape(scores);
     let builder = context.builder();
@@ -45,12 +45,17 @@ fn stepwise_softmax(context: &mut Context<'_, '_>, scores: NodeId, keys: usize) 
     let largest = builder.broadcast_reduced(largest, shape.clone(), &[3])?;
     let below = builder.sub(scores, largest)?;
     let powers = builder.unary(dlc_ir::Unary::Exp, below)?;
-    let mut sum = context.part(powers, 3, 0, 1)?;
-    for key in 1..keys {
-        let power = context.part(powers, 3, key, 1)?;
-        sum = context.builder().add(sum, power)?;
-    }
-    let sum = context.builder().broadcast(sum, shape, &[0, 1, 2, 3])?;
+    let sum = if context.dtype(scores) == DType::F16 {
+        context.builder().sum(powers, &[3])?
+    } else {
+        let mut sum = context.element_at(powers, 3, 0)?;
+        for key in 1..keys {
+            let power = context.element_at(powers, 3, key)?;
+            sum = context.builder().add(sum, power)?;
+        }
+        sum
+    };
+    let sum = context.builder().broadcast_reduced(sum, shape, &[3])?;
     Ok(context.builder().div(powers, sum)?)
 }
 
