@@ -1,5 +1,6 @@
 //! Which keys a query sees, and what is added to its scores.
 
+use super::super::softmax::softmax;
 use super::super::{Context, Stop};
 use dlc_ir::{Binary, Comparison, NodeId};
 use dlc_types::{DType, Dim, Shape};
@@ -31,32 +32,6 @@ pub(super) struct Mask {
     pub added: Option<NodeId>,
     /// Whether a query may see no key at all.
     pub may_be_empty: bool,
-}
-
-/// Keys up to which the softmax of a 16-bit type rounds where the operator's definition does.
-const SHORT_ROW: usize = 32;
-
-/// The softmax in the type of the scores: each step is rounded to it, in bfloat16 even the sum after each element.
-/// With many keys such a sum would lose what they add, so that it is for short rows alone.
-fn stepwise_softmax(context: &mut Context<'_, '_>, scores: NodeId, keys: usize) -> Result<NodeId, Stop> {
-    let shape = context.shape(scores);
-    let builder = context.builder();
-    let largest = builder.reduce(dlc_ir::Reduction::Max, scores, &[3])?;
-    let largest = builder.broadcast_reduced(largest, shape.clone(), &[3])?;
-    let below = builder.sub(scores, largest)?;
-    let powers = builder.unary(dlc_ir::Unary::Exp, below)?;
-    let sum = if context.dtype(scores) == DType::F16 {
-        context.builder().sum(powers, &[3])?
-    } else {
-        let mut sum = context.element_at(powers, 3, 0)?;
-        for key in 1..keys {
-            let power = context.element_at(powers, 3, key)?;
-            sum = context.builder().add(sum, power)?;
-        }
-        sum
-    };
-    let sum = context.builder().broadcast_reduced(sum, shape, &[3])?;
-    Ok(context.builder().div(powers, sum)?)
 }
 
 impl Mask {
@@ -178,11 +153,7 @@ impl Mask {
     /// The softmax along the keys; 0 for a query that sees none.
     pub(super) fn softmax(&self, context: &mut Context<'_, '_>, scores: NodeId) -> Result<NodeId, Stop> {
         let shape = context.shape(scores);
-        let short = matches!(context.dtype(scores), DType::F16 | DType::BF16);
-        let weights = match shape[3] {
-            Dim::Fixed(keys @ 1..=SHORT_ROW) if short => stepwise_softmax(context, scores, keys)?,
-            _ => context.builder().add_node(dlc_ir::Op::Softmax { axis: 3 }, &[scores])?,
-        };
+        let weights = softmax(context, scores, 3)?;
         let builder = context.builder();
         if !self.may_be_empty || shape[3] == Dim::Fixed(0) {
             return Ok(weights);

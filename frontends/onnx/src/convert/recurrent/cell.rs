@@ -25,7 +25,8 @@ pub(super) fn long_short_term_memory(context: &mut Context<'_, '_>) -> Result<()
     let hidden = layer.hidden;
     let (mut results, mut states) = (Vec::new(), Vec::new());
     for (number, gates) in gates.iter().enumerate() {
-        let (f, g, h) = (gates[0], gates[1], gates[2]);
+        // `clip` bounds what goes into gates. The cell is none, and ONNX Runtime shows it whole.
+        let (f, g, h) = (gates[0], gates[1], gates[2].unbounded());
         let direction = layer.direction(context, number, 4)?;
         let peephole = match peepholes {
             Some(all) => Some(context.element_at(all, 0, number)?),

@@ -95,6 +95,11 @@ impl Gate {
         Ok(gates.chunks(defaults.len()).map(<[Gate]>::to_vec).collect())
     }
 
+    /// The same function of an operand that has no bound.
+    pub(super) fn unbounded(self) -> Gate {
+        Gate { clip: None, ..self }
+    }
+
     /// The value of the gate.
     pub(super) fn apply(self, builder: &mut Builder, x: NodeId) -> Result<NodeId, InferError> {
         let x = match self.clip {
