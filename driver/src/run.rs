@@ -194,7 +194,7 @@ pub fn run(loaded: &Loaded, settings: &RunSettings) -> Result<RunReport> {
             let restored = saved.and_then(|saved| engine.restore(&saved.model, LoadPolicy::Parameters));
             restored.map_err(|cause| dlc_trainer::TrainError::Checkpoint { path: path.clone(), cause })?;
         }
-        None => engine.initialize(settings.seed)?,
+        None => loaded.begin(engine.as_mut(), settings.seed)?,
     }
     let interface = compilation.interface.functions.iter().find(|function| function.name == "predict");
     let interface = interface.ok_or_else(|| DriverError::Bug("there is no function `predict`".to_owned()))?;

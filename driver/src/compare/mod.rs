@@ -200,6 +200,7 @@ pub fn compare_loaded(loaded: &Loaded, options: &CompareOptions) -> Result<Compa
     let inputs = synthetic_inputs(loaded, &compilation.interface, options.batch, options.seed);
     let mut mismatches = Vec::new();
     let mut end_to_end = end_to_end::initial_values(&compilation, &session, &mut mismatches)?;
+    loaded.weights.initial().fill(&mut session)?;
     for name in ["evaluate", "predict"] {
         if let Some(subject) = Subject::find(&compilation, name) {
             end_to_end.extend(end_to_end::outputs(

@@ -5,6 +5,7 @@
 
 use super::models::bytes;
 use dlc_interp::{Data, Tensor};
+use dlc_ir::{Op, literal::Elements};
 use dlc_onnx::convert::{AtHand, Hand, Region};
 use dlc_onnx::{Array, Document, Element, load_bytes};
 use dlc_types::Dim;
@@ -22,6 +23,16 @@ fn array(tensor: &Tensor) -> Array {
         Data::Bool(values) => bytes.extend(values.iter().map(|&value| u8::from(value))),
     }
     Array::new(Element::of(tensor.dtype), tensor.dims.clone(), bytes).unwrap()
+}
+
+fn tensor(array: &Array) -> Tensor {
+    let literal = array.literal().unwrap();
+    let data = match literal.elements {
+        Elements::Float(values) => Data::Float(values),
+        Elements::Int(values) => Data::Int(values),
+        Elements::Bool(values) => Data::Bool(values),
+    };
+    Tensor::new(literal.ty.dtype, array.dims(), data).unwrap()
 }
 
 impl Hand for Values {
@@ -54,7 +65,18 @@ pub fn run_all(model: &ModelProto, fed: &[(&str, Array)]) -> Vec<Array> {
     for node in &document.graph.nodes {
         region.convert(node).unwrap_or_else(|stop| panic!("{}: {stop:?}", node.label()));
     }
-    document.graph.outputs.iter().map(|output| region.known_value(&output.name).unwrap()).collect()
+    let names: Vec<String> = document.graph.outputs.iter().map(|output| output.name.clone()).collect();
+    let known: Option<Vec<Array>> = names.iter().map(|name| region.known_value(name)).collect();
+    known.unwrap_or_else(|| {
+        let (function, _) = region.finish(&names);
+        let leaf = |op: &Op| match op {
+            Op::Input { name } | Op::Parameter { name } => Some(tensor(&hand.0[name])),
+            _ => None,
+        };
+        let results = dlc_interp::evaluate(&function, 1, &leaf).unwrap();
+        let place = |name: &String| function.outputs.iter().position(|output| output.name == *name).unwrap();
+        names.iter().map(|name| array(&results[place(name)])).collect()
+    })
 }
 
 /// The first of them.
