@@ -27,4 +27,8 @@ impl Hand for Scope<'_> {
         let results = dlc_interp::evaluate(function, 1, &|_| None).ok()?;
         array_of_tensor(results.first()?).ok()
     }
+
+    fn differentiate(&self, function: &Function, parameters: &[String]) -> Result<Function, String> {
+        dlc_compiler::autodiff::differentiate(function, parameters).map_err(|error| error.to_string())
+    }
 }

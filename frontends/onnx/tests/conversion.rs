@@ -3,62 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod models;
+mod oracle;
 
-use dlc_interp::{Data, Tensor};
-use dlc_onnx::convert::{AtHand, Hand, Region, Stop};
-use dlc_onnx::{Array, Document, Element, load_bytes};
-use dlc_types::{DType, Dim};
+use dlc_onnx::convert::{Region, Stop};
+use dlc_onnx::{Array, Element, load_bytes};
 use models::*;
 use onnx_protobuf::ModelProto;
-use std::collections::BTreeMap;
-
-/// Arrays by name.
-struct Values(BTreeMap<String, Array>);
-
-fn array(tensor: &Tensor) -> Array {
-    let bytes: Vec<u8> = match &tensor.data {
-        Data::Float(values) => values.iter().flat_map(|&value| (value as f32).to_le_bytes()).collect(),
-        Data::Int(values) if tensor.dtype == DType::I32 => {
-            values.iter().flat_map(|&value| (value as i32).to_le_bytes()).collect()
-        }
-        Data::Int(values) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
-        Data::Bool(values) => values.iter().map(|&value| u8::from(value)).collect(),
-    };
-    Array::new(Element::of(tensor.dtype), tensor.dims.clone(), bytes).unwrap()
-}
-
-impl Hand for Values {
-    fn value(&self, name: &str) -> Option<AtHand> {
-        let array = self.0.get(name)?;
-        Some(AtHand::Tensor {
-            element: array.element(),
-            dims: array.dims().iter().map(|&size| Dim::Fixed(size)).collect(),
-            array: Some(array.clone()),
-            fixed: false,
-        })
-    }
-
-    fn evaluate(&self, function: &dlc_ir::Function) -> Option<Array> {
-        Some(array(&dlc_interp::evaluate(function, 1, &|_| None).ok()?[0]))
-    }
-}
-
-fn hand(document: &Document, fed: &[(&str, Array)]) -> Values {
-    let mut values = document.graph.initializers.clone();
-    values.extend(fed.iter().map(|(name, array)| ((*name).to_owned(), array.clone())));
-    Values(values)
-}
-
-/// The first output of a model that is one region.
-fn run(model: &ModelProto, fed: &[(&str, Array)]) -> Array {
-    let document = load_bytes(bytes(model), "m.onnx").unwrap();
-    let hand = hand(&document, fed);
-    let mut region = Region::new("predict", &hand);
-    for node in &document.graph.nodes {
-        region.convert(node).unwrap_or_else(|stop| panic!("{}: {stop:?}", node.label()));
-    }
-    region.known_value(&document.graph.outputs[0].name).unwrap()
-}
+use oracle::{hand, run};
 
 fn matrix() -> Array {
     Array::of_floats(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]).reshaped(vec![2, 3]).unwrap()

@@ -26,6 +26,7 @@ pub(super) const OPERATORS: &[Operator] = &[
     Operator::new("Mish", 18, |context| super::elementary::composed(context, mish)),
     Operator::new("Gelu", 20, gelu),
     Operator::new("Swish", 24, swish),
+    Operator::new("SwiGLU", 28, swiglu),
     Operator::new("Shrink", 9, shrink),
 ];
 
@@ -83,7 +84,7 @@ fn exponential(context: &mut Context<'_, '_>, alpha: f64, gamma: f64, divided: b
 }
 
 /// `max(0, min(1, alpha x + beta))`
-fn ramp(builder: &mut Builder, x: NodeId, alpha: f64, beta: f64) -> Built {
+pub(super) fn ramp(builder: &mut Builder, x: NodeId, alpha: f64, beta: f64) -> Built {
     let line = builder.scale(x, alpha)?;
     let line = builder.shift(line, beta)?;
     let (zero, one) = (builder.splat_like(x, 0.0)?, builder.splat_like(x, 1.0)?);
@@ -106,7 +107,7 @@ fn hard_swish(context: &mut Context<'_, '_>) -> Result<(), Stop> {
 }
 
 /// `max(x, 0) + log1p(exp(-|x|))`
-fn softplus(builder: &mut Builder, x: NodeId) -> Built {
+pub(super) fn softplus(builder: &mut Builder, x: NodeId) -> Built {
     let size = builder.unary(Unary::Abs, x)?;
     let negative = builder.neg(size)?;
     let power = builder.unary(Unary::Exp, negative)?;
@@ -115,7 +116,7 @@ fn softplus(builder: &mut Builder, x: NodeId) -> Built {
     builder.add(above, logarithm)
 }
 
-fn softsign(builder: &mut Builder, x: NodeId) -> Built {
+pub(super) fn softsign(builder: &mut Builder, x: NodeId) -> Built {
     let size = builder.unary(Unary::Abs, x)?;
     let divisor = builder.shift(size, 1.0)?;
     builder.div(x, divisor)
@@ -152,11 +153,23 @@ fn gelu(context: &mut Context<'_, '_>) -> Result<(), Stop> {
     context.set_output(0, result)
 }
 
-fn swish(context: &mut Context<'_, '_>) -> Result<(), Stop> {
+/// `x sigmoid(alpha x)`
+fn gated(context: &mut Context<'_, '_>) -> Result<NodeId, Stop> {
     let (x, alpha) = (context.input(0)?, context.float_or("alpha", 1.0)?);
     let scaled = context.builder().scale(x, alpha)?;
     let gate = context.builder().unary(Unary::Sigmoid, scaled)?;
-    let result = context.builder().mul(x, gate)?;
+    Ok(context.builder().mul(x, gate)?)
+}
+
+fn swish(context: &mut Context<'_, '_>) -> Result<(), Stop> {
+    let result = gated(context)?;
+    context.set_output(0, result)
+}
+
+/// Shazeer, "GLU Variants Improve Transformer", 2020.
+fn swiglu(context: &mut Context<'_, '_>) -> Result<(), Stop> {
+    let (gated, other) = (gated(context)?, context.input(1)?);
+    let result = context.builder().mul(gated, other)?;
     context.set_output(0, result)
 }
 

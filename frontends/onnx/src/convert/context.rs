@@ -2,8 +2,8 @@
 
 use super::region::{Purpose, Region, Slot};
 use super::{Stop, broadcast};
-use crate::{Array, Element, Node};
-use dlc_ir::{Builder, NodeId};
+use crate::{Array, Element, Graph, Node};
+use dlc_ir::{Builder, Function, NodeId};
 use dlc_types::{DType, Dim, Shape, TensorType};
 
 /// A node under conversion, its inputs and outputs. See the module's documentation.
@@ -204,6 +204,25 @@ impl<'c, 'h> Context<'c, 'h> {
             Some(pair) => Err(Stop::Invalid(format!("the axis {} is named twice", pair[0]))),
             None => Ok(result),
         }
+    }
+
+    /// The value that a graph of one input and one output gives for a value.
+    pub fn inlined(&mut self, graph: &Graph, value: NodeId) -> Result<NodeId, Stop> {
+        self.region.inlined(graph, value)
+    }
+
+    /// A value by its name, whether it is an input of the node or not.
+    pub(super) fn value_of(&mut self, name: &str) -> Result<NodeId, Stop> {
+        self.region.node(name)
+    }
+
+    /// The function with the gradients of its loss with respect to those parameters.
+    pub(super) fn differentiated(
+        &self,
+        function: &Function,
+        parameters: &[String],
+    ) -> Result<Function, Stop> {
+        self.region.differentiated(function, parameters)
     }
 
     /// A constant of the graph.

@@ -45,6 +45,13 @@ fn signed(context: &Context<'_, '_>, size: usize) -> Result<i64, Stop> {
 
 fn conv(context: &mut Context<'_, '_>) -> Result<(), Stop> {
     let (x, kernel) = (context.input(0)?, context.input(1)?);
+    let result = convolved(context, x, kernel)?;
+    let result = biased(context, result, 2)?;
+    context.set_output(0, result)
+}
+
+/// The convolution that the attributes tell.
+pub(super) fn convolved(context: &mut Context<'_, '_>, x: NodeId, kernel: NodeId) -> Result<NodeId, Stop> {
     let (inputs, taps) = (spatial(context, x)?, spatial(context, kernel)?);
     check_kernel(context, &taps)?;
     let Sliding { strides, dilations, padding, .. } = Sliding::read(context, &inputs, taps)?;
@@ -59,9 +66,7 @@ fn conv(context: &mut Context<'_, '_>) -> Result<(), Stop> {
         kernel_dilation: dilations,
         groups: groups(context)?,
     };
-    let result = context.builder().convolve(x, kernel, convolution)?;
-    let result = biased(context, result, 2)?;
-    context.set_output(0, result)
+    Ok(context.builder().convolve(x, kernel, convolution)?)
 }
 
 /// Padding of the forward convolution and what is added behind, per axis.

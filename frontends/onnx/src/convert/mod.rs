@@ -46,14 +46,26 @@ pub mod registry;
 
 mod activation;
 mod arithmetic;
+mod attention;
+mod bits;
 mod comparison;
 mod conversion;
+mod dropout;
 mod elementary;
+mod gradient;
 mod indexing;
+mod loss;
 mod movement;
+mod optimizer;
+mod pieces;
+mod quantization;
+mod quantized;
+mod recurrent;
 mod reduction;
+mod scatter;
 mod shape;
 mod softmax;
+mod sorting;
 
 mod batch_normalization;
 mod blocks;

@@ -2,7 +2,7 @@
 
 use super::cone::Cone;
 use super::{Context, Stop, find};
-use crate::{Array, Element, Node};
+use crate::{Array, Element, Graph, Node};
 use dlc_ir::{Builder, Function, Literal, NodeId, Op, Origin, OutputRole, literal::Elements};
 use dlc_types::{DType, Dim, Shape, TensorType};
 use std::cell::RefCell;
@@ -33,6 +33,15 @@ pub trait Hand {
 
     /// Evaluates a small function without inputs; its only output. `None` where that cannot be done.
     fn evaluate(&self, function: &Function) -> Option<Array>;
+
+    /// The function with the gradient of its loss with respect to each of the parameters as an output of the
+    /// parameter's name.
+    ///
+    /// # Errors
+    /// Why that cannot be done.
+    fn differentiate(&self, _function: &Function, _parameters: &[String]) -> Result<Function, String> {
+        Err("derivatives in a graph".to_owned())
+    }
 }
 
 /// How a value from outside stands in the graph.
@@ -122,6 +131,39 @@ impl<'h> Region<'h> {
         let outputs = context.into_outputs()?;
         self.slots.extend(outputs);
         Ok(())
+    }
+
+    pub(super) fn differentiated(
+        &self,
+        function: &Function,
+        parameters: &[String],
+    ) -> Result<Function, Stop> {
+        self.hand.differentiate(function, parameters).map_err(Stop::NotDone)
+    }
+
+    /// Converts a graph of one input and one output in the midst of the region. Its inner values are forgotten.
+    pub(super) fn inlined(&mut self, graph: &Graph, value: NodeId) -> Result<NodeId, Stop> {
+        let ([input], [output]) = (graph.inputs.as_slice(), graph.outputs.as_slice()) else {
+            return Err(Stop::Invalid("an inner graph must have one input and one output".to_owned()));
+        };
+        let outside = self.slots.clone();
+        self.slots.insert(input.name.clone(), Slot::Node(value));
+        for (name, array) in &graph.initializers {
+            self.slots.insert(name.clone(), Slot::Known(array.clone(), None));
+        }
+        let inner = |stop: Stop, node: &Node| match stop {
+            Stop::Invalid(what) => Stop::Invalid(format!("{} of its graph: {what}", node.label())),
+            Stop::NotDone(what) => Stop::NotDone(format!("{} of its graph: {what}", node.label())),
+            Stop::NeedsValue(name) => Stop::NeedsValue(name),
+            _ => Stop::NotDone(format!("{} in its graph", node.label())),
+        };
+        let converted = graph
+            .nodes
+            .iter()
+            .try_for_each(|node| self.convert(node).map_err(|stop| inner(stop, node)))
+            .and_then(|()| self.node(&output.name));
+        self.slots = outside;
+        converted
     }
 
     /// Whether the region computes or knows the value.

@@ -39,6 +39,15 @@ pub fn float(name: &str, value: f32) -> AttributeProto {
     AttributeProto { f: value, ..attribute(name, AttributeType::FLOAT) }
 }
 
+pub fn text(name: &str, value: &str) -> AttributeProto {
+    AttributeProto { s: value.as_bytes().to_vec(), ..attribute(name, AttributeType::STRING) }
+}
+
+pub fn texts(name: &str, values: &[&str]) -> AttributeProto {
+    let strings = values.iter().map(|value| value.as_bytes().to_vec()).collect();
+    AttributeProto { strings, ..attribute(name, AttributeType::STRINGS) }
+}
+
 pub fn graph_attribute(name: &str, graph: GraphProto) -> AttributeProto {
     AttributeProto { g: MessageField::some(graph), ..attribute(name, AttributeType::GRAPH) }
 }
