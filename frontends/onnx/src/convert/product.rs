@@ -70,8 +70,41 @@ pub(super) fn product(
     }
     names.extend(a.names.iter().filter(|&&name| b.axis(name).is_none()));
     names.extend(b.names.iter().filter(|&&name| a.axis(name).is_none()));
-    let value = context.builder().contract(a.value, b.value, &batch, &contract)?;
+    let value = if context.dtype(a.value).is_float() {
+        context.builder().contract(a.value, b.value, &batch, &contract)?
+    } else {
+        let inner: Vec<u32> = contract.iter().map(|&(left, _)| a.names[left]).collect();
+        multiplied(context, &a, &b, &names, &inner)?
+    };
     Ok(Named { value, names })
+}
+
+/// The product of integers, which are contracted by no kernel: all products, summed over the inner names.
+fn multiplied(
+    context: &mut Context<'_, '_>,
+    a: &Named,
+    b: &Named,
+    outer: &[u32],
+    inner: &[u32],
+) -> Result<NodeId, Stop> {
+    let names = [outer, inner].concat();
+    let (left, right) = (context.shape(a.value), context.shape(b.value));
+    let dim = |name: &u32| match (a.axis(*name), b.axis(*name)) {
+        (Some(axis), _) => left[axis],
+        (None, Some(axis)) => right[axis],
+        (None, None) => Dim::Fixed(1),
+    };
+    let shape = Shape(names.iter().map(dim).collect());
+    let wide = |context: &mut Context<'_, '_>, x: &Named| {
+        let permutation: Vec<usize> = names.iter().filter_map(|&name| x.axis(name)).collect();
+        let axes: Vec<usize> = (0..names.len()).filter(|&axis| x.axis(names[axis]).is_some()).collect();
+        let ordered = context.builder().transpose(x.value, &permutation)?;
+        Ok::<NodeId, Stop>(context.builder().broadcast(ordered, shape.clone(), &axes)?)
+    };
+    let (left, right) = (wide(context, a)?, wide(context, b)?);
+    let product = context.builder().mul(left, right)?;
+    let axes: Vec<usize> = (outer.len()..names.len()).collect();
+    Ok(context.builder().sum(product, &axes)?)
 }
 
 /// The axes in that order; those that are not there have size 1.
@@ -142,9 +175,18 @@ fn gemm(context: &mut Context<'_, '_>) -> Result<(), Stop> {
         let (a, b) = (context.ty(a), context.ty(b));
         return Err(context.invalid(format!("it multiplies matrices, not {a} and {b}")));
     }
-    let left = usize::from(!context.flag("transA", false)?);
-    let right = usize::from(context.flag("transB", false)?);
-    let product = context.builder().contract(a, b, &[], &[(left, right)])?;
+    let left = if context.flag("transA", false)? { vec![INNER, ROW] } else { vec![ROW, INNER] };
+    let right = if context.flag("transB", false)? { vec![COLUMN, INNER] } else { vec![INNER, COLUMN] };
+    let (inner_a, inner_b) =
+        (left.iter().position(|&name| name == INNER), right.iter().position(|&name| name == INNER));
+    let sizes = (inner_a.map(|axis| context.shape(a)[axis]), inner_b.map(|axis| context.shape(b)[axis]));
+    if sizes.0 != sizes.1 {
+        let (a, b) = (context.ty(a), context.ty(b));
+        return Err(context.invalid(format!("{a} and {b} have no product, transposed as it says")));
+    }
+    let (a, b) = (Named { value: a, names: left }, Named { value: b, names: right });
+    let product = product(context, a, b, &|name| name != INNER)?;
+    let product = arranged(context, &product, &[ROW, COLUMN])?;
     let mut result = scaled(context, product, "alpha")?;
     if let Some(addend) = context.optional(2)?
         && context.float_or("beta", 1.0)? != 0.0
