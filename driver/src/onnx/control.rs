@@ -113,7 +113,7 @@ impl Flow<'_> {
         }
         let rows = lists.iter().zip(body.outputs.iter().skip(1 + count));
         let stacked = rows.map(|(list, info)| self.stack(list, 0, false, info));
-        Ok(carried.into_iter().map(Ok).chain(stacked).collect::<Result<_>>()?)
+        carried.into_iter().map(Ok).chain(stacked).collect()
     }
 
     fn carried(&self, from: usize) -> Result<Vec<Value>> {
@@ -185,7 +185,7 @@ impl Flow<'_> {
             let axis = list("scan_output_axes", position);
             self.stack(rows, axis, list("scan_output_directions", position) == 1, info)
         });
-        Ok(carried.into_iter().map(Ok).chain(stacked).collect::<Result<_>>()?)
+        carried.into_iter().map(Ok).chain(stacked).collect()
     }
 
     fn axis(&self, axis: i64, rank: usize) -> Result<usize> {
@@ -217,7 +217,7 @@ impl Flow<'_> {
         }
         let bits = first.element().bits();
         let inner: usize = first.dims()[axis..].iter().product::<usize>() * bits;
-        if inner % 8 != 0 {
+        if !inner.is_multiple_of(8) {
             return Err(self.executor.not_done(self.node, "elements of less than a byte that are collected"));
         }
         let outer: usize = first.dims()[..axis].iter().product();
@@ -256,7 +256,7 @@ fn unstack(array: &Array, axis: usize) -> std::result::Result<Vec<Array>, String
     let bits = array.element().bits();
     let inner: usize = dims[axis..].iter().product::<usize>() * bits;
     let outer: usize = dims[..axis].iter().product();
-    if bits == 0 || inner % 8 != 0 {
+    if bits == 0 || !inner.is_multiple_of(8) {
         return Err(format!("{} cannot be walked along", array.type_text()));
     }
     let block = inner / 8;

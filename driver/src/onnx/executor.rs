@@ -6,7 +6,7 @@
 
 use super::missing::Missing;
 use super::needs::{needed, reads};
-use super::region::run_region;
+use super::region::Regions;
 use super::scope::{Entry, Scope};
 use super::value::Value;
 use super::{control, host};
@@ -18,15 +18,19 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Graphs within graphs that are run.
 const DEPTH_LIMIT: usize = 64;
 
+/// Nodes that were not converted, and why.
+type Stuck = Vec<(usize, Stop)>;
+
 /// Runs the graphs of one model.
 pub(super) struct Executor<'a> {
     document: &'a Document,
     settings: &'a RunSettings,
+    regions: Regions,
 }
 
 impl<'a> Executor<'a> {
     pub(super) fn new(document: &'a Document, settings: &'a RunSettings) -> Executor<'a> {
-        Executor { document, settings }
+        Executor { document, settings, regions: Regions::default() }
     }
 
     /// That all operators are known, those of inner graphs included.
@@ -110,7 +114,13 @@ impl<'a> Executor<'a> {
         for (position, stop) in stuck {
             let node = &graph.nodes[position];
             let ready = reads(node).iter().all(|name| scope.get(name).is_some());
-            if !ready || matches!(stop, Stop::NeedsValue(_) | Stop::Waiting(_)) {
+            let again = match &stop {
+                // What is no tensor has no value that a converter could use.
+                Stop::NeedsValue(name) => scope.get(name).is_some_and(|entry| entry.value.tensor().is_some()),
+                Stop::Waiting(_) => true,
+                _ => false,
+            };
+            if !ready || again {
                 left.push(position);
                 continue;
             }
@@ -133,17 +143,23 @@ impl<'a> Executor<'a> {
         graph: &Graph,
         pending: &[usize],
         scope: &Scope<'_>,
-    ) -> Result<(Vec<(usize, Stop)>, Vec<(String, Value)>)> {
+    ) -> Result<(Stuck, Vec<(String, Value)>)> {
         let mut region = Region::new("predict", scope);
-        let mut stuck = Vec::new();
+        let (mut stuck, mut missing) = (Vec::new(), Missing::default());
         for &position in pending {
             let node = &graph.nodes[position];
             let outcome = if control::is_control(node) { Err(Stop::Host) } else { region.convert(node) };
             match outcome {
                 Ok(()) => {}
                 Err(Stop::Invalid(what)) if !host::knows(node) => return Err(self.invalid(node, what)),
-                Err(stop) => stuck.push((position, stop)),
+                Err(stop) => {
+                    self.tell_missing(node, &stop, &mut missing);
+                    stuck.push((position, stop));
+                }
             }
+        }
+        if !missing.is_empty() {
+            return Err(missing.error(&self.document.file));
         }
         let mut wanted: BTreeSet<&str> = graph.outputs.iter().map(|output| output.name.as_str()).collect();
         for (position, _) in &stuck {
@@ -158,9 +174,22 @@ impl<'a> Executor<'a> {
         }
         let (function, _) = region.finish(&names);
         let array = |name: &str| scope.get(name).and_then(|entry| entry.value.tensor().cloned());
-        let results = run_region(function, &array, self.settings)?;
+        let results = self.regions.run(graph, function, &array, self.settings)?;
         values.extend(names.into_iter().zip(results.into_iter().map(Value::Tensor)));
         Ok((stuck, values))
+    }
+
+    /// What the host cannot do either, before anything is run.
+    fn tell_missing(&self, node: &Node, stop: &Stop, missing: &mut Missing) {
+        if host::knows(node) || control::is_control(node) {
+            return;
+        }
+        match stop {
+            Stop::NotDone(case) => missing.not_done(node, case),
+            Stop::Host => missing.not_done(node, "these types of its inputs or outputs"),
+            Stop::UnknownOperator => missing.unknown(node),
+            Stop::NeedsValue(_) | Stop::Waiting(_) | Stop::Invalid(_) => {}
+        }
     }
 
     /// Control flow, or the host. The inner error is what is missing: nothing for an unknown operator.

@@ -17,7 +17,7 @@ pub(super) fn fed(document: &Document, given: &[(String, PathBuf)]) -> Result<BT
         let Some(info) = graph.inputs.iter().find(|input| input.name == *name) else {
             return Err(stranger(document, name));
         };
-        let value = convert(read(path, name)?, &info.ty);
+        let value = convert(read(path, name, &info.ty)?, &info.ty);
         check(document, info, &value, &mut symbols)?;
         if values.insert(name.clone(), value).is_some() {
             return Err(DriverError::User(format!("the input `{name}` is given twice")));

@@ -4,26 +4,56 @@ use super::convert::{array_of_host, array_of_tensor, host_of_array, tensor_of_ar
 use crate::data::{port_bytes, port_dims};
 use crate::engine::{EngineKind, default_threads};
 use crate::{DriverError, Result, RunSettings, tuned_session};
-use dlc_abi::{Port, PortRole};
+use dlc_abi::{FunctionInterface, Port, PortRole};
 use dlc_compiler::emit::Cpu;
 use dlc_compiler::{CompileOptions, FunctionKind};
 use dlc_ir::{Declaration, Function, Initializer, Model, Op, Parameter};
-use dlc_onnx::Array;
-use dlc_runtime::HostTensor;
-use dlc_types::{DType, Dim};
+use dlc_onnx::{Array, Graph};
+use dlc_runtime::{HostTensor, Session};
+use dlc_types::Dim;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 
-/// The values of the function's outputs, in order. `array` gives the values of inputs and parameters.
-pub(super) fn run_region(
-    function: Function,
-    array: &dyn Fn(&str) -> Option<Array>,
-    settings: &RunSettings,
-) -> Result<Vec<Array>> {
-    if function.outputs.is_empty() {
-        return Ok(Vec::new());
-    }
-    match settings.engine {
-        EngineKind::Native(cpu) if !oracle_only(&function) => run_native(function, array, settings, cpu),
-        _ => run_interpreted(&function, array),
+/// Regions that were compiled, so that the body of a loop is compiled once.
+#[derive(Default)]
+pub(super) struct Regions {
+    compiled: RefCell<Vec<Compiled>>,
+}
+
+/// Regions that are kept.
+const KEPT: usize = 16;
+
+impl Regions {
+    /// The values of the function's outputs, in order. `graph` is where the region is from; `array` gives the
+    /// values of inputs and parameters.
+    pub(super) fn run(
+        &self,
+        graph: &Graph,
+        function: Function,
+        array: &dyn Fn(&str) -> Option<Array>,
+        settings: &RunSettings,
+    ) -> Result<Vec<Array>> {
+        if function.outputs.is_empty() {
+            return Ok(Vec::new());
+        }
+        let EngineKind::Native(cpu) = settings.engine else { return run_interpreted(&function, array) };
+        if oracle_only(&function) {
+            return run_interpreted(&function, array);
+        }
+        let mut kept = self.compiled.borrow_mut();
+        let source = std::ptr::from_ref(graph).addr();
+        let found = kept.iter().position(|one| one.source == source && one.function == function);
+        let place = match found {
+            Some(place) => place,
+            None => {
+                if kept.len() == KEPT {
+                    kept.remove(0);
+                }
+                kept.push(Compiled::new(source, function, settings, cpu)?);
+                kept.len() - 1
+            }
+        };
+        kept[place].run(array)
     }
 }
 
@@ -32,14 +62,7 @@ pub(super) fn run_region(
 fn oracle_only(function: &Function) -> bool {
     let types = || function.nodes.values().filter_map(|node| node.ty.tensor());
     let constant = function.externals().next().is_none();
-    constant || types().any(|ty| ty.shape.dims().contains(&Dim::Fixed(0))) || narrow(function)
-}
-
-/// Whether a region has element types that the compiler does not take. To be removed with this limit of the
-/// compiler.
-fn narrow(function: &Function) -> bool {
-    let known = [DType::F32, DType::F64, DType::I32, DType::I64, DType::Bool];
-    function.nodes.values().filter_map(|node| node.ty.tensor()).any(|ty| !known.contains(&ty.dtype))
+    constant || types().any(|ty| ty.shape.dims().contains(&Dim::Fixed(0)))
 }
 
 fn value(array: &dyn Fn(&str) -> Option<Array>, name: &str) -> Result<Array> {
@@ -47,7 +70,7 @@ fn value(array: &dyn Fn(&str) -> Option<Array>, name: &str) -> Result<Array> {
 }
 
 fn run_interpreted(function: &Function, array: &dyn Fn(&str) -> Option<Array>) -> Result<Vec<Array>> {
-    let mut externals = std::collections::BTreeMap::new();
+    let mut externals = BTreeMap::new();
     for (_, name) in function.externals() {
         externals.insert(name.to_owned(), tensor_of_array(&value(array, name)?)?);
     }
@@ -89,38 +112,54 @@ fn model_of(function: Function) -> Model {
     model
 }
 
-fn run_native(
+/// A region with its code.
+struct Compiled {
+    /// The graph that it is from: names mean something else in others.
+    source: usize,
     function: Function,
-    array: &dyn Fn(&str) -> Option<Array>,
-    settings: &RunSettings,
-    cpu: Cpu,
-) -> Result<Vec<Array>> {
-    let order: Vec<String> = function.outputs.iter().map(|output| output.name.clone()).collect();
-    let model = model_of(function);
-    let options = CompileOptions { functions: vec![FunctionKind::Predict], ..settings.choices.options(1)? };
-    let compilation = dlc_compiler::compile(&model, &options)?;
-    let threads = settings.threads.unwrap_or_else(default_threads);
-    let mut session = tuned_session(&compilation, threads, cpu, &settings.choices.tune)?;
-    for parameter in &model.parameters {
-        session.set_tensor(&parameter.name, &host_of_array(&value(array, &parameter.name)?)?)?;
+    parameters: Vec<String>,
+    interface: FunctionInterface,
+    session: Session,
+}
+
+impl Compiled {
+    fn new(source: usize, function: Function, settings: &RunSettings, cpu: Cpu) -> Result<Compiled> {
+        let model = model_of(function.clone());
+        let options =
+            CompileOptions { functions: vec![FunctionKind::Predict], ..settings.choices.options(1)? };
+        let compilation = dlc_compiler::compile(&model, &options)?;
+        let threads = settings.threads.unwrap_or_else(default_threads);
+        let session = tuned_session(&compilation, threads, cpu, &settings.choices.tune)?;
+        let interface = compilation.interface.functions.iter().find(|function| function.name == "predict");
+        let interface = interface.cloned();
+        let interface =
+            interface.ok_or_else(|| DriverError::Bug("there is no function `predict`".to_owned()))?;
+        let parameters = model.parameters.iter().map(|parameter| parameter.name.clone()).collect();
+        Ok(Compiled { source, function, parameters, interface, session })
     }
-    let interface = compilation.interface.functions.iter().find(|function| function.name == "predict");
-    let interface = interface.ok_or_else(|| DriverError::Bug("there is no function `predict`".to_owned()))?;
-    let mut fed = Vec::new();
-    for port in &interface.inputs {
-        fed.push(host_of_array(&value(array, &port.name)?)?.bytes);
+
+    fn run(&mut self, array: &dyn Fn(&str) -> Option<Array>) -> Result<Vec<Array>> {
+        // Parameters are the same in every run, so they are set once.
+        for name in std::mem::take(&mut self.parameters) {
+            self.session.set_tensor(&name, &host_of_array(&value(array, &name)?)?)?;
+        }
+        let mut fed = Vec::new();
+        for port in &self.interface.inputs {
+            fed.push(host_of_array(&value(array, &port.name)?)?.bytes);
+        }
+        let outputs = self.interface.outputs.iter().filter(|port| port.role == PortRole::Output);
+        let ports: Vec<&Port> = outputs.collect();
+        let mut results: Vec<Vec<u8>> = ports.iter().map(|port| vec![0; port_bytes(port, 1)]).collect();
+        let slices: Vec<&[u8]> = fed.iter().map(Vec::as_slice).collect();
+        let mut slots: Vec<&mut [u8]> = results.iter_mut().map(Vec::as_mut_slice).collect();
+        self.session.predict(1, &slices, &mut slots)?;
+        let mut by_name = BTreeMap::new();
+        for (port, bytes) in ports.iter().zip(results) {
+            let tensor = HostTensor::new(port.element, port_dims(port, 1), bytes)?;
+            by_name.insert(port.name.as_str(), array_of_host(&tensor)?);
+        }
+        let result = self.function.outputs.iter().map(|output| by_name.get(output.name.as_str()).cloned());
+        let result: Option<Vec<Array>> = result.collect();
+        result.ok_or_else(|| DriverError::Bug("a region's output has no port".to_owned()))
     }
-    let ports: Vec<&Port> = interface.outputs.iter().filter(|port| port.role == PortRole::Output).collect();
-    let mut results: Vec<Vec<u8>> = ports.iter().map(|port| vec![0; port_bytes(port, 1)]).collect();
-    let slices: Vec<&[u8]> = fed.iter().map(Vec::as_slice).collect();
-    let mut slots: Vec<&mut [u8]> = results.iter_mut().map(Vec::as_mut_slice).collect();
-    session.predict(1, &slices, &mut slots)?;
-    let mut by_name = std::collections::BTreeMap::new();
-    for (port, bytes) in ports.iter().zip(results) {
-        let tensor = HostTensor::new(port.element, port_dims(port, 1), bytes)?;
-        by_name.insert(port.name.as_str(), array_of_host(&tensor)?);
-    }
-    let result = order.iter().map(|name| by_name.get(name.as_str()).cloned());
-    let result: Option<Vec<Array>> = result.collect();
-    result.ok_or_else(|| DriverError::Bug("a region's output has no port".to_owned()))
 }

@@ -3,7 +3,7 @@
 use crate::{Array, SparseArray};
 
 /// Bytes that a dense form may have.
-const BYTES_LIMIT: usize = 1 << 32;
+const BYTES_LIMIT: usize = 1 << 28;
 
 impl SparseArray {
     /// The tensor with all its elements, zeros where none is told.

@@ -4,7 +4,7 @@
 //! Sum and Mean did not broadcast; integers came to Add, Sub, Mul, Div with 7, to Min and Max with 12.
 
 use super::{Context, Operator, Stop};
-use dlc_ir::{Binary, Comparison, NodeId, Unary};
+use dlc_ir::{Binary, Builder, Comparison, NodeId, Unary};
 use dlc_types::{DType, Dim, Shape};
 
 pub(super) const OPERATORS: &[Operator] = &[
@@ -100,27 +100,22 @@ fn power(context: &mut Context<'_, '_>) -> Result<(), Stop> {
     base = context.builder().cast(base, wide)?;
     exponent = context.builder().cast(exponent, wide)?;
     let both = context.broadcast_all(&[base, exponent])?;
-    let result = context.builder().binary(Binary::Power, both[0], both[1])?;
+    let mut result = context.builder().binary(Binary::Power, both[0], both[1])?;
+    if dtype.is_integer() {
+        result = whole_power(context.builder(), result)?;
+    }
     let result = context.builder().cast(result, dtype)?;
     context.set_output(0, result)
 }
 
-/// `fmod = 0`: the sign of the divisor, integers only (floats since the operator knows bfloat16 are taken as
-/// Python takes them); `fmod = 1`: the sign of the dividend, as C's `fmod`.
+/// What is left of `a` when multiples of `b` are taken away: towards zero with `fmod = 1`, as C's `fmod`, and
+/// downwards with `fmod = 0`, as Python's `%`.
 fn modulo(context: &mut Context<'_, '_>) -> Result<(), Stop> {
     let (a, b) = operands(context)?;
-    let dividend_sign = context.flag("fmod", false)?;
-    let float = context.dtype(a).is_float();
+    let downwards = !context.flag("fmod", false)?;
     let builder = context.builder();
-    let quotient = builder.div(a, b)?;
-    let quotient = match (float, dividend_sign) {
-        (false, _) => quotient,
-        (true, false) => builder.unary(Unary::Floor, quotient)?,
-        (true, true) => truncated(builder, quotient)?,
-    };
-    let product = builder.mul(quotient, b)?;
-    let mut result = builder.sub(a, product)?;
-    if !float && !dividend_sign {
+    let mut result = remainder(builder, a, b)?;
+    if downwards {
         let zero = builder.splat_like(result, 0.0)?;
         let below = builder.compare(Comparison::Less, result, zero)?;
         let divisor_below = builder.compare(Comparison::Less, b, zero)?;
@@ -133,10 +128,38 @@ fn modulo(context: &mut Context<'_, '_>) -> Result<(), Stop> {
     context.set_output(0, result)
 }
 
+/// `a - trunc(a / b) b`; a finite `a` is left over whole by an infinite `b`.
+fn remainder(builder: &mut Builder, a: NodeId, b: NodeId) -> Result<NodeId, Stop> {
+    let quotient = builder.div(a, b)?;
+    if !builder.ty(a).dtype.is_float() {
+        let product = builder.mul(quotient, b)?;
+        return Ok(builder.sub(a, product)?);
+    }
+    let whole = truncated(builder, quotient)?;
+    let product = builder.mul(whole, b)?;
+    let rest = builder.sub(a, product)?;
+    let (size, divisor) = (builder.unary(Unary::Abs, a)?, builder.unary(Unary::Abs, b)?);
+    let infinity = builder.splat_like(a, f64::INFINITY)?;
+    let finite = builder.compare(Comparison::Less, size, infinity)?;
+    let unbounded = builder.compare(Comparison::Equal, divisor, infinity)?;
+    let whole = builder.binary(Binary::And, finite, unbounded)?;
+    Ok(builder.select(whole, a, rest)?)
+}
+
 /// Towards zero.
-pub(super) fn truncated(builder: &mut dlc_ir::Builder, x: NodeId) -> Result<NodeId, Stop> {
+fn truncated(builder: &mut Builder, x: NodeId) -> Result<NodeId, Stop> {
     let (floor, ceil) = (builder.unary(Unary::Floor, x)?, builder.unary(Unary::Ceil, x)?);
     let zero = builder.splat_like(x, 0.0)?;
     let below = builder.compare(Comparison::Less, x, zero)?;
     Ok(builder.select(below, ceil, floor)?)
+}
+
+/// A power of an integer as an integer: truncated, but where it is a whole number up to rounding.
+fn whole_power(builder: &mut Builder, power: NodeId) -> Result<NodeId, Stop> {
+    let rounded = builder.unary(Unary::Round, power)?;
+    let distance = builder.sub(power, rounded)?;
+    let (distance, size) = (builder.unary(Unary::Abs, distance)?, builder.unary(Unary::Abs, power)?);
+    let tolerance = builder.scale(size, 1e-9)?;
+    let near = builder.compare(Comparison::LessEqual, distance, tolerance)?;
+    Ok(builder.select(near, rounded, power)?)
 }

@@ -79,7 +79,7 @@ mod unpooling;
 mod window_function;
 
 pub use context::Context;
-pub use region::{AtHand, Hand, LeafKind, Region};
+pub use region::{AtHand, Hand, LeafKind, Purpose, Region};
 pub use registry::{Operator, find, operators};
 
 use dlc_ir::InferError;

@@ -5,7 +5,7 @@
 //! ArgMin with 12.
 
 use super::{Context, Operator, Stop};
-use dlc_ir::{ArgReduction, Builder, InferError, NodeId, Reduction, Unary};
+use dlc_ir::{ArgReduction, Builder, Comparison, InferError, NodeId, Reduction, Unary};
 use dlc_types::{DType, Dim, Shape};
 
 type Built = Result<NodeId, InferError>;
@@ -57,7 +57,7 @@ fn reduce(
     context.set_output(0, result)
 }
 
-/// Bool is compared as a number.
+/// Bool is compared as a number. The largest of no elements is the least number, which is below `true`.
 fn extreme(context: &mut Context<'_, '_>, kind: Reduction) -> Result<(), Stop> {
     let x = context.input(0)?;
     let axes = axes(context, context.rank(x))?;
@@ -65,7 +65,12 @@ fn extreme(context: &mut Context<'_, '_>, kind: Reduction) -> Result<(), Stop> {
     let number = if dtype == DType::Bool { DType::I32 } else { dtype };
     let x = context.builder().cast(x, number)?;
     let value = context.builder().reduce(kind, x, &axes)?;
-    let value = context.builder().cast(value, dtype)?;
+    let value = if dtype == DType::Bool {
+        let zero = context.builder().splat_like(value, 0.0)?;
+        context.builder().compare(Comparison::Greater, value, zero)?
+    } else {
+        value
+    };
     let result = kept(context, x, value, &axes)?;
     context.set_output(0, result)
 }
@@ -109,7 +114,7 @@ fn log_sum_exp(builder: &mut Builder, x: NodeId, axes: &[usize]) -> Built {
         let largest = builder.reduce(Reduction::Max, x, axes)?;
         let size = builder.unary(Unary::Abs, largest)?;
         let bound = builder.splat_like(size, f64::INFINITY)?;
-        let finite = builder.compare(dlc_ir::Comparison::Less, size, bound)?;
+        let finite = builder.compare(Comparison::Less, size, bound)?;
         let zero = builder.splat_like(largest, 0.0)?;
         let shift = builder.select(finite, largest, zero)?;
         let spread = builder.broadcast_reduced(shift, shape, axes)?;

@@ -69,9 +69,12 @@ pub const FAMILIES: &[(&str, &[Operator])] = &[
     ("window_function", window_function::OPERATORS),
 ];
 
+/// (Domain, name) -> (family, operator).
+pub type Table = BTreeMap<(&'static str, &'static str), (&'static str, Operator)>;
+
 /// All operators with their families, by domain and name.
-pub fn operators() -> &'static BTreeMap<(&'static str, &'static str), (&'static str, Operator)> {
-    static TABLE: OnceLock<BTreeMap<(&str, &str), (&str, Operator)>> = OnceLock::new();
+pub fn operators() -> &'static Table {
+    static TABLE: OnceLock<Table> = OnceLock::new();
     TABLE.get_or_init(|| {
         let all = FAMILIES.iter().flat_map(|(family, list)| list.iter().map(move |one| (*family, *one)));
         all.map(|(family, one)| ((one.domain, one.name), (family, one))).collect()
