@@ -70,41 +70,8 @@ pub(super) fn product(
     }
     names.extend(a.names.iter().filter(|&&name| b.axis(name).is_none()));
     names.extend(b.names.iter().filter(|&&name| a.axis(name).is_none()));
-    let value = if context.dtype(a.value).is_float() {
-        context.builder().contract(a.value, b.value, &batch, &contract)?
-    } else {
-        let inner: Vec<u32> = contract.iter().map(|&(left, _)| a.names[left]).collect();
-        multiplied(context, &a, &b, &names, &inner)?
-    };
+    let value = context.builder().contract(a.value, b.value, &batch, &contract)?;
     Ok(Named { value, names })
-}
-
-/// The product of integers, which are contracted by no kernel: all products, summed over the inner names.
-fn multiplied(
-    context: &mut Context<'_, '_>,
-    a: &Named,
-    b: &Named,
-    outer: &[u32],
-    inner: &[u32],
-) -> Result<NodeId, Stop> {
-    let names = [outer, inner].concat();
-    let (left, right) = (context.shape(a.value), context.shape(b.value));
-    let dim = |name: &u32| match (a.axis(*name), b.axis(*name)) {
-        (Some(axis), _) => left[axis],
-        (None, Some(axis)) => right[axis],
-        (None, None) => Dim::Fixed(1),
-    };
-    let shape = Shape(names.iter().map(dim).collect());
-    let wide = |context: &mut Context<'_, '_>, x: &Named| {
-        let permutation: Vec<usize> = names.iter().filter_map(|&name| x.axis(name)).collect();
-        let axes: Vec<usize> = (0..names.len()).filter(|&axis| x.axis(names[axis]).is_some()).collect();
-        let ordered = context.builder().transpose(x.value, &permutation)?;
-        Ok::<NodeId, Stop>(context.builder().broadcast(ordered, shape.clone(), &axes)?)
-    };
-    let (left, right) = (wide(context, a)?, wide(context, b)?);
-    let product = context.builder().mul(left, right)?;
-    let axes: Vec<usize> = (outer.len()..names.len()).collect();
-    Ok(context.builder().sum(product, &axes)?)
 }
 
 /// The axes in that order; those that are not there have size 1.
