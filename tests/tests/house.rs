@@ -42,6 +42,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "dlc-compiler",
             "dlc-abi",
             "dlc-runtime",
+            "dlc-host",
             "dlc-trainer",
         ],
     ),

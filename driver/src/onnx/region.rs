@@ -57,11 +57,35 @@ impl Regions {
     }
 }
 
-/// Regions that are not compiled: those without inputs, whose values are needed once, and those with an
-/// extent of 0, which compiled code does not know.
+/// Zeros for a result, if memory holds it.
+fn zeros(name: &str, length: usize) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let reserved = bytes.try_reserve_exact(length);
+    reserved.map_err(|_| DriverError::User(format!("the value `{name}` takes {length} bytes, too many")))?;
+    bytes.resize(length, 0);
+    Ok(bytes)
+}
+
+/// Elements up to which a region without inputs is left to the oracle.
+const CONSTANT_LIMIT: usize = 1 << 16;
+
+/// Elements that the oracle may hold.
+const ORACLE_LIMIT: usize = 1 << 30;
+
+/// Elements of all values; the greatest number where that is more than can be told.
+fn elements(function: &Function) -> usize {
+    let types = function.nodes.values().filter_map(|node| node.ty.tensor());
+    types.fold(0, |sum: usize, ty| {
+        let count = ty.shape.at(1).iter().fold(1_usize, |product, &size| product.saturating_mul(size));
+        sum.saturating_add(count)
+    })
+}
+
+/// Regions that are not compiled: small ones without inputs, whose values are needed once, and those with
+/// an extent of 0, which compiled code does not know.
 fn oracle_only(function: &Function) -> bool {
     let types = || function.nodes.values().filter_map(|node| node.ty.tensor());
-    let constant = function.externals().next().is_none();
+    let constant = function.externals().next().is_none() && elements(function) <= CONSTANT_LIMIT;
     constant || types().any(|ty| ty.shape.dims().contains(&Dim::Fixed(0)))
 }
 
@@ -70,6 +94,9 @@ fn value(array: &dyn Fn(&str) -> Option<Array>, name: &str) -> Result<Array> {
 }
 
 fn run_interpreted(function: &Function, array: &dyn Fn(&str) -> Option<Array>) -> Result<Vec<Array>> {
+    if elements(function) > ORACLE_LIMIT {
+        return Err(DriverError::User("the model's values are too large for the interpreter".to_owned()));
+    }
     let mut externals = BTreeMap::new();
     for (_, name) in function.externals() {
         externals.insert(name.to_owned(), tensor_of_array(&value(array, name)?)?);
@@ -149,7 +176,8 @@ impl Compiled {
         }
         let outputs = self.interface.outputs.iter().filter(|port| port.role == PortRole::Output);
         let ports: Vec<&Port> = outputs.collect();
-        let mut results: Vec<Vec<u8>> = ports.iter().map(|port| vec![0; port_bytes(port, 1)]).collect();
+        let results = ports.iter().map(|port| zeros(&port.name, port_bytes(port, 1)));
+        let mut results: Vec<Vec<u8>> = results.collect::<Result<_>>()?;
         let slices: Vec<&[u8]> = fed.iter().map(Vec::as_slice).collect();
         let mut slots: Vec<&mut [u8]> = results.iter_mut().map(Vec::as_mut_slice).collect();
         self.session.predict(1, &slices, &mut slots)?;

@@ -4,8 +4,11 @@
 //! here). Before opset 14 a node in training was one with more than one output, the last two of which are the
 //! statistics of the batch; since 14 `training_mode` tells, and there are three outputs. Since 15 the statistics
 //! may have a type of their own.
+//!
+//! In a model that is trained, a node for inference takes the statistics of the batch too, and its running ones
+//! are states, updated as the operator in training mode would.
 
-use super::{Context, Operator, Stop};
+use super::{Context, Operator, Purpose, Stop};
 use dlc_ir::{NodeId, Op, Unary};
 
 pub(super) const OPERATORS: &[Operator] = &[Operator::new("BatchNormalization", 1, batch_normalization)];
@@ -18,13 +21,14 @@ fn batch_normalization(context: &mut Context<'_, '_>) -> Result<(), Stop> {
     let dtype = context.dtype(x);
     let mut operands = Vec::with_capacity(4);
     for position in 1..5 {
-        let operand = context.input(position)?;
+        let operand = if position < 3 { context.input(position)? } else { context.statistic(position)? };
         let operand = context.builder().cast(operand, dtype)?;
         operands.push(operand);
     }
     let [scale, shift, mean, variance] = operands[..] else { return Err(context.invalid("it has 5 inputs")) };
     let epsilon = context.float_or("epsilon", 1e-5)?;
-    if !context.flag("training_mode", false)? {
+    let trains = context.purpose() == Purpose::Training;
+    if !trains && !context.flag("training_mode", false)? {
         let result = inference(context, x, [scale, shift, mean, variance], epsilon)?;
         return context.set_output(0, result);
     }
@@ -39,12 +43,13 @@ fn batch_normalization(context: &mut Context<'_, '_>) -> Result<(), Stop> {
     context.set_output(0, result)?;
     let momentum = context.float_or("momentum", 0.9)?;
     for (position, old, new) in [(1, mean, batch_mean), (2, variance, batch_variance)] {
-        if context.has_output(position) {
+        if trains || context.has_output(position) {
             let builder = context.builder();
             let kept = builder.scale(old, momentum)?;
             let added = builder.scale(new, 1.0 - momentum)?;
             let running = builder.add(kept, added)?;
             let running = builder.cast(running, statistics)?;
+            context.update_statistic(position + 2, running)?;
             context.set_output(position, running)?;
         }
         if context.has_output(position + 2) {

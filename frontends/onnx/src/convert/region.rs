@@ -6,7 +6,7 @@ use crate::{Array, Element, Node};
 use dlc_ir::{Builder, Function, Literal, NodeId, Op, Origin, OutputRole, literal::Elements};
 use dlc_types::{DType, Dim, Shape, TensorType};
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A value outside of the region.
 #[derive(Clone, Debug)]
@@ -264,16 +264,17 @@ impl<'h> Region<'h> {
         value
     }
 
-    /// The function that computes these values; dead nodes are gone. Names that the region does not compute
-    /// by nodes are left out.
+    /// The function that computes these values, in the order of their names; dead nodes are gone. Names that
+    /// the region does not compute by nodes are left out.
     pub fn finish(mut self, wanted: &[String]) -> (Function, BTreeMap<String, LeafKind>) {
+        let wanted: BTreeSet<&String> = wanted.iter().collect();
         for name in wanted {
             if let Some(Slot::Node(id)) = self.slots.get(name) {
                 self.builder.output(OutputRole::Output, name.clone(), *id);
             }
         }
         let function = self.builder.finish().without_dead_nodes();
-        let live: std::collections::BTreeSet<&str> = function.externals().map(|(_, name)| name).collect();
+        let live: BTreeSet<&str> = function.externals().map(|(_, name)| name).collect();
         self.leaves.retain(|name, _| live.contains(name.as_str()));
         (function, self.leaves)
     }
