@@ -2,7 +2,7 @@
 
 use crate::console::Console;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use dlc_driver::{ArtifactKind, BenchTarget, Cpu, DriverError, EngineKind, TimedOptions};
+use dlc_driver::{ArtifactKind, BenchTarget, Cpu, DriverError, EngineKind, OnnxTraining, TimedOptions};
 use std::path::PathBuf;
 
 use crate::choices::ChoiceArguments;
@@ -70,6 +70,18 @@ pub(crate) struct ModelArguments {
     /// given several times [default: what the file says].
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = key_value)]
     pub(crate) settings: Vec<(String, String)>,
+    /// Size of a symbolic extent, such as `seq=128`; of an ONNX file's extent without a name `INPUT.AXIS=SIZE`;
+    /// may be given several times [default: one is the batch, others must be given].
+    #[arg(long = "dim", value_name = "NAME=SIZE", value_parser = key_value)]
+    pub(crate) dims: Vec<(String, String)>,
+}
+
+impl ModelArguments {
+    /// Settings and sizes as loading takes them.
+    pub(crate) fn all_settings(&self) -> Vec<(String, String)> {
+        let dims = self.dims.iter().map(|(name, size)| (format!("dim.{name}"), size.clone()));
+        self.settings.iter().cloned().chain(dims).collect()
+    }
 }
 
 /// Who computes, on how many threads.
@@ -248,6 +260,8 @@ pub(crate) struct TrainArguments {
     /// The data's file or folder [default: what the file says].
     #[arg(long, value_name = "PATH")]
     pub(crate) data: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) onnx: OnnxArguments,
     /// Epochs of the whole run [default: the checkpoint's when resuming, else what the file says].
     #[arg(long, value_name = "N", value_parser = positive)]
     pub(crate) epochs: Option<usize>,
@@ -271,6 +285,51 @@ pub(crate) struct TrainArguments {
     /// Print one JSON object per epoch and one at the end to stdout [default: text].
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// What an ONNX file does not say about training.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Training an ONNX file")]
+pub(crate) struct OnnxArguments {
+    /// The loss: `cross_entropy`, `mse`, …, or an expression of `output` and `target` [default: none].
+    #[arg(long, value_name = "LOSS")]
+    loss: Option<String>,
+    /// The update rule, such as `adam(lr=1e-3)` [default: none].
+    #[arg(long, value_name = "RULE")]
+    optimizer: Option<String>,
+    /// A metric such as `accuracy`; may be given several times [default: accuracy beside cross_entropy].
+    #[arg(long = "metric", value_name = "METRIC")]
+    metrics: Vec<String>,
+    /// The column of a CSV file that is to be predicted [default: none].
+    #[arg(long, value_name = "COLUMN")]
+    target: Option<String>,
+    /// Samples per step [default: 32].
+    #[arg(long, value_name = "N", value_parser = positive)]
+    batch: Option<usize>,
+    /// Parameters that stay as they are, such as `layer1.*`; may be given several times [default: none].
+    #[arg(long, value_name = "PATTERN")]
+    freeze: Vec<String>,
+    /// A layer that is made anew, such as `fc=dense(5)`; may be given several times [default: none].
+    #[arg(long = "replace-head", value_name = "LAYER=CALL", value_parser = key_value)]
+    replace: Vec<(String, String)>,
+}
+
+impl TrainArguments {
+    /// What the flags say about training a file that does not.
+    pub(crate) fn onnx_training(&self) -> OnnxTraining {
+        let flags = &self.onnx;
+        OnnxTraining {
+            loss: flags.loss.clone(),
+            optimizer: flags.optimizer.clone(),
+            metrics: flags.metrics.clone(),
+            data: self.data.clone(),
+            target: flags.target.clone(),
+            batch: flags.batch,
+            epochs: self.epochs,
+            freeze: flags.freeze.clone(),
+            replace: flags.replace.clone(),
+        }
+    }
 }
 
 #[derive(Debug, Args)]

@@ -4,6 +4,7 @@
 pub mod autodiff;
 pub mod composite;
 pub mod emit;
+pub mod legalize;
 pub mod lower;
 pub mod pipeline;
 pub mod rewrite;

@@ -2,13 +2,14 @@
 //!
 //! ```text
 //! model ── step functions ──> graphs ── expand ──> graphs ── rewrite ──> graphs ── lower ──> programs ── emit
-//!          (autodiff inside)  verify     verify               verify              verify, bounds, plan
+//!          (autodiff inside)  verify   (widen)  verify      (legalize)  verify     verify, bounds, plan
 //! ```
 //!
 //! Each stage is timed and followed by the verifier of the form that it made.
 
 use crate::autodiff::AutodiffError;
 use crate::composite::{CompositeError, Statistics, expand_composites};
+use crate::legalize::{LegalizeError, legalize, widen};
 use crate::lower::{
     self, Constants, LowerError, LowerOptions, Lowered, PersistentOrders, PersistentPlaces, Winograd,
 };
@@ -19,7 +20,7 @@ use dlc_abi::{
 };
 use dlc_ir::{Function, Model, OutputRole};
 use dlc_kernel::{Program, Storage};
-use dlc_types::{DType, Dim, TensorType};
+use dlc_types::{Dim, TensorType};
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 use thiserror::Error;
@@ -98,6 +99,8 @@ pub enum CompileError {
     #[error(transparent)]
     Composite(#[from] CompositeError),
     #[error(transparent)]
+    Legalize(#[from] LegalizeError),
+    #[error(transparent)]
     Rewrite(#[from] RewriteError),
     #[error(transparent)]
     Lower(#[from] LowerError),
@@ -115,8 +118,6 @@ pub enum CompileError {
     Module(String),
     #[error("stage {stage} made something invalid of function {function}, which is a bug in dlc: {error}")]
     Invalid { stage: &'static str, function: String, error: String },
-    #[error("{0}")]
-    Interface(String),
 }
 
 impl From<cranelift_module::ModuleError> for CompileError {
@@ -161,8 +162,8 @@ pub fn compile(model: &Model, options: &CompileOptions) -> Result<Compilation, C
     let expanded = timings.measure("expand", || {
         graphs
             .iter()
-            .map(|graph| expand_composites(graph, options.statistics()))
-            .collect::<Result<Vec<Function>, CompositeError>>()
+            .map(|graph| Ok(expand_composites(&widen(graph)?, options.statistics())?))
+            .collect::<Result<Vec<Function>, CompileError>>()
     })?;
     for graph in &expanded {
         checked("expand", graph, dlc_ir::verify::verify(graph))?;
@@ -170,8 +171,11 @@ pub fn compile(model: &Model, options: &CompileOptions) -> Result<Compilation, C
     let rewritten = timings.measure("rewrite", || {
         expanded
             .iter()
-            .map(|graph| rewrite(graph, &options.rewrite))
-            .collect::<Result<Vec<_>, RewriteError>>()
+            .map(|graph| {
+                let (rewritten, report) = rewrite(graph, &options.rewrite)?;
+                Ok((legalize(&rewritten)?, report))
+            })
+            .collect::<Result<Vec<_>, CompileError>>()
     })?;
     for (graph, _) in &rewritten {
         checked("rewrite", graph, dlc_ir::verify::verify(graph))?;
@@ -286,7 +290,7 @@ fn interface(
         tensors.push(PersistentTensor {
             name: name.clone(),
             role,
-            element: element_type(ty.dtype)?,
+            element: ElementType::ALL[ty.dtype as usize],
             dims: ty.shape.as_fixed().unwrap_or_default(),
             strides: layout.strides.iter().map(|&stride| stride.unsigned_abs() as usize).collect(),
             offset: *offset,
@@ -310,7 +314,7 @@ fn function_interface(function: &CompiledFunction) -> Result<FunctionInterface, 
         Ok(Port {
             name: name.to_owned(),
             role,
-            element: element_type(ty.dtype)?,
+            element: ElementType::ALL[ty.dtype as usize],
             dims: ty.shape.dims().iter().map(|&dim| extent(dim)).collect(),
         })
     };
@@ -360,17 +364,6 @@ fn extent(dim: Dim) -> Extent {
     match dim {
         Dim::Fixed(scale) => Extent { scale, batch: false },
         Dim::Batch(scale) => Extent { scale, batch: true },
-    }
-}
-
-fn element_type(dtype: DType) -> Result<ElementType, CompileError> {
-    match dtype {
-        DType::F32 => Ok(ElementType::F32),
-        DType::F64 => Ok(ElementType::F64),
-        DType::I32 => Ok(ElementType::I32),
-        DType::I64 => Ok(ElementType::I64),
-        DType::Bool => Ok(ElementType::Bool),
-        other => Err(CompileError::Interface(format!("{other} is not supported at a model's boundary yet"))),
     }
 }
 

@@ -91,7 +91,7 @@ impl Subject {
             compilation.interface.functions.iter().find(|one| one.name == name).ok_or_else(missing)?;
         let batch = compile_options.batch_max;
         let mut session = tuned_session(&compilation, options.threads(), options.cpu, tune)?;
-        session.initialize(options.seed)?;
+        loaded.begin(&mut session, options.seed)?;
         Engine::set_total_steps(&mut session, TOTAL_STEPS)?;
         let mut all = synthetic_inputs(loaded, &compilation.interface, batch, options.seed);
         Ok(Subject {

@@ -1,10 +1,11 @@
 //! `dlc check` and `dlc fmt`.
 
+use crate::load::read;
+use crate::onnx::OnnxImporter;
 use crate::{DriverError, Result};
 use dlc_compiler::CompileError;
 use dlc_compiler::autodiff::AutodiffError;
 use dlc_compiler::step::StepError;
-use dlc_dsl::LoadOptions;
 use dlc_ir::Model;
 use dlc_recipe::{Recipe, Source};
 use dlc_types::{Diagnostic, Diagnostics, SourceMap};
@@ -27,8 +28,11 @@ pub struct CheckReport {
 /// Checks a file: text, names, shapes, sections, and that every trainable parameter gets a gradient.
 /// Data that is not there is a warning.
 pub fn check(path: &Path, settings: &[(String, String)]) -> Result<CheckReport> {
-    let options = LoadOptions { settings: settings.to_vec() };
-    let (loaded, sources, mut diagnostics) = dlc_dsl::load(path, &options);
+    let importer = OnnxImporter::default();
+    let (loaded, sources, mut diagnostics) = read(path, settings, &importer)?;
+    if let Some(error) = importer.unsupported() {
+        return Err(error);
+    }
     if let Some(loaded) = loaded {
         if let Some(recipe) = &loaded.recipe {
             diagnostics.all.extend(missing_data(recipe, &loaded.folder));

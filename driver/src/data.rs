@@ -1,7 +1,7 @@
 //! Conversions between the three forms of a tensor: bytes at the runtime's boundary, the runtime's host
 //! tensors and the interpreter's.
 
-use crate::{DriverError, Result};
+use crate::Result;
 use dlc_abi::{ElementType, Port};
 use dlc_interp::{Data, Tensor};
 use dlc_runtime::HostTensor;
@@ -9,60 +9,36 @@ use dlc_types::DType;
 
 /// The graph's name of a boundary type.
 pub(crate) fn dtype_of(element: ElementType) -> DType {
-    match element {
-        ElementType::F32 => DType::F32,
-        ElementType::F64 => DType::F64,
-        ElementType::I32 => DType::I32,
-        ElementType::I64 => DType::I64,
-        ElementType::Bool => DType::Bool,
-    }
+    // Both list the same types in the same order, which a test holds.
+    DType::ALL[element as usize]
 }
 
 /// The boundary's name of a graph type.
-pub(crate) fn element_of(dtype: DType) -> Result<ElementType> {
-    Ok(match dtype {
-        DType::F32 => ElementType::F32,
-        DType::F64 => ElementType::F64,
-        DType::I32 => ElementType::I32,
-        DType::I64 => ElementType::I64,
-        DType::Bool => ElementType::Bool,
-        other => {
-            return Err(DriverError::Unsupported(format!("{other} is not supported at a model's boundary")));
-        }
-    })
+pub(crate) fn element_of(dtype: DType) -> ElementType {
+    ElementType::ALL[dtype as usize]
 }
 
 /// Row-major elements in native byte order as a tensor of the interpreter.
 pub(crate) fn tensor_of_bytes(element: ElementType, dims: &[usize], bytes: &[u8]) -> Result<Tensor> {
-    let data = match element {
-        ElementType::F32 => {
-            Data::Float(bytes.as_chunks().0.iter().map(|&b| f64::from(f32::from_ne_bytes(b))).collect())
-        }
-        ElementType::F64 => Data::Float(bytes.as_chunks().0.iter().map(|&b| f64::from_ne_bytes(b)).collect()),
-        ElementType::I32 => {
-            Data::Int(bytes.as_chunks().0.iter().map(|&b| i64::from(i32::from_ne_bytes(b))).collect())
-        }
-        ElementType::I64 => Data::Int(bytes.as_chunks().0.iter().map(|&b| i64::from_ne_bytes(b)).collect()),
-        ElementType::Bool => Data::Bool(bytes.iter().map(|&byte| byte != 0).collect()),
+    let dtype = dtype_of(element);
+    let data = match dtype {
+        DType::Bool => Data::Bool(bytes.iter().map(|&byte| byte != 0).collect()),
+        _ if dtype.is_float() => Data::Float(dtype.floats(bytes)),
+        _ => Data::Int(dtype.integers(bytes)),
     };
-    Ok(Tensor::new(dtype_of(element), dims, data)?)
+    Ok(Tensor::new(dtype, dims, data)?)
 }
 
 /// A tensor's elements row-major in native byte order; floats are rounded to the type.
-pub(crate) fn bytes_of_tensor(tensor: &Tensor) -> Result<Vec<u8>> {
-    Ok(match element_of(tensor.dtype)? {
-        ElementType::F32 => tensor.to_f32().iter().flat_map(|value| value.to_ne_bytes()).collect(),
-        ElementType::F64 => tensor.to_f64().iter().flat_map(|value| value.to_ne_bytes()).collect(),
-        ElementType::I32 => tensor.to_i32().iter().flat_map(|value| value.to_ne_bytes()).collect(),
-        ElementType::I64 => match &tensor.data {
-            Data::Int(values) => values.iter().flat_map(|value| value.to_ne_bytes()).collect(),
-            _ => return Err(DriverError::Bug("an integer tensor holds no integers".to_owned())),
-        },
-        ElementType::Bool => match &tensor.data {
-            Data::Bool(values) => values.iter().map(|&value| u8::from(value)).collect(),
-            _ => return Err(DriverError::Bug("a bool tensor holds no bools".to_owned())),
-        },
-    })
+pub(crate) fn bytes_of_tensor(tensor: &Tensor) -> Vec<u8> {
+    let dtype = tensor.dtype;
+    let mut bytes = Vec::with_capacity(tensor.data.len() * dtype.size());
+    match &tensor.data {
+        Data::Float(values) => values.iter().for_each(|&value| dtype.push_float(value, &mut bytes)),
+        Data::Int(values) => values.iter().for_each(|&value| dtype.push_integer(value, &mut bytes)),
+        Data::Bool(values) => bytes.extend(values.iter().map(|&value| u8::from(value))),
+    }
+    bytes
 }
 
 /// A host tensor for the interpreter.
@@ -72,7 +48,7 @@ pub(crate) fn tensor_of_host(tensor: &HostTensor) -> Result<Tensor> {
 
 /// A tensor of the interpreter for the runtime, rounded to its type.
 pub(crate) fn host_of_tensor(tensor: &Tensor) -> Result<HostTensor> {
-    Ok(HostTensor::new(element_of(tensor.dtype)?, tensor.dims.clone(), bytes_of_tensor(tensor)?)?)
+    Ok(HostTensor::new(element_of(tensor.dtype), tensor.dims.clone(), bytes_of_tensor(tensor))?)
 }
 
 /// Extents of a port for a batch of `n`.
@@ -93,4 +69,18 @@ pub(crate) fn port_text(port: &Port) -> String {
         (false, scale) => scale.to_string(),
     });
     format!("{}[{}]", dtype_of(port.element), dims.collect::<Vec<_>>().join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_have_one_name() {
+        for dtype in DType::ALL {
+            let element = element_of(dtype);
+            assert_eq!((element.name(), element.size()), (dtype.name(), dtype.size()));
+            assert_eq!(dtype_of(element), dtype);
+        }
+    }
 }

@@ -81,7 +81,7 @@ impl DriverError {
             DriverError::Train(error) => train_code(error),
             DriverError::Runtime(error) => runtime_code(error),
             DriverError::Compile(error) => compile_code(error),
-            DriverError::Interpret(InterpError::Unsupported { .. }) | DriverError::Unsupported(_) => 4,
+            DriverError::Unsupported(_) => 4,
             DriverError::Interpret(InterpError::TooLarge { .. } | InterpError::NothingToChoose { .. }) => 1,
             DriverError::Mismatch(_) => 3,
             DriverError::Interpret(_) | DriverError::Bug(_) => 101,
@@ -114,8 +114,7 @@ fn compile_code(error: &CompileError) -> u8 {
         | CompileError::Lower(LowerError::TooLarge(_)) => 1,
         CompileError::Lower(LowerError::Unsupported { .. })
         | CompileError::Target(_)
-        | CompileError::Cpu { .. }
-        | CompileError::Interface(_) => 4,
+        | CompileError::Cpu { .. } => 4,
         _ => 101,
     }
 }

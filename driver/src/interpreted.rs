@@ -143,6 +143,22 @@ impl Engine for Interpreted {
         Ok(())
     }
 
+    fn set_tensor(&mut self, name: &str, value: &HostTensor) -> std::result::Result<(), RuntimeError> {
+        let value = tensor_of_host(value).map_err(engine_error)?;
+        match self.tensors.get_mut(name) {
+            Some(tensor) if tensor.dtype == value.dtype && tensor.dims == value.dims => {
+                *tensor = value;
+                Ok(())
+            }
+            Some(tensor) => Err(RuntimeError::Misfit {
+                name: name.to_owned(),
+                expected: tensor.type_text(),
+                found: value.type_text(),
+            }),
+            None => Err(RuntimeError::Engine(format!("there is no parameter or state `{name}`"))),
+        }
+    }
+
     fn set_total_steps(&mut self, steps: usize) -> std::result::Result<(), RuntimeError> {
         self.set(TOTAL_STEPS, i64::from(i32::try_from(steps).unwrap_or(i32::MAX)));
         Ok(())
@@ -187,7 +203,7 @@ impl Engine for Interpreted {
             return Err(RuntimeError::Count { function, what: "results", expected, found });
         }
         for (tensor, buffer) in results.into_iter().zip(outputs) {
-            let bytes = bytes_of_tensor(tensor).map_err(engine_error)?;
+            let bytes = bytes_of_tensor(tensor);
             if bytes.len() != buffer.len() {
                 return Err(RuntimeError::Engine("a result's buffer has the wrong length".to_owned()));
             }

@@ -56,13 +56,13 @@ pub use flops::{function_flops, node_flops};
 pub use groups::{LaunchGroup, launch_groups};
 pub use inspect::{InspectReport, LayerRow, inspect};
 pub use interpreted::Interpreted;
-pub use load::{Loaded, load, load_text};
+pub use load::{Loaded, Weights, load, load_text, model_name};
 pub use meaning::Meaning;
 pub use movement::{Movement, movement};
 pub use native::{native_program, native_session, tuned_session};
 pub use npy::{ArrayFault, read_npy, write_npy};
 pub use npz::read_npz;
-pub use onnx::{OnnxRunReport, OperatorRow, is_onnx, operators, run_onnx};
+pub use onnx::{OnnxRunReport, OnnxTraining, OperatorRow, is_onnx, load_for_training, operators, run_onnx};
 pub use peak::{InstructionSet, peak_gflops};
 pub use predict::{PredictReport, PredictSettings, PredictedRow, predict};
 pub use profile::{

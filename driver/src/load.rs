@@ -1,17 +1,32 @@
-//! A model file, loaded and free of errors.
+//! A model file, loaded and free of errors: a text of the language, or an ONNX file.
+//!
+//! An ONNX file is loaded as the text `model NAME = onnx("FILE")` would be, so that every command treats both
+//! alike. Its weights stay in the mapped file until a session begins.
 
+use crate::onnx::{OnnxImporter, host_of_array, is_onnx};
 use crate::{DriverError, Result};
 use dlc_dsl::LoadOptions;
 use dlc_ir::Model;
+use dlc_onnx::Array;
 use dlc_recipe::Recipe;
+use dlc_runtime::{HostTensor, RuntimeError};
+use dlc_trainer::{Engine, InitialTensors};
 use dlc_types::{Diagnostics, SourceMap};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Values that came with a model, by the name of their parameter or state.
+#[derive(Clone, Debug, Default)]
+pub struct Weights(Arc<BTreeMap<String, Array>>);
 
 /// What a file says, with its warnings.
 #[derive(Clone, Debug)]
 pub struct Loaded {
     /// The model.
     pub model: Model,
+    /// Values that came with it.
+    pub weights: Weights,
     /// Data and training; `None` for a file without a train section.
     pub recipe: Option<Recipe>,
     /// The folder that paths in the recipe are relative to.
@@ -22,27 +37,112 @@ pub struct Loaded {
     pub diagnostics: Diagnostics,
 }
 
-fn finish(parts: (Option<dlc_dsl::Loaded>, SourceMap, Diagnostics)) -> Result<Loaded> {
+/// What loading gives: the model unless there are errors, with the texts and all diagnostics.
+pub(crate) type Parts = (Option<dlc_dsl::Loaded>, SourceMap, Diagnostics);
+
+fn finish(parts: Parts, importer: &OnnxImporter) -> Result<Loaded> {
     let (loaded, sources, diagnostics) = parts;
     match loaded {
         Some(dlc_dsl::Loaded { model, recipe, folder }) => {
-            Ok(Loaded { model, recipe, folder, sources, diagnostics })
+            let weights = Weights(Arc::new(importer.weights(&model)));
+            Ok(Loaded { model, weights, recipe, folder, sources, diagnostics })
         }
-        None => Err(DriverError::Invalid { sources: Box::new(sources), diagnostics }),
+        None => match importer.unsupported() {
+            Some(error) => Err(error),
+            None => Err(DriverError::Invalid { sources: Box::new(sources), diagnostics }),
+        },
     }
+}
+
+/// Reads a file without judging what it says.
+pub(crate) fn read(path: &Path, settings: &[(String, String)], importer: &OnnxImporter) -> Result<Parts> {
+    let options = LoadOptions { settings: settings.to_vec(), importer: Some(importer) };
+    if !is_onnx(path) {
+        return Ok(dlc_dsl::load(path, &options));
+    }
+    let (name, text) = text_of_onnx(path)?;
+    Ok(dlc_dsl::load_text_in(&name, &text, folder_of(path), &options))
 }
 
 /// Loads a file. `settings` replace what it says, as `--set k=v` gives them.
 pub fn load(path: &Path, settings: &[(String, String)]) -> Result<Loaded> {
-    finish(dlc_dsl::load(path, &LoadOptions { settings: settings.to_vec() }))
+    let importer = OnnxImporter::default();
+    finish(read(path, settings, &importer)?, &importer)
+}
+
+/// Loads an ONNX file with sections of the language behind it: data and training. The model is called as
+/// [`model_name`] says.
+pub(crate) fn load_onnx_with(
+    path: &Path,
+    head: &str,
+    sections: &str,
+    settings: &[(String, String)],
+) -> Result<Loaded> {
+    let importer = OnnxImporter::default();
+    let options = LoadOptions { settings: settings.to_vec(), importer: Some(&importer) };
+    let (name, text) = text_of_onnx(path)?;
+    let text = text.replacen(" = onnx", "(input) -> (output) = onnx", 1);
+    let text = format!("{}{head}\n\n{sections}", text.trim_end());
+    finish(dlc_dsl::load_text_in(&name, &text, folder_of(path), &options), &importer)
 }
 
 /// Loads a text that stands in no folder.
 pub fn load_text(name: &str, text: &str, settings: &[(String, String)]) -> Result<Loaded> {
-    finish(dlc_dsl::load_text(name, text, &LoadOptions { settings: settings.to_vec() }))
+    let options = LoadOptions { settings: settings.to_vec(), importer: None };
+    finish(dlc_dsl::load_text(name, text, &options), &OnnxImporter::default())
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// The name in the language of the model in a file: its stem, with `_` for what no name can have.
+pub fn model_name(path: &Path) -> String {
+    let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    let name: String = stem.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+    if name.starts_with(|c: char| c.is_ascii_alphabetic()) { name } else { format!("model_{name}") }
+}
+
+/// The text that an ONNX file is loaded as, and its name in messages.
+fn text_of_onnx(path: &Path) -> Result<(String, String)> {
+    let name =
+        path.file_name().and_then(|name| name.to_str()).filter(|name| !name.contains(['"', '{', '\\', '\n']));
+    let name = name.ok_or_else(|| {
+        DriverError::User(format!(
+            "{}: a file's name without quotes, braces and backslashes is needed",
+            path.display()
+        ))
+    })?;
+    std::fs::metadata(path).map_err(|cause| DriverError::File { path: path.to_owned(), cause })?;
+    Ok((path.display().to_string(), format!("dlc 1\nmodel {} = onnx(\"{name}\")\n", model_name(path))))
+}
+
+impl Weights {
+    /// The value of a parameter or state in the plain order, if it came with the model.
+    pub fn tensor(&self, name: &str) -> Result<Option<HostTensor>> {
+        self.0.get(name).map(host_of_array).transpose()
+    }
+
+    /// Whether nothing came with the model.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// For whoever begins a run.
+    pub(crate) fn initial(&self) -> InitialTensors {
+        let weights = self.clone();
+        InitialTensors(Arc::new(move |name| {
+            weights.tensor(name).map_err(|error| RuntimeError::Engine(error.to_string()))
+        }))
+    }
 }
 
 impl Loaded {
+    /// Sets first values: those of the seed, then those that came with the model.
+    pub(crate) fn begin(&self, engine: &mut dyn Engine, seed: u64) -> Result<()> {
+        Ok(self.weights.initial().begin(engine, seed)?)
+    }
+
     /// The recipe, which `command` needs.
     pub(crate) fn recipe(&self, command: &str) -> Result<&Recipe> {
         self.recipe.as_ref().ok_or_else(|| {

@@ -39,8 +39,7 @@ fn damaged(what: impl Into<String>) -> ArrayFault {
     ArrayFault::Damaged(what.into())
 }
 
-/// Reads a `.npy` file. `f4`, `f8`, `i4`, `i8` and `b1` come as they are; narrower integers come as
-/// `i32`, `u4` as `i64`.
+/// Reads a `.npy` file of floats, integers or bools.
 pub fn read_npy(bytes: &[u8]) -> Result<HostTensor, ArrayFault> {
     let rest = bytes.strip_prefix(MAGIC).ok_or(ArrayFault::Kind(".npy"))?;
     let (&version, rest) = rest.split_first_chunk::<2>().ok_or_else(|| damaged("no version"))?;
@@ -116,42 +115,54 @@ fn decode(descr: &str, dims: Vec<usize>, data: &[u8]) -> Result<HostTensor, Arra
         }
         bytes
     });
-    let low = |bytes: [u8; 8]| [bytes[0], bytes[1], bytes[2], bytes[3]];
-    let (element, bytes): (ElementType, Vec<u8>) = match kind {
-        "f4" => (ElementType::F32, ordered.flat_map(|b| f32::from_le_bytes(low(b)).to_ne_bytes()).collect()),
-        "f8" => (ElementType::F64, ordered.flat_map(|b| f64::from_le_bytes(b).to_ne_bytes()).collect()),
-        "i4" => (ElementType::I32, ordered.flat_map(|b| i32::from_le_bytes(low(b)).to_ne_bytes()).collect()),
-        "i8" => (ElementType::I64, ordered.flat_map(|b| i64::from_le_bytes(b).to_ne_bytes()).collect()),
-        "u4" => (
-            ElementType::I64,
-            ordered.flat_map(|b| i64::from(u32::from_le_bytes(low(b))).to_ne_bytes()).collect(),
-        ),
-        "i2" => (
-            ElementType::I32,
-            ordered.flat_map(|b| i32::from(i16::from_le_bytes([b[0], b[1]])).to_ne_bytes()).collect(),
-        ),
-        "u2" => (
-            ElementType::I32,
-            ordered.flat_map(|b| i32::from(u16::from_le_bytes([b[0], b[1]])).to_ne_bytes()).collect(),
-        ),
-        "i1" => {
-            (ElementType::I32, ordered.flat_map(|b| i32::from(b[0].cast_signed()).to_ne_bytes()).collect())
-        }
-        "u1" => (ElementType::I32, ordered.flat_map(|b| i32::from(b[0]).to_ne_bytes()).collect()),
-        "b1" => (ElementType::Bool, ordered.map(|b| u8::from(b[0] != 0)).collect()),
+    let element = match kind {
+        "f2" => ElementType::F16,
+        "f4" => ElementType::F32,
+        "f8" => ElementType::F64,
+        "i1" => ElementType::I8,
+        "u1" => ElementType::U8,
+        "i2" => ElementType::I16,
+        "u2" => ElementType::U16,
+        "i4" => ElementType::I32,
+        "u4" => ElementType::U32,
+        "i8" => ElementType::I64,
+        "u8" => ElementType::U64,
+        "b1" => ElementType::Bool,
         _ => return Err(unsupported()),
+    };
+    let bytes = match element {
+        ElementType::Bool => ordered.map(|bytes| u8::from(bytes[0] != 0)).collect(),
+        _ => ordered.flat_map(|bytes| native(bytes, size)).collect(),
     };
     HostTensor::new(element, dims, bytes).map_err(|error| damaged(error.to_string()))
 }
 
+/// The lowest bytes of a little-endian number, in native order.
+fn native(bytes: [u8; 8], size: usize) -> impl Iterator<Item = u8> {
+    (0..size).map(move |place| bytes[if cfg!(target_endian = "big") { size - 1 - place } else { place }])
+}
+
 /// The bytes of a `.npy` file.
-pub fn write_npy(tensor: &HostTensor) -> Vec<u8> {
+///
+/// # Errors
+/// The format has no name for `bf16`.
+pub fn write_npy(tensor: &HostTensor) -> Result<Vec<u8>, ArrayFault> {
     let order = if cfg!(target_endian = "big") { '>' } else { '<' };
     let descr = match tensor.element {
+        ElementType::BF16 => {
+            return Err(ArrayFault::Unsupported("writing bf16, which `.npy` has no form for,".to_owned()));
+        }
+        ElementType::F16 => format!("{order}f2"),
         ElementType::F32 => format!("{order}f4"),
         ElementType::F64 => format!("{order}f8"),
+        ElementType::I8 => "|i1".to_owned(),
+        ElementType::U8 => "|u1".to_owned(),
+        ElementType::I16 => format!("{order}i2"),
+        ElementType::U16 => format!("{order}u2"),
         ElementType::I32 => format!("{order}i4"),
+        ElementType::U32 => format!("{order}u4"),
         ElementType::I64 => format!("{order}i8"),
+        ElementType::U64 => format!("{order}u8"),
         ElementType::Bool => "|b1".to_owned(),
     };
     let dims: String = tensor.dims.iter().map(|dim| format!("{dim},")).collect();
@@ -166,7 +177,7 @@ pub fn write_npy(tensor: &HostTensor) -> Vec<u8> {
     bytes.extend(u16::try_from(header.len()).unwrap_or(u16::MAX).to_le_bytes());
     bytes.extend(header.as_bytes());
     bytes.extend(&tensor.bytes);
-    bytes
+    Ok(bytes)
 }
 
 #[cfg(test)]
@@ -191,8 +202,15 @@ mod tests {
             HostTensor::from_i64(&[3], &[i64::MIN, 0, i64::MAX]).unwrap(),
             HostTensor::scalar_f64(0.25),
             HostTensor::new(ElementType::Bool, vec![2, 0], vec![]).unwrap(),
+            HostTensor::new(ElementType::F16, vec![1], vec![0, 0x3c]).unwrap(),
+            HostTensor::from_i8(&[2], &[-1, 5]).unwrap(),
+            HostTensor::from_u8(&[2], &[255, 5]).unwrap(),
+            HostTensor::from_i16(&[1], &[-300]).unwrap(),
+            HostTensor::from_u16(&[1], &[60_000]).unwrap(),
+            HostTensor::from_u32(&[1], &[u32::MAX]).unwrap(),
+            HostTensor::from_u64(&[1], &[u64::MAX]).unwrap(),
         ] {
-            let bytes = write_npy(&tensor);
+            let bytes = write_npy(&tensor).unwrap();
             assert_eq!((bytes.len() - tensor.bytes.len()) % 64, 0);
             assert_eq!(read_npy(&bytes).unwrap(), tensor);
         }
@@ -201,11 +219,18 @@ mod tests {
     #[test]
     fn foreign_forms_are_read() {
         let narrow = read_npy(&file("|u1", "(3,)", &[0, 7, 255])).unwrap();
-        assert_eq!(narrow.i32_values().unwrap(), [0, 7, 255]);
+        assert_eq!(narrow.u8_values().unwrap(), [0, 7, 255]);
         let big = read_npy(&file(">f4", "(1,)", &1.5f32.to_be_bytes())).unwrap();
         assert_eq!(big.f32_values().unwrap(), [1.5]);
         let short = read_npy(&file("<i2", "(2,)", &[0xff, 0xff, 1, 0])).unwrap();
-        assert_eq!(short.i32_values().unwrap(), [-1, 1]);
+        assert_eq!(short.i16_values().unwrap(), [-1, 1]);
+    }
+
+    #[test]
+    fn bf16_has_no_form() {
+        let tensor = HostTensor::new(ElementType::BF16, vec![1], vec![0x80, 0x3f]).unwrap();
+        let error = write_npy(&tensor).unwrap_err().to_string();
+        assert_eq!(error, "writing bf16, which `.npy` has no form for, is not supported");
     }
 
     #[test]

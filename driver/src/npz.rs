@@ -115,7 +115,7 @@ mod tests {
         let (mut bytes, mut directory) = (Vec::new(), Vec::new());
         for (name, tensor) in files {
             let name = format!("{name}.npy");
-            let plain = write_npy(tensor);
+            let plain = write_npy(tensor).unwrap();
             let data = if deflate {
                 let mut encoder =
                     flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::default());

@@ -3,12 +3,12 @@
 use crate::data::{bytes_of_tensor, dtype_of, port_bytes, port_dims, port_text, tensor_of_host};
 use crate::engine::{EngineKind, default_threads, engine};
 use crate::{CompileChoices, DriverError, Loaded, Result, read_npy, read_npz, write_npy};
-use dlc_abi::{ElementType, Port, PortRole};
+use dlc_abi::{Port, PortRole};
 use dlc_compiler::{CompileOptions, FunctionKind};
 use dlc_interp::{Data, Tensor};
 use dlc_ir::Model;
 use dlc_runtime::{HostTensor, LoadPolicy, write_atomically};
-use dlc_types::Dim;
+use dlc_types::{DType, Dim};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use std::path::{Path, PathBuf};
 
@@ -75,6 +75,10 @@ fn read_input(name: &str, path: &Path) -> Result<HostTensor> {
     let archive = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("npz"));
     let tensor = if archive { read_npz(&bytes, name) } else { read_npy(&bytes) };
     tensor.map_err(|fault| DriverError::User(format!("{}: {fault}", path.display())))
+}
+
+fn array_bytes(path: &Path, tensor: &HostTensor) -> Result<Vec<u8>> {
+    write_npy(tensor).map_err(|fault| DriverError::User(format!("{}: {fault}", path.display())))
 }
 
 fn inputs_of(model: &Model, given: &[(String, PathBuf)]) -> Result<Vec<(String, HostTensor)>> {
@@ -149,19 +153,26 @@ fn fed(port: &Port, batch: usize, tensor: &HostTensor) -> Result<Vec<u8>> {
     }
     let values = tensor_of_host(tensor)?;
     let dtype = dtype_of(port.element);
-    let data = match (&values.data, port.element) {
-        (Data::Float(values), ElementType::F32 | ElementType::F64) => Data::Float(values.clone()),
-        (Data::Int(_) | Data::Bool(_), ElementType::F32 | ElementType::F64) => Data::Float(values.to_f64()),
-        (Data::Int(values), ElementType::I32) if values.iter().any(|&v| i32::try_from(v).is_err()) => {
-            return Err(misfit("; some values do not fit 32 bits"));
+    let data = match &values.data {
+        Data::Float(values) if dtype.is_float() => Data::Float(values.clone()),
+        Data::Int(_) | Data::Bool(_) if dtype.is_float() => Data::Float(values.to_f64()),
+        Data::Int(numbers) if dtype.is_integer() => {
+            // The upper half of `u64` is held as negative numbers.
+            let huge = |dtype: DType, number: i64| dtype == DType::U64 && number < 0;
+            let fits = |&number: &i64| {
+                dtype.wrapped(number) == number && huge(values.dtype, number) == huge(dtype, number)
+            };
+            if !numbers.iter().all(fits) {
+                return Err(misfit(&format!("; some values do not fit {dtype}")));
+            }
+            Data::Int(numbers.clone())
         }
-        (Data::Int(values), ElementType::I32 | ElementType::I64) => Data::Int(values.clone()),
-        (Data::Bool(values), ElementType::I32 | ElementType::I64) => {
+        Data::Bool(values) if dtype.is_integer() => {
             Data::Int(values.iter().map(|&value| i64::from(value)).collect())
         }
         _ => return Err(misfit("")),
     };
-    bytes_of_tensor(&Tensor::new(dtype, &tensor.dims, data)?)
+    Ok(bytes_of_tensor(&Tensor::new(dtype, &tensor.dims, data)?))
 }
 
 /// Runs the model once on the inputs.
@@ -183,7 +194,7 @@ pub fn run(loaded: &Loaded, settings: &RunSettings) -> Result<RunReport> {
             let restored = saved.and_then(|saved| engine.restore(&saved.model, LoadPolicy::Parameters));
             restored.map_err(|cause| dlc_trainer::TrainError::Checkpoint { path: path.clone(), cause })?;
         }
-        None => engine.initialize(settings.seed)?,
+        None => loaded.begin(engine.as_mut(), settings.seed)?,
     }
     let interface = compilation.interface.functions.iter().find(|function| function.name == "predict");
     let interface = interface.ok_or_else(|| DriverError::Bug("there is no function `predict`".to_owned()))?;
@@ -206,7 +217,7 @@ pub fn run(loaded: &Loaded, settings: &RunSettings) -> Result<RunReport> {
         std::fs::create_dir_all(folder).map_err(|cause| DriverError::File { path: folder.clone(), cause })?;
         for (name, tensor) in &report.outputs {
             let path = folder.join(format!("{name}.npy"));
-            write_atomically(&path, &write_npy(tensor))?;
+            write_atomically(&path, &array_bytes(&path, tensor)?)?;
             report.files.push(path);
         }
     }

@@ -54,6 +54,7 @@ pub fn train(
         resume: settings.resume.clone(),
         stop_after: settings.stop_after,
         data: settings.data.clone(),
+        initial: loaded.weights.initial(),
         classes: meaning::classes(&loaded.model),
         rate_at: loaded
             .model

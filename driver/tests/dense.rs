@@ -161,7 +161,7 @@ fn inference_reads_and_writes_arrays() {
     let folder = folder();
     let x = dlc_runtime::HostTensor::from_f64(&[2, 3], &[1.0, 2.0, 3.0, -1.0, 0.5, 0.0]).unwrap();
     let path = folder.path().join("x.npy");
-    std::fs::write(&path, dlc_driver::write_npy(&x)).unwrap();
+    std::fs::write(&path, dlc_driver::write_npy(&x).unwrap()).unwrap();
     let outputs = [EngineKind::default(), EngineKind::Interpreter].map(|engine| {
         let settings = RunSettings {
             inputs: vec![("x".to_owned(), path.clone())],
@@ -185,7 +185,7 @@ fn inference_reads_and_writes_arrays() {
     let unknown = run(vec![("y".to_owned(), path.clone())]);
     assert!(unknown.to_string().contains("no input `y`"), "{unknown}");
     let wrong = dlc_runtime::HostTensor::from_f32(&[2, 4], &[0.0; 8]).unwrap();
-    std::fs::write(&path, dlc_driver::write_npy(&wrong)).unwrap();
+    std::fs::write(&path, dlc_driver::write_npy(&wrong).unwrap()).unwrap();
     let misfit = run(vec![("x".to_owned(), path.clone())]);
     assert!(misfit.to_string().contains("f32[N, 3]") && misfit.to_string().contains("f32[2, 4]"), "{misfit}");
 }

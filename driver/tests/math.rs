@@ -104,5 +104,5 @@ fn every_command_refuses_strict_math_with_fast_math() {
 fn one_image() -> Vec<u8> {
     let tensor =
         dlc_runtime::HostTensor::new(dlc_abi::ElementType::F32, vec![1, 3, 16, 16], vec![0; 3 * 16 * 16 * 4]);
-    dlc_driver::write_npy(&tensor.unwrap())
+    dlc_driver::write_npy(&tensor.unwrap()).unwrap()
 }

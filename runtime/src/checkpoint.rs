@@ -39,23 +39,24 @@ pub struct Checkpoint {
 
 fn dtype(element: ElementType) -> Dtype {
     match element {
+        ElementType::F16 => Dtype::F16,
+        ElementType::BF16 => Dtype::BF16,
         ElementType::F32 => Dtype::F32,
         ElementType::F64 => Dtype::F64,
+        ElementType::I8 => Dtype::I8,
+        ElementType::U8 => Dtype::U8,
+        ElementType::I16 => Dtype::I16,
+        ElementType::U16 => Dtype::U16,
         ElementType::I32 => Dtype::I32,
+        ElementType::U32 => Dtype::U32,
         ElementType::I64 => Dtype::I64,
+        ElementType::U64 => Dtype::U64,
         ElementType::Bool => Dtype::BOOL,
     }
 }
 
 fn element(dtype: Dtype) -> Option<ElementType> {
-    Some(match dtype {
-        Dtype::F32 => ElementType::F32,
-        Dtype::F64 => ElementType::F64,
-        Dtype::I32 => ElementType::I32,
-        Dtype::I64 => ElementType::I64,
-        Dtype::BOOL => ElementType::Bool,
-        _ => return None,
-    })
+    ElementType::ALL.into_iter().find(|&element| self::dtype(element) == dtype)
 }
 
 fn damaged(cause: impl ToString) -> RuntimeError {

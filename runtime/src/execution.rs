@@ -133,6 +133,7 @@ impl Session {
         match (plan.element, bytes.first_chunk::<4>(), bytes.first_chunk::<8>()) {
             (ElementType::F64, _, Some(&bytes)) => f64::from_ne_bytes(bytes) as f32,
             (ElementType::F32, Some(&bytes), _) => f32::from_ne_bytes(bytes),
+            // Loss and metrics are `f32` or `f64` (`FunctionPlan::new` refuses others).
             _ => f32::NAN,
         }
     }

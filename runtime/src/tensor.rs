@@ -15,20 +15,9 @@ pub struct HostTensor {
     pub bytes: Vec<u8>,
 }
 
-/// The name of an element type as every text form writes it.
-pub(crate) fn element_name(element: ElementType) -> &'static str {
-    match element {
-        ElementType::F32 => "f32",
-        ElementType::F64 => "f64",
-        ElementType::I32 => "i32",
-        ElementType::I64 => "i64",
-        ElementType::Bool => "bool",
-    }
-}
-
 /// `f32[64, 10]`.
 pub(crate) fn type_text(element: ElementType, dims: &[usize]) -> String {
-    let mut text = format!("{}[", element_name(element));
+    let mut text = format!("{}[", element.name());
     for (axis, dim) in dims.iter().enumerate() {
         // Writing to a string cannot fail.
         let _ = write!(text, "{}{dim}", if axis > 0 { ", " } else { "" });
@@ -107,6 +96,12 @@ impl HostTensor {
     typed!(from_f64, f64_values, f64, F64);
     typed!(from_i32, i32_values, i32, I32);
     typed!(from_i64, i64_values, i64, I64);
+    typed!(from_i8, i8_values, i8, I8);
+    typed!(from_u8, u8_values, u8, U8);
+    typed!(from_i16, i16_values, i16, I16);
+    typed!(from_u16, u16_values, u16, U16);
+    typed!(from_u32, u32_values, u32, U32);
+    typed!(from_u64, u64_values, u64, U64);
 }
 
 #[cfg(test)]

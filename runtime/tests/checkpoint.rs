@@ -3,6 +3,7 @@
 
 mod stand_in;
 
+use dlc_runtime::abi::ElementType;
 use dlc_runtime::{Checkpoint, HostTensor, LoadPolicy, RuntimeError, Session};
 use stand_in::{bytes, interface, program, program_of};
 use std::sync::Arc;
@@ -27,6 +28,17 @@ fn saved_and_loaded_is_the_same_and_so_are_the_bytes() {
     assert_eq!(Checkpoint::read(&second).unwrap().note.as_deref(), Some("1"));
     let names: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|f| f.unwrap().file_name()).collect();
     assert_eq!(names.len(), 2, "{names:?}");
+}
+
+#[test]
+fn every_element_type_has_its_place_in_a_file() {
+    let mut checkpoint = Checkpoint::default();
+    for element in ElementType::ALL {
+        let bytes = vec![1; 3 * element.size()];
+        let tensor = HostTensor::new(element, vec![3], bytes).unwrap();
+        checkpoint.tensors.insert(element.name().to_owned(), tensor);
+    }
+    assert_eq!(Checkpoint::from_bytes(&checkpoint.to_bytes().unwrap()).unwrap(), checkpoint);
 }
 
 #[test]

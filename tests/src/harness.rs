@@ -13,6 +13,27 @@ use std::sync::Arc;
 /// Norm-wise bound on the difference of compiled `f32` results from the oracle's.
 pub const BOUND: f64 = 1e-5;
 
+/// Norm-wise bound for a type. Compiled code and oracle round the same numbers to 16-bit floats, once per op,
+/// but the compiled ones are off by the errors of `f32` before: a result may fall to the neighbour, one unit
+/// in the last place away (2^-10 of `f16`, 2^-7 of `bf16`), and what is computed of such a result is allowed
+/// as much again.
+pub fn bound(dtype: DType) -> f64 {
+    match dtype {
+        DType::F16 | DType::BF16 => 2.0 * unit_in_last_place(dtype),
+        _ => BOUND,
+    }
+}
+
+/// The greatest distance of neighbours of a 16-bit float, relative to them; 0 of other types, whose functions
+/// have bounds of their own.
+fn unit_in_last_place(dtype: DType) -> f64 {
+    match dtype {
+        DType::F16 => 1.0 / 1024.0,
+        DType::BF16 => 1.0 / 128.0,
+        _ => 0.0,
+    }
+}
+
 /// A model whose one function is `predict`.
 pub fn model_of(function: &Function) -> Model {
     Model {
@@ -96,26 +117,22 @@ fn normal(draws: &mut Stream) -> f64 {
 
 /// The bytes of a tensor as the runtime takes them.
 pub fn bytes_of(tensor: &Tensor) -> Vec<u8> {
-    match (&tensor.data, tensor.dtype) {
-        (Data::Float(values), DType::F64) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
-        (Data::Float(values), _) => values.iter().flat_map(|&value| (value as f32).to_le_bytes()).collect(),
-        (Data::Int(values), DType::I64) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
-        (Data::Int(values), _) => values.iter().flat_map(|&value| (value as i32).to_le_bytes()).collect(),
-        (Data::Bool(values), _) => values.iter().map(|&value| u8::from(value)).collect(),
+    let dtype = tensor.dtype;
+    let mut bytes = Vec::new();
+    match &tensor.data {
+        Data::Float(values) => values.iter().for_each(|&value| dtype.push_float(value, &mut bytes)),
+        Data::Int(values) => values.iter().for_each(|&value| dtype.push_integer(value, &mut bytes)),
+        Data::Bool(values) => bytes.extend(values.iter().map(|&value| u8::from(value))),
     }
+    bytes
 }
 
 /// A tensor from the runtime's bytes.
 pub fn tensor_of(ty: &TensorType, batch: usize, bytes: &[u8]) -> Tensor {
-    let chunk = |size: usize| bytes.chunks_exact(size);
     let data = match ty.dtype {
-        DType::F64 => Data::Float(chunk(8).map(|b| f64::from_le_bytes(b.try_into().unwrap())).collect()),
-        DType::F32 => {
-            Data::Float(chunk(4).map(|b| f64::from(f32::from_le_bytes(b.try_into().unwrap()))).collect())
-        }
-        DType::I64 => Data::Int(chunk(8).map(|b| i64::from_le_bytes(b.try_into().unwrap())).collect()),
         DType::Bool => Data::Bool(bytes.iter().map(|&byte| byte != 0).collect()),
-        _ => Data::Int(chunk(4).map(|b| i64::from(i32::from_le_bytes(b.try_into().unwrap()))).collect()),
+        dtype if dtype.is_float() => Data::Float(dtype.floats(bytes)),
+        dtype => Data::Int(dtype.integers(bytes)),
     };
     Tensor::new(ty.dtype, &ty.shape.at(batch), data).unwrap()
 }
@@ -173,7 +190,7 @@ pub fn check_for(function: &Function, batches: &[usize], seed: u64, options: &Co
     // Sums may cancel anywhere in a graph; then no bound in the result's own norm holds.
     let agreement = |compiled: &Tensor, oracle: &Tensor, shaken: &dyn Fn() -> Tensor| {
         agree(compiled, oracle).or_else(|difference| {
-            let allowed = BOUND * norm(oracle, None) + SHAKEN * norm(oracle, Some(&shaken()));
+            let allowed = bound(oracle.dtype) * norm(oracle, None) + SHAKEN * norm(oracle, Some(&shaken()));
             let error = norm(oracle, Some(compiled));
             if error.is_finite() && error <= allowed { Ok(()) } else { Err(difference) }
         })
@@ -201,9 +218,8 @@ fn shake(inputs: &BTreeMap<String, Tensor>) -> BTreeMap<String, Tensor> {
     for tensor in inputs.values_mut() {
         if let Data::Float(values) = &mut tensor.data {
             let up = |up: bool| if up { 1.0 } else { -1.0 };
-            values
-                .iter_mut()
-                .for_each(|value| *value *= 1.0 + up(draws.bits() & 1 == 1) * f64::from(f32::EPSILON));
+            let unit = unit_in_last_place(tensor.dtype).max(f64::from(f32::EPSILON));
+            values.iter_mut().for_each(|value| *value *= 1.0 + up(draws.bits() & 1 == 1) * unit);
         }
     }
     inputs
@@ -282,10 +298,17 @@ pub fn agree_each(compiled: &Tensor, oracle: &Tensor, relative: f64, absolute: f
     let (Data::Float(a), Data::Float(b)) = (&compiled.data, &oracle.data) else {
         return agree(compiled, oracle);
     };
-    let single = compiled.dtype == DType::F32;
-    let least = if single { f64::from(f32::MIN_POSITIVE) } else { f64::MIN_POSITIVE };
+    let dtype = compiled.dtype;
+    let single = dtype == DType::F32;
+    let least = match dtype {
+        // Subnormal numbers of `f16` are normal where they are computed.
+        DType::F16 => 0.0,
+        DType::F64 => f64::MIN_POSITIVE,
+        _ => f64::from(f32::MIN_POSITIVE),
+    };
+    let relative = relative.max(unit_in_last_place(dtype));
     for (index, (&x, &y)) in a.iter().zip(b).enumerate() {
-        let rounded = if single { f64::from(y as f32) } else { y };
+        let rounded = dtype.rounded(y);
         let same = x == rounded || x.is_nan() && y.is_nan();
         let near =
             x.is_finite() && y.is_finite() && (x - y).abs() <= (relative * y.abs() + absolute).max(least);
@@ -319,7 +342,7 @@ pub fn agree(compiled: &Tensor, oracle: &Tensor) -> Result<(), String> {
             norm += y * y;
         }
     }
-    if error.sqrt() <= BOUND * norm.sqrt() + 1e-30 {
+    if error.sqrt() <= bound(compiled.dtype) * norm.sqrt() + 1e-30 {
         return Ok(());
     }
     let worst =

@@ -96,13 +96,7 @@ pub fn function<'a>(program: &'a Program, name: &str) -> &'a FunctionInterface {
 
 /// A runtime tensor for the oracle.
 pub fn tensor_of_host(tensor: &HostTensor) -> Tensor {
-    let dtype = match tensor.element {
-        ElementType::F32 => DType::F32,
-        ElementType::F64 => DType::F64,
-        ElementType::I32 => DType::I32,
-        ElementType::I64 => DType::I64,
-        ElementType::Bool => DType::Bool,
-    };
+    let dtype = DType::ALL[tensor.element as usize];
     let dims = tensor.dims.iter().map(|&size| Dim::Fixed(size)).collect();
     crate::harness::tensor_of(&TensorType::new(dtype, Shape(dims)), 1, &tensor.bytes)
 }

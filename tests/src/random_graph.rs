@@ -1,14 +1,19 @@
 //! Random small graphs: seeded, always valid, over most of the op table.
 
 use dlc_ir::{
-    Binary, Builder, Comparison, Convolution, Function, NodeId, Op, OutputRole, Reduction, Unary, Window,
-    WindowKind,
+    Binary, Builder, Comparison, Convolution, Function, NodeId, Op, OutputRole, Reduction, ScatterKind,
+    Unary, Window, WindowKind,
 };
 use dlc_types::random::Stream;
 use dlc_types::{DType, Dim, Shape, TensorType};
 
-/// A random graph of about `size` ops.
+/// A random graph of about `size` ops on `f32`.
 pub fn random_graph(seed: u64, size: usize) -> Function {
+    random_graph_of(DType::F32, seed, size)
+}
+
+/// A random graph of about `size` ops on inputs of a type, with values of other types on the way.
+pub fn random_graph_of(dtype: DType, seed: u64, size: usize) -> Function {
     let mut draws = Stream::new(seed, 11, 0);
     let mut builder = Builder::new("predict");
     let mut values = Vec::new();
@@ -16,7 +21,7 @@ pub fn random_graph(seed: u64, size: usize) -> Function {
         let rank = 2 + draws.below(3) as usize;
         let mut dims = vec![if draws.below(4) > 0 { Dim::N } else { small(&mut draws) }];
         dims.extend((1..rank).map(|_| small(&mut draws)));
-        let ty = TensorType::new(DType::F32, Shape(dims));
+        let ty = TensorType::new(dtype, Shape(dims));
         values.push(builder.input(&format!("x{input}"), ty).expect("inputs are valid"));
     }
     let mut made = 0;
@@ -24,7 +29,9 @@ pub fn random_graph(seed: u64, size: usize) -> Function {
     while made < size && attempts < 50 * size {
         attempts += 1;
         let pick = values[draws.below(values.len() as u32) as usize];
-        if let Some(value) = random_op(&mut builder, pick, &values, &mut draws)
+        let typed = dtype != DType::F32 && draws.below(4) == 0;
+        let grow = if typed { random_typed_op } else { random_op };
+        if let Some(value) = grow(&mut builder, pick, &values, &mut draws)
             && builder.shape(value).at(3).iter().product::<usize>() <= 20_000
         {
             values.push(value);
@@ -58,6 +65,7 @@ fn random_op(builder: &mut Builder, x: NodeId, values: &[NodeId], draws: &mut St
     let shape = builder.shape(x).clone();
     let rank = shape.rank();
     let axis = if rank > 0 { draws.below(rank as u32) as usize } else { 0 };
+    let dtype = builder.ty(x).dtype;
     match draws.below(20) {
         0..=2 => bounded_unary(builder, x, draws),
         3..=5 => {
@@ -70,6 +78,8 @@ fn random_op(builder: &mut Builder, x: NodeId, values: &[NodeId], draws: &mut St
             let kind = [Binary::Add, Binary::Subtract, Binary::Multiply, Binary::Max, Binary::Min];
             builder.binary(kind[draws.below(5) as usize], x, y).ok()
         }
+        // Values that lie a rounding apart choose differently.
+        6 if is_half(dtype) => None,
         6 => {
             let zero = builder.splat_like(x, 0.25).ok()?;
             let condition = builder.compare(Comparison::Greater, x, zero).ok()?;
@@ -80,7 +90,8 @@ fn random_op(builder: &mut Builder, x: NodeId, values: &[NodeId], draws: &mut St
             let kind = [Reduction::Sum, Reduction::Max, Reduction::Sum][draws.below(3) as usize];
             let axes: Vec<usize> = (0..rank).filter(|_| draws.below(2) == 0).collect();
             // Sums of both signs may cancel, and then no bound on the relative error holds.
-            let terms = if kind == Reduction::Sum { builder.unary(Unary::Sigmoid, x).ok()? } else { x };
+            let squashed = kind == Reduction::Sum && dtype.is_float();
+            let terms = if squashed { builder.unary(Unary::Sigmoid, x).ok()? } else { x };
             let reduced = builder.reduce(kind, terms, &axes).ok()?;
             builder.broadcast_reduced(reduced, shape, &axes).ok()
         }
@@ -104,7 +115,7 @@ fn random_op(builder: &mut Builder, x: NodeId, values: &[NodeId], draws: &mut St
                     }
                 })
                 .unzip();
-            let zero = builder.scalar(DType::F32, 0.5).ok()?;
+            let zero = builder.scalar(dtype, 0.5).ok()?;
             builder.add_node(Op::Pad { low, high }, &[x, zero]).ok()
         }
         13 => merge_axes(builder, x, axis),
@@ -122,15 +133,66 @@ fn random_op(builder: &mut Builder, x: NodeId, values: &[NodeId], draws: &mut St
         18 => random_window(builder, x, draws),
         _ => {
             let reverse = draws.below(2) == 0;
-            let halved = builder.scale(x, 0.5).ok()?;
-            builder.add_node(Op::CumulativeSum { axis, reverse }, &[halved]).ok()
+            let halved = builder.scale(x, if dtype.is_float() { 0.5 } else { 3.0 }).ok()?;
+            builder.add_node(Op::Cumulative { kind: Reduction::Sum, axis, reverse }, &[halved]).ok()
         }
+    }
+}
+
+/// Whether a value may lie a rounding of a 16-bit float apart from the oracle's.
+fn is_half(dtype: DType) -> bool {
+    dtype.is_float() && dtype.is_narrow()
+}
+
+/// Ops that integers have, and ways from one type to another. Nothing is counted or ordered that may have been
+/// rounded.
+fn random_typed_op(
+    builder: &mut Builder,
+    x: NodeId,
+    values: &[NodeId],
+    draws: &mut Stream,
+) -> Option<NodeId> {
+    let (dtype, rank) = (builder.ty(x).dtype, builder.shape(x).rank());
+    let axis = if rank > 0 { draws.below(rank as u32) as usize } else { 0 };
+    match draws.below(6) {
+        0 | 1 => {
+            let to = DType::ALL[draws.below(13) as usize];
+            (to.is_float() || !dtype.is_float()).then(|| builder.cast(x, to).ok()).flatten()
+        }
+        2 | 3 => {
+            let same: Vec<NodeId> =
+                values.iter().copied().filter(|&value| builder.ty(value) == builder.ty(x)).collect();
+            let y = same[draws.below(same.len() as u32) as usize];
+            let kinds = [
+                Binary::And,
+                Binary::Or,
+                Binary::Xor,
+                Binary::ShiftLeft,
+                Binary::ShiftRight,
+                Binary::Remainder,
+                Binary::Divide,
+                Binary::Power,
+            ];
+            let kind = kinds[draws.below(8) as usize];
+            (!dtype.is_float()).then(|| builder.binary(kind, x, y).ok()).flatten()
+        }
+        4 if !dtype.is_float() => builder.sort(x, axis, draws.below(2) == 0).ok().map(|(values, _)| values),
+        5 if dtype.is_integer() => {
+            let y = values[draws.below(values.len() as u32) as usize];
+            let indices = builder.cast(y, DType::I32).ok().filter(|_| !builder.ty(y).dtype.is_float())?;
+            let updates = builder.add_node(Op::Gather { axis }, &[x, indices]).ok()?;
+            let kind = ScatterKind::ALL[draws.below(5) as usize];
+            builder.add_node(Op::Scatter { axis, kind }, &[x, indices, updates]).ok()
+        }
+        _ => None,
     }
 }
 
 /// Functions that neither blow up nor amplify rounding.
 fn bounded_unary(builder: &mut Builder, x: NodeId, draws: &mut Stream) -> Option<NodeId> {
     let safe = [Unary::Tanh, Unary::Sigmoid, Unary::Erf, Unary::Relu, Unary::Abs, Unary::Negate];
+    let whole = [Unary::Not, Unary::Sign, Unary::Not, Unary::Relu, Unary::Abs, Unary::Negate];
+    let safe = if builder.ty(x).dtype.is_float() { safe } else { whole };
     builder.unary(safe[draws.below(safe.len() as u32) as usize], x).ok()
 }
 
@@ -216,7 +278,8 @@ fn random_convolution(builder: &mut Builder, x: NodeId, draws: &mut Stream) -> O
         convolution.kernel_dilation.push(1 + draws.below(3) as usize);
     }
     let count = builder.function().nodes.len();
-    let kernel = builder.input(&format!("w{count}"), TensorType::new(DType::F32, Shape(dims))).ok()?;
+    let kernel =
+        builder.input(&format!("w{count}"), TensorType::new(builder.ty(x).dtype, Shape(dims))).ok()?;
     builder.convolve(x, kernel, convolution).ok()
 }
 
@@ -232,7 +295,7 @@ fn random_window(builder: &mut Builder, x: NodeId, draws: &mut Stream) -> Option
         window.padding.push(if slides { (draws.below(2) as usize, draws.below(2) as usize) } else { (0, 0) });
     }
     let kind = [WindowKind::Sum, WindowKind::Max][draws.below(2) as usize];
-    if kind == WindowKind::Max && draws.below(2) == 0 {
+    if kind == WindowKind::Max && draws.below(2) == 0 && !is_half(builder.ty(x).dtype) {
         let reduced = builder.reduce_window(kind, x, window.clone()).ok()?;
         let chosen = builder.add_node(Op::WindowArgMax { window: window.clone() }, &[x]).ok()?;
         let ty = builder.ty(x).clone();

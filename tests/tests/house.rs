@@ -26,6 +26,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &["dlc-ir", "dlc-kernel", "dlc-types", "dlc-abi", "dlc-codegen-clif", "dlc-codegen-x86"],
     ),
     ("dlc-runtime", &["dlc-abi"]),
+    ("dlc-host", &["dlc-abi"]),
     // The recipe's fields have types of dlc-types, so the trainer names them.
     ("dlc-trainer", &["dlc-abi", "dlc-runtime", "dlc-recipe", "dlc-types"]),
     (

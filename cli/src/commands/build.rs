@@ -10,7 +10,7 @@ use dlc_driver::{
 use dlc_types::Severity;
 
 pub(super) fn check(console: &Console, flags: &CheckArguments) -> Outcome {
-    let report = check_file(&flags.model.file, &flags.model.settings)?;
+    let report = check_file(&flags.model.file, &flags.model.all_settings())?;
     let (sources, diagnostics) = (&report.sources, &report.diagnostics);
     if flags.json {
         for diagnostic in &diagnostics.all {

@@ -4,7 +4,7 @@ use super::{Outcome, loaded};
 use crate::arguments::{EvalArguments, TrainArguments};
 use crate::console::{self, Console};
 use crate::progress::TrainingProgress;
-use dlc_driver::{DriverError, EvalSettings, TrainReport, TrainSettings};
+use dlc_driver::{DriverError, EvalSettings, Loaded, TrainReport, TrainSettings};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -25,8 +25,23 @@ fn stop_flag() -> Result<Arc<AtomicBool>, DriverError> {
     Ok(stop)
 }
 
+/// Loads what is trained; an ONNX file is told by flags what a model file says itself.
+fn trained(console: &Console, flags: &TrainArguments) -> Result<Loaded, DriverError> {
+    let training = flags.onnx_training();
+    let file = &flags.model.file;
+    if dlc_driver::is_onnx(file) {
+        return dlc_driver::load_for_training(file, &training, &flags.model.all_settings());
+    }
+    if training.is_empty() {
+        return loaded(console, &flags.model);
+    }
+    let what = "the flags for training an ONNX file do not go with a model file, which says all that itself; \
+                `--set` changes it, as in `--set train.loss=…`";
+    Err(DriverError::User(what.to_owned()))
+}
+
 pub(super) fn train(console: &Console, flags: &TrainArguments) -> Outcome {
-    let loaded = loaded(console, &flags.model)?;
+    let loaded = trained(console, flags)?;
     let settings = TrainSettings {
         data: flags.data.clone(),
         epochs: flags.epochs,

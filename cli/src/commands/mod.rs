@@ -41,7 +41,7 @@ fn finish(colour: Colour, json: bool, outcome: Outcome) -> u8 {
 
 /// Loads the model and tells its warnings.
 fn loaded(console: &Console, arguments: &ModelArguments) -> Result<Loaded, DriverError> {
-    let loaded = load(&arguments.file, &arguments.settings)?;
+    let loaded = load(&arguments.file, &arguments.all_settings())?;
     console.diagnostics(&loaded.sources, &loaded.diagnostics);
     Ok(loaded)
 }

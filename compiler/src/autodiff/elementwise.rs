@@ -73,6 +73,37 @@ fn unary_gradient(
             let cosine = b.unary(Unary::Cos, x)?;
             b.mul(g, cosine)?
         }
+        Unary::Tan => {
+            let square = b.mul(y, y)?;
+            let slope = b.shift(square, 1.0)?;
+            b.mul(g, slope)?
+        }
+        Unary::Asin | Unary::Acos => {
+            let slope = root_of_complement(b, x)?;
+            let quotient = b.div(g, slope)?;
+            if function == Unary::Asin { quotient } else { b.neg(quotient)? }
+        }
+        Unary::Atan => {
+            let square = b.mul(x, x)?;
+            let below = b.shift(square, 1.0)?;
+            b.div(g, below)?
+        }
+        Unary::Sinh | Unary::Cosh => {
+            let other = if function == Unary::Sinh { Unary::Cosh } else { Unary::Sinh };
+            let slope = b.unary(other, x)?;
+            b.mul(g, slope)?
+        }
+        Unary::Asinh | Unary::Acosh => {
+            let square = b.mul(x, x)?;
+            let square = b.shift(square, if function == Unary::Asinh { 1.0 } else { -1.0 })?;
+            let root = b.unary(Unary::Sqrt, square)?;
+            b.div(g, root)?
+        }
+        Unary::Atanh => {
+            let square = b.mul(x, x)?;
+            let below = one_minus(b, square)?;
+            b.div(g, below)?
+        }
         Unary::Sign | Unary::Floor | Unary::Ceil | Unary::Round | Unary::Not => return Ok(None),
     };
     Ok(Some(dx))
@@ -81,6 +112,13 @@ fn unary_gradient(
 fn one_minus(b: &mut Builder, x: NodeId) -> Built {
     let one = b.splat_like(x, 1.0)?;
     b.sub(one, x)
+}
+
+/// `sqrt(1 - x^2)`
+fn root_of_complement(b: &mut Builder, x: NodeId) -> Built {
+    let square = b.mul(x, x)?;
+    let rest = one_minus(b, square)?;
+    b.unary(Unary::Sqrt, rest)
 }
 
 /// `erf'(x) = 2 / sqrt(pi) * exp(-x^2)`
@@ -127,7 +165,10 @@ pub(super) fn binary(
             if need_left { Some(power_base(b, left, right, g)?) } else { None },
             if need_right { Some(power_exponent(b, left, y, g)?) } else { None },
         ),
-        Binary::And | Binary::Or => (None, None),
+        Binary::Remainder => {
+            (Some(g), if need_right { Some(remainder_divisor(b, left, right, g)?) } else { None })
+        }
+        Binary::And | Binary::Or | Binary::Xor | Binary::ShiftLeft | Binary::ShiftRight => (None, None),
     };
     for (operand, gradient) in [(left, d_left), (right, d_right)] {
         if let Some(gradient) = gradient {
@@ -135,6 +176,15 @@ pub(super) fn binary(
         }
     }
     Ok(())
+}
+
+/// `d(a - b trunc(a / b))/db = -trunc(a / b)`, the quotient by what is left.
+fn remainder_divisor(b: &mut Builder, left: NodeId, right: NodeId, g: NodeId) -> Built {
+    let rest = b.binary(Binary::Remainder, left, right)?;
+    let whole = b.sub(left, rest)?;
+    let quotient = b.div(whole, right)?;
+    let quotient = b.unary(Unary::Round, quotient)?;
+    negated_product(b, g, quotient)
 }
 
 fn negated_product(b: &mut Builder, x: NodeId, y: NodeId) -> Built {

@@ -182,8 +182,10 @@ fn carries_gradient(op: &Op, position: usize) -> bool {
         | Op::ArgReduce { .. }
         | Op::WindowArgMax { .. }
         | Op::Unary(Unary::Sign | Unary::Floor | Unary::Ceil | Unary::Round | Unary::Not) => false,
-        Op::Select | Op::ScatterAdd { .. } => position > 0,
-        Op::Gather { .. } | Op::WindowScatter { .. } => position == 0,
+        Op::ArgSort { .. } | Op::Bitcast(_) => false,
+        Op::Select => position > 0,
+        Op::Scatter { .. } => position != 1,
+        Op::Gather { .. } | Op::GatherAlong { .. } | Op::WindowScatter { .. } => position == 0,
         Op::Unary(_)
         | Op::Binary(_)
         | Op::Cast(_)
@@ -196,7 +198,7 @@ fn carries_gradient(op: &Op, position: usize) -> bool {
         | Op::Reverse { .. }
         | Op::Concat { .. }
         | Op::Reduce { .. }
-        | Op::CumulativeSum { .. }
+        | Op::Cumulative { .. }
         | Op::Contract(_)
         | Op::Convolve(_)
         | Op::ReduceWindow { .. }
@@ -231,15 +233,16 @@ fn apply(tape: &mut Tape, op: &Op, node: NodeId, operands: &[NodeId], slots: &[O
         Op::Reverse { axes } => movement::reverse(tape, operands[0], axes, gradient),
         Op::Concat { axis } => movement::concat(tape, operands, *axis, gradient),
         Op::Reduce { kind, axes } => reduction::reduce(tape, *kind, axes, operands[0], node, gradient),
-        Op::CumulativeSum { axis, reverse } => {
-            reduction::cumulative_sum(tape, operands[0], *axis, *reverse, gradient)
+        Op::Cumulative { kind, axis, reverse } => {
+            reduction::cumulative(tape, *kind, operands[0], (*axis, *reverse), gradient)
         }
         Op::Contract(contraction) => contraction::contract(tape, contraction, operands, gradient),
         Op::Convolve(convolution) => convolution::convolve(tape, convolution, operands, gradient),
         Op::ReduceWindow { kind, window } => window::reduce(tape, *kind, window, operands[0], gradient),
         Op::WindowScatter { window } => window::scatter(tape, window, operands, gradient),
         Op::Gather { axis } => indexing::gather(tape, *axis, operands, gradient),
-        Op::ScatterAdd { axis } => indexing::scatter_add(tape, *axis, operands, gradient),
+        Op::GatherAlong { axis } => indexing::gather_along(tape, *axis, operands, gradient),
+        Op::Scatter { axis, kind } => indexing::scatter(tape, *axis, *kind, operands, gradient),
         Op::Softmax { axis } => composite::softmax(tape, operands[0], node, *axis, gradient),
         Op::LogSoftmax { axis } => composite::log_softmax(tape, operands[0], node, *axis, gradient),
         Op::Project(index) => tape.contribute_slot(operands[0], *index, gradient),
@@ -253,6 +256,8 @@ fn apply(tape: &mut Tape, op: &Op, node: NodeId, operands: &[NodeId], slots: &[O
         | Op::Random { .. }
         | Op::Compare(_)
         | Op::ArgReduce { .. }
+        | Op::ArgSort { .. }
+        | Op::Bitcast(_)
         | Op::WindowArgMax { .. } => Ok(()),
     }
 }

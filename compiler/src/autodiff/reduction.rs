@@ -1,6 +1,6 @@
 //! Derivatives of reductions and running sums.
 
-use super::tape::{Rule, Tape};
+use super::tape::{Fault, Rule, Tape};
 use dlc_ir::{Builder, Comparison, InferError, NodeId, Op, Reduction};
 use dlc_types::Shape;
 
@@ -68,8 +68,17 @@ fn product(
     b.select(none, others, zero)
 }
 
-/// A running sum in the other direction.
-pub(super) fn cumulative_sum(tape: &mut Tape, x: NodeId, axis: usize, reverse: bool, g: NodeId) -> Rule {
-    let gradient = tape.build.add_node(Op::CumulativeSum { axis, reverse: !reverse }, &[g])?;
+/// Of a running sum the running sum in the other direction.
+pub(super) fn cumulative(
+    tape: &mut Tape,
+    kind: Reduction,
+    x: NodeId,
+    (axis, reverse): (usize, bool),
+    g: NodeId,
+) -> Rule {
+    if kind != Reduction::Sum {
+        return Err(Fault::Unsupported("of running reductions only sums have a derivative"));
+    }
+    let gradient = tape.build.add_node(Op::Cumulative { kind, axis, reverse: !reverse }, &[g])?;
     tape.contribute(x, gradient)
 }

@@ -393,18 +393,21 @@ fn merge(axes: &mut Vec<Axis>, only_reduced: bool) {
 }
 
 /// The axis that runs in lanes: kept, in one operand only, at stride 1 there and in the result. Where
-/// it lies in the rows operand, the operands change places.
+/// it lies in the rows operand, the operands change places. Where there is none at stride 1, one that both
+/// operands have at stride 1, whose lanes are paired.
 fn take_lanes(product: &mut Product) -> Axis {
     let place = |axis: &Axis| match axis.strides {
         [a, 0, _] if a != 0 => Some(0),
         [0, b, _] if b != 0 => Some(1),
+        [1, 1, 1] if axis.extent != Dim::Fixed(1) => Some(0),
         _ => None,
     };
     let score = |axis: &Axis| {
         let side = place(axis)?;
         (!axis.reduced).then(|| {
             let contiguous = axis.strides[side] == 1 && axis.strides[2] == 1;
-            (contiguous, axis.strides[2] == 1, side == 0, axis.extent.at(TYPICAL_BATCH))
+            let paired = axis.strides[1 - side] != 0;
+            (contiguous, axis.strides[2] == 1, !paired, side == 0, axis.extent.at(TYPICAL_BATCH))
         })
     };
     let best = (0..product.axes.len())

@@ -5,6 +5,7 @@
 //! pair is emitted once per kernel.
 
 use super::Lowering;
+use super::elementary::composed;
 use super::error::LowerError;
 use super::nest::Nest;
 use super::recompute::recomputed;
@@ -96,7 +97,7 @@ impl<'a, 'b> Emitter<'a, 'b> {
         if let Op::Constant(literal) = &self.lowering.node(id).op
             && let (Some(value), None) = (literal.as_scalar(), &guard)
             && literal.ty.shape.rank() == 0
-            && literal.ty.dtype != DType::I64
+            && !matches!(literal.ty.dtype, DType::I64 | DType::U64)
         {
             return Ok(self.nest.number(literal.ty.dtype, value));
         }
@@ -126,14 +127,27 @@ impl<'a, 'b> Emitter<'a, 'b> {
                 let index = self.nest.form_value(DType::I64, &flat);
                 Ok(self.nest.op(DType::F32, ScalarOp::Random { stream: *stream }, &[seed, step, index]))
             }
-            Op::Unary(_) | Op::Binary(_) | Op::Compare(_) | Op::Select | Op::Cast(_) => {
+            Op::Unary(_) | Op::Binary(_) | Op::Compare(_) | Op::Select | Op::Cast(_) | Op::Bitcast(_) => {
                 let args =
                     operands.iter().map(|&operand| self.value(operand, at)).collect::<Result<Vec<_>, _>>()?;
+                if let Op::Unary(function) = node.op
+                    && let Some(value) = composed(&mut self.nest, function, args[0])
+                {
+                    return Ok(value);
+                }
                 let op = scalar_op(&node.op)
                     .ok_or_else(|| LowerError::Internal(format!("{} has no scalar form", node.op.name())))?;
                 Ok(self.nest.op(dtype, op, &args))
             }
             Op::Gather { axis } => self.gather(operands[0], operands[1], *axis, at),
+            Op::GatherAlong { axis } => {
+                let chosen = self.value(operands[1], at)?;
+                let length = self.lowering.ty(operands[0]).shape[*axis];
+                let clamped = self.nest.index(IndexExpr::Clamped(chosen, Affine::extent(length)));
+                let mut coordinates = at.to_vec();
+                coordinates[*axis] = Affine::var(clamped);
+                self.load(operands[0], &coordinates, None)
+            }
             Op::Pad { low, .. } => self.pad(id, operands[0], operands[1], low, at),
             Op::Dilate { factors } => self.dilate(operands[0], factors, at),
             Op::Broadcast { .. }
@@ -357,6 +371,7 @@ fn scalar_op(op: &Op) -> Option<ScalarOp> {
         }
         Op::Select => Some(ScalarOp::Select),
         Op::Cast(_) => Some(ScalarOp::Cast),
+        Op::Bitcast(_) => Some(ScalarOp::Bitcast),
         _ => None,
     }
 }

@@ -74,13 +74,14 @@ fn must_be_stored(prepared: &Prepared, node: NodeId) -> bool {
             op,
             Op::Reduce { .. }
                 | Op::ArgReduce { .. }
-                | Op::CumulativeSum { .. }
+                | Op::Cumulative { .. }
+                | Op::ArgSort { .. }
                 | Op::Contract(_)
                 | Op::Convolve(_)
                 | Op::ReduceWindow { .. }
                 | Op::WindowArgMax { .. }
                 | Op::WindowScatter { .. }
-                | Op::ScatterAdd { .. }
+                | Op::Scatter { .. }
                 | Op::Concat { .. }
         )
 }
@@ -90,8 +91,9 @@ fn must_be_stored(prepared: &Prepared, node: NodeId) -> bool {
 fn reads_stored_operand(op: &Op, position: usize) -> bool {
     match op {
         Op::ReduceWindow { .. } | Op::WindowArgMax { .. } | Op::WindowScatter { .. } => true,
-        Op::Pad { .. } | Op::Dilate { .. } | Op::Gather { .. } => position == 0,
-        Op::ScatterAdd { .. } => true,
+        Op::Pad { .. } | Op::Dilate { .. } | Op::Gather { .. } | Op::GatherAlong { .. } => position == 0,
+        Op::Scatter { .. } => position > 0,
+        Op::ArgSort { .. } => true,
         _ => false,
     }
 }
@@ -141,10 +143,22 @@ fn work_of(op: &Op) -> usize {
             | Unary::Cos
             | Unary::Sin,
         ) => 12,
+        Op::Unary(
+            Unary::Tan
+            | Unary::Asin
+            | Unary::Acos
+            | Unary::Atan
+            | Unary::Sinh
+            | Unary::Cosh
+            | Unary::Asinh
+            | Unary::Acosh
+            | Unary::Atanh,
+        ) => 24,
         Op::Unary(Unary::Sqrt | Unary::ReciprocalSqrt) | Op::Binary(dlc_ir::Binary::Divide) => 4,
         Op::Binary(dlc_ir::Binary::Power) => 24,
+        Op::Binary(dlc_ir::Binary::Remainder) => 12,
         Op::Random { .. } => 40,
-        Op::Gather { .. } => 8,
+        Op::Gather { .. } | Op::GatherAlong { .. } => 8,
         op if is_movement(op) => 0,
         Op::Constant(_) | Op::Extent(_) => 0,
         _ => 1,

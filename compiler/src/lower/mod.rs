@@ -20,6 +20,7 @@
 
 mod contraction;
 mod convolution;
+mod elementary;
 mod elementwise;
 mod error;
 mod expression;
@@ -279,14 +280,17 @@ fn lower_value(lowering: &mut Lowering<'_>, id: NodeId) -> Result<(), LowerError
         Op::Constant(literal) if literal.ty.shape.rank() > 0 => Ok(()),
         Op::Reduce { kind, axes } => reduction::lower_reduce(lowering, &[id], kind, &axes),
         Op::ArgReduce { kind, axis } => reduction::lower_arg_reduce(lowering, id, kind, axis),
-        Op::CumulativeSum { axis, reverse } => movement::lower_cumulative_sum(lowering, id, axis, reverse),
+        Op::Cumulative { kind, axis, reverse } => {
+            reduction::lower_cumulative(lowering, id, kind, axis, reverse)
+        }
+        Op::ArgSort { axis, descending } => indexing::lower_arg_sort(lowering, id, axis, descending),
         Op::Concat { axis } => movement::lower_concat(lowering, id, axis),
         Op::Contract(contraction) => contraction::lower_contract(lowering, &Fusion::none(id), &contraction),
         Op::Convolve(convolution) => convolution::lower_convolve(lowering, &Fusion::none(id), &convolution),
         Op::ReduceWindow { kind, window } => sliding::lower_reduce_window(lowering, id, kind, &window),
         Op::WindowArgMax { window } => sliding::lower_window_arg_max(lowering, id, &window),
         Op::WindowScatter { window } => sliding::lower_window_scatter(lowering, id, &window),
-        Op::ScatterAdd { axis } => indexing::lower_scatter_add(lowering, id, axis),
+        Op::Scatter { axis, kind } => indexing::lower_scatter(lowering, id, axis, kind),
         Op::BatchNorm { .. } | Op::Softmax { .. } | Op::LogSoftmax { .. } | Op::Project(_) => Err(
             LowerError::Internal(format!("composite op {} reached lowering", lowering.node(id).op.name())),
         ),
@@ -299,6 +303,7 @@ fn lower_value(lowering: &mut Lowering<'_>, id: NodeId) -> Result<(), LowerError
         | Op::Compare(_)
         | Op::Select
         | Op::Cast(_)
+        | Op::Bitcast(_)
         | Op::Broadcast { .. }
         | Op::Reshape
         | Op::Transpose { .. }
@@ -306,6 +311,7 @@ fn lower_value(lowering: &mut Lowering<'_>, id: NodeId) -> Result<(), LowerError
         | Op::Pad { .. }
         | Op::Dilate { .. }
         | Op::Reverse { .. }
-        | Op::Gather { .. } => elementwise::lower_elementwise(lowering, id),
+        | Op::Gather { .. }
+        | Op::GatherAlong { .. } => elementwise::lower_elementwise(lowering, id),
     }
 }

@@ -149,7 +149,7 @@ fn keeps_axes(prepared: &Prepared, id: NodeId, operand: NodeId) -> bool {
     let same_rank = from.shape.rank() == to.shape.rank() && from.shape.rank() > 0;
     let by_place = op.is_elementwise()
         || matches!(op, Op::Slice { .. } | Op::Pad { .. } | Op::Dilate { .. } | Op::Reverse { .. })
-        || matches!(op, Op::Concat { .. } | Op::CumulativeSum { .. });
+        || matches!(op, Op::Concat { .. } | Op::Cumulative { .. });
     same_rank && (by_place || (matches!(op, Op::Reshape) && from.shape == to.shape))
 }
 

@@ -23,6 +23,10 @@ pub(crate) struct Prepared {
     pub function: Function,
     /// Identity reshapes that are copies, with the order of axes that each must have, if any.
     pub copies: BTreeMap<NodeId, Option<Vec<usize>>>,
+    /// Copies by what they copy in which order.
+    shared: BTreeMap<(NodeId, Vec<usize>), NodeId>,
+    /// Copies of the function's inputs that convolutions read.
+    inputs: BTreeMap<NodeId, NodeId>,
     /// Convolutions that are computed by tiles.
     pub tiled: BTreeMap<NodeId, winograd::Plan>,
 }
@@ -45,16 +49,25 @@ pub(super) fn is_movement(op: &Op) -> bool {
 /// Copies operands where needed.
 pub(super) fn prepare(function: &Function, options: &LowerOptions) -> Prepared {
     let empty = Function { name: function.name.clone(), ..Function::default() };
-    let mut prepared = Prepared { function: empty, copies: BTreeMap::new(), tiled: BTreeMap::new() };
+    let mut prepared = Prepared {
+        function: empty,
+        copies: BTreeMap::new(),
+        shared: BTreeMap::new(),
+        inputs: BTreeMap::new(),
+        tiled: BTreeMap::new(),
+    };
     let mut moved: BTreeMap<NodeId, NodeId> = BTreeMap::new();
     for (id, node) in function.nodes.iter() {
         let plan = winograd::plan(function, id, options);
         let mut operands: Vec<NodeId> = node.operands.iter().map(|operand| moved[operand]).collect();
+        prepared.read_copied_inputs(&node.op, &mut operands);
         match &node.op {
             Op::Convolve(convolution) => {
                 operands[0] = single_channel_apart(&mut prepared, operands[0], convolution.groups);
                 if !input_is_readable(&prepared, operands[0], convolution.groups) {
-                    operands[0] = copied_input(&mut prepared, operands[0], convolution.groups);
+                    let input = operands[0];
+                    operands[0] = copied_input(&mut prepared, input, convolution.groups);
+                    prepared.note_copied_input(input, operands[0]);
                 }
                 if plan.is_some() {
                     // Read once by a kernel of its own, in any order.
@@ -82,11 +95,32 @@ pub(super) fn prepare(function: &Function, options: &LowerOptions) -> Prepared {
 }
 
 impl Prepared {
+    /// A copy of a value; those that ask for one order share it.
     fn copy(&mut self, node: NodeId, order: Option<Vec<usize>>) -> NodeId {
+        if let Some(&copy) = order.as_ref().and_then(|order| self.shared.get(&(node, order.clone()))) {
+            return copy;
+        }
         let Node { ty, origin, .. } = self.function.nodes[node].clone();
         let copy = self.function.nodes.push(Node { op: Op::Reshape, operands: vec![node], ty, origin });
+        self.shared.extend(order.clone().map(|order| ((node, order), copy)));
         self.copies.insert(copy, order);
         copy
+    }
+
+    fn note_copied_input(&mut self, input: NodeId, copy: NodeId) {
+        if matches!(self.function.nodes[input].op, Op::Input { .. }) {
+            self.inputs.insert(input, copy);
+        }
+    }
+
+    /// Lets an op that works place by place, or shows axes in another order, read the copy of an input that a
+    /// convolution reads: in the order of the values beside it, and with the border that other convolutions need.
+    fn read_copied_inputs(&self, op: &Op, operands: &mut [NodeId]) {
+        if op.is_elementwise() || matches!(op, Op::Transpose { .. } | Op::Convolve(_)) {
+            for operand in operands {
+                *operand = self.inputs.get(operand).copied().unwrap_or(*operand);
+            }
+        }
     }
 
     /// A kernel `[O, I, taps…]` copied into blocks of outputs, `[O / block, taps…, I, block]` in memory.

@@ -353,12 +353,39 @@ pub(crate) fn lower_arg_reduce(
     Ok(())
 }
 
+/// Lowers running reductions: one sequential loop along the axis for every line of elements.
+pub(crate) fn lower_cumulative(
+    lowering: &mut Lowering<'_>,
+    id: NodeId,
+    kind: Reduction,
+    axis: usize,
+    reverse: bool,
+) -> Result<(), LowerError> {
+    let operand = lowering.node(id).operands[0];
+    let shape = lowering.ty(id).shape.clone();
+    let dtype = lowering.ty(id).dtype;
+    let name = lowering.kernel_name(id, &format!("cumulative_{}", kind.name()));
+    let order = lowering.place(id)?.layout.order.clone();
+    let mut emitter = Emitter::new(lowering, None);
+    let mut at = vec![Affine::constant(0); shape.rank()];
+    for &other in order.iter().filter(|&&other| other != axis) {
+        at[other] = Affine::var(emitter.nest.coordinate(shape[other]));
+    }
+    let first = emitter.nest.number(dtype, identity(kind, dtype));
+    let whole = Affine::extent(shape[axis]);
+    let (var, current) = emitter.nest.open(Affine::constant(0), whole.clone(), false, &[first]);
+    at[axis] = if reverse { whole.offset(-1).plus(&Affine::var(var).times(-1)) } else { Affine::var(var) };
+    let value = emitter.value(operand, &at)?;
+    let next = emitter.nest.op(dtype, ScalarOp::Binary(binary(kind)), &[current[0], value]);
+    emitter.store(id, &at, next)?;
+    emitter.nest.close(&[next], None);
+    let (kernel, arguments) = emitter.nest.finish(name);
+    lowering.launch(id, kernel, arguments);
+    Ok(())
+}
+
 fn identity(kind: Reduction, dtype: DType) -> f64 {
-    let (least, greatest) = match dtype {
-        DType::I32 => (f64::from(i32::MIN), f64::from(i32::MAX)),
-        DType::I64 => (i64::MIN as f64, i64::MAX as f64),
-        _ => (f64::NEG_INFINITY, f64::INFINITY),
-    };
+    let (least, greatest) = dtype.extremes();
     match kind {
         Reduction::Sum => 0.0,
         Reduction::Product => 1.0,

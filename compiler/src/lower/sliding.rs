@@ -24,7 +24,7 @@ pub(crate) fn lower_reduce_window(
     let dtype = lowering.ty(id).dtype;
     let (binary, identity) = match kind {
         WindowKind::Sum => (Binary::Add, 0.0),
-        WindowKind::Max => (Binary::Max, least_number(dtype)),
+        WindowKind::Max => (Binary::Max, dtype.extremes().0),
     };
     lower_windows(lowering, id, &|emitter, at| {
         let first = emitter.nest.number(dtype, identity);
@@ -56,7 +56,7 @@ pub(crate) fn lower_window_arg_max(
     let input = lowering.ty(operand).shape.clone();
     let dtype = lowering.ty(operand).dtype;
     lower_windows(lowering, id, &|emitter, at| {
-        let least = emitter.nest.number(dtype, least_number(dtype));
+        let least = emitter.nest.number(dtype, dtype.extremes().0);
         let first = first_tap(emitter, &input, window, at);
         let mut taps = vec![Affine::constant(0); at.len()];
         let mut best = vec![least, first];
@@ -69,7 +69,7 @@ pub(crate) fn lower_window_arg_max(
             number = number.times(window.sizes[axis] as i64).plus(&taps[axis]);
             best = current;
         }
-        let value = load_tap(emitter, operand, &input, window, at, &taps, least_number(dtype))?;
+        let value = load_tap(emitter, operand, &input, window, at, &taps, dtype.extremes().0)?;
         let number = emitter.nest.form_value(DType::I32, &number);
         let better = beats(&mut emitter.nest, Comparison::Greater, value, best[0]);
         let mut next = vec![
@@ -232,13 +232,4 @@ fn covering_window(
         })
         .collect();
     (source, ranges)
-}
-
-/// The least number of a type.
-fn least_number(dtype: DType) -> f64 {
-    match dtype {
-        DType::I32 => f64::from(i32::MIN),
-        DType::I64 => i64::MIN as f64,
-        _ => f64::NEG_INFINITY,
-    }
 }

@@ -54,14 +54,8 @@ impl Constants {
         let mut data = Vec::new();
         let dtype = literal.ty.dtype;
         match &literal.elements {
-            Elements::Float(values) => values.iter().for_each(|&value| match dtype {
-                DType::F64 => data.extend(value.to_le_bytes()),
-                _ => data.extend((value as f32).to_le_bytes()),
-            }),
-            Elements::Int(values) => values.iter().for_each(|&value| match dtype {
-                DType::I64 => data.extend(value.to_le_bytes()),
-                _ => data.extend((value as i32).to_le_bytes()),
-            }),
+            Elements::Float(values) => values.iter().for_each(|&value| dtype.push_float(value, &mut data)),
+            Elements::Int(values) => values.iter().for_each(|&value| dtype.push_integer(value, &mut data)),
             Elements::Bool(values) => data.extend(values.iter().map(|&value| u8::from(value))),
         }
         let known = (0..self.bytes.len()).step_by(64).find(|&start| self.bytes[start..].starts_with(&data));

@@ -62,7 +62,7 @@ pub(super) fn cost(term: &Term, facts: &[&Facts]) -> f64 {
             FUSED + count * unary(*function) / LANES + risk
         }
         Op::Binary(function) => FUSED + count * binary(*function) / LANES,
-        Op::Compare(_) | Op::Select | Op::Cast(_) => FUSED + count / LANES,
+        Op::Compare(_) | Op::Select | Op::Cast(_) | Op::Bitcast(_) => FUSED + count / LANES,
         Op::Broadcast { .. } => 0.2 + count * ADDRESS * 0.1,
         Op::Reshape => 1.0 + count * ADDRESS,
         // What is cut apart is written whole before, and its parts are read by other kernels.
@@ -74,7 +74,11 @@ pub(super) fn cost(term: &Term, facts: &[&Facts]) -> f64 {
             let input = operand(0);
             KERNEL * 0.5 + input.map_or(0.0, |ty| elements(ty) / LANES + 0.5 * bytes(ty) / BANDWIDTH)
         }
-        Op::CumulativeSum { .. } => KERNEL + memory() + count,
+        Op::Cumulative { .. } => KERNEL + memory() + count,
+        Op::ArgSort { axis, .. } => {
+            let length = operand(0).map_or(1.0, |ty| ty.shape[*axis].at(BATCH) as f64);
+            2.0 * KERNEL + memory() + count * length / LANES
+        }
         Op::Contract(contraction) => {
             let reduced = contraction
                 .contract
@@ -93,7 +97,7 @@ pub(super) fn cost(term: &Term, facts: &[&Facts]) -> f64 {
         Op::WindowScatter { window } => {
             KERNEL + 2.0 * count * window.sizes.iter().product::<usize>() as f64 / LANES + memory()
         }
-        Op::Gather { .. } | Op::ScatterAdd { .. } => KERNEL + 2.0 * memory(),
+        Op::Gather { .. } | Op::GatherAlong { .. } | Op::Scatter { .. } => KERNEL + 2.0 * memory(),
         Op::BatchNorm { .. } | Op::Softmax { .. } | Op::LogSoftmax { .. } | Op::Project(_) => {
             KERNEL + memory() * 3.0
         }
@@ -139,13 +143,22 @@ fn unary(function: Unary) -> f64 {
         Unary::Exp | Unary::Log | Unary::LogOnePlus => 10.0,
         Unary::Tanh | Unary::Sigmoid => 14.0,
         Unary::Erf | Unary::Cos | Unary::Sin => 18.0,
+        Unary::Tan
+        | Unary::Asin
+        | Unary::Acos
+        | Unary::Atan
+        | Unary::Sinh
+        | Unary::Cosh
+        | Unary::Asinh
+        | Unary::Acosh
+        | Unary::Atanh => 30.0,
     }
 }
 
 fn binary(function: Binary) -> f64 {
     match function {
         Binary::Divide => 4.0,
-        Binary::Power => 25.0,
+        Binary::Power | Binary::Remainder => 25.0,
         _ => 1.0,
     }
 }

@@ -140,7 +140,10 @@ fn splat(term: &Term, operands: &[&Facts]) -> Option<f64> {
     let value = |index: usize| operands.get(index).and_then(|facts| facts.splat);
     match &*term.op {
         Op::Constant(literal) => {
-            splat_of_literal(&literal.elements).map(|value| rounded(ty.dtype, value).unwrap_or(value))
+            let value = splat_of_literal(&literal.elements);
+            // The upper half of `u64` is held as negative numbers.
+            let value = value.filter(|&value| ty.dtype != DType::U64 || value >= 0.0);
+            value.map(|value| rounded(ty.dtype, value).unwrap_or(value))
         }
         Op::Broadcast { .. }
         | Op::Reshape
@@ -159,6 +162,8 @@ fn splat(term: &Term, operands: &[&Facts]) -> Option<f64> {
             let value = if dtype.is_integer() { value.trunc() } else { value };
             rounded(*dtype, value)
         }
+        // Of an integer the complement of its bits, which no rule needs.
+        Op::Unary(Unary::Not) if ty.dtype != DType::Bool => None,
         Op::Unary(function) => rounded(ty.dtype, unary(*function, value(0)?)?),
         Op::Binary(function) => rounded(ty.dtype, binary(*function, ty, value(0)?, value(1)?)?),
         Op::Compare(comparison) => Some(f64::from(u8::from(compare(*comparison, value(0)?, value(1)?)))),
@@ -226,9 +231,15 @@ fn binary(function: Binary, ty: &TensorType, a: f64, b: f64) -> Option<f64> {
         Binary::Divide => (a / b).trunc(),
         Binary::Max => a.max(b),
         Binary::Min => a.min(b),
-        Binary::And => f64::from(u8::from(a != 0.0 && b != 0.0)),
-        Binary::Or => f64::from(u8::from(a != 0.0 || b != 0.0)),
-        Binary::Power => return None,
+        Binary::And if ty.dtype == DType::Bool => f64::from(u8::from(a != 0.0 && b != 0.0)),
+        Binary::Or if ty.dtype == DType::Bool => f64::from(u8::from(a != 0.0 || b != 0.0)),
+        Binary::And
+        | Binary::Or
+        | Binary::Xor
+        | Binary::Power
+        | Binary::ShiftLeft
+        | Binary::ShiftRight
+        | Binary::Remainder => return None,
     })
 }
 
@@ -278,7 +289,7 @@ fn range(term: &Term, operands: &[&Facts]) -> (f64, f64) {
         | Op::Gather { .. } => of(0),
         Op::Pad { .. } => hull(of(0), of(1)),
         Op::Dilate { .. } => hull(of(0), (0.0, 0.0)),
-        Op::Reduce { kind: Reduction::Sum | Reduction::Product, .. } | Op::CumulativeSum { .. }
+        Op::Reduce { kind: Reduction::Sum | Reduction::Product, .. } | Op::Cumulative { .. }
             if float && of(0).0 >= 0.0 =>
         {
             nonnegative

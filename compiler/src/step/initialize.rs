@@ -55,6 +55,7 @@ impl Draws {
         initializer: Initializer,
     ) -> Result<NodeId, InferError> {
         let value = match initializer {
+            Initializer::Given => return b.splat(ty.dtype, ty.shape.clone(), 0.0),
             Initializer::Constant(value) => return b.splat(ty.dtype, ty.shape.clone(), value),
             Initializer::Uniform { low, high } => {
                 let unit = self.unit(b, ty, 0)?;

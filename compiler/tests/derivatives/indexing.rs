@@ -1,6 +1,6 @@
 use crate::finite_difference::Case;
-use dlc_ir::{Literal, Op};
-use dlc_types::{DType, Shape, TensorType};
+use dlc_ir::{Literal, Op, ScatterKind};
+use dlc_types::DType;
 
 #[test]
 fn gather() {
@@ -19,12 +19,27 @@ fn gather() {
 }
 
 #[test]
-fn scatter_add() {
-    let case = Case::new().parameter("updates", &[2, 3, 2]);
-    case.check_twice(|b, p| {
-        let indices = b.constant(Literal::ints(DType::I32, &[3], &[4, 0, 4]))?;
-        let ty = TensorType::new(DType::F64, Shape::fixed(&[2, 5, 2]));
-        let sums = b.declare(Op::ScatterAdd { axis: 1 }, &[indices, p[0]], ty)?;
-        Ok(vec![b.mul(sums, sums)?])
-    });
+fn gather_along() {
+    let case = Case::new().parameter("data", &[2, 3, 2]);
+    for (axis, dims) in [(0, [3, 3, 2]), (1, [2, 2, 2]), (2, [2, 3, 3])] {
+        case.check(|b, p| {
+            let count: usize = dims.iter().product();
+            let places: Vec<i64> = (0..count as i64).map(|place| place * 7 % 5 - 1).collect();
+            let indices = b.constant(Literal::ints(DType::I32, &dims, &places))?;
+            Ok(vec![b.add_node(Op::GatherAlong { axis }, &[p[0], indices])?])
+        });
+    }
+}
+
+/// Two updates meet one element, and one is out of range.
+#[test]
+fn scatter() {
+    let case = Case::new().parameter("data", &[2, 5, 2]).parameter("updates", &[2, 4, 2]);
+    for kind in [ScatterKind::Add, ScatterKind::Set] {
+        case.check_twice(|b, p| {
+            let indices = b.constant(Literal::ints(DType::I32, &[4], &[4, 0, 4, -3]))?;
+            let mixed = b.add_node(Op::Scatter { axis: 1, kind }, &[p[0], indices, p[1]])?;
+            Ok(vec![b.mul(mixed, mixed)?])
+        });
+    }
 }

@@ -46,6 +46,8 @@ fn ties_share_evenly() {
 fn cumulative_sums() {
     for (axis, reverse) in [(0, false), (1, false), (0, true), (1, true)] {
         let case = Case::new().parameter("x", &[3, 4]);
-        case.check(|b, p| Ok(vec![b.add_node(Op::CumulativeSum { axis, reverse }, &[p[0]])?]));
+        case.check(|b, p| {
+            Ok(vec![b.add_node(Op::Cumulative { kind: Reduction::Sum, axis, reverse }, &[p[0]])?])
+        });
     }
 }

@@ -1,9 +1,9 @@
 //! The local bound: each stored value against the oracle's, computed from the run's own stored values.
 
-use super::measure::{Distance, coordinates, distance, is_exact};
+use super::measure::{Distance, allowed, coordinates, distance, is_exact};
 use super::stored::Memory;
 use super::ties::{is_tie, other_choices};
-use super::{LocalReport, Mismatch, TOLERANCE};
+use super::{LocalReport, Mismatch};
 use crate::data::tensor_of_bytes;
 use crate::{DriverError, Result};
 use dlc_abi::{Interface, PersistentTensor};
@@ -40,20 +40,20 @@ pub(crate) fn check_values(memory: &Memory<'_>, largest: f64) -> Result<(LocalRe
     let mut mismatches = Vec::new();
     for verdict in on_all_cores(&nodes, |id| check_value(memory, id, largest))? {
         let error = verdict.distance.error;
-        report.ties += usize::from(verdict.tie && error <= TOLERANCE);
+        report.ties += usize::from(verdict.tie && within(memory, error));
         if error > report.worst_error || error.is_nan() {
             report.worst_error = error;
             report.worst = memory.path(verdict.id);
         }
-        if !within(error) {
+        if !within(memory, error) {
             mismatches.push(mismatch(memory, &verdict));
         }
     }
     Ok((report, mismatches))
 }
 
-fn within(error: f64) -> bool {
-    error <= TOLERANCE
+fn within(memory: &Memory<'_>, error: f64) -> bool {
+    error <= allowed(&memory.lowered.function)
 }
 
 fn mismatch(memory: &Memory<'_>, verdict: &Verdict) -> Mismatch {
@@ -68,6 +68,7 @@ fn mismatch(memory: &Memory<'_>, verdict: &Verdict) -> Mismatch {
         compiled: at(&verdict.compiled),
         interpreted: at(&verdict.oracle),
         error: verdict.distance.error,
+        allowed: allowed(&memory.lowered.function),
     }
 }
 
@@ -116,13 +117,13 @@ fn check_value(memory: &Memory<'_>, id: NodeId, largest: f64) -> Result<Verdict>
     let oracle = evaluate_one(memory, &known, id)?;
     let floor = floor_of(memory, id, largest);
     let distance = judge(memory, &known, id, &compiled, &oracle, floor)?;
-    if within(distance.error) {
+    if within(memory, distance.error) {
         return Ok(Verdict { id, distance, tie: false, compiled, oracle });
     }
     for changed in other_choices(memory, &known, &between)? {
         let oracle = evaluate_one(memory, &changed, id)?;
         let distance = judge(memory, &changed, id, &compiled, &oracle, floor)?;
-        if within(distance.error) {
+        if within(memory, distance.error) {
             return Ok(Verdict { id, distance, tie: true, compiled, oracle });
         }
     }
@@ -184,7 +185,7 @@ pub(crate) fn check_outputs(
             let missing = || DriverError::Bug(format!("the output `{}` has no buffer", output.name));
             let bytes = memory.outputs.get(number).ok_or_else(missing)?;
             number += 1;
-            tensor_of_bytes(crate::data::element_of(ty.dtype)?, &ty.shape.at(memory.batch), bytes)?
+            tensor_of_bytes(crate::data::element_of(ty.dtype), &ty.shape.at(memory.batch), bytes)?
         };
         let (mut known, _) = memory.sources(id)?;
         if memory.holds(id) {
@@ -192,7 +193,7 @@ pub(crate) fn check_outputs(
         }
         let oracle = evaluate_one(memory, &known, id)?;
         let distance = judge(memory, &known, id, &compiled, &oracle, floor_of(memory, id, largest))?;
-        if !within(distance.error) {
+        if !within(memory, distance.error) {
             let mut found = mismatch(memory, &Verdict { id, distance, tie: false, compiled, oracle });
             found.path = format!("{} {}", output.role.name(), output.name);
             mismatches.push(found);
@@ -240,6 +241,7 @@ pub(crate) fn check_unchanged(memory: &Memory<'_>, interface: &Interface) -> Vec
             compiled: f64::NAN,
             interpreted: f64::NAN,
             error: f64::INFINITY,
+            allowed: 0.0,
         })
         .collect()
 }

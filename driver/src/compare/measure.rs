@@ -1,6 +1,9 @@
 //! How far two tensors are apart.
 
+use super::TOLERANCE;
 use dlc_interp::Tensor;
+use dlc_ir::Function;
+use dlc_types::DType;
 
 /// The distance of a tensor from the oracle's.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -9,6 +12,20 @@ pub(crate) struct Distance {
     pub(crate) error: f64,
     /// Row-major number of the element that differs most.
     pub(crate) worst: usize,
+}
+
+/// Greatest norm-wise error that a function's values may have. Where it computes with 16-bit floats, both sides
+/// round to them, and the error of an `f32` before may lead to a neighbour: one unit in the last place (2^-10 of
+/// `f16`, 2^-7 of `bf16`), and as much again for what is computed of such a value.
+pub(crate) fn allowed(function: &Function) -> f64 {
+    let types = function.nodes.values().filter_map(|node| node.ty.tensor());
+    types.fold(TOLERANCE, |allowed, ty| {
+        allowed.max(match ty.dtype {
+            DType::F16 => 2.0 / 1024.0,
+            DType::BF16 => 2.0 / 128.0,
+            _ => TOLERANCE,
+        })
+    })
 }
 
 /// Euclidean norm.

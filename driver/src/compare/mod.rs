@@ -35,7 +35,7 @@ use std::path::Path;
 use std::time::Instant;
 use stored::Memory;
 
-/// Greatest norm-wise error of either bound.
+/// Greatest norm-wise error of either bound, where no 16-bit floats are at work ([`measure::allowed`]).
 pub(crate) const TOLERANCE: f64 = 1e-5;
 
 /// Steps of the run that the compared step is said to belong to; schedules need it.
@@ -82,6 +82,8 @@ pub struct Mismatch {
     pub interpreted: f64,
     /// Norm-wise error of the whole tensor.
     pub error: f64,
+    /// What it may be.
+    pub allowed: f64,
 }
 
 impl std::fmt::Display for Mismatch {
@@ -91,7 +93,8 @@ impl std::fmt::Display for Mismatch {
             write!(f, ", computed by {}", self.kernels.join(", "))?;
         }
         write!(f, ": compiled {:e}, interpreted {:e}", self.compiled, self.interpreted)?;
-        write!(f, " ({} error {:.2e}, allowed {TOLERANCE:.0e})", self.bound.replace('_', " "), self.error)
+        let (bound, error, allowed) = (self.bound.replace('_', " "), self.error, self.allowed);
+        write!(f, " ({bound} error {error:.2e}, allowed {allowed:.0e})")
     }
 }
 
@@ -197,6 +200,7 @@ pub fn compare_loaded(loaded: &Loaded, options: &CompareOptions) -> Result<Compa
     let inputs = synthetic_inputs(loaded, &compilation.interface, options.batch, options.seed);
     let mut mismatches = Vec::new();
     let mut end_to_end = end_to_end::initial_values(&compilation, &session, &mut mismatches)?;
+    loaded.weights.initial().fill(&mut session)?;
     for name in ["evaluate", "predict"] {
         if let Some(subject) = Subject::find(&compilation, name) {
             end_to_end.extend(end_to_end::outputs(

@@ -4,8 +4,8 @@
 //! Nothing is rounded on either side, so no decision flips and the bound can be tight for gradients too,
 //! which no comparison with compiled numbers could be.
 
-use super::measure::{coordinates, distance};
-use super::{Mismatch, Subject, TOLERANCE};
+use super::measure::{allowed, coordinates, distance};
+use super::{Mismatch, Subject};
 use crate::{DriverError, Result};
 use dlc_interp::{Tensor, evaluate};
 use dlc_ir::{Function, Op, Output};
@@ -49,6 +49,7 @@ pub(crate) fn check(
         let left = values(written);
         (left, other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
     });
+    let allowed = allowed(written);
     let mut report = RewriteReport {
         function: written.name.clone(),
         outputs: written.outputs.len(),
@@ -67,7 +68,7 @@ pub(crate) fn check(
             report.worst_error = difference.error;
             report.worst.clone_from(&output.name);
         }
-        if difference.error.is_nan() || difference.error > TOLERANCE {
+        if difference.error.is_nan() || difference.error > allowed {
             mismatches.push(Mismatch {
                 bound: "rewritten",
                 function: written.name.clone(),
@@ -77,6 +78,7 @@ pub(crate) fn check(
                 compiled: a.get(difference.worst).copied().unwrap_or(f64::NAN),
                 interpreted: b.get(difference.worst).copied().unwrap_or(f64::NAN),
                 error: difference.error,
+                allowed,
             });
         }
     }

@@ -46,7 +46,7 @@ impl Memory<'_> {
             }
         };
         let ty = function.tensor_type(id);
-        let element = element_of(ty.dtype)?;
+        let element = element_of(ty.dtype);
         let dims = ty.shape.at(self.batch);
         let plain = gather(bytes.ok_or_else(missing)?, element.size(), layout, &dims).ok_or_else(missing)?;
         tensor_of_bytes(element, &dims, &plain)

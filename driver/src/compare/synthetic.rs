@@ -1,7 +1,9 @@
 //! Inputs by seed, for models whose data is not at hand.
 
+use crate::data::dtype_of;
 use crate::{Loaded, Meaning, meaning};
-use dlc_abi::{ElementType, Interface, Port};
+use dlc_abi::{Interface, Port};
+use dlc_types::DType;
 use dlc_types::random::Stream;
 use std::collections::BTreeMap;
 
@@ -32,27 +34,21 @@ pub(crate) fn synthetic_inputs(
         let bound = bound.and_then(|bound| u32::try_from(bound).ok()).unwrap_or(UNKNOWN_BOUND);
         let mut draws = Stream::new(seed, stream, 0);
         let count = port.elements(batch);
-        let bytes = match port.element {
-            ElementType::F32 | ElementType::F64 if target && binary => {
-                floats(port.element, count, || f64::from(draws.below(2)))
+        let dtype = dtype_of(port.element);
+        let mut bytes = Vec::with_capacity(count * dtype.size());
+        for _ in 0..count {
+            match dtype {
+                DType::Bool => bytes.push(draws.below(2) as u8),
+                _ if dtype.is_float() && target && binary => {
+                    dtype.push_float(f64::from(draws.below(2)), &mut bytes);
+                }
+                _ if dtype.is_float() => dtype.push_float(normal(&mut draws), &mut bytes),
+                _ => dtype.push_integer(i64::from(draws.below(bound)), &mut bytes),
             }
-            ElementType::F32 | ElementType::F64 => floats(port.element, count, || normal(&mut draws)),
-            ElementType::I32 => (0..count).flat_map(|_| (draws.below(bound) as i32).to_ne_bytes()).collect(),
-            ElementType::I64 => {
-                (0..count).flat_map(|_| i64::from(draws.below(bound)).to_ne_bytes()).collect()
-            }
-            ElementType::Bool => (0..count).map(|_| draws.below(2) as u8).collect(),
-        };
+        }
         (name.to_owned(), bytes)
     });
     made.collect()
-}
-
-fn floats(element: ElementType, count: usize, mut draw: impl FnMut() -> f64) -> Vec<u8> {
-    match element {
-        ElementType::F64 => (0..count).flat_map(|_| draw().to_ne_bytes()).collect(),
-        _ => (0..count).flat_map(|_| (draw() as f32).to_ne_bytes()).collect(),
-    }
 }
 
 /// Box, Muller, "A Note on the Generation of Random Normal Deviates", 1958.

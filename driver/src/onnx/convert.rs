@@ -1,6 +1,6 @@
 //! Arrays to and from the forms that engines take.
 
-use crate::data::element_of;
+use crate::data::{bytes_of_tensor, element_of};
 use crate::{DriverError, Result};
 use dlc_interp::{Data, Tensor};
 use dlc_onnx::{Array, Element};
@@ -27,27 +27,14 @@ pub(super) fn tensor_of_array(array: &Array) -> Result<Tensor> {
 
 /// From the interpreter, rounded to its type.
 pub(super) fn array_of_tensor(tensor: &Tensor) -> Result<Array> {
-    let ints = |width: usize, values: &[i64]| -> Vec<u8> {
-        values.iter().flat_map(|value| value.to_le_bytes().into_iter().take(width)).collect()
-    };
-    let bytes = match (&tensor.data, tensor.dtype) {
-        (Data::Bool(values), _) => values.iter().map(|&value| u8::from(value)).collect(),
-        (Data::Int(values), dtype) => ints(dtype.size(), values),
-        (Data::Float(values), DType::F32) => {
-            values.iter().flat_map(|&value| (value as f32).to_le_bytes()).collect()
-        }
-        (Data::Float(values), DType::F64) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
-        (Data::Float(_), dtype) => {
-            return Err(DriverError::Unsupported(format!("{dtype} results are not supported")));
-        }
-    };
+    let bytes = native(tensor.dtype, &bytes_of_tensor(tensor));
     Array::new(Element::of(tensor.dtype), tensor.dims.clone(), bytes).map_err(bug)
 }
 
 /// For the runtime.
-pub(super) fn host_of_array(array: &Array) -> Result<HostTensor> {
+pub(crate) fn host_of_array(array: &Array) -> Result<HostTensor> {
     let dtype = array.element().dtype().ok_or_else(|| bug(format!("{} in a graph", array.type_text())))?;
-    Ok(HostTensor::new(element_of(dtype)?, array.dims().to_vec(), native(dtype, array.bytes()))?)
+    Ok(HostTensor::new(element_of(dtype), array.dims().to_vec(), native(dtype, array.bytes()))?)
 }
 
 /// From the runtime.

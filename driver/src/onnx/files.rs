@@ -1,11 +1,14 @@
 //! Files of inputs and outputs: TensorProto messages (`.pb`), `.npy` and `.npz`.
 
 use super::convert::{array_of_host, host_of_array};
+use super::host::{HostFault, from_host, to_host};
 use super::value::Value;
 use crate::{DriverError, Result, read_npy, read_npz, write_npy};
-use dlc_onnx::ValueType;
+use dlc_host::proto::{MessageKind, read_value, write_value};
 use dlc_onnx::decode::{tensor_from_bytes, tensor_to_bytes};
+use dlc_onnx::{Array, ValueType};
 use dlc_runtime::write_atomically;
+use dlc_types::DType;
 use std::path::{Path, PathBuf};
 
 /// The kind of file that outputs are written as.
@@ -42,36 +45,26 @@ pub(super) fn read(path: &Path, name: &str, ty: &ValueType) -> Result<Value> {
     } else if has_extension(path, "npy") {
         read_npy(&bytes).map_err(|error| fault(error.to_string()))?
     } else {
-        return message(bytes, ty).map_err(|error| error.at(path));
+        return message(bytes, ty).map_err(|error| match error {
+            HostFault::Invalid(what) => fault(what),
+            HostFault::NotDone(what) => DriverError::Unsupported(format!("{}: {what}", path.display())),
+            HostFault::Unknown => DriverError::Bug("the host has no such message".to_owned()),
+        });
     };
     Ok(Value::Tensor(array_of_host(&tensor)?))
 }
 
-enum MessageFault {
-    Invalid(String),
-    Unsupported(String),
-}
-
-impl MessageFault {
-    fn at(self, path: &Path) -> DriverError {
-        match self {
-            MessageFault::Invalid(what) => DriverError::User(format!("{}: {what}", path.display())),
-            MessageFault::Unsupported(what) => {
-                DriverError::Unsupported(format!("{}: {what}", path.display()))
-            }
-        }
-    }
-}
-
 /// The value in a serialised message, whose kind the declared type tells.
-fn message(bytes: Vec<u8>, ty: &ValueType) -> std::result::Result<Value, MessageFault> {
-    match ty {
-        ValueType::Tensor { .. } | ValueType::Unknown => {
-            let (_, array) = tensor_from_bytes(bytes).map_err(MessageFault::Invalid)?;
-            Ok(Value::Tensor(array))
+fn message(bytes: Vec<u8>, ty: &ValueType) -> std::result::Result<Value, HostFault> {
+    let kind = match ty {
+        ValueType::Sequence(_) => MessageKind::Sequence,
+        ValueType::Optional(_) => MessageKind::Optional,
+        _ => {
+            let (_, array) = tensor_from_bytes(bytes).map_err(HostFault::Invalid)?;
+            return Ok(Value::Tensor(array));
         }
-        other => Err(MessageFault::Unsupported(format!("{other} cannot be read"))),
-    }
+    };
+    from_host(&read_value(kind, &bytes)?)
 }
 
 /// Writes all outputs into a folder; the files.
@@ -79,13 +72,17 @@ pub(super) fn write(folder: &Path, outputs: &[(String, Value)], kind: Kind) -> R
     std::fs::create_dir_all(folder).map_err(|cause| DriverError::File { path: folder.to_owned(), cause })?;
     let mut files = Vec::new();
     for (name, value) in outputs {
-        let Value::Tensor(array) = value else {
-            let what = format!("the output `{name}` is a {}, which cannot be written", value.type_text());
-            return Err(DriverError::Unsupported(what));
-        };
-        let (extension, bytes) = match kind {
-            Kind::Numpy if array.element().dtype().is_some() => ("npy", write_npy(&host_of_array(array)?)),
-            _ => ("pb", tensor_to_bytes(name, array).map_err(DriverError::Bug)?),
+        let numpy = |array: &Array| array.element().dtype().is_some_and(|dtype| dtype != DType::BF16);
+        let (extension, bytes) = match (kind, value) {
+            (Kind::Numpy, Value::Tensor(array)) if numpy(array) => {
+                let fault = |error: crate::ArrayFault| DriverError::Bug(error.to_string());
+                ("npy", write_npy(&host_of_array(array)?).map_err(fault)?)
+            }
+            (_, Value::Tensor(array)) => ("pb", tensor_to_bytes(name, array).map_err(DriverError::Bug)?),
+            (_, value) => match to_host(value) {
+                Ok(value) => ("pb", write_value(&value)),
+                Err(fault) => return Err(DriverError::Bug(format!("the output `{name}`: {fault:?}"))),
+            },
         };
         let path = folder.join(format!("{}.{extension}", name.replace('/', "_")));
         write_atomically(&path, &bytes)?;

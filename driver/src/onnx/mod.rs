@@ -14,11 +14,17 @@ mod feed;
 mod files;
 mod hand;
 mod host;
+mod import;
 mod missing;
 mod needs;
 mod region;
 mod scope;
+mod sections;
 mod value;
+
+pub(crate) use convert::host_of_array;
+pub(crate) use import::OnnxImporter;
+pub use sections::{OnnxTraining, load_for_training};
 
 use crate::{Result, RunSettings};
 use executor::Executor;
@@ -103,7 +109,15 @@ pub fn operators() -> Vec<OperatorRow> {
         since,
         family: "control flow".to_owned(),
     });
-    let mut rows: Vec<OperatorRow> = converted.chain(control).collect();
+    let host = dlc_host::operators().map(|operator| OperatorRow {
+        domain: if operator.domain.is_empty() { "ai.onnx" } else { operator.domain }.to_owned(),
+        name: operator.name.to_owned(),
+        since: operator.since,
+        family: "host".to_owned(),
+    });
+    let mut rows: Vec<OperatorRow> = converted.chain(control).chain(host).collect();
+    // Stable: an operator that is both compiled and the host's is told as compiled.
     rows.sort_by(|a, b| (&a.domain, &a.name).cmp(&(&b.domain, &b.name)));
+    rows.dedup_by(|later, first| later.domain == first.domain && later.name == first.name);
     rows
 }

@@ -10,7 +10,7 @@ use dlc_compiler::{CompileOptions, FunctionKind};
 use dlc_ir::{Declaration, Function, Initializer, Model, Op, Parameter};
 use dlc_onnx::{Array, Graph};
 use dlc_runtime::{HostTensor, Session};
-use dlc_types::{DType, Dim};
+use dlc_types::Dim;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
@@ -86,14 +86,7 @@ fn elements(function: &Function) -> usize {
 fn oracle_only(function: &Function) -> bool {
     let types = || function.nodes.values().filter_map(|node| node.ty.tensor());
     let constant = function.externals().next().is_none() && elements(function) <= CONSTANT_LIMIT;
-    constant || types().any(|ty| ty.shape.dims().contains(&Dim::Fixed(0))) || narrow(function)
-}
-
-/// Whether a region has element types that the compiler does not take. To be removed with this limit of the
-/// compiler.
-fn narrow(function: &Function) -> bool {
-    let known = [DType::F32, DType::F64, DType::I32, DType::I64, DType::Bool];
-    function.nodes.values().filter_map(|node| node.ty.tensor()).any(|ty| !known.contains(&ty.dtype))
+    constant || types().any(|ty| ty.shape.dims().contains(&Dim::Fixed(0)))
 }
 
 fn value(array: &dyn Fn(&str) -> Option<Array>, name: &str) -> Result<Array> {

@@ -8,7 +8,6 @@ pub(super) enum Value {
     /// A tensor of any element type.
     Tensor(Array),
     /// Values of one type.
-    #[allow(dead_code, reason = "the operators of the host crate make sequences")]
     Sequence(Vec<Value>),
     /// A value or nothing.
     Optional(Option<Box<Value>>),

@@ -111,7 +111,7 @@ pub(super) fn measure(
     let (compilation, names) = split(compilation.clone())?;
     let tune = options.choices.tune.without_trials();
     let mut session = tuned_session(&compilation, options.threads(), options.cpu, &tune)?;
-    session.initialize(options.seed)?;
+    loaded.begin(&mut session, options.seed)?;
     Engine::set_total_steps(&mut session, TOTAL_STEPS)?;
     let all = synthetic_inputs(loaded, &compilation.interface, batch, options.seed);
     let ports = compilation.interface.functions.last().ok_or_else(nothing_to_time)?;

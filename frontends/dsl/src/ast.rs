@@ -51,6 +51,20 @@ pub(crate) struct ModelSection {
     pub(crate) options: Vec<(Ident, Expr)>,
     pub(crate) outputs: Vec<Ident>,
     pub(crate) body: Vec<Statement>,
+    /// Where the model comes from, in place of a body.
+    pub(crate) network: Option<NetworkSource>,
+}
+
+/// `= onnx("file.onnx") { layer = dense(5) }` behind a model's name, or behind new names for its inputs and
+/// outputs.
+#[derive(Clone, Debug)]
+pub(crate) struct NetworkSource {
+    pub(crate) path: String,
+    pub(crate) span: Span,
+    /// Names in place of the file's, in order; empty for those of the file.
+    pub(crate) inputs: Vec<Ident>,
+    /// Layers that are replaced, by path.
+    pub(crate) replaced: Vec<(Ident, Expr)>,
 }
 
 /// `data name { key = value … }`

@@ -65,7 +65,7 @@ pub(crate) fn resolve(
 }
 
 /// The file that an import means, if it lies in the model's folder.
-fn locate(path: &str, folder: Option<&Path>) -> Result<PathBuf, (&'static str, String)> {
+pub(crate) fn locate(path: &str, folder: Option<&Path>) -> Result<PathBuf, (&'static str, String)> {
     let Some(folder) = folder else {
         return Err((codes::IMPORT, "this text has no folder".to_owned()));
     };

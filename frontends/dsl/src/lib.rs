@@ -1,7 +1,8 @@
 //! The model language: from text to a tensor graph and a recipe.
 //!
 //! The way of a file: `lexer` and `parser` make a syntax tree and recover from faults; `imports` adds the
-//! blocks of other files; `sections::settings` replaces what the command line sets; `liveness` finds
+//! blocks of other files; `sections::settings` replaces what the command line sets; `networks` asks for models
+//! in files of other formats; `liveness` finds
 //! values that nobody reads; `elaborate` runs the model's body at compile time, once for inference, once
 //! for evaluation and once for training; `sections` joins the results. Every fault is a
 //! [`Diagnostic`] with its place, and all of them are told at once. No text makes
@@ -18,6 +19,7 @@ mod layers;
 mod lexer;
 mod liveness;
 mod losses;
+mod networks;
 mod parser;
 mod program;
 mod report;
@@ -26,6 +28,7 @@ mod value;
 mod walk;
 
 pub use format::format;
+pub use networks::{ImportedNetwork, Importer, NetworkRequest};
 
 use dlc_types::{Diagnostic, Diagnostics, FileId, SourceMap, Span};
 use program::Program;
@@ -44,15 +47,17 @@ pub struct Loaded {
 }
 
 /// How a file is loaded.
-#[derive(Clone, Debug, Default)]
-pub struct LoadOptions {
+#[derive(Clone, Default)]
+pub struct LoadOptions<'a> {
     /// Settings as the command line gives them: (`train.epochs`, `3`), (`data.batch`, `64`),
     /// (`resnet.width`, `32`), (`dim.L`, `128`). They replace what the file says.
     pub settings: Vec<(String, String)>,
+    /// Who reads the files of `onnx("…")`; nobody by default.
+    pub importer: Option<&'a dyn Importer>,
 }
 
 /// Loads a file and its imports. The model is `None` if and only if a diagnostic is an error.
-pub fn load(path: &Path, options: &LoadOptions) -> (Option<Loaded>, SourceMap, Diagnostics) {
+pub fn load(path: &Path, options: &LoadOptions<'_>) -> (Option<Loaded>, SourceMap, Diagnostics) {
     let name = path.display().to_string();
     let folder = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
@@ -70,8 +75,22 @@ pub fn load(path: &Path, options: &LoadOptions) -> (Option<Loaded>, SourceMap, D
     }
 }
 
+/// Loads a text as if it stood in a folder.
+pub fn load_text_in(
+    name: &str,
+    text: &str,
+    folder: &Path,
+    options: &LoadOptions<'_>,
+) -> (Option<Loaded>, SourceMap, Diagnostics) {
+    load_from(name, text, Some(folder), options)
+}
+
 /// Loads a text without a folder: it cannot import.
-pub fn load_text(name: &str, text: &str, options: &LoadOptions) -> (Option<Loaded>, SourceMap, Diagnostics) {
+pub fn load_text(
+    name: &str,
+    text: &str,
+    options: &LoadOptions<'_>,
+) -> (Option<Loaded>, SourceMap, Diagnostics) {
     load_from(name, text, None, options)
 }
 
@@ -79,7 +98,7 @@ fn load_from(
     name: &str,
     text: &str,
     folder: Option<&Path>,
-    options: &LoadOptions,
+    options: &LoadOptions<'_>,
 ) -> (Option<Loaded>, SourceMap, Diagnostics) {
     let mut sources = SourceMap::default();
     let mut diagnostics = Diagnostics::default();
@@ -89,6 +108,10 @@ fn load_from(
     let mut program = Program::default();
     sections::apply_settings(&mut file, &mut program, &options.settings, &mut sources, &mut diagnostics);
     let parsed = !diagnostics.has_errors();
+    if parsed {
+        program.networks =
+            networks::import_all(&file, folder, options.importer, &program.dims, &mut diagnostics);
+    }
     let mut reporter = Reporter::new(diagnostics);
     program.declare(&mut file, &mut reporter);
     if !parsed {

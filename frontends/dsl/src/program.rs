@@ -3,6 +3,7 @@
 use crate::ast::{Block, Expr, ExprKind, File, Statement};
 use crate::codes;
 use crate::layers;
+use crate::networks::Forms;
 use crate::report::Reporter;
 use crate::walk;
 use dlc_types::Diagnostic;
@@ -16,6 +17,8 @@ pub(crate) struct Program {
     pub(crate) owning_blocks: BTreeSet<String>,
     /// Sizes of symbolic dimensions, from settings.
     pub(crate) dims: BTreeMap<String, i64>,
+    /// Networks from files of other formats, by path.
+    pub(crate) networks: BTreeMap<String, Forms>,
 }
 
 impl Program {

@@ -8,6 +8,8 @@
 //! 4. [`order`] — every value has one source, before its uses.
 //! 5. [`convert`] — nodes to a graph function, region by region.
 //!
+//! [`network`] converts a whole model at once, for what is compiled ahead or trained.
+//!
 //! [`load`] does the first four. What regions there are, and what happens between them, is the caller's: see
 //! the driver's `onnx` module, which runs models, and hands to the host what no kernel should compute.
 //!
@@ -23,6 +25,7 @@ pub mod document;
 mod element;
 mod error;
 pub mod inline;
+pub mod network;
 pub mod order;
 mod sparse;
 pub mod upgrade;
@@ -31,6 +34,7 @@ pub use array::Array;
 pub use document::{Attribute, Document, Extent, Function, Graph, Node, SparseArray, ValueInfo, ValueType};
 pub use element::Element;
 pub use error::OnnxError;
+pub use network::{Layer, Network, NetworkError, NetworkOptions, network};
 
 use std::path::Path;
 

@@ -259,6 +259,13 @@ impl Builder {
         self.add_node(Op::ArgReduce { kind, axis }, &[x])
     }
 
+    /// The elements in order along an axis, and their positions (`i32`) before; equal ones keep their order, and
+    /// NaN is larger than any number.
+    pub fn sort(&mut self, x: NodeId, axis: usize, descending: bool) -> Result<(NodeId, NodeId)> {
+        let order = self.add_node(Op::ArgSort { axis, descending }, &[x])?;
+        Ok((self.add_node(Op::GatherAlong { axis }, &[x, order])?, order))
+    }
+
     /// General dot product.
     pub fn contract(
         &mut self,

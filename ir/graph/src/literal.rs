@@ -7,7 +7,7 @@ use dlc_types::{DType, Shape, TensorType};
 pub enum Elements {
     /// Elements of a float type; each is exactly representable in it.
     Float(Vec<f64>),
-    /// Elements of an integer type.
+    /// Elements of an integer type; those of `u64` by their bits.
     Int(Vec<i64>),
     /// Elements of `bool`.
     Bool(Vec<bool>),
@@ -23,19 +23,19 @@ pub struct Literal {
 }
 
 impl Literal {
-    /// A scalar of any type: rounded to `dtype`, truncated for integers, `!= 0` for `bool`.
+    /// A scalar of any type: rounded to `dtype`, for integers truncated and brought into their range, `!= 0` for `bool`.
     pub fn scalar(dtype: DType, value: f64) -> Literal {
         let elements = match dtype {
             DType::Bool => Elements::Bool(vec![value != 0.0]),
-            _ if dtype.is_float() => Elements::Float(vec![round_to(dtype, value)]),
-            _ => Elements::Int(vec![value as i64]),
+            _ if dtype.is_float() => Elements::Float(vec![dtype.rounded(value)]),
+            _ => Elements::Int(vec![dtype.saturated(value)]),
         };
         Literal { ty: TensorType::scalar(dtype), elements }
     }
 
     /// A float tensor; values are rounded to `dtype`.
     pub fn floats(dtype: DType, sizes: &[usize], values: &[f64]) -> Literal {
-        let values = values.iter().map(|&value| round_to(dtype, value)).collect();
+        let values = values.iter().map(|&value| dtype.rounded(value)).collect();
         Literal { ty: TensorType::new(dtype, Shape::fixed(sizes)), elements: Elements::Float(values) }
     }
 
@@ -48,17 +48,12 @@ impl Literal {
     pub fn as_scalar(&self) -> Option<f64> {
         match &self.elements {
             Elements::Float(values) if values.len() == 1 => Some(values[0]),
+            Elements::Int(values) if values.len() == 1 && self.ty.dtype == DType::U64 => {
+                Some(values[0].cast_unsigned() as f64)
+            }
             Elements::Int(values) if values.len() == 1 => Some(values[0] as f64),
             Elements::Bool(values) if values.len() == 1 => Some(f64::from(u8::from(values[0]))),
             _ => None,
         }
-    }
-}
-
-/// Rounds to the nearest value of the type. The 16-bit floats are rounded where they are computed.
-fn round_to(dtype: DType, value: f64) -> f64 {
-    match dtype {
-        DType::F32 => f64::from(value as f32),
-        _ => value,
     }
 }

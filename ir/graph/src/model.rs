@@ -32,6 +32,8 @@ pub enum Initializer {
         /// Standard deviation.
         deviation: f64,
     },
+    /// Zero, until the model's owner sets the value that came with the model.
+    Given,
 }
 
 /// A trainable tensor.

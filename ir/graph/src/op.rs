@@ -56,6 +56,8 @@ pub enum Op {
     /// Conversion to the node's element type. Floats to integers truncate towards zero; anything to
     /// bool is `x != 0`.
     Cast(DType),
+    /// The same bits as another number type of the same size; of a NaN of 16 bits no more than that it is one.
+    Bitcast(DType),
 
     /// Repeats the operand along new or size-1 axes: operand axis `i` becomes result axis `axes[i]`
     /// (strictly increasing); an operand axis of size 1 may stretch.
@@ -117,8 +119,10 @@ pub enum Op {
         /// The axis.
         axis: usize,
     },
-    /// Running sum along an axis, each element included in its own sum.
-    CumulativeSum {
+    /// What the elements up to each one combine to along an axis, that one included.
+    Cumulative {
+        /// How elements combine.
+        kind: Reduction,
         /// The axis.
         axis: usize,
         /// Whether to run from the last element to the first.
@@ -159,11 +163,29 @@ pub enum Op {
         /// The axis of `data` that the indices select from.
         axis: usize,
     },
-    /// Adjoint of [`Op::Gather`]: zeros of the node's type, to which each slice of the updates is
-    /// added at its index. Operands: indices (`i32`), updates.
-    ScatterAdd {
-        /// The axis of the result that the indices select from.
+    /// `result[i…, j, k…] = data[i…, indices[i…, j, k…], k…]`, with `axis` axes in `i…`. Operands: data, indices
+    /// (`i32`) of the data's rank, which differ from it along `axis` alone. Indices out of range are clamped
+    /// to it.
+    GatherAlong {
+        /// The axis of `data` that the indices select from.
         axis: usize,
+    },
+    /// The data, into which each slice of the updates is put at its index. Operands: data, indices (`i32`),
+    /// updates, of the type that [`Op::Gather`] would give. Indices out of range are clamped to it; updates of
+    /// one element combine in the order of the indices.
+    Scatter {
+        /// The axis of the data that the indices select from.
+        axis: usize,
+        /// What becomes of an element that an update meets.
+        kind: ScatterKind,
+    },
+    /// Positions (`i32`) along an axis in the order of the elements there; equal ones keep theirs. NaN is larger
+    /// than any number.
+    ArgSort {
+        /// The axis.
+        axis: usize,
+        /// Whether the largest comes first.
+        descending: bool,
     },
 
     /// Batch normalisation with statistics of this batch. Operands: x, scale `[C]`, shift `[C]`. The
@@ -226,8 +248,26 @@ named_enum! {
         Cos = "cos",
         /// Sine.
         Sin = "sin",
-        /// Logical not, on `bool`.
+        /// Logical not of `bool`, all bits of an integer.
         Not = "not",
+        /// Tangent.
+        Tan = "tan",
+        /// Inverse of the sine, in -π/2 … π/2.
+        Asin = "asin",
+        /// Inverse of the cosine, in 0 … π.
+        Acos = "acos",
+        /// Inverse of the tangent, in -π/2 … π/2.
+        Atan = "atan",
+        /// Hyperbolic sine.
+        Sinh = "sinh",
+        /// Hyperbolic cosine.
+        Cosh = "cosh",
+        /// Inverse of the hyperbolic sine.
+        Asinh = "asinh",
+        /// Inverse of the hyperbolic cosine, not negative.
+        Acosh = "acosh",
+        /// Inverse of the hyperbolic tangent.
+        Atanh = "atanh",
     }
 }
 
@@ -246,12 +286,22 @@ named_enum! {
         Max = "max",
         /// Smaller; NaN if either is NaN.
         Min = "min",
-        /// `a^b`, on floats.
+        /// `a^b`; a negative power of an integer is its reciprocal's, truncated, and 0 for 0.
         Power = "pow",
-        /// Logical and, on `bool`.
+        /// Logical and of `bool`, bit by bit of integers.
         And = "and",
-        /// Logical or, on `bool`.
+        /// Logical or of `bool`, bit by bit of integers.
         Or = "or",
+        /// Whether two `bool` differ, bit by bit of integers.
+        Xor = "xor",
+        /// `a * 2^b` of integers; 0 where `b` is negative or not below the number of bits.
+        ShiftLeft = "shl",
+        /// `floor(a / 2^b)` of integers; where `b` is negative or not below the number of bits, what is left of
+        /// all shifts: -1 of negative numbers, else 0.
+        ShiftRight = "shr",
+        /// What is left of `a` when multiples of `b` are taken away towards zero, with the sign of `a`; of
+        /// integers 0 for `b = 0`. Of floats exact where the target multiplies and adds in one rounding.
+        Remainder = "rem",
     }
 }
 
@@ -284,6 +334,22 @@ named_enum! {
         Min = "min",
         /// Product; 1 for no element.
         Product = "prod",
+    }
+}
+
+named_enum! {
+    /// What becomes of an element where an update meets it.
+    ScatterKind {
+        /// The update; of several, the last one.
+        Set = "set",
+        /// Their sum.
+        Add = "add",
+        /// Their product.
+        Multiply = "mul",
+        /// The larger; NaN if either is NaN.
+        Max = "max",
+        /// The smaller; NaN if either is NaN.
+        Min = "min",
     }
 }
 
@@ -366,6 +432,7 @@ impl Op {
             Op::Compare(comparison) => comparison.name(),
             Op::Select => "select",
             Op::Cast(_) => "cast",
+            Op::Bitcast(_) => "bitcast",
             Op::Broadcast { .. } => "broadcast",
             Op::Reshape => "reshape",
             Op::Transpose { .. } => "transpose",
@@ -376,14 +443,16 @@ impl Op {
             Op::Concat { .. } => "concat",
             Op::Reduce { .. } => "reduce",
             Op::ArgReduce { kind, .. } => kind.name(),
-            Op::CumulativeSum { .. } => "cumulative_sum",
+            Op::Cumulative { .. } => "cumulative",
             Op::Contract(_) => "contract",
             Op::Convolve(_) => "convolve",
             Op::ReduceWindow { .. } => "reduce_window",
             Op::WindowArgMax { .. } => "window_argmax",
             Op::WindowScatter { .. } => "window_scatter",
             Op::Gather { .. } => "gather",
-            Op::ScatterAdd { .. } => "scatter_add",
+            Op::GatherAlong { .. } => "gather_along",
+            Op::Scatter { .. } => "scatter",
+            Op::ArgSort { .. } => "argsort",
             Op::BatchNorm { .. } => "batch_norm",
             Op::Softmax { .. } => "softmax",
             Op::LogSoftmax { .. } => "log_softmax",
@@ -398,7 +467,10 @@ impl Op {
 
     /// Whether each result element depends on the operand elements at its own place alone.
     pub fn is_elementwise(&self) -> bool {
-        matches!(self, Op::Unary(_) | Op::Binary(_) | Op::Compare(_) | Op::Select | Op::Cast(_))
+        matches!(
+            self,
+            Op::Unary(_) | Op::Binary(_) | Op::Compare(_) | Op::Select | Op::Cast(_) | Op::Bitcast(_)
+        )
     }
 
     /// Whether lowering expects the op to be expanded before it.

@@ -1,6 +1,6 @@
 //! Elementwise ops.
 
-use crate::{Data, InterpError, Result, Tensor};
+use crate::{Data, InterpError, Result, Tensor, integer};
 use dlc_ir::{Binary, Comparison, Unary};
 
 fn wrong_class(name: &str) -> InterpError {
@@ -16,9 +16,12 @@ pub(crate) fn unary(function: Unary, x: &Tensor) -> Result<Data> {
         Data::Int(values) => {
             let function: fn(i64) -> i64 = match function {
                 Unary::Negate => i64::wrapping_neg,
+                Unary::Abs | Unary::Relu if x.dtype.is_unsigned() => |value| value,
+                Unary::Sign if x.dtype.is_unsigned() => |value| i64::from(value != 0),
                 Unary::Abs => i64::wrapping_abs,
                 Unary::Sign => i64::signum,
                 Unary::Relu => |value| value.max(0),
+                Unary::Not => |value| !value,
                 _ => return Err(wrong_class(function.name())),
             };
             Ok(Data::Int(values.iter().map(|&value| function(value)).collect()))
@@ -49,6 +52,15 @@ fn float_unary(function: Unary) -> Option<fn(f64) -> f64> {
         Unary::Round => f64::round_ties_even,
         Unary::Cos => f64::cos,
         Unary::Sin => f64::sin,
+        Unary::Tan => f64::tan,
+        Unary::Asin => f64::asin,
+        Unary::Acos => f64::acos,
+        Unary::Atan => f64::atan,
+        Unary::Sinh => f64::sinh,
+        Unary::Cosh => f64::cosh,
+        Unary::Asinh => f64::asinh,
+        Unary::Acosh => f64::acosh,
+        Unary::Atanh => f64::atanh,
         Unary::Not => return None,
     })
 }
@@ -78,14 +90,17 @@ pub(crate) fn binary(function: Binary, a: &Tensor, b: &Tensor) -> Result<Data> {
             let function = float_binary(function).ok_or_else(|| wrong_class(function.name()))?;
             Ok(Data::Float(a.iter().zip(b).map(|(&a, &b)| function(a, b)).collect()))
         }
-        (Data::Int(a), Data::Int(b)) => {
-            let function = int_binary(function).ok_or_else(|| wrong_class(function.name()))?;
-            Ok(Data::Int(a.iter().zip(b).map(|(&a, &b)| function(a, b)).collect()))
+        (Data::Int(left), Data::Int(right)) => {
+            let pairs = left.iter().zip(right);
+            Ok(Data::Int(
+                pairs.map(|(&left, &right)| integer::binary(function, a.dtype, left, right)).collect(),
+            ))
         }
         (Data::Bool(a), Data::Bool(b)) => {
             let function: fn(bool, bool) -> bool = match function {
                 Binary::And => |a, b| a && b,
                 Binary::Or => |a, b| a || b,
+                Binary::Xor => |a, b| a != b,
                 _ => return Err(wrong_class(function.name())),
             };
             Ok(Data::Bool(a.iter().zip(b).map(|(&a, &b)| function(a, b)).collect()))
@@ -103,7 +118,8 @@ fn float_binary(function: Binary) -> Option<fn(f64, f64) -> f64> {
         Binary::Max => larger,
         Binary::Min => smaller,
         Binary::Power => f64::powf,
-        Binary::And | Binary::Or => return None,
+        Binary::Remainder => |a, b| a % b,
+        Binary::And | Binary::Or | Binary::Xor | Binary::ShiftLeft | Binary::ShiftRight => return None,
     })
 }
 
@@ -117,22 +133,13 @@ pub(crate) fn smaller(a: f64, b: f64) -> f64 {
     if a.is_nan() || a < b { a } else { b }
 }
 
-fn int_binary(function: Binary) -> Option<fn(i64, i64) -> i64> {
-    Some(match function {
-        Binary::Add => i64::wrapping_add,
-        Binary::Subtract => i64::wrapping_sub,
-        Binary::Multiply => i64::wrapping_mul,
-        Binary::Divide => |a, b| if b == 0 { 0 } else { a.wrapping_div(b) },
-        Binary::Max => Ord::max,
-        Binary::Min => Ord::min,
-        Binary::Power | Binary::And | Binary::Or => return None,
-    })
-}
-
 pub(crate) fn compare(comparison: Comparison, a: &Tensor, b: &Tensor) -> Result<Data> {
     Ok(Data::Bool(match (&a.data, &b.data) {
         (Data::Float(a), Data::Float(b)) => compare_all(comparison, a, b),
-        (Data::Int(a), Data::Int(b)) => compare_all(comparison, a, b),
+        (Data::Int(left), Data::Int(right)) => {
+            let [left, right] = [left, right].map(|values| integer::ordered(a.dtype, values));
+            compare_all(comparison, &left, &right)
+        }
         (Data::Bool(a), Data::Bool(b)) => compare_all(comparison, a, b),
         _ => return Err(wrong_class(comparison.name())),
     }))

@@ -45,14 +45,6 @@ pub enum InterpError {
         /// The batch.
         batch: usize,
     },
-    /// An element type that the interpreter cannot compute with.
-    #[error("node {node} has type {dtype}, which the interpreter does not know")]
-    Unsupported {
-        /// The node.
-        node: NodeId,
-        /// Its element type.
-        dtype: DType,
-    },
     /// An index op has nothing to choose from at this batch.
     #[error("{op} has no element to choose from at this batch")]
     NothingToChoose {

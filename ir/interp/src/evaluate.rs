@@ -144,9 +144,6 @@ impl Walk<'_> {
 
     /// Element type and extents at this batch, if they can be held.
     fn shape(&self, id: NodeId, ty: &TensorType) -> Result<(DType, Vec<usize>)> {
-        if matches!(ty.dtype, DType::F16 | DType::BF16) {
-            return Err(InterpError::Unsupported { node: id, dtype: ty.dtype });
-        }
         let too_large = InterpError::TooLarge { node: id, batch: self.batch };
         // Elements take up to eight bytes, and offsets must fit `isize`.
         let limit = isize::MAX as usize / 8;
@@ -221,7 +218,8 @@ fn apply(op: &Op, operands: &[&Tensor], dtype: DType, dims: &[usize], batch: usi
         (Op::Binary(function), [a, b]) => elementwise::binary(*function, a, b)?,
         (Op::Compare(comparison), [a, b]) => elementwise::compare(*comparison, a, b)?,
         (Op::Select, [condition, a, b]) => elementwise::select(condition, a, b)?,
-        (Op::Cast(to), [x]) => crate::tensor::convert(*to, &x.data),
+        (Op::Cast(to), [x]) => crate::tensor::convert(x.dtype, *to, &x.data),
+        (Op::Bitcast(to), [x]) => crate::tensor::with_bits(x.dtype, *to, &x.data),
         (Op::Broadcast { axes }, [x]) => arrange::broadcast(x, axes, dims),
         (Op::Reshape, [x]) => x.data.clone(),
         (Op::Transpose { permutation }, [x]) => arrange::transpose(x, permutation, dims),
@@ -232,7 +230,8 @@ fn apply(op: &Op, operands: &[&Tensor], dtype: DType, dims: &[usize], batch: usi
         (Op::Concat { axis }, parts) => arrange::concat(parts, *axis, dtype, dims)?,
         (Op::Reduce { kind, axes }, [x]) => reduction::reduce(*kind, x, axes, dims)?,
         (Op::ArgReduce { kind, axis }, [x]) => reduction::arg_reduce(*kind, x, *axis)?,
-        (Op::CumulativeSum { axis, reverse }, [x]) => reduction::cumulative_sum(x, *axis, *reverse)?,
+        (Op::Cumulative { kind, axis, reverse }, [x]) => reduction::cumulative(*kind, x, *axis, *reverse)?,
+        (Op::ArgSort { axis, descending }, [x]) => reduction::arg_sort(x, *axis, *descending)?,
         (Op::Contract(contraction), [a, b]) => contraction::contract(contraction, a, b)?,
         (Op::Convolve(convolution), [x, kernel]) => convolution::convolve(convolution, x, kernel, dims)?,
         (Op::ReduceWindow { kind, window }, [x]) => window::reduce(*kind, window, x, dims)?,
@@ -240,8 +239,9 @@ fn apply(op: &Op, operands: &[&Tensor], dtype: DType, dims: &[usize], batch: usi
         (Op::WindowScatter { window }, [values]) => window::scatter(window, values, None, dims)?,
         (Op::WindowScatter { window }, [values, taps]) => window::scatter(window, values, Some(taps), dims)?,
         (Op::Gather { axis }, [data, indices]) => indexing::gather(data, indices, *axis)?,
-        (Op::ScatterAdd { axis }, [indices, updates]) => {
-            indexing::scatter_add(indices, updates, *axis, dims)?
+        (Op::GatherAlong { axis }, [data, indices]) => indexing::gather_along(data, indices, *axis)?,
+        (Op::Scatter { axis, kind }, [data, indices, updates]) => {
+            indexing::scatter(*kind, data, indices, updates, *axis)?
         }
         (Op::BatchNorm { axis, epsilon }, [x, scale, shift]) => {
             return normalization::batch_norm(x, scale, shift, *axis, *epsilon);
@@ -262,6 +262,7 @@ fn apply(op: &Op, operands: &[&Tensor], dtype: DType, dims: &[usize], batch: usi
             | Op::Compare(_)
             | Op::Select
             | Op::Cast(_)
+            | Op::Bitcast(_)
             | Op::Broadcast { .. }
             | Op::Reshape
             | Op::Transpose { .. }
@@ -271,14 +272,16 @@ fn apply(op: &Op, operands: &[&Tensor], dtype: DType, dims: &[usize], batch: usi
             | Op::Reverse { .. }
             | Op::Reduce { .. }
             | Op::ArgReduce { .. }
-            | Op::CumulativeSum { .. }
+            | Op::Cumulative { .. }
+            | Op::ArgSort { .. }
             | Op::Contract(_)
             | Op::Convolve(_)
             | Op::ReduceWindow { .. }
             | Op::WindowArgMax { .. }
             | Op::WindowScatter { .. }
             | Op::Gather { .. }
-            | Op::ScatterAdd { .. }
+            | Op::GatherAlong { .. }
+            | Op::Scatter { .. }
             | Op::BatchNorm { .. }
             | Op::Softmax { .. }
             | Op::LogSoftmax { .. }

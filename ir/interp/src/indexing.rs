@@ -1,7 +1,9 @@
-//! Gather and its adjoint.
+//! Reading and writing at indices.
 
+use crate::elementwise::{larger, smaller};
 use crate::offsets::Split;
-use crate::{Data, InterpError, Result, Tensor};
+use crate::{Data, InterpError, Result, Tensor, integer};
+use dlc_ir::ScatterKind;
 
 /// The indices, clamped to the axis.
 fn clamped(op: &'static str, indices: &Tensor, length: usize) -> Result<Vec<usize>> {
@@ -37,32 +39,74 @@ fn pick<T: Copy>(values: &[T], split: &Split, indices: &[usize]) -> Vec<T> {
     result
 }
 
-pub(crate) fn scatter_add(indices: &Tensor, updates: &Tensor, axis: usize, dims: &[usize]) -> Result<Data> {
-    let split = Split::at(dims, axis);
-    let indices = clamped("scatter_add", indices, split.length)?;
-    match &updates.data {
-        Data::Float(values) => Ok(Data::Float(add_slices(values, &split, &indices, 0.0, |a, b| a + b))),
-        Data::Int(values) => Ok(Data::Int(add_slices(values, &split, &indices, 0, i64::wrapping_add))),
-        Data::Bool(_) => Err(InterpError::Unverified {
-            op: "scatter_add".to_owned(),
-            rule: "has updates that are numbers",
+pub(crate) fn gather_along(data: &Tensor, indices: &Tensor, axis: usize) -> Result<Data> {
+    let split = Split::at(&data.dims, axis);
+    let chosen = clamped("gather_along", indices, split.length)?;
+    let along = Split::at(&indices.dims, axis);
+    let places = chosen.iter().enumerate().map(|(place, &index)| {
+        let (block, inner) = (place / (along.length * along.inner), place % along.inner);
+        (block * split.length + index) * split.inner + inner
+    });
+    Ok(match &data.data {
+        Data::Float(values) => Data::Float(places.map(|place| values[place]).collect()),
+        Data::Int(values) => Data::Int(places.map(|place| values[place]).collect()),
+        Data::Bool(values) => Data::Bool(places.map(|place| values[place]).collect()),
+    })
+}
+
+pub(crate) fn scatter(
+    kind: ScatterKind,
+    data: &Tensor,
+    indices: &Tensor,
+    updates: &Tensor,
+    axis: usize,
+) -> Result<Data> {
+    let split = Split::at(&data.dims, axis);
+    let indices = clamped("scatter", indices, split.length)?;
+    match (&data.data, &updates.data) {
+        (Data::Float(data), Data::Float(values)) => {
+            let combine: fn(f64, f64) -> f64 = match kind {
+                ScatterKind::Set => |_, update| update,
+                ScatterKind::Add => |a, b| a + b,
+                ScatterKind::Multiply => |a, b| a * b,
+                ScatterKind::Max => larger,
+                ScatterKind::Min => smaller,
+            };
+            Ok(Data::Float(put_slices(data, values, &split, &indices, combine)))
+        }
+        (Data::Int(numbers), Data::Int(values)) => {
+            let combine: fn(i64, i64) -> i64 = match kind {
+                ScatterKind::Set => |_, update| update,
+                ScatterKind::Add => i64::wrapping_add,
+                ScatterKind::Multiply => i64::wrapping_mul,
+                ScatterKind::Max => integer::larger(data.dtype),
+                ScatterKind::Min => integer::smaller(data.dtype),
+            };
+            Ok(Data::Int(put_slices(numbers, values, &split, &indices, combine)))
+        }
+        (Data::Bool(data), Data::Bool(values)) if kind == ScatterKind::Set => {
+            Ok(Data::Bool(put_slices(data, values, &split, &indices, |_, update| update)))
+        }
+        _ => Err(InterpError::Unverified {
+            op: "scatter".to_owned(),
+            rule: "has data and updates of one class that combines so",
         }),
     }
 }
 
-fn add_slices<T: Copy>(
+fn put_slices<T: Copy>(
+    data: &[T],
     updates: &[T],
     split: &Split,
     indices: &[usize],
-    zero: T,
-    add: fn(T, T) -> T,
+    combine: fn(T, T) -> T,
 ) -> Vec<T> {
-    let mut result = vec![zero; split.outer * split.length * split.inner];
+    let mut result = data.to_vec();
     for block in 0..split.outer {
         for (number, &index) in indices.iter().enumerate() {
             let into = &mut result[(block * split.length + index) * split.inner..][..split.inner];
             let from = &updates[(block * indices.len() + number) * split.inner..][..split.inner];
-            into.iter_mut().zip(from).for_each(|(into, &from)| *into = add(*into, from));
+            into.iter_mut().zip(from).for_each(|(into, &from)| *into = combine(*into, from));
         }
     }
     result

@@ -16,6 +16,7 @@ mod elementwise;
 mod error;
 mod evaluate;
 mod indexing;
+mod integer;
 mod normalization;
 mod offsets;
 mod reduction;

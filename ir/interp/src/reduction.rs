@@ -1,25 +1,33 @@
-//! Ops that run along axes: reductions, arg-reductions, cumulative sums.
+//! Ops that run along axes: reductions, arg-reductions, running reductions, sorting.
 
 use crate::elementwise::{larger, smaller};
 use crate::offsets::{Offsets, Split, row_major};
-use crate::{Data, InterpError, Result, Tensor};
+use crate::{Data, InterpError, Result, Tensor, integer};
 use dlc_ir::{ArgReduction, Reduction};
 use dlc_types::DType;
+use std::cmp::Ordering;
 
 fn not_a_number(op: &str) -> InterpError {
     InterpError::Unverified { op: op.to_owned(), rule: "has operands that are numbers" }
 }
 
-/// Least and greatest value of an integer type, in the form that tensors hold.
-pub(crate) fn integer_range(dtype: DType) -> (i64, i64) {
-    match dtype {
-        DType::I8 => (i64::from(i8::MIN), i64::from(i8::MAX)),
-        DType::U8 => (0, i64::from(u8::MAX)),
-        DType::I16 => (i64::from(i16::MIN), i64::from(i16::MAX)),
-        DType::U16 => (0, i64::from(u16::MAX)),
-        DType::I32 => (i64::from(i32::MIN), i64::from(i32::MAX)),
-        DType::U32 => (0, i64::from(u32::MAX)),
-        _ => (i64::MIN, i64::MAX),
+/// The value of no element, and how two combine.
+fn float_fold(kind: Reduction) -> (f64, fn(f64, f64) -> f64) {
+    match kind {
+        Reduction::Sum => (0.0, |a, b| a + b),
+        Reduction::Product => (1.0, |a, b| a * b),
+        Reduction::Max => (f64::NEG_INFINITY, larger),
+        Reduction::Min => (f64::INFINITY, smaller),
+    }
+}
+
+fn integer_fold(kind: Reduction, dtype: DType) -> (i64, fn(i64, i64) -> i64) {
+    let (least, greatest) = dtype.integer_range();
+    match kind {
+        Reduction::Sum => (0, i64::wrapping_add),
+        Reduction::Product => (1, i64::wrapping_mul),
+        Reduction::Max => (least, integer::larger(dtype)),
+        Reduction::Min => (greatest, integer::smaller(dtype)),
     }
 }
 
@@ -34,22 +42,11 @@ pub(crate) fn reduce(kind: Reduction, x: &Tensor, axes: &[usize], dims: &[usize]
     let count = dims.iter().product();
     match &x.data {
         Data::Float(values) => {
-            let (identity, combine): (f64, fn(f64, f64) -> f64) = match kind {
-                Reduction::Sum => (0.0, |a, b| a + b),
-                Reduction::Product => (1.0, |a, b| a * b),
-                Reduction::Max => (f64::NEG_INFINITY, larger),
-                Reduction::Min => (f64::INFINITY, smaller),
-            };
+            let (identity, combine) = float_fold(kind);
             Ok(Data::Float(fold(values, offsets, vec![identity; count], combine)))
         }
         Data::Int(values) => {
-            let (least, greatest) = integer_range(x.dtype);
-            let (identity, combine): (i64, fn(i64, i64) -> i64) = match kind {
-                Reduction::Sum => (0, i64::wrapping_add),
-                Reduction::Product => (1, i64::wrapping_mul),
-                Reduction::Max => (least, Ord::max),
-                Reduction::Min => (greatest, Ord::min),
-            };
+            let (identity, combine) = integer_fold(kind, x.dtype);
             Ok(Data::Int(fold(values, offsets, vec![identity; count], combine)))
         }
         Data::Bool(_) => Err(not_a_number("reduce")),
@@ -82,7 +79,7 @@ pub(crate) fn arg_reduce(kind: ArgReduction, x: &Tensor, axis: usize) -> Result<
                 ArgReduction::Max => |a, b| a > b,
                 ArgReduction::Min => |a, b| a < b,
             };
-            positions(values, &split, beats)
+            positions(&integer::ordered(x.dtype, values), &split, beats)
         }
         Data::Bool(_) => return Err(not_a_number(kind.name())),
     };
@@ -101,13 +98,44 @@ fn positions<T: Copy>(values: &[T], split: &Split, beats: fn(T, T) -> bool) -> V
         .collect()
 }
 
-pub(crate) fn cumulative_sum(x: &Tensor, axis: usize, reverse: bool) -> Result<Data> {
+pub(crate) fn cumulative(kind: Reduction, x: &Tensor, axis: usize, reverse: bool) -> Result<Data> {
     let split = Split::at(&x.dims, axis);
     match &x.data {
-        Data::Float(values) => Ok(Data::Float(accumulate(values, &split, reverse, |a, b| a + b))),
-        Data::Int(values) => Ok(Data::Int(accumulate(values, &split, reverse, i64::wrapping_add))),
-        Data::Bool(_) => Err(not_a_number("cumulative_sum")),
+        Data::Float(values) => Ok(Data::Float(accumulate(values, &split, reverse, float_fold(kind).1))),
+        Data::Int(values) => {
+            Ok(Data::Int(accumulate(values, &split, reverse, integer_fold(kind, x.dtype).1)))
+        }
+        Data::Bool(_) => Err(not_a_number("cumulative")),
     }
+}
+
+/// Positions in the order of the elements, equal ones as they stand; NaN is larger than any number.
+pub(crate) fn arg_sort(x: &Tensor, axis: usize, descending: bool) -> Result<Data> {
+    let split = Split::at(&x.dims, axis);
+    let order: Box<dyn Fn(usize, usize) -> Ordering> = match &x.data {
+        Data::Float(values) => Box::new(|a, b| {
+            let (a, b) = (values[a], values[b]);
+            a.partial_cmp(&b).unwrap_or_else(|| a.is_nan().cmp(&b.is_nan()))
+        }),
+        Data::Int(values) => {
+            let keys = integer::ordered(x.dtype, values);
+            Box::new(move |a, b| keys[a].cmp(&keys[b]))
+        }
+        Data::Bool(_) => return Err(not_a_number("argsort")),
+    };
+    let mut result = vec![0; x.data.len()];
+    for start in split.lines() {
+        let place = |position: usize| start + position * split.inner;
+        let mut positions: Vec<usize> = (0..split.length).collect();
+        positions.sort_by(|&a, &b| {
+            let order = order(place(a), place(b));
+            if descending { order.reverse() } else { order }
+        });
+        for (rank, position) in positions.into_iter().enumerate() {
+            result[place(rank)] = position as i64;
+        }
+    }
+    Ok(Data::Int(result))
 }
 
 fn accumulate<T: Copy>(values: &[T], split: &Split, reverse: bool, add: fn(T, T) -> T) -> Vec<T> {

@@ -7,14 +7,15 @@ use dlc_types::random::{random_bits, unit_from_bits};
 use dlc_types::{DType, Dim};
 
 pub(crate) fn constant(literal: &Literal) -> Data {
-    tensor::convert(literal.ty.dtype, &Data::from(&literal.elements))
+    let dtype = literal.ty.dtype;
+    tensor::convert(dtype, dtype, &Data::from(&literal.elements))
 }
 
 pub(crate) fn iota(axis: usize, dtype: DType, dims: &[usize]) -> Data {
     let Split { outer, length, inner } = Split::at(dims, axis);
     let coordinates =
         (0..outer).flat_map(|_| 0..length).flat_map(|position| (0..inner).map(move |_| position));
-    tensor::convert(dtype, &Data::Int(coordinates.map(|position| position as i64).collect()))
+    tensor::convert(DType::I64, dtype, &Data::Int(coordinates.map(|position| position as i64).collect()))
 }
 
 pub(crate) fn extent(dim: Dim, dtype: DType, batch: usize) -> Data {
@@ -22,7 +23,7 @@ pub(crate) fn extent(dim: Dim, dtype: DType, batch: usize) -> Data {
         Dim::Fixed(size) => size,
         Dim::Batch(scale) => scale.saturating_mul(batch),
     };
-    tensor::convert(dtype, &Data::Int(vec![size as i64]))
+    tensor::convert(DType::I64, dtype, &Data::Int(vec![size as i64]))
 }
 
 pub(crate) fn random(stream: u32, seed: &Tensor, step: &Tensor, dims: &[usize]) -> Result<Data> {

@@ -7,9 +7,9 @@ use dlc_types::DType;
 /// The elements of a tensor, row-major.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Data {
-    /// Elements of a float type, not rounded to it.
+    /// Elements of a float type; not rounded to `f32`, but to the 16-bit floats.
     Float(Vec<f64>),
-    /// Elements of an integer type.
+    /// Elements of an integer type; those of `u64` by their bits.
     Int(Vec<i64>),
     /// Elements of `bool`.
     Bool(Vec<bool>),
@@ -51,15 +51,20 @@ pub struct Tensor {
 }
 
 impl Tensor {
-    /// A tensor of these elements; integers wrap at the width of the type.
+    /// A tensor of these elements; integers wrap at the width of the type, 16-bit floats are rounded.
     ///
     /// # Errors
     /// Where class or number of the elements do not fit.
     pub fn new(dtype: DType, dims: &[usize], mut data: Data) -> Result<Tensor> {
         let class_fits = match &mut data {
-            Data::Float(_) => dtype.is_float(),
+            Data::Float(values) => {
+                if dtype.is_narrow() {
+                    values.iter_mut().for_each(|value| *value = dtype.rounded(*value));
+                }
+                dtype.is_float()
+            }
             Data::Int(values) => {
-                wrap_all(dtype, values);
+                values.iter_mut().for_each(|value| *value = dtype.wrapped(*value));
                 dtype.is_integer()
             }
             Data::Bool(_) => dtype == DType::Bool,
@@ -111,9 +116,9 @@ impl Tensor {
         Tensor::new(DType::I32, dims, Data::Int(values.iter().map(|&value| i64::from(value)).collect()))
     }
 
-    /// A scalar of any type: truncated for integers, `!= 0` for `bool`, rounded to `f32`.
+    /// A scalar of any type: rounded, truncated for integers, `!= 0` for `bool`.
     pub fn scalar(dtype: DType, value: f64) -> Tensor {
-        let data = convert(dtype, &Data::Float(vec![value]));
+        let data = convert(DType::F64, dtype, &Data::Float(vec![value]));
         Tensor { dtype, dims: Vec::new(), data }
     }
 
@@ -126,7 +131,9 @@ impl Tensor {
     pub fn to_f64(&self) -> Vec<f64> {
         match &self.data {
             Data::Float(values) => values.clone(),
-            Data::Int(values) => values.iter().map(|&value| value as f64).collect(),
+            Data::Int(values) => {
+                values.iter().map(|&value| float_of(self.dtype, DType::F64, value)).collect()
+            }
             Data::Bool(values) => values.iter().map(|&value| f64::from(u8::from(value))).collect(),
         }
     }
@@ -156,61 +163,48 @@ impl From<&Elements> for Data {
     }
 }
 
-/// Conversion of elements to another type: `f32` rounds, integers truncate towards zero and saturate
-/// from floats (NaN becomes 0) and wrap from wider integers, `bool` is `x != 0`.
-pub(crate) fn convert(dtype: DType, data: &Data) -> Data {
-    if dtype == DType::Bool {
+/// Conversion of elements from one type to another: to floats by rounding (16-bit floats by way of `f32`),
+/// from floats to integers by truncation, kept in range (NaN becomes 0), from wider integers by wrapping, to
+/// `bool` by `x != 0`.
+pub(crate) fn convert(from: DType, to: DType, data: &Data) -> Data {
+    if to == DType::Bool {
         return Data::Bool(match data {
             Data::Float(values) => values.iter().map(|&value| value != 0.0).collect(),
             Data::Int(values) => values.iter().map(|&value| value != 0).collect(),
             Data::Bool(values) => values.clone(),
         });
     }
-    if dtype.is_float() {
-        let mut values: Vec<f64> = match data {
-            Data::Float(values) => values.clone(),
-            Data::Int(values) if dtype == DType::F32 => {
-                values.iter().map(|&value| f64::from(value as f32)).collect()
-            }
-            Data::Int(values) => values.iter().map(|&value| value as f64).collect(),
+    if to.is_float() {
+        return Data::Float(match data {
+            Data::Float(values) => values.iter().map(|&value| to.rounded(value)).collect(),
+            Data::Int(values) => values.iter().map(|&value| float_of(from, to, value)).collect(),
             Data::Bool(values) => values.iter().map(|&value| f64::from(u8::from(value))).collect(),
-        };
-        if dtype == DType::F32 {
-            values.iter_mut().for_each(|value| *value = f64::from(*value as f32));
-        }
-        return Data::Float(values);
+        });
     }
-    let mut values: Vec<i64> = match data {
-        Data::Float(values) => values.iter().map(|&value| saturate(dtype, value)).collect(),
-        Data::Int(values) => values.clone(),
+    Data::Int(match data {
+        Data::Float(values) => values.iter().map(|&value| to.saturated(value)).collect(),
+        Data::Int(values) => values.iter().map(|&value| to.wrapped(value)).collect(),
         Data::Bool(values) => values.iter().map(|&value| i64::from(value)).collect(),
-    };
-    wrap_all(dtype, &mut values);
-    Data::Int(values)
+    })
 }
 
-fn saturate(dtype: DType, value: f64) -> i64 {
-    match dtype {
-        DType::I8 => i64::from(value as i8),
-        DType::U8 => i64::from(value as u8),
-        DType::I16 => i64::from(value as i16),
-        DType::U16 => i64::from(value as u16),
-        DType::I32 => i64::from(value as i32),
-        DType::U32 => i64::from(value as u32),
-        DType::U64 => value as u64 as i64,
-        _ => value as i64,
+/// The elements whose bits are those of other ones, of a type of the same size.
+pub(crate) fn with_bits(from: DType, to: DType, data: &Data) -> Data {
+    let mut bytes = Vec::new();
+    match data {
+        Data::Float(values) => values.iter().for_each(|&value| from.push_float(value, &mut bytes)),
+        Data::Int(values) => values.iter().for_each(|&value| from.push_integer(value, &mut bytes)),
+        Data::Bool(values) => bytes.extend(values.iter().map(|&value| u8::from(value))),
     }
+    if to.is_float() { Data::Float(to.floats(&bytes)) } else { Data::Int(to.integers(&bytes)) }
 }
 
-fn wrap_all(dtype: DType, values: &mut [i64]) {
-    let wrap: fn(i64) -> i64 = match dtype {
-        DType::I8 => |value| i64::from(value as i8),
-        DType::U8 => |value| i64::from(value as u8),
-        DType::I16 => |value| i64::from(value as i16),
-        DType::U16 => |value| i64::from(value as u16),
-        DType::I32 => |value| i64::from(value as i32),
-        DType::U32 => |value| i64::from(value as u32),
-        _ => return,
-    };
-    values.iter_mut().for_each(|value| *value = wrap(*value));
+/// An integer as a float; `f64` is not on the way to a narrower type, so that it is rounded once.
+fn float_of(from: DType, to: DType, value: i64) -> f64 {
+    match (from, to) {
+        (DType::U64, DType::F64) => value.cast_unsigned() as f64,
+        (_, DType::F64) => value as f64,
+        (DType::U64, _) => to.rounded(f64::from(value.cast_unsigned() as f32)),
+        _ => to.rounded(f64::from(value as f32)),
+    }
 }

@@ -1,9 +1,8 @@
 //! Sliding windows: reduction, arg-max and their adjoint, tap by tap. Padding takes no part.
 
 use crate::elementwise::larger;
-use crate::reduction::integer_range;
 use crate::taps::{self, Axis};
-use crate::{Data, InterpError, Result, Tensor};
+use crate::{Data, InterpError, Result, Tensor, integer};
 use dlc_ir::{Window, WindowKind};
 
 fn not_a_number(op: &str) -> InterpError {
@@ -35,7 +34,9 @@ pub(crate) fn reduce(kind: WindowKind, window: &Window, x: &Tensor, dims: &[usiz
         })),
         Data::Int(values) => Ok(Data::Int(match kind {
             WindowKind::Sum => fold(&axes, values, vec![0; count], i64::wrapping_add),
-            WindowKind::Max => fold(&axes, values, vec![integer_range(x.dtype).0; count], Ord::max),
+            WindowKind::Max => {
+                fold(&axes, values, vec![x.dtype.integer_range().0; count], integer::larger(x.dtype))
+            }
         })),
         Data::Bool(_) => Err(not_a_number("reduce_window")),
     }
@@ -58,7 +59,10 @@ pub(crate) fn arg_max(window: &Window, x: &Tensor, dims: &[usize]) -> Result<Dat
         Data::Float(values) => {
             Ok(Data::Int(first_largest(&axes, values, dims, |a, b| a > b || (a.is_nan() && !b.is_nan()))))
         }
-        Data::Int(values) => Ok(Data::Int(first_largest(&axes, values, dims, |a, b| a > b))),
+        Data::Int(values) => {
+            let keys = integer::ordered(x.dtype, values);
+            Ok(Data::Int(first_largest(&axes, &keys, dims, |a, b| a > b)))
+        }
         Data::Bool(_) => Err(not_a_number("window_argmax")),
     }
 }

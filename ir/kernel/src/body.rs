@@ -74,11 +74,14 @@ pub enum Statement {
 /// Scalar operations. Semantics are those of the graph's ops of the same names (`dlc_ir::op`), on every
 /// back end: comparisons with NaN are false but for `ne`, max and min hand NaN on, integer division by
 /// zero gives zero, conversion from float to integer truncates and saturates.
+///
+/// A value may be of any type, but there is arithmetic on those of 32 bits and more alone
+/// ([`DType::computed_in`]): an element of a narrow type is loaded, selected, converted and stored.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum ScalarOp {
     /// A number, rounded to the result's type. No operand.
     Constant(f64),
-    /// An integer of 64 bits. No operand.
+    /// An integer of 64 bits, of `u64` its bits. No operand.
     Integer(i64),
     /// The run-time size of an extent, converted to the result's type. No operand.
     Extent(dlc_types::Dim),
@@ -96,6 +99,8 @@ pub enum ScalarOp {
     Select,
     /// Conversion from the operand's type.
     Cast,
+    /// The operand's bits as those of a number type of the same size.
+    Bitcast,
     /// `unit(random_bits(seed, stream, step, index))` of `dlc_types::random`, result `f32`. Operands:
     /// seed (`i64`), step (`i32`), index (`i64`).
     Random {
@@ -120,7 +125,8 @@ named_enum! {
     #[allow(missing_docs, reason = "the names are those of dlc_ir::Binary")]
     Binary {
         Add = "add", Subtract = "sub", Multiply = "mul", Divide = "div", Max = "max", Min = "min",
-        Power = "pow", And = "and", Or = "or",
+        Power = "pow", And = "and", Or = "or", Xor = "xor", ShiftLeft = "shl", ShiftRight = "shr",
+        Remainder = "rem",
     }
 }
 
@@ -241,6 +247,7 @@ impl ScalarOp {
             ScalarOp::Compare(comparison) => comparison.name(),
             ScalarOp::Select => "select",
             ScalarOp::Cast => "cast",
+            ScalarOp::Bitcast => "bitcast",
             ScalarOp::Random { .. } => "random",
         }
     }

@@ -1,8 +1,10 @@
 //! Contraction kernels: a batch-reduce matrix product over strided dimensions.
 //!
 //! Operands: 0 `lanes` (read as vectors along the lanes dimension), 1 `rows` (read one element at a
-//! time along the rows dimension and repeated over the lanes), 2 the result; more where an epilogue
-//! reads or writes them. With `index(x)` the sum of each dimension's coordinate times its stride in `x`:
+//! time along the rows dimension and repeated over the lanes; where the lanes dimension is *paired*, at
+//! stride 1 in this operand as well, read as vectors too), 2 the result; more where an epilogue reads or
+//! writes them. Paired lanes are those of products without a free axis: the channels of a depthwise
+//! convolution. With `index(x)` the sum of each dimension's coordinate times its stride in `x`:
 //!
 //! ```text
 //! result[index(result)] (+)= sum over reduced coordinates and taps t of
@@ -163,6 +165,11 @@ impl Role {
 }
 
 impl ContractionDim {
+    /// Whether these lanes are paired: each multiplies an element of the rows operand of its own.
+    pub fn is_paired(&self) -> bool {
+        self.role == Role::Lanes && self.strides[1] != 0 && !matches!(self.extent, Dim::Fixed(0 | 1))
+    }
+
     /// Whether the result has no such dimension.
     pub fn is_reduced(&self) -> bool {
         matches!(self.role, Role::ReduceOuter | Role::Reduce)

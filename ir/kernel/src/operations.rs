@@ -111,7 +111,8 @@ fn cost(op: &ScalarOp) -> f64 {
         | ScalarOp::Integer(_)
         | ScalarOp::Extent(_)
         | ScalarOp::Index(_)
-        | ScalarOp::Cast => 0.0,
+        | ScalarOp::Cast
+        | ScalarOp::Bitcast => 0.0,
     }
 }
 

@@ -125,14 +125,14 @@ fn operations_have_types() {
             bug in dlc: kernel `k`: `mul` takes 2 operands, not 1
             bug in dlc: kernel `k`: `mul` takes f32 as operand 1, not i64
             bug in dlc: kernel `k`: `lt` gives bool, not f32
-            bug in dlc: kernel `k`: `not` gives bool, not f32
-            bug in dlc: kernel `k`: `pow` gives a float, not bool
+            bug in dlc: kernel `k`: `not` gives bool or an integer of 32 bits or more, not f32
+            bug in dlc: kernel `k`: `pow` gives a number of 32 bits or more, not bool
             bug in dlc: kernel `k`: `select` takes bool as operand 0, not f32
             bug in dlc: kernel `k`: `fma` takes f32 as operand 2, not i64
             bug in dlc: kernel `k`: `random` takes i32 as operand 1, not i64
             bug in dlc: kernel `k`: `int` gives an integer type that holds the number, not f32
             bug in dlc: kernel `k`: `int` gives i64, not i8
-            bug in dlc: kernel `k`: `extent` gives a number, not bool
+            bug in dlc: kernel `k`: `extent` gives a number of 32 bits or more, not bool
         "#]],
     );
 }

@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 /// The element type of a tensor.
 ///
-/// The small integers and the 16-bit floats have their place here so that the graph can name them;
-/// which of them a stage can compute with is that stage's affair.
+/// Types of less than 32 bits are how elements are *stored*: a graph may compute with any type, but
+/// lowered code computes in [`DType::computed_in`] and converts where it loads and stores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[allow(missing_docs, reason = "each variant is its own name")]
 pub enum DType {
@@ -70,6 +70,26 @@ impl DType {
             DType::U64 => "u64",
             DType::Bool => "bool",
         }
+    }
+
+    /// The type that lowered code computes such elements in: `f32` for the 16-bit floats, `i32` for integers of
+    /// less than 32 bits, else the type itself.
+    pub const fn computed_in(self) -> DType {
+        match self {
+            DType::F16 | DType::BF16 => DType::F32,
+            DType::I8 | DType::U8 | DType::I16 | DType::U16 => DType::I32,
+            other => other,
+        }
+    }
+
+    /// Whether elements are stored in less bits than they are computed in.
+    pub const fn is_narrow(self) -> bool {
+        !matches!(self, DType::Bool) && self.size() < 4
+    }
+
+    /// Whether this is an integer type without negative numbers.
+    pub const fn is_unsigned(self) -> bool {
+        matches!(self, DType::U8 | DType::U16 | DType::U32 | DType::U64)
     }
 
     /// Whether values of this type have a derivative.

@@ -6,6 +6,7 @@
 
 pub mod diagnostic;
 pub mod dtype;
+pub mod element;
 pub mod index;
 mod named;
 pub mod random;

@@ -21,7 +21,7 @@ use alloc::vec::Vec;
 use core::ffi::c_void;
 
 /// Raised when [`Context`] or the meaning of [`Interface`] changes.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// Alignment in bytes of the arena, of the persistent block and of every buffer in them.
 pub const ALIGNMENT: usize = 64;
@@ -94,20 +94,65 @@ pub type Entry = unsafe extern "C" fn(*const Context, i64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[allow(missing_docs, reason = "each variant is its own name")]
 pub enum ElementType {
+    F16,
+    BF16,
     F32,
     F64,
+    I8,
+    U8,
+    I16,
+    U16,
     I32,
+    U32,
     I64,
+    U64,
     Bool,
 }
 
 impl ElementType {
+    /// Every element type, in the order of declaration.
+    pub const ALL: [ElementType; 13] = [
+        ElementType::F16,
+        ElementType::BF16,
+        ElementType::F32,
+        ElementType::F64,
+        ElementType::I8,
+        ElementType::U8,
+        ElementType::I16,
+        ElementType::U16,
+        ElementType::I32,
+        ElementType::U32,
+        ElementType::I64,
+        ElementType::U64,
+        ElementType::Bool,
+    ];
+
     /// Bytes of one element.
     pub const fn size(self) -> usize {
         match self {
-            ElementType::Bool => 1,
-            ElementType::F32 | ElementType::I32 => 4,
-            ElementType::F64 | ElementType::I64 => 8,
+            ElementType::I8 | ElementType::U8 | ElementType::Bool => 1,
+            ElementType::F16 | ElementType::BF16 | ElementType::I16 | ElementType::U16 => 2,
+            ElementType::F32 | ElementType::I32 | ElementType::U32 => 4,
+            ElementType::F64 | ElementType::I64 | ElementType::U64 => 8,
+        }
+    }
+
+    /// The name that every text form uses: `f32`, `bool`, ….
+    pub const fn name(self) -> &'static str {
+        match self {
+            ElementType::F16 => "f16",
+            ElementType::BF16 => "bf16",
+            ElementType::F32 => "f32",
+            ElementType::F64 => "f64",
+            ElementType::I8 => "i8",
+            ElementType::U8 => "u8",
+            ElementType::I16 => "i16",
+            ElementType::U16 => "u16",
+            ElementType::I32 => "i32",
+            ElementType::U32 => "u32",
+            ElementType::I64 => "i64",
+            ElementType::U64 => "u64",
+            ElementType::Bool => "bool",
         }
     }
 }

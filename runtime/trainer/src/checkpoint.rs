@@ -7,8 +7,8 @@
 use crate::metrics::Means;
 use crate::transform::PREFIX as SCALING;
 use crate::{Result, TrainError};
-use dlc_runtime::abi::ElementType;
 use dlc_runtime::{Checkpoint, HostTensor, RuntimeError};
+use dlc_types::DType;
 use std::path::Path;
 
 /// Names that belong to the progress begin so.
@@ -143,17 +143,9 @@ impl SavedRun {
 /// The first number of a checkpoint that is not finite, with its tensor's name.
 pub(crate) fn not_finite(checkpoint: &Checkpoint) -> Option<(&str, f64)> {
     checkpoint.tensors.iter().find_map(|(name, tensor)| {
-        let (fours, eights) = (tensor.bytes.as_chunks::<4>().0, tensor.bytes.as_chunks::<8>().0);
-        let odd = match tensor.element {
-            ElementType::F32 => fours
-                .iter()
-                .map(|&bytes| f64::from(f32::from_ne_bytes(bytes)))
-                .find(|value| !value.is_finite()),
-            ElementType::F64 => {
-                eights.iter().map(|&bytes| f64::from_ne_bytes(bytes)).find(|value| !value.is_finite())
-            }
-            _ => None,
-        };
+        let dtype = DType::ALL.into_iter().find(|dtype| dtype.name() == tensor.element.name());
+        let floats = dtype.filter(|dtype| dtype.is_float()).map(|dtype| dtype.floats(&tensor.bytes));
+        let odd = floats.into_iter().flatten().find(|value| !value.is_finite());
         odd.map(|value| (name.as_str(), value))
     })
 }

@@ -1,7 +1,7 @@
 //! What the trainer needs of whoever computes: a compiled session or the interpreter.
 
 use dlc_runtime::abi::Interface;
-use dlc_runtime::{Checkpoint, LoadPolicy, RuntimeError, Session};
+use dlc_runtime::{Checkpoint, HostTensor, LoadPolicy, RuntimeError, Session};
 
 /// State that schedules read: the number of steps of the whole run.
 const TOTAL_STEPS: &str = "train.total_steps";
@@ -12,6 +12,8 @@ pub trait Engine {
     fn interface(&self) -> &Interface;
     /// Sets initial values by seed; every state begins anew.
     fn initialize(&mut self, seed: u64) -> Result<(), RuntimeError>;
+    /// Replaces a parameter or state by a tensor of the same type and shape, in the plain order.
+    fn set_tensor(&mut self, name: &str, value: &HostTensor) -> Result<(), RuntimeError>;
     /// Tells schedules how many steps the run will have.
     fn set_total_steps(&mut self, steps: usize) -> Result<(), RuntimeError>;
     /// One step of the function `train`. `report` gets the loss, then the metrics in the order of the
@@ -39,6 +41,10 @@ impl Engine for Session {
 
     fn initialize(&mut self, seed: u64) -> Result<(), RuntimeError> {
         Session::initialize(self, seed)
+    }
+
+    fn set_tensor(&mut self, name: &str, value: &HostTensor) -> Result<(), RuntimeError> {
+        Session::set_tensor(self, name, value)
     }
 
     fn set_total_steps(&mut self, steps: usize) -> Result<(), RuntimeError> {

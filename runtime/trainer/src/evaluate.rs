@@ -33,14 +33,7 @@ pub(crate) fn function_of<'a>(engine: &'a dyn Engine, name: &str) -> Result<&'a 
 }
 
 fn same_element(dtype: DType, element: ElementType) -> bool {
-    matches!(
-        (dtype, element),
-        (DType::F32, ElementType::F32)
-            | (DType::F64, ElementType::F64)
-            | (DType::I32, ElementType::I32)
-            | (DType::I64, ElementType::I64)
-            | (DType::Bool, ElementType::Bool)
-    )
+    dtype.name() == element.name()
 }
 
 impl Feed {

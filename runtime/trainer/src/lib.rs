@@ -31,7 +31,7 @@ pub use engine::Engine;
 pub use error::TrainError;
 pub use evaluate::{EvalReport, evaluate};
 pub use loader::{Batch, Pass, each_batch};
-pub use options::{RateAt, RunOptions};
+pub use options::{InitialTensors, RateAt, RunOptions};
 pub use predict::{Prediction, Predictions, predict};
 pub use prepare::{Preparation, PreparedData};
 pub use report::{EpochReport, Measures, Observer, Outcome, Silent, TrainReport};

@@ -1,5 +1,7 @@
 //! What a caller may choose about a run beyond the recipe.
 
+use crate::Engine;
+use dlc_runtime::{HostTensor, RuntimeError};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,6 +13,46 @@ pub struct RateAt(pub Arc<dyn Fn(usize, usize) -> f64 + Send + Sync>);
 impl fmt::Debug for RateAt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("RateAt")
+    }
+}
+
+/// First values that come with a model, by the name of their parameter or state.
+#[derive(Clone)]
+pub struct InitialTensors(
+    /// The value, in the plain order; `None` for what the seed tells.
+    #[allow(clippy::type_complexity, reason = "the one place where it is written")]
+    pub Arc<dyn Fn(&str) -> Result<Option<HostTensor>, RuntimeError> + Send + Sync>,
+);
+
+impl InitialTensors {
+    /// Sets first values: those of the seed, then those that come with the model.
+    pub fn begin(&self, engine: &mut dyn Engine, seed: u64) -> Result<(), RuntimeError> {
+        engine.initialize(seed)?;
+        self.fill(engine)
+    }
+
+    /// Sets the values that come with the model.
+    pub fn fill(&self, engine: &mut dyn Engine) -> Result<(), RuntimeError> {
+        let names: Vec<String> =
+            engine.interface().tensors.iter().map(|tensor| tensor.name.clone()).collect();
+        for name in names {
+            if let Some(value) = (self.0)(&name)? {
+                engine.set_tensor(&name, &value)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Default for InitialTensors {
+    fn default() -> Self {
+        InitialTensors(Arc::new(|_| Ok(None)))
+    }
+}
+
+impl fmt::Debug for InitialTensors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("InitialTensors")
     }
 }
 
@@ -33,6 +75,8 @@ pub struct RunOptions {
     pub data: Option<PathBuf>,
     /// Number of classes the model tells apart; labels beyond are errors.
     pub classes: Option<usize>,
+    /// First values that come with the model.
+    pub initial: InitialTensors,
     /// The learning rate, for reports.
     pub rate_at: Option<RateAt>,
 }

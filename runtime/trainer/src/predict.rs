@@ -9,8 +9,9 @@ use crate::prepare::{PreparedData, pipeline_of};
 use crate::split::Parts;
 use crate::{Engine, Result, RunOptions, TrainError};
 use dlc_recipe::{Data, Field, Recipe, Source};
-use dlc_runtime::abi::{ElementType, Port, PortRole};
+use dlc_runtime::abi::{Port, PortRole};
 use dlc_runtime::{HostTensor, LoadPolicy};
+use dlc_types::DType;
 use std::path::{Path, PathBuf};
 
 /// The outputs for one sample.
@@ -96,12 +97,12 @@ fn class_names(recipe: &Recipe, folder: &Path, options: &RunOptions) -> Vec<Stri
 fn numbers(port: &Port, bytes: Vec<u8>, batch: usize) -> Result<Vec<f64>> {
     let dims = port.dims.iter().map(|dim| dim.at(batch)).collect();
     let tensor = HostTensor::new(port.element, dims, bytes)?;
-    Ok(match port.element {
-        ElementType::F32 => tensor.f32_values()?.into_iter().map(f64::from).collect(),
-        ElementType::F64 => tensor.f64_values()?,
-        ElementType::I32 => tensor.i32_values()?.into_iter().map(f64::from).collect(),
-        ElementType::I64 => tensor.i64_values()?.into_iter().map(|value| value as f64).collect(),
-        ElementType::Bool => tensor.bytes.iter().map(|&value| f64::from(value)).collect(),
+    let dtype = DType::ALL.into_iter().find(|dtype| dtype.name() == port.element.name());
+    Ok(match dtype {
+        Some(dtype) if dtype.is_float() => dtype.floats(&tensor.bytes),
+        Some(DType::U64) => tensor.u64_values()?.into_iter().map(|value| value as f64).collect(),
+        Some(dtype) => dtype.integers(&tensor.bytes).into_iter().map(|value| value as f64).collect(),
+        None => Vec::new(),
     })
 }
 

@@ -168,7 +168,7 @@ impl<'a> Run<'a> {
         let total = total.ok_or_else(|| {
             TrainError::Recipe(format!("{epochs} epochs of {steps} steps are no possible run"))
         })?;
-        engine.initialize(seed)?;
+        options.initial.begin(engine, seed)?;
         engine.set_total_steps(total)?;
         Ok(Progress {
             epochs,

@@ -16,7 +16,7 @@ pub fn cases() -> Vec<Case> {
             }
         }
     }
-    for dtype in [DType::F32, DType::F64] {
+    for dtype in DType::ALL.into_iter().filter(|&dtype| dtype != DType::Bool) {
         cases.extend(axes(dtype));
     }
     cases.extend(views());

@@ -2,7 +2,7 @@
 
 use super::{Case, batched, fixed};
 use dlc_compiler::autodiff::differentiate;
-use dlc_ir::{Builder, Convolution, Function, NodeId, Op, OutputRole};
+use dlc_ir::{Builder, Convolution, Function, NodeId, Op, OutputRole, Reduction};
 use dlc_types::DType;
 
 /// All cases of the family.
@@ -21,7 +21,11 @@ pub fn cases() -> Vec<Case> {
     cases.extend(other_ranks());
     cases.push(stored_view());
     let convolution = plane([1, 2], [(1, 1); 2], [2, 1], [1, 2], 1);
-    cases.extend(forward(DType::F64, &[3, 7, 6], &[4, 3, 3, 2], &convolution));
+    let grouped = plane([2, 1], [(1, -1), (0, 2)], [1, 2], [1; 2], 2);
+    for dtype in DType::ALL.into_iter().filter(|&dtype| !matches!(dtype, DType::Bool | DType::F32)) {
+        cases.extend(forward(dtype, &[3, 7, 6], &[4, 3, 3, 2], &convolution));
+        cases.extend(forward(dtype, &[4, 7, 6], &[6, 2, 3, 2], &grouped));
+    }
     cases
 }
 
@@ -198,7 +202,7 @@ fn replace(function: &mut Function, by: impl Fn(&Op) -> Option<Op>) {
 fn stored_view() -> Case {
     Case::new("convolve a transpose that is an output", |b| {
         let x = b.input("x", fixed(DType::F32, &[4, 5, 1, 9]))?;
-        let base = b.add_node(Op::CumulativeSum { axis: 1, reverse: false }, &[x])?;
+        let base = b.add_node(Op::Cumulative { kind: Reduction::Sum, axis: 1, reverse: false }, &[x])?;
         let turned = b.transpose(base, &[1, 2, 0, 3])?;
         let kernel = b.input("kernel", fixed(DType::F32, &[1, 1, 1, 1]))?;
         let convolution = plane([1, 1], [(0, 2), (0, 0)], [1, 1], [1, 1], 1);

@@ -150,8 +150,7 @@ pub fn fixed(dtype: DType, sizes: &[usize]) -> TensorType {
 
 /// A vector of floats.
 pub fn floats(dtype: DType, values: &[f64]) -> Tensor {
-    let values =
-        values.iter().map(|&value| if dtype == DType::F32 { f64::from(value as f32) } else { value });
+    let values = values.iter().map(|&value| dtype.rounded(value));
     Tensor::new(dtype, &[values.len()], Data::Float(values.collect())).expect("a vector")
 }
 

@@ -7,7 +7,8 @@ use dlc_types::{DType, Dim, Shape, TensorType};
 /// All cases of the family.
 pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
-    for dtype in [DType::F32, DType::F64, DType::I32, DType::I64, DType::Bool] {
+    // One of every size that is moved as it is, and each with a form of its own in vectors.
+    for dtype in DType::ALL.into_iter().filter(|dtype| !matches!(dtype, DType::U32 | DType::U64)) {
         cases.extend(broadcasts(dtype));
         cases.extend(reshapes(dtype));
         cases.extend(transposes(dtype));
@@ -130,6 +131,11 @@ fn arrangements(dtype: DType) -> Vec<Case> {
         cases.push(Case::new(format!("pad {low:?} {high:?} of {dtype}"), |b| {
             let x = b.input("x", batched(dtype, &[3, 5]))?;
             let value = b.scalar(dtype, 7.0)?;
+            Ok(vec![b.add_node(Op::Pad { low: low.to_vec(), high: high.to_vec() }, &[x, value])?])
+        }));
+        cases.push(Case::new(format!("pad {low:?} {high:?} of {dtype} with a computed value"), |b| {
+            let x = b.input("x", batched(dtype, &[3, 5]))?;
+            let value = b.input("value", fixed(dtype, &[]))?;
             Ok(vec![b.add_node(Op::Pad { low: low.to_vec(), high: high.to_vec() }, &[x, value])?])
         }));
     }

@@ -24,6 +24,11 @@ pub fn cases() -> Vec<Case> {
         }
         cases.push(large_softmax(dtype));
     }
+    for dtype in [DType::F16, DType::BF16] {
+        cases.push(batch_norm(dtype, &[5, 7, 7], 1));
+        cases.push(softmax(dtype, &[3, 5]));
+        cases.push(large_softmax(dtype));
+    }
     cases
 }
 

@@ -4,13 +4,15 @@ use super::{Case, Tolerance, batched, fixed, floats, subsets};
 use dlc_ir::{ArgReduction, Op, Reduction, Unary};
 use dlc_types::{DType, Dim, TensorType};
 
-const NUMBERS: [DType; 4] = [DType::F32, DType::F64, DType::I32, DType::I64];
+fn numbers() -> impl Iterator<Item = DType> {
+    DType::ALL.into_iter().filter(|&dtype| dtype != DType::Bool)
+}
 
 /// All cases of the family.
 pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for &kind in Reduction::ALL {
-        for dtype in NUMBERS {
+        for dtype in numbers() {
             cases.push(reduced(kind, batched(dtype, &[3, 5])));
         }
         for rest in [&[][..], &[1], &[17], &[2, 3, 9], &[33, 2], &[1, 1]] {
@@ -23,11 +25,12 @@ pub fn cases() -> Vec<Case> {
             cases.push(reduced(kind, fixed(DType::F32, &[4099, 3])));
             cases.push(reduced(kind, fixed(DType::F64, &[3, 2, 4099])));
         }
-        cases.push(empty(kind));
+        cases.extend(numbers().map(|dtype| empty(kind, dtype)));
         cases.extend([DType::F32, DType::F64].map(|dtype| special(kind, dtype)));
     }
-    for dtype in NUMBERS {
+    for dtype in numbers() {
         cases.extend(arg_reductions(dtype));
+        cases.extend(sorts(dtype));
         cases.extend(cumulative(dtype));
     }
     cases
@@ -50,9 +53,9 @@ fn reduced(kind: Reduction, ty: TensorType) -> Case {
     })
 }
 
-fn empty(kind: Reduction) -> Case {
-    Case::new(format!("{} of nothing", kind.name()), |b| {
-        let x = b.input("x", batched(DType::F32, &[5]))?;
+fn empty(kind: Reduction, dtype: DType) -> Case {
+    Case::new(format!("{} of no {dtype}", kind.name()), |b| {
+        let x = b.input("x", batched(dtype, &[5]))?;
         let none = Op::Slice { starts: vec![0, 2], limits: vec![usize::MAX, 2], strides: vec![1, 1] };
         let none = b.add_node(none, &[x])?;
         Ok(vec![b.reduce(kind, none, &[1])?])
@@ -120,11 +123,45 @@ fn cumulative(dtype: DType) -> Vec<Case> {
     let mut cases = Vec::new();
     for rest in [&[][..], &[1], &[3, 5], &[17, 2]] {
         let ty = batched(dtype, rest);
-        cases.push(Case::new(format!("cumulative sums of {ty}"), |b| {
+        for &kind in Reduction::ALL {
+            cases.push(Case::new(format!("cumulative {} of {ty}", kind.name()), |b| {
+                let x = b.input("x", ty.clone())?;
+                let forms = (0..ty.shape.rank()).flat_map(|axis| [(axis, false), (axis, true)]);
+                forms
+                    .map(|(axis, reverse)| b.add_node(Op::Cumulative { kind, axis, reverse }, &[x]))
+                    .collect()
+            }));
+        }
+    }
+    cases
+}
+
+/// Positions in order, and the elements there.
+fn sorts(dtype: DType) -> Vec<Case> {
+    let mut cases = Vec::new();
+    for rest in [&[][..], &[1], &[9], &[3, 5], &[70, 2]] {
+        let ty = batched(dtype, rest);
+        cases.push(Case::new(format!("argsort of {ty}"), |b| {
             let x = b.input("x", ty.clone())?;
-            let forms = (0..ty.shape.rank()).flat_map(|axis| [(axis, false), (axis, true)]);
-            forms.map(|(axis, reverse)| b.add_node(Op::CumulativeSum { axis, reverse }, &[x])).collect()
+            let mut results = Vec::new();
+            for axis in 0..ty.shape.rank() {
+                for descending in [false, true] {
+                    let (values, order) = b.sort(x, axis, descending)?;
+                    results.extend([values, order]);
+                }
+            }
+            Ok(results)
         }));
+    }
+    if dtype.is_float() {
+        let (nan, inf) = (f64::NAN, f64::INFINITY);
+        let values = [1.0, nan, -0.0, inf, 0.0, -inf, nan, 1.0, -2.0];
+        let case = Case::new(format!("argsort of {dtype} with NaN and infinity"), |b| {
+            let x = b.input("x", fixed(dtype, &[9]))?;
+            let (up, down) = (b.sort(x, 0, false)?, b.sort(x, 0, true)?);
+            Ok(vec![up.0, up.1, down.0, down.1])
+        });
+        cases.push(case.fed("x", floats(dtype, &values)));
     }
     cases
 }

@@ -9,7 +9,7 @@ use dlc_types::{DType, Dim, Shape, TensorType};
 /// All cases of the family.
 pub fn cases() -> Vec<Case> {
     let mut cases = constants();
-    for dtype in [DType::F32, DType::F64, DType::I32, DType::I64] {
+    for dtype in DType::ALL.into_iter().filter(|&dtype| dtype != DType::Bool) {
         cases.push(Case::new(format!("iota of {dtype}"), |b| {
             (0..3).map(|axis| b.declare(Op::Iota { axis }, &[], batched(dtype, &[3, 5]))).collect()
         }));
@@ -37,6 +37,17 @@ fn constants() -> Vec<Case> {
         Literal::floats(DType::F64, &[6], &[0.1, -0.0, f64::INFINITY, f64::NAN, 1e300, -2.5]),
         Literal::ints(DType::I32, &[3, 2, 1], &[0, -1, 7, i64::from(i32::MIN), i64::from(i32::MAX), 5]),
         Literal::ints(DType::I64, &[6], &[0, -1, 7, i64::MIN, i64::MAX, 1 << 40]),
+        Literal::floats(DType::F16, &[6], &[0.1, -0.0, f64::INFINITY, f64::NAN, 6e-8, -65504.0]),
+        Literal::floats(DType::BF16, &[6], &[0.1, -0.0, f64::INFINITY, f64::NAN, 1e30, -2.5]),
+        Literal::ints(DType::I8, &[4], &[0, -128, 127, 5]),
+        Literal::ints(DType::U8, &[4], &[0, 255, 128, 5]),
+        Literal::ints(DType::I16, &[4], &[0, -32768, 32767, 5]),
+        Literal::ints(DType::U16, &[4], &[0, 65535, 32768, 5]),
+        Literal::ints(DType::U32, &[4], &[0, 4_294_967_295, 1 << 31, 5]),
+        Literal::ints(DType::U64, &[4], &[0, -1, i64::MIN, 5]),
+        Literal::scalar(DType::F16, 0.3),
+        Literal::scalar(DType::U8, 200.0),
+        Literal::ints(DType::U64, &[], &[-2]),
         Literal::scalar(DType::F32, 0.3),
         Literal::scalar(DType::I64, -4.0),
         Literal::scalar(DType::Bool, 1.0),

@@ -22,6 +22,8 @@ pub fn cases() -> Vec<Case> {
                 }
             }
         }
+    }
+    for dtype in DType::ALL.into_iter().filter(|&dtype| dtype != DType::Bool) {
         let pool = (2, 2, 1, (0, 0));
         let wide = (3, 2, 1, (1, 1));
         let far = (2, 1, 3, (0, 2));

@@ -114,11 +114,11 @@ pub(crate) struct Emitter<'e, 'f> {
 
 /// The type of one element in a register.
 pub(crate) fn scalar_type(dtype: DType) -> Result<Type, ClifError> {
-    match dtype {
+    match dtype.computed_in() {
         DType::F32 => Ok(types::F32),
         DType::F64 => Ok(types::F64),
-        DType::I32 => Ok(types::I32),
-        DType::I64 => Ok(types::I64),
+        DType::I32 | DType::U32 => Ok(types::I32),
+        DType::I64 | DType::U64 => Ok(types::I64),
         DType::Bool => Ok(types::I8),
         other => Err(ClifError::UnsupportedType(other)),
     }
@@ -126,11 +126,11 @@ pub(crate) fn scalar_type(dtype: DType) -> Result<Type, ClifError> {
 
 /// The vector of so many elements, if there is one; masks for `bool`.
 pub(crate) fn vector_type(dtype: DType, width: usize) -> Option<Type> {
-    match (dtype, width) {
+    match (dtype.computed_in(), width) {
         (DType::F32, 4) => Some(types::F32X4),
-        (DType::I32 | DType::Bool, 4) => Some(types::I32X4),
+        (DType::I32 | DType::U32 | DType::Bool, 4) => Some(types::I32X4),
         (DType::F64, 2) => Some(types::F64X2),
-        (DType::I64 | DType::Bool, 2) => Some(types::I64X2),
+        (DType::I64 | DType::U64 | DType::Bool, 2) => Some(types::I64X2),
         _ => None,
     }
 }
@@ -244,23 +244,27 @@ impl<'e, 'f> Emitter<'e, 'f> {
     /// A known number as a scalar of an element type.
     pub(crate) fn constant(&mut self, dtype: DType, number: f64) -> Result<Value, ClifError> {
         let ty = scalar_type(dtype)?;
-        Ok(match dtype {
-            DType::F32 => self.builder.ins().f32const(number as f32),
+        Ok(match dtype.computed_in() {
+            DType::F32 => self.builder.ins().f32const(dtype.rounded(number) as f32),
             DType::F64 => self.builder.ins().f64const(number),
             DType::Bool => self.builder.ins().iconst(ty, i64::from(number != 0.0)),
-            DType::I32 => self.builder.ins().iconst(ty, i64::from(number as i32 as u32)),
-            _ => self.builder.ins().iconst(ty, number as i64),
+            DType::I32 | DType::U32 => {
+                self.builder.ins().iconst(ty, i64::from(dtype.saturated(number) as i32 as u32))
+            }
+            _ => self.builder.ins().iconst(ty, dtype.saturated(number)),
         })
     }
 
     /// A known number in all lanes.
     pub(crate) fn constant_vector(&mut self, dtype: DType, ty: Type, number: f64) -> Value {
-        match (dtype, ty.lane_bits()) {
-            (DType::F32, _) => repeated(self.builder, ty, &(number as f32).to_le_bytes()),
-            (DType::F64, _) => repeated(self.builder, ty, &number.to_le_bytes()),
-            (DType::Bool, _) => repeated(self.builder, ty, if number != 0.0 { &[0xFF; 8] } else { &[0; 8] }),
-            (DType::I32, _) => repeated(self.builder, ty, &(number as i32).to_le_bytes()),
-            _ => repeated(self.builder, ty, &(number as i64).to_le_bytes()),
+        match dtype.computed_in() {
+            DType::F32 => repeated(self.builder, ty, &(dtype.rounded(number) as f32).to_le_bytes()),
+            DType::F64 => repeated(self.builder, ty, &number.to_le_bytes()),
+            DType::Bool => repeated(self.builder, ty, if number != 0.0 { &[0xFF; 8] } else { &[0; 8] }),
+            DType::I32 | DType::U32 => {
+                repeated(self.builder, ty, &(dtype.saturated(number) as i32).to_le_bytes())
+            }
+            _ => repeated(self.builder, ty, &dtype.saturated(number).to_le_bytes()),
         }
     }
 }

@@ -12,8 +12,9 @@ impl Emitter<'_, '_> {
     pub(crate) fn index_to_scalar(&mut self, dtype: DType, index: Value) -> Result<Value, ClifError> {
         let ty = scalar_type(dtype)?;
         Ok(match dtype {
-            DType::I64 => index,
-            DType::I32 => self.builder.ins().ireduce(ty, index),
+            _ if dtype.is_narrow() => return Err(ClifError::UnsupportedType(dtype)),
+            DType::I64 | DType::U64 => index,
+            DType::I32 | DType::U32 => self.builder.ins().ireduce(ty, index),
             DType::Bool => self.builder.ins().icmp_imm_s(IntCC::NotEqual, index, 0),
             _ => self.builder.ins().fcvt_from_sint(ty, index),
         })
@@ -26,7 +27,10 @@ impl Emitter<'_, '_> {
             return Ok(Form::Uniform(self.index_to_scalar(dtype, value)?));
         }
         let Some(lane) = self.lane else { return Err(self.malformed("an index varies outside of lanes")) };
-        if parts.scattered.is_empty() && lane.width == 4 && matches!(dtype, DType::F32 | DType::I32) {
+        if parts.scattered.is_empty()
+            && lane.width == 4
+            && matches!(dtype, DType::F32 | DType::I32 | DType::U32)
+        {
             return self.counting_vectors(dtype, &parts, lane.vectors);
         }
         let mut lanes = Vec::with_capacity(lane.lanes());

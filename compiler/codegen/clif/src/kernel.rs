@@ -112,7 +112,7 @@ impl Emitter<'_, '_> {
         let value = self.constant(dtype, guard.fill)?;
         let address = self.builder.ins().stack_addr(types::I64, slot, 0);
         for offset in (0..BYTES).step_by(dtype.size()) {
-            self.builder.ins().store(crate::statement::access(), value, address, offset as i32);
+            self.store_element(dtype, value, address, offset as i32);
         }
         self.fills.insert(key, slot);
         Ok(())

@@ -228,7 +228,7 @@ impl<'e, 'f> Emitter<'e, 'f> {
     fn lane_width(&self, nest: &Loop) -> Option<usize> {
         let mut sizes = BTreeSet::new();
         self.collect_sizes(&nest.body, &mut sizes);
-        sizes.extend(nest.carries.iter().map(|carry| carry.dtype.size()));
+        sizes.extend(nest.carries.iter().map(|carry| carry.dtype.computed_in().size()));
         sizes.remove(&1);
         match sizes.first() {
             Some(8) => Some(2),
@@ -241,10 +241,11 @@ impl<'e, 'f> Emitter<'e, 'f> {
         for statement in body {
             match statement {
                 Statement::Let { dtype, .. } => {
-                    sizes.insert(dtype.size());
+                    sizes.insert(dtype.computed_in().size());
                 }
                 Statement::Load { operand, .. } => {
-                    sizes.extend(self.kernel.operands.get(*operand).map(|operand| operand.dtype.size()));
+                    let operand = self.kernel.operands.get(*operand);
+                    sizes.extend(operand.map(|operand| operand.dtype.computed_in().size()));
                 }
                 Statement::For(inner) => self.collect_sizes(&inner.body, sizes),
                 Statement::Store { .. } | Statement::Index { .. } => {}

@@ -17,6 +17,7 @@
 
 mod address;
 mod approximation;
+mod cast;
 mod census;
 mod contraction;
 mod emitter;
@@ -25,14 +26,17 @@ mod error;
 mod float;
 mod form;
 mod index;
+mod integer;
 mod kernel;
 mod lanes;
 mod nest;
 mod random;
+mod repeated;
 mod scalar_op;
 mod sequence;
 mod settings;
 mod statement;
+mod stored;
 
 pub use contraction::preferred_tile;
 pub use entry::{build_entry, entry_signature};

@@ -239,13 +239,7 @@ impl<'e, 'f> Emitter<'e, 'f> {
     pub(crate) fn identity(&self, combine: dlc_kernel::Combine, dtype: DType) -> Result<f64, ClifError> {
         use dlc_kernel::Combine;
         scalar_type(dtype)?;
-        let (least, greatest) = match dtype {
-            DType::I32 => (f64::from(i32::MIN), f64::from(i32::MAX)),
-            // Both convert back exactly: the greatest saturates.
-            DType::I64 => (i64::MIN as f64, i64::MAX as f64),
-            DType::Bool => (0.0, 1.0),
-            _ => (f64::NEG_INFINITY, f64::INFINITY),
-        };
+        let (least, greatest) = dtype.extremes();
         Ok(match combine {
             Combine::Sum => 0.0,
             Combine::Product => 1.0,

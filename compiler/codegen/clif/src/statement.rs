@@ -4,7 +4,7 @@ use crate::ClifError;
 use crate::address::Parts;
 use crate::emitter::{Emitter, Form, scalar_type, vector_type};
 use crate::scalar_op::{Typing, fits_lanes};
-use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Type, Value, types};
+use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Value, types};
 use dlc_kernel::{Affine, Guard, ScalarOp, Statement, Var};
 use dlc_types::DType;
 
@@ -46,7 +46,9 @@ impl Emitter<'_, '_> {
         scalar_type(dtype)?;
         let form = match op {
             ScalarOp::Constant(number) => Form::Constant(*number),
-            ScalarOp::Integer(number) if dtype == DType::I64 => Form::Uniform(self.int(*number)),
+            ScalarOp::Integer(number) if matches!(dtype, DType::I64 | DType::U64) => {
+                Form::Uniform(self.int(*number))
+            }
             ScalarOp::Integer(number) => Form::Constant(*number as f64),
             ScalarOp::Extent(dim) => {
                 let size = self.uniform_sum(&Affine::extent(*dim))?;
@@ -134,7 +136,6 @@ impl Emitter<'_, '_> {
         guard: Option<&Guard>,
     ) -> Result<(), ClifError> {
         let dtype = self.operand_type(operand)?;
-        let ty = scalar_type(dtype)?;
         let parts = self.parts(index)?;
         let mut ranges = Vec::new();
         let fill = guard.map_or(0.0, |guard| guard.fill);
@@ -144,7 +145,7 @@ impl Emitter<'_, '_> {
         let same_guard = ranges.iter().all(|(parts, _, _)| parts.is_uniform());
         let Some(lane) = self.lane.filter(|_| !(same_guard && parts.is_uniform())) else {
             let (address, displacement) = self.guarded(operand, &parts, &ranges, fill, 0)?;
-            let value = self.builder.ins().load(ty, access(), address, displacement);
+            let value = self.load_element(dtype, address, displacement)?;
             self.define(result, dtype, Form::Uniform(value));
             return Ok(());
         };
@@ -164,7 +165,7 @@ impl Emitter<'_, '_> {
         let mut values = Vec::with_capacity(lane.lanes());
         for position in 0..lane.lanes() {
             let (address, displacement) = self.guarded(operand, &parts, &ranges, fill, position)?;
-            values.push(self.builder.ins().load(ty, access(), address, displacement));
+            values.push(self.load_element(dtype, address, displacement)?);
         }
         let form = match vector {
             Some(vector) => Form::Vectors(
@@ -174,23 +175,6 @@ impl Emitter<'_, '_> {
         };
         self.define(result, dtype, form);
         Ok(())
-    }
-
-    fn load_vector(
-        &mut self,
-        dtype: DType,
-        ty: Type,
-        width: usize,
-        address: Value,
-        displacement: i32,
-    ) -> Value {
-        if dtype == DType::Bool {
-            let word = if width == 2 { types::I16 } else { types::I32 };
-            let bytes = self.builder.ins().load(word, access(), address, displacement);
-            let bytes = if width == 2 { self.builder.ins().uextend(types::I32, bytes) } else { bytes };
-            return self.mask_from_bytes(bytes, ty, width);
-        }
-        self.builder.ins().load(ty, access(), address, displacement)
     }
 
     /// Where to read: the element, or memory that holds the guard's fill.
@@ -220,7 +204,7 @@ impl Emitter<'_, '_> {
         let Some(lane) = self.lane else {
             let value = self.expect_uniform(value)?;
             let (address, displacement) = self.address(operand, &parts, 0)?;
-            self.builder.ins().store(access(), value, address, displacement);
+            self.store_element(dtype, value, address, displacement);
             return Ok(());
         };
         let fits = vector_type(dtype, lane.width).is_some();
@@ -229,8 +213,7 @@ impl Emitter<'_, '_> {
             let (address, displacement) = self.address(operand, &parts, 0)?;
             for (number, vector) in vectors.into_iter().enumerate() {
                 let offset = displacement + (number * lane.width * dtype.size()) as i32;
-                let stored = if dtype == DType::Bool { self.mask_bytes(vector, lane.width) } else { vector };
-                self.builder.ins().store(access(), stored, address, offset);
+                self.store_vector(dtype, lane.width, vector, address, offset);
             }
             return Ok(());
         }
@@ -239,7 +222,7 @@ impl Emitter<'_, '_> {
         let skipped = if parts.is_uniform() { lanes.len().saturating_sub(1) } else { 0 };
         for (position, value) in lanes.into_iter().enumerate().skip(skipped) {
             let (address, displacement) = self.address(operand, &parts, position)?;
-            self.builder.ins().store(access(), value, address, displacement);
+            self.store_element(dtype, value, address, displacement);
         }
         Ok(())
     }

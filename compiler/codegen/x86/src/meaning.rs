@@ -162,7 +162,7 @@ impl Formula<'_> {
             Binary::Divide => self.div(a, b),
             Binary::Max => self.extreme(Two::Max, a, b),
             Binary::Min => self.extreme(Two::Min, a, b),
-            Binary::Power | Binary::And | Binary::Or => return Err(Stop::Unsupported),
+            _ => return Err(Stop::Unsupported),
         })
     }
 
@@ -202,6 +202,7 @@ impl Formula<'_> {
         let op = match op {
             Binary::And | Binary::Min | Binary::Multiply => Two::And,
             Binary::Or | Binary::Max | Binary::Add => Two::Or,
+            Binary::Xor => Two::Xor,
             _ => return Err(Stop::Unsupported),
         };
         Ok(self.two(op, a, b))

@@ -137,6 +137,9 @@ impl Emitter<'_> {
         };
         let stride = self.strides(self.rows)[1];
         let element = |row: usize| Address { base: rows_base, displacement: at[1] + row as i64 * stride };
+        if self.pairs {
+            return self.paired_step(tile, lanes, element, chain);
+        }
         if tile.rows == 1 {
             self.code.broadcast(tile.repeated(), element(0))?;
             for vector in 0..tile.vectors {
@@ -162,6 +165,31 @@ impl Emitter<'_> {
             self.code.broadcast(tile.repeated(), element(row))?;
             for vector in 0..tile.vectors {
                 self.code.multiply_add(tile.sum(chain, row, vector), tile.repeated(), tile.vector(vector))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// One step where each lane multiplies an element of its own, from the first vectors of both operands.
+    fn paired_step(
+        &mut self,
+        tile: Tile,
+        lanes: impl Fn(usize) -> Address,
+        element: impl Fn(usize) -> Address,
+        chain: usize,
+    ) -> Result<(), X86Error> {
+        let bytes = self.vector_bytes();
+        for vector in 0..tile.vectors {
+            self.code.load(tile.vector(vector), lanes(vector), tile.cuts(vector))?;
+            for row in 0..tile.rows {
+                let (sum, first) = (tile.sum(chain, row, vector), element(row));
+                let own = Address { displacement: first.displacement + vector as i64 * bytes, ..first };
+                if tile.cuts(vector) {
+                    self.code.load(tile.repeated(), own, true)?;
+                    self.code.multiply_add(sum, tile.vector(vector), tile.repeated())?;
+                } else {
+                    self.code.multiply_add_memory(sum, tile.vector(vector), own)?;
+                }
             }
         }
         Ok(())

@@ -74,7 +74,9 @@ pub(crate) struct Emitter<'k> {
     pub(crate) needs_mask_table: bool,
     /// Whether a vector of the lanes operand is collected from elements that lie apart.
     pub(crate) gathers: bool,
-    /// Constants behind the code: offsets of such elements.
+    /// Whether each lane multiplies an element of the rows operand of its own.
+    pub(crate) pairs: bool,
+    /// Constants behind the code: offsets of elements that lie apart.
     pub(crate) offset_table: CodeLabel,
     /// Constants behind the code: byte offsets of taps that follow no grid.
     pub(crate) tap_table: CodeLabel,
@@ -104,7 +106,9 @@ pub(crate) fn has_wide_form(kernel: &Kernel, contraction: &Contraction) -> bool 
             let fits = match dim.role {
                 Role::Lanes => {
                     let result = discards(contraction) || dim.strides[2] == 1;
-                    single(dim) || (dim.strides[1] == 0 && result && dim.strides[0].abs() < NARROW)
+                    let near = dim.strides[0].abs() < NARROW;
+                    let read = dim.strides[1] == 0 || (dim.strides[0] == 1 && dim.strides[1] == 1);
+                    single(dim) || (read && result && near)
                 }
                 Role::Rows => single(dim) || dim.strides[0] == 0,
                 Role::Parallel => dim.split.is_none(),
@@ -201,6 +205,7 @@ impl<'k> Emitter<'k> {
             mask_table,
             needs_mask_table: false,
             gathers: gathers(contraction),
+            pairs: pairs(contraction),
             offset_table,
             tap_table,
             tap_table_end,
@@ -274,6 +279,11 @@ pub(crate) fn discards(contraction: &Contraction) -> bool {
 pub(crate) fn byte_strides(contraction: &Contraction, dim: &ContractionDim) -> [i64; 3] {
     let [lanes, rows, result] = dim.strides.map(|stride| stride * SIZE);
     [lanes, rows, if discards(contraction) { 0 } else { result }]
+}
+
+/// Whether each lane multiplies an element of the rows operand of its own.
+pub(crate) fn pairs(contraction: &Contraction) -> bool {
+    contraction.dims.iter().any(ContractionDim::is_paired)
 }
 
 /// Whether lanes lie apart in the lanes operand.

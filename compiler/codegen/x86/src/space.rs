@@ -83,6 +83,9 @@ impl Emitter<'_> {
         if let Some(slot) = self.lanes_outside {
             self.code.asm.add(PLACE[0], slot.memory())?;
             self.code.asm.add(PLACE[2], slot.memory())?;
+            if self.pairs {
+                self.code.asm.add(PLACE[1], slot.memory())?;
+            }
         }
         self.begin_pointers()?;
         let mut coordinates = self.points.coordinates.clone().into_iter();

@@ -1,7 +1,7 @@
 //! Register tiles: which shape suits which extents, and how lanes and rows are cut into tiles.
 //!
 //! A tile of `vectors` times `rows` takes one step of the reduction with `vectors` vector loads, `rows`
-//! repeated elements and `vectors * rows` multiply-adds. The cost model counts cycles of a core that
+//! repeated elements (of paired lanes, `vectors * rows` more vectors) and `vectors * rows` multiply-adds. The cost model counts cycles of a core that
 //! starts two multiply-adds and two loads per cycle, with four cycles of latency:
 //!
 //! - multiply-adds / 2, and loads / 2;
@@ -90,6 +90,8 @@ pub(crate) struct Tiling {
     pub(crate) tail: Option<i64>,
     /// Whether a vector of the lanes operand is collected from elements that lie apart.
     gathers: bool,
+    /// Whether each lane multiplies an element of the rows operand of its own.
+    pairs: bool,
     /// Registers that an epilogue needs beside the finished sums.
     beside: usize,
     /// Multiply-adds in the straight code of one tile, at most.
@@ -144,6 +146,7 @@ impl Tiling {
             lanes: Vec::new(),
             tail: None,
             gathers: plan::gathers(contraction),
+            pairs: plan::pairs(contraction),
             beside: tail.map_or(0, |tail| tail.registers),
             straight: STRAIGHT,
         };
@@ -217,7 +220,8 @@ impl Tiling {
         let chains = self.chains(vectors, rows) as f64;
         let (wide, high) = (vectors as f64, rows as f64);
         let bytes = (self.level.lanes_f32() * 4) as f64;
-        let step = [wide * high / 2.0, (wide + high) / 2.0, 4.0 / chains];
+        let read = if self.pairs { wide * high } else { high };
+        let step = [wide * high / 2.0, (wide + read) / 2.0, 4.0 / chains];
         let around = (12.0 + 1.5 * wide * high) / self.steps as f64;
         let collected = if self.gathers { wide * bytes / 3.0 } else { 0.0 };
         step.into_iter().fold(0.0, f64::max) + wide * bytes / STREAM + collected + around

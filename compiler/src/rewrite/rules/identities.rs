@@ -2,6 +2,7 @@
 
 use super::{Rule, Tag};
 use dlc_ir::{Binary, Op, Unary};
+use dlc_types::DType;
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -207,7 +208,10 @@ pub(super) const RULES: &[Rule] = &[
         tag: Tag::Exact,
         law: "x and true = x, x or false = x, x and false = false, x or true = true",
         ops: &["and", "or"],
-        apply: |terms, op, operands, _| {
+        apply: |terms, op, operands, class| {
+            if terms.ty(class).dtype != DType::Bool {
+                return None;
+            }
             let (a, b) = (operands[0], operands[1]);
             let neutral = if *op == Op::Binary(Binary::And) { 1.0 } else { 0.0 };
             let (x, constant, value) = terms

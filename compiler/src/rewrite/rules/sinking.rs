@@ -59,8 +59,9 @@ fn before_reshape(terms: &mut Terms, class: Class, shape: &Shape) -> Option<Clas
 
 const ELEMENTWISE: &[&str] = &[
     "neg", "abs", "sign", "exp", "log", "log1p", "sqrt", "rsqrt", "tanh", "sigmoid", "erf", "relu", "floor",
-    "ceil", "round", "cos", "sin", "not", "add", "sub", "mul", "div", "max", "min", "pow", "and", "or", "eq",
-    "ne", "lt", "le", "gt", "ge", "select", "cast",
+    "ceil", "round", "cos", "sin", "not", "add", "sub", "mul", "div", "max", "min", "pow", "and", "or",
+    "xor", "shl", "shr", "rem", "tan", "asin", "acos", "atan", "sinh", "cosh", "asinh", "acosh", "atanh",
+    "eq", "ne", "lt", "le", "gt", "ge", "select", "cast",
 ];
 
 pub(super) const RULES: &[Rule] = &[

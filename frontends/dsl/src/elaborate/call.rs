@@ -39,6 +39,14 @@ impl Elaborator<'_> {
         self.unknown_callee(callee)
     }
 
+    /// A call on a value, with a path of its own.
+    pub(crate) fn call_as(&mut self, call: &Call, input: Value, path: &str) -> Eval<Value> {
+        let outer = self.frame().binding.replace(path.to_owned());
+        let result = self.call(call, Some((Ok(input), call.span)));
+        self.frame().binding = outer;
+        result
+    }
+
     pub(crate) fn given(&mut self, call: &Call) -> Vec<Given> {
         let evaluate = |argument: &crate::ast::Argument| Given {
             name: argument.name.clone(),

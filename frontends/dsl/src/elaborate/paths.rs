@@ -112,6 +112,15 @@ impl Elaborator<'_> {
         Ok(node)
     }
 
+    /// The newest value of a state whose first value comes with the model.
+    pub(crate) fn given_state(&mut self, name: &str, ty: TensorType, span: Span) -> Eval<NodeId> {
+        let node = self.state(name, ty, 0.0, span)?;
+        if let Some(state) = self.ownership.states.iter_mut().find(|state| state.name == name) {
+            state.initializer = Initializer::Given;
+        }
+        Ok(node)
+    }
+
     /// Gives a state its next value.
     pub(crate) fn update_state(&mut self, name: &str, node: NodeId) {
         self.ownership.nodes.insert(name.to_owned(), node);

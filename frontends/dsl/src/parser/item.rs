@@ -1,7 +1,9 @@
 //! Files and their sections.
 
 use super::{Parsed, Parser};
-use crate::ast::{Block, BlockParameter, Entry, File, Ident, Import, ModelSection, Section, TrainSection};
+use crate::ast::{
+    Block, BlockParameter, Entry, File, Ident, Import, ModelSection, NetworkSource, Section, TrainSection,
+};
 use crate::codes;
 use crate::lexer::TokenKind;
 use dlc_types::{Diagnostic, diagnostic::nearest};
@@ -137,29 +139,51 @@ impl Parser<'_> {
 
     fn model(&mut self) -> Parsed<ModelSection> {
         let name = self.ident("the model's name")?;
-        self.expect("(")?;
-        let mut inputs = Vec::new();
-        let mut options = Vec::new();
-        while !self.is(")") {
-            if self.is_word("option") && matches!(self.ahead(1), TokenKind::Name(_)) {
-                self.advance();
-                let name = self.ident("the option's name")?;
-                self.expect("=")?;
-                options.push((name, self.expression()?));
-            } else {
-                let name = self.ident("an input's name")?;
-                if !self.eat(":") {
-                    let help = "inputs have a type, as in `image: f32[N, 3, 32, 32]`; options are written \
-                                `option width = 16`";
-                    return self.expected_with("`:` and the input's type", Some(help));
+        let (mut inputs, mut options, mut outputs) = (Vec::new(), Vec::new(), Vec::new());
+        let mut untyped = Vec::new();
+        if !self.is("=") {
+            self.expect("(")?;
+            while !self.is(")") {
+                if self.is_word("option") && matches!(self.ahead(1), TokenKind::Name(_)) {
+                    self.advance();
+                    let name = self.ident("the option's name")?;
+                    self.expect("=")?;
+                    options.push((name, self.expression()?));
+                } else {
+                    let name = self.ident("an input's name")?;
+                    if self.eat(":") {
+                        inputs.push((name, self.expression()?));
+                    } else if inputs.is_empty() && options.is_empty() && (self.is(",") || self.is(")")) {
+                        untyped.push(name);
+                    } else {
+                        return self.untyped_input();
+                    }
                 }
-                inputs.push((name, self.expression()?));
+                if !self.eat(",") {
+                    break;
+                }
             }
-            if !self.eat(",") {
-                break;
-            }
+            self.expect(")")?;
+            outputs = self.model_outputs()?;
         }
-        self.expect(")")?;
+        if self.is("=") && inputs.is_empty() && options.is_empty() {
+            let network = Some(self.network(untyped)?);
+            return Ok(ModelSection { name, inputs, options, outputs, body: Vec::new(), network });
+        }
+        if !untyped.is_empty() {
+            return self.untyped_input();
+        }
+        let body = self.body()?;
+        Ok(ModelSection { name, inputs, options, outputs, body, network: None })
+    }
+
+    fn untyped_input<T>(&mut self) -> Parsed<T> {
+        let help =
+            "inputs have a type, as in `image: f32[N, 3, 32, 32]`; options are written `option width = 16`";
+        self.expected_with("`:` and the input's type", Some(help))
+    }
+
+    fn model_outputs(&mut self) -> Parsed<Vec<Ident>> {
         self.expect("->")?;
         let parenthesised = self.eat("(");
         let mut outputs = Vec::new();
@@ -172,8 +196,37 @@ impl Parser<'_> {
         if parenthesised {
             self.expect(")")?;
         }
-        let body = self.body()?;
-        Ok(ModelSection { name, inputs, options, outputs, body })
+        Ok(outputs)
+    }
+
+    /// `= onnx("file.onnx")`, with layers in braces that are replaced.
+    fn network(&mut self, inputs: Vec<Ident>) -> Parsed<NetworkSource> {
+        self.expect("=")?;
+        let start = self.span();
+        self.expect_word("onnx")?;
+        self.expect("(")?;
+        let path = self.plain_text("the file's path in quotes")?;
+        self.expect(")")?;
+        let span = start.to(self.previous());
+        let mut replaced = Vec::new();
+        if self.eat("{") {
+            self.skip_newlines();
+            while !self.eat("}") {
+                let at = self.span();
+                let layer = match self.kind() {
+                    TokenKind::Text => Ident { text: self.plain_text("a layer's path")?, span: at },
+                    _ => self.ident("a layer's path")?,
+                };
+                self.expect("=")?;
+                replaced.push((layer, self.expression()?));
+                if !self.is("}") {
+                    self.end_of_statement()?;
+                    self.skip_newlines();
+                }
+            }
+        }
+        self.end_of_statement()?;
+        Ok(NetworkSource { path, span, inputs, replaced })
     }
 
     fn entries(&mut self) -> Parsed<Vec<Entry>> {

@@ -5,6 +5,7 @@ mod data;
 mod fit;
 mod freeze;
 mod model;
+mod network;
 mod settings;
 mod train;
 

@@ -2,7 +2,7 @@
 
 use super::data::{DataSection, NamedField};
 use super::train::{self, Plan};
-use super::{data, fit, freeze};
+use super::{data, fit, freeze, network};
 use crate::ast::{File, Ident, ModelSection, Section, TrainSection};
 use crate::codes;
 use crate::elaborate::{Elaborator, Mode, Ownership, Target};
@@ -194,13 +194,23 @@ fn elaborate(
             }
         }
     }
-    let body = el.body(&model.body);
-    if let Ok(Some(_)) = body {
-        let message = "a model has no `return`: its outputs are named in the header";
-        fault = el.fail_at(codes::STATEMENT, message, model.name.span, "ends with a value");
-    }
-    let outputs = outputs(&mut el, model);
-    body?;
+    let outputs = match &model.network {
+        Some(source) => {
+            let (declared, names) = network::copy(&mut el, model, source)?;
+            inputs = declared;
+            outputs(&mut el, &names)
+        }
+        None => {
+            let body = el.body(&model.body);
+            if let Ok(Some(_)) = body {
+                let message = "a model has no `return`: its outputs are named in the header";
+                fault = el.fail_at(codes::STATEMENT, message, model.name.span, "ends with a value");
+            }
+            let outputs = outputs(&mut el, &model.outputs);
+            body?;
+            outputs
+        }
+    };
     match objective {
         None => {
             for (name, node) in outputs? {
@@ -227,11 +237,11 @@ fn elaborate(
 }
 
 /// The values of the outputs that the header names; all faults are told.
-fn outputs(el: &mut Elaborator<'_>, model: &ModelSection) -> Eval<Vec<(String, NodeId)>> {
+fn outputs(el: &mut Elaborator<'_>, names: &[Ident]) -> Eval<Vec<(String, NodeId)>> {
     let mut fault = Ok(());
     let mut outputs = Vec::new();
-    for (position, output) in model.outputs.iter().enumerate() {
-        if model.outputs[..position].iter().any(|other| other.text == output.text) {
+    for (position, output) in names.iter().enumerate() {
+        if names[..position].iter().any(|other| other.text == output.text) {
             let message = format!("two outputs are called `{}`", output.text);
             fault = el.fail_at(codes::DUPLICATE, message, output.span, "again");
             continue;

@@ -44,7 +44,8 @@ fn apply_one(
         let Some(Expr { kind: ExprKind::Int(size), .. }) = entry.values.first() else {
             return Err(unknown(path, span, "a dimension is a number, as in `dim.L=128`".to_owned()));
         };
-        program.dims.insert((*key).to_owned(), *size);
+        // Names of extents from files of other formats may have dots.
+        program.dims.insert(path["dim.".len()..].to_owned(), *size);
         return Ok(());
     }
     if let Some(data) = file.data.iter_mut().find(|data| *section == "data" || data.name.text == *section) {

@@ -1,6 +1,6 @@
 //! What a converter function works with.
 
-use super::region::{Region, Slot};
+use super::region::{Purpose, Region, Slot};
 use super::{Stop, broadcast};
 use crate::{Array, Element, Node};
 use dlc_ir::{Builder, NodeId};
@@ -45,6 +45,24 @@ impl<'c, 'h> Context<'c, 'h> {
     /// That the model is wrong.
     pub fn invalid(&self, what: impl Into<String>) -> Stop {
         Stop::Invalid(what.into())
+    }
+
+    /// What is converted for.
+    pub fn purpose(&self) -> Purpose {
+        self.region.purpose()
+    }
+
+    /// A running statistic: an input that is a state where the model may be trained.
+    pub fn statistic(&mut self, position: usize) -> Result<NodeId, Stop> {
+        let name = self.input_name(position)?;
+        self.region.statistic(name)
+    }
+
+    /// Gives a running statistic its next value, if it is a state.
+    pub fn update_statistic(&mut self, position: usize, value: NodeId) -> Result<(), Stop> {
+        let name = self.input_name(position)?;
+        self.region.update(name, value);
+        Ok(())
     }
 
     /// The number of inputs, left out ones in between included.

@@ -55,8 +55,31 @@ mod reduction;
 mod shape;
 mod softmax;
 
+mod batch_normalization;
+mod blocks;
+mod constant;
+mod convolution;
+mod deformable;
+mod determinant;
+mod einsum;
+mod fourier;
+mod grid;
+mod normalization;
+mod padding;
+mod pooling;
+mod product;
+mod region_align;
+mod resample;
+mod resize;
+mod sampling;
+mod sequence_order;
+mod sliding;
+mod triangle;
+mod unpooling;
+mod window_function;
+
 pub use context::Context;
-pub use region::{AtHand, Hand, LeafKind, Region};
+pub use region::{AtHand, Hand, LeafKind, Purpose, Region};
 pub use registry::{Operator, find, operators};
 
 use dlc_ir::InferError;

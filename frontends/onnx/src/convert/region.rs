@@ -42,6 +42,19 @@ pub enum LeafKind {
     Input,
     /// As a parameter.
     Parameter,
+    /// As a state: a running statistic of batch-norm.
+    State,
+}
+
+/// What a region is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// One stage of a run: values are those of the file.
+    Stage,
+    /// A model's inference: parameters and states may change later.
+    Inference,
+    /// A model's training step: batch-norm takes the statistics of the batch.
+    Training,
 }
 
 /// A value of the region.
@@ -65,14 +78,24 @@ pub struct Region<'h> {
     pub(super) builder: Builder,
     slots: BTreeMap<String, Slot>,
     leaves: BTreeMap<String, LeafKind>,
+    purpose: Purpose,
+    /// Next values of states, by name.
+    updates: BTreeMap<String, NodeId>,
     /// Values of computed names that were asked for; `None` where they cannot be told.
     folded: RefCell<BTreeMap<NodeId, Option<Array>>>,
 }
 
 impl<'h> Region<'h> {
-    /// An empty region.
+    /// An empty region: one stage of a run.
     pub fn new(name: &str, hand: &'h dyn Hand) -> Region<'h> {
+        Region::for_purpose(name, hand, Purpose::Stage)
+    }
+
+    /// An empty region.
+    pub fn for_purpose(name: &str, hand: &'h dyn Hand, purpose: Purpose) -> Region<'h> {
         Region {
+            purpose,
+            updates: BTreeMap::new(),
             hand,
             builder: Builder::new(name),
             slots: BTreeMap::new(),
@@ -164,9 +187,7 @@ impl<'h> Region<'h> {
             return Ok(id);
         }
         let id = match array.filter(|_| fixed) {
-            Some(array) if array.len() <= if dtype.is_float() { PARAMETER_FROM } else { CONSTANT_LIMIT } => {
-                self.constant(&array)?
-            }
+            Some(array) if array.len() <= self.most_of_a_constant(dtype) => self.constant(&array)?,
             Some(_) if dtype.is_float() => {
                 self.leaves.insert(name.to_owned(), LeafKind::Parameter);
                 self.builder.parameter(name, ty)?
@@ -178,6 +199,45 @@ impl<'h> Region<'h> {
         };
         self.slots.insert(name.to_owned(), Slot::Node(id));
         Ok(id)
+    }
+
+    /// The most elements that make a constant of what is the same in every run.
+    fn most_of_a_constant(&self, dtype: DType) -> usize {
+        match self.purpose {
+            _ if !dtype.is_float() => CONSTANT_LIMIT,
+            Purpose::Stage => PARAMETER_FROM,
+            Purpose::Inference | Purpose::Training => 1,
+        }
+    }
+
+    /// What the region is for.
+    pub(super) fn purpose(&self) -> Purpose {
+        self.purpose
+    }
+
+    /// The graph node of a running statistic: a state where the model may be trained and the value comes from
+    /// the file; of one that was updated, the newest.
+    pub(super) fn statistic(&mut self, name: &str) -> Result<NodeId, Stop> {
+        if let Some(&newest) = self.updates.get(name) {
+            return Ok(newest);
+        }
+        let from_file = matches!(self.hand.value(name), Some(AtHand::Tensor { fixed: true, .. }));
+        if self.purpose == Purpose::Stage || !from_file || self.slots.contains_key(name) {
+            return self.node(name);
+        }
+        let Some((element, dims)) = self.type_of(name) else { return Err(Stop::Host) };
+        let Some(dtype) = element.dtype() else { return Err(Stop::Host) };
+        let id = self.builder.state(name, TensorType::new(dtype, Shape(dims)))?;
+        self.leaves.insert(name.to_owned(), LeafKind::State);
+        self.slots.insert(name.to_owned(), Slot::Node(id));
+        Ok(id)
+    }
+
+    /// Gives a state its next value.
+    pub(super) fn update(&mut self, name: &str, value: NodeId) {
+        if self.leaves.get(name) == Some(&LeafKind::State) {
+            self.updates.insert(name.to_owned(), value);
+        }
     }
 
     /// A constant of the graph.
@@ -217,6 +277,37 @@ impl<'h> Region<'h> {
         let live: BTreeSet<&str> = function.externals().map(|(_, name)| name).collect();
         self.leaves.retain(|name, _| live.contains(name.as_str()));
         (function, self.leaves)
+    }
+
+    /// The function of a whole model: its outputs, then the next values of states, and where the marked values
+    /// are in it. Fails with the name of a value that is not there.
+    #[allow(clippy::type_complexity, reason = "used once, and explained above")]
+    pub fn finish_network(
+        mut self,
+        outputs: &[String],
+        marked: &[String],
+    ) -> Result<(Function, BTreeMap<String, LeafKind>, BTreeMap<String, NodeId>), String> {
+        for (names, role) in [(outputs, OutputRole::Output), (marked, OutputRole::Metric)] {
+            for name in names {
+                let id = self.node(name).map_err(|_| name.clone())?;
+                self.builder.output(role, name.clone(), id);
+            }
+        }
+        for (name, id) in std::mem::take(&mut self.updates) {
+            self.builder.output(OutputRole::State, name, id);
+        }
+        let mut function = self.builder.finish().without_dead_nodes();
+        let mut marks = BTreeMap::new();
+        function.outputs.retain(|output| {
+            let is_mark = output.role == OutputRole::Metric;
+            if is_mark {
+                marks.insert(output.name.clone(), output.value);
+            }
+            !is_mark
+        });
+        let live: std::collections::BTreeSet<&str> = function.externals().map(|(_, name)| name).collect();
+        self.leaves.retain(|name, _| live.contains(name.as_str()));
+        Ok((function, self.leaves, marks))
     }
 
     pub(super) fn slot(&self, name: &str) -> Option<Slot> {

@@ -1,8 +1,10 @@
 //! The table of all operators that can be converted.
 
 use super::{
-    Context, Stop, activation, arithmetic, comparison, conversion, elementary, indexing, movement, reduction,
-    shape, softmax,
+    Context, Stop, activation, arithmetic, batch_normalization, blocks, comparison, conversion, convolution,
+    deformable, determinant, einsum, elementary, fourier, grid, indexing, movement, normalization, padding,
+    pooling, product, reduction, region_align, resize, sequence_order, shape, softmax, triangle, unpooling,
+    window_function,
 };
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -39,14 +41,32 @@ impl Operator {
 pub const FAMILIES: &[(&str, &[Operator])] = &[
     ("activation", activation::OPERATORS),
     ("arithmetic", arithmetic::OPERATORS),
+    ("batch_normalization", batch_normalization::OPERATORS),
+    ("blocks", blocks::OPERATORS),
     ("comparison", comparison::OPERATORS),
     ("conversion", conversion::OPERATORS),
+    ("convolution", convolution::OPERATORS),
+    ("deformable", deformable::OPERATORS),
+    ("determinant", determinant::OPERATORS),
+    ("einsum", einsum::OPERATORS),
     ("elementary", elementary::OPERATORS),
+    ("fourier", fourier::OPERATORS),
+    ("grid", grid::OPERATORS),
     ("indexing", indexing::OPERATORS),
     ("movement", movement::OPERATORS),
+    ("normalization", normalization::OPERATORS),
+    ("padding", padding::OPERATORS),
+    ("pooling", pooling::OPERATORS),
+    ("product", product::OPERATORS),
     ("reduction", reduction::OPERATORS),
+    ("region_align", region_align::OPERATORS),
+    ("resize", resize::OPERATORS),
+    ("sequence_order", sequence_order::OPERATORS),
     ("shape", shape::OPERATORS),
     ("softmax", softmax::OPERATORS),
+    ("triangle", triangle::OPERATORS),
+    ("unpooling", unpooling::OPERATORS),
+    ("window_function", window_function::OPERATORS),
 ];
 
 /// (Domain, name) -> (family, operator).

@@ -11,15 +11,17 @@ pub(super) fn drop_consumed_inputs(site: &mut Site<'_>) -> Result {
     Ok(())
 }
 
-/// BatchNormalization: `is_test` went with opset 7, `spatial` with opset 9, and opset 14 brought
-/// `training_mode`. A node that is not in test mode and asks for statistics is one in training.
+/// BatchNormalization: `is_test` went with opset 7; a node in test mode had one output.
 pub(super) fn batch_normalization(site: &mut Site<'_>) -> Result {
-    let test = site.node.attributes.remove("is_test");
-    if let Some(Attribute::Int(1)) = site.node.attributes.get("spatial") {
-        site.node.attributes.remove("spatial");
+    if let Some(Attribute::Int(1)) = site.node.attributes.remove("is_test") {
+        site.node.outputs.truncate(1);
     }
-    let asks = site.node.outputs.iter().skip(1).any(|name| !name.is_empty());
-    if asks && site.node.opset < 7 && !matches!(test, Some(Attribute::Int(1))) {
+    Ok(())
+}
+
+/// BatchNormalization before opset 14: a node that asks for statistics is one in training.
+pub(super) fn batch_normalization_outputs(site: &mut Site<'_>) -> Result {
+    if site.node.outputs.iter().skip(1).any(|name| !name.is_empty()) {
         site.node.attributes.insert("training_mode".to_owned(), Attribute::Int(1));
     }
     Ok(())
@@ -60,6 +62,12 @@ pub(super) fn concat_axis(site: &mut Site<'_>) -> Result {
     Ok(())
 }
 
+/// DFT, opset 20: `axis` was an attribute with the default 1.
+pub(super) fn dft_axis(site: &mut Site<'_>) -> Result {
+    site.node.attributes.entry("axis".to_owned()).or_insert(Attribute::Int(1));
+    Ok(())
+}
+
 /// Dropout, opset 7: `is_test` went; without it the node was one in training.
 pub(super) fn dropout_is_test(site: &mut Site<'_>) -> Result {
     match site.node.attributes.remove("is_test") {
@@ -73,6 +81,13 @@ pub(super) fn dropout_is_test(site: &mut Site<'_>) -> Result {
             Ok(())
         }
     }
+}
+
+/// RoiAlign, opset 16: coordinates are moved by half an element unless told otherwise; they were not before.
+pub(super) fn roi_align(site: &mut Site<'_>) -> Result {
+    let name = "coordinate_transformation_mode".to_owned();
+    site.node.attributes.entry(name).or_insert(Attribute::Text(b"output_half_pixel".to_vec()));
+    Ok(())
 }
 
 /// Scatter is ScatterElements under an old name.

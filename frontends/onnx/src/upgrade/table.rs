@@ -12,10 +12,13 @@ pub(super) fn steps(op_type: &str) -> Vec<(i64, Rewrite)> {
         }
         "Gemm" => &[(7, broadcast::drop_flag)],
         "PRelu" => &[(7, broadcast::slope_of_channels)],
-        "BatchNormalization" => &[(9, attributes::batch_normalization)],
+        "BatchNormalization" => {
+            &[(9, attributes::batch_normalization), (14, attributes::batch_normalization_outputs)]
+        }
         "Cast" => &[(6, attributes::cast_target)],
         "Clip" => &[(11, inputs::clip)],
         "Concat" => &[(4, attributes::concat_axis)],
+        "DFT" => &[(20, attributes::dft_axis)],
         "Dropout" => &[(7, attributes::dropout_is_test), (12, inputs::dropout)],
         "Pad" => &[(11, inputs::pad)],
         "ReduceSum" | "Squeeze" | "Unsqueeze" => &[(13, inputs::axes)],
@@ -23,6 +26,7 @@ pub(super) fn steps(op_type: &str) -> Vec<(i64, Rewrite)> {
         | "ReduceLogSum" | "ReduceLogSumExp" | "ReduceSumSquare" => &[(18, inputs::axes)],
         "Reshape" => &[(5, inputs::reshape)],
         "Resize" => &[(11, upsample::first_resize)],
+        "RoiAlign" => &[(16, attributes::roi_align)],
         "Scatter" => &[(NEVER, attributes::scatter)],
         "Slice" => &[(10, inputs::slice)],
         "Softmax" | "LogSoftmax" | "Hardmax" => &[(13, softmax::flattened)],

@@ -8,7 +8,7 @@ use dlc_types::{DType, TensorType};
 pub(super) fn unary(function: Unary, x: &TensorType) -> Result<TensorType> {
     match function {
         Unary::Negate | Unary::Abs | Unary::Sign | Unary::Relu => numeric(function.name(), x)?,
-        Unary::Not => boolean(function.name(), x)?,
+        Unary::Not => bits(function.name(), x)?,
         Unary::Exp
         | Unary::Log
         | Unary::LogOnePlus
@@ -21,7 +21,16 @@ pub(super) fn unary(function: Unary, x: &TensorType) -> Result<TensorType> {
         | Unary::Ceil
         | Unary::Round
         | Unary::Cos
-        | Unary::Sin => float(function.name(), x)?,
+        | Unary::Sin
+        | Unary::Tan
+        | Unary::Asin
+        | Unary::Acos
+        | Unary::Atan
+        | Unary::Sinh
+        | Unary::Cosh
+        | Unary::Asinh
+        | Unary::Acosh
+        | Unary::Atanh => float(function.name(), x)?,
     }
     Ok(x.clone())
 }
@@ -29,11 +38,16 @@ pub(super) fn unary(function: Unary, x: &TensorType) -> Result<TensorType> {
 pub(super) fn binary(function: Binary, [a, b]: [&TensorType; 2]) -> Result<TensorType> {
     same_type(function.name(), a, b)?;
     match function {
-        Binary::Add | Binary::Subtract | Binary::Multiply | Binary::Divide | Binary::Max | Binary::Min => {
-            numeric(function.name(), a)?
-        }
-        Binary::Power => float(function.name(), a)?,
-        Binary::And | Binary::Or => boolean(function.name(), a)?,
+        Binary::Add
+        | Binary::Subtract
+        | Binary::Multiply
+        | Binary::Divide
+        | Binary::Max
+        | Binary::Min
+        | Binary::Power
+        | Binary::Remainder => numeric(function.name(), a)?,
+        Binary::And | Binary::Or | Binary::Xor => bits(function.name(), a)?,
+        Binary::ShiftLeft | Binary::ShiftRight => integer(function.name(), a)?,
     }
     Ok(a.clone())
 }
@@ -55,9 +69,31 @@ pub(super) fn select([condition, a, b]: [&TensorType; 3]) -> Result<TensorType> 
     Ok(a.clone())
 }
 
+pub(super) fn bitcast(x: &TensorType, dtype: DType) -> Result<TensorType> {
+    numeric("bitcast", x)?;
+    if dtype == DType::Bool || dtype.size() != x.dtype.size() {
+        refuse!("bitcast of {x} needs a number type of the same size, not {dtype}");
+    }
+    Ok(TensorType::new(dtype, x.shape.clone()))
+}
+
 fn same_type(name: &str, a: &TensorType, b: &TensorType) -> Result<()> {
     if a != b {
         refuse!("{name} needs operands of one type: {a} and {b} differ");
+    }
+    Ok(())
+}
+
+fn bits(name: &str, ty: &TensorType) -> Result<()> {
+    if ty.dtype.is_float() {
+        refuse!("{name} needs bool or integers, not {ty}");
+    }
+    Ok(())
+}
+
+fn integer(name: &str, ty: &TensorType) -> Result<()> {
+    if !ty.dtype.is_integer() {
+        refuse!("{name} needs integers, not {ty}");
     }
     Ok(())
 }

@@ -69,7 +69,6 @@ pub fn needs_declared_type(op: &Op) -> bool {
             | Op::Broadcast { .. }
             | Op::Reshape
             | Op::WindowScatter { .. }
-            | Op::ScatterAdd { .. }
     )
 }
 
@@ -131,7 +130,6 @@ fn check_declared(op: &Op, operands: &[&Type], declared: &TensorType) -> Result<
         Op::Broadcast { axes } => movement::broadcast(operands::one(op, operands)?, axes, declared),
         Op::Reshape => movement::reshape(operands::one(op, operands)?, declared),
         Op::WindowScatter { window } => window::scatter(&operands::list(op, operands)?, window, declared),
-        Op::ScatterAdd { axis } => indexing::scatter_add(operands::tensors(op, operands)?, *axis, declared),
         _ => refuse!("{} does not take a declared type; this is a bug in dlc", op.name()),
     }
 }
@@ -148,6 +146,7 @@ fn infer_from_operands(op: &Op, operands: &[&Type]) -> Result<Type> {
         Op::Compare(comparison) => elementwise::compare(*comparison, operands::tensors(op, operands)?)?,
         Op::Select => elementwise::select(operands::tensors(op, operands)?)?,
         Op::Cast(dtype) => TensorType::new(*dtype, operands::one(op, operands)?.shape.clone()),
+        Op::Bitcast(dtype) => elementwise::bitcast(operands::one(op, operands)?, *dtype)?,
         Op::Transpose { permutation } => movement::transpose(operands::one(op, operands)?, permutation)?,
         Op::Slice { starts, limits, strides } => {
             movement::slice(operands::one(op, operands)?, starts, limits, strides)?
@@ -160,12 +159,15 @@ fn infer_from_operands(op: &Op, operands: &[&Type]) -> Result<Type> {
         Op::ArgReduce { kind, axis } => {
             reduction::arg_reduce(kind.name(), operands::one(op, operands)?, *axis)?
         }
-        Op::CumulativeSum { axis, .. } => reduction::cumulative_sum(operands::one(op, operands)?, *axis)?,
+        Op::Cumulative { axis, .. } => reduction::cumulative(operands::one(op, operands)?, *axis)?,
         Op::Contract(contraction) => contraction::contract(operands::tensors(op, operands)?, contraction)?,
         Op::Convolve(convolution) => convolution::convolve(operands::tensors(op, operands)?, convolution)?,
         Op::ReduceWindow { window, .. } => window::reduce(op.name(), operands::one(op, operands)?, window)?,
         Op::WindowArgMax { window } => window::arg_max(operands::one(op, operands)?, window)?,
         Op::Gather { axis } => indexing::gather(operands::tensors(op, operands)?, *axis)?,
+        Op::GatherAlong { axis } => indexing::gather_along(operands::tensors(op, operands)?, *axis)?,
+        Op::Scatter { axis, kind } => indexing::scatter(operands::tensors(op, operands)?, *axis, *kind)?,
+        Op::ArgSort { axis, .. } => reduction::arg_sort(operands::one(op, operands)?, *axis)?,
         Op::BatchNorm { axis, epsilon } => {
             let types = normalization::batch_norm(operands::tensors(op, operands)?, *axis, *epsilon)?;
             return Ok(Type::Tuple(types));
@@ -182,8 +184,7 @@ fn infer_from_operands(op: &Op, operands: &[&Type]) -> Result<Type> {
         | Op::Random { .. }
         | Op::Broadcast { .. }
         | Op::Reshape
-        | Op::WindowScatter { .. }
-        | Op::ScatterAdd { .. } => {
+        | Op::WindowScatter { .. } => {
             refuse!("{} needs a declared type; this is a bug in dlc", op.name())
         }
     };

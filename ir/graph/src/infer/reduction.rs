@@ -19,13 +19,19 @@ pub(super) fn arg_reduce(name: &str, x: &TensorType, axis: usize) -> Result<Tens
     Ok(without_axes(DType::I32, x, &[axis]))
 }
 
-pub(super) fn cumulative_sum(x: &TensorType, axis: usize) -> Result<TensorType> {
-    axis_exists("cumulative_sum", x, axis)?;
-    numeric("cumulative_sum", x)?;
+pub(super) fn cumulative(x: &TensorType, axis: usize) -> Result<TensorType> {
+    axis_exists("cumulative", x, axis)?;
+    numeric("cumulative", x)?;
     Ok(x.clone())
 }
 
 fn without_axes(dtype: DType, x: &TensorType, axes: &[usize]) -> TensorType {
     let kept = (0..x.shape.rank()).filter(|axis| !axes.contains(axis)).map(|axis| x.shape[axis]);
     TensorType::new(dtype, Shape(kept.collect()))
+}
+
+pub(super) fn arg_sort(x: &TensorType, axis: usize) -> Result<TensorType> {
+    axis_exists("argsort", x, axis)?;
+    numeric("argsort", x)?;
+    Ok(TensorType::new(DType::I32, x.shape.clone()))
 }

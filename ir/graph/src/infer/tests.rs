@@ -151,8 +151,8 @@ fn reductions_and_contractions() {
                 expect!["argmax needs an element to choose, but axis 1 of f32[2, 0] is empty"],
             ),
             (
-                "%3: f32[2, 0] = cumulative_sum(%2) axis=2 reverse=false",
-                expect!["cumulative_sum along axis 2 needs rank 3 or more, not f32[2, 0]"],
+                "%3: f32[2, 0] = cumulative(%2) kind=sum axis=2 reverse=false",
+                expect!["cumulative along axis 2 needs rank 3 or more, not f32[2, 0]"],
             ),
             ("%3: f32[N, 2] = contract(%0, %1) batch=[] contract=[(1, 1)]", expect!["ok: f32[N, 2]"]),
             ("%3: f32[4, 4] = contract(%0, %0) batch=[] contract=[(0, 0)]", expect!["ok: f32[4, 4]"]),
@@ -308,8 +308,10 @@ fn indexing_and_composites() {
         &[
             ("%5: f32[N, 2, 3] = gather(%0, %1) axis=1", expect!["ok: f32[N, 2, 3]"]),
             ("%5: f32[N, 5, 5] = gather(%0, %0) axis=0", expect!["gather needs indices of type i32, not f32[N, 5]"]),
-            ("%5: f32[N, 5] = scatter_add(%1, %2) axis=1", expect!["ok: f32[N, 5]"]),
-            ("%5: f32[N, 2, 5] = scatter_add(%1, %2) axis=2", expect!["scatter_add to f32[N, 2, 5] at indices i32[2, 3] needs updates f32[N, 2, 2, 3], not f32[N, 2, 3]"]),
+            ("%5: f32[N, 5] = scatter(%0, %1, %2) axis=1 kind=add", expect!["ok: f32[N, 5]"]),
+            ("%5: f32[N, 5] = scatter(%0, %1, %0) axis=1 kind=set", expect!["scatter to f32[N, 5] at indices i32[2, 3] needs updates f32[N, 2, 3], not f32[N, 5]"]),
+            ("%5: i32[N, 5] = argsort(%0) axis=1 descending=true", expect!["ok: i32[N, 5]"]),
+            ("%5: f32[2, 3] = gather_along(%0, %1) axis=1", expect!["gather_along 1 needs indices of the extents of f32[N, 5] but along the axis, not i32[2, 3]"]),
             ("%5: (f32[N, 5], f32[5], f32[5]) = batch_norm(%0, %3, %3) axis=1 epsilon=1e-5", expect!["ok: (f32[N, 5], f32[5], f32[5])"]),
             ("%5: (f32[N, 5], f32[5], f32[5]) = batch_norm(%0, %3, %4) axis=1 epsilon=1e-5", expect!["batch_norm along axis 1 of f32[N, 5] needs a scale and a shift of type f32[5], not f32[5] and f32[4]"]),
             ("%5: f32[N, 5] = softmax(%0) axis=2", expect!["softmax along axis 2 needs rank 3 or more, not f32[N, 5]"]),

@@ -3,8 +3,8 @@
 use super::attributes::{Attributes, float, number};
 use crate::literal::Elements;
 use crate::{
-    ArgReduction, Binary, Comparison, Contraction, Convolution, Literal, Op, Reduction, Type, Unary, Window,
-    WindowKind,
+    ArgReduction, Binary, Comparison, Contraction, Convolution, Literal, Op, Reduction, ScatterKind, Type,
+    Unary, Window, WindowKind,
 };
 use dlc_types::{DType, Dim};
 
@@ -62,6 +62,7 @@ fn op_of_operands(name: &str, attributes: &mut Attributes<'_>) -> Result<Op> {
         "random" => Op::Random { stream: attributes.parsed("stream")? },
         "select" => Op::Select,
         "cast" => Op::Cast(attributes.named("to", |name| name.parse().ok())?),
+        "bitcast" => Op::Bitcast(attributes.named("to", |name| name.parse().ok())?),
         "broadcast" => Op::Broadcast { axes: attributes.list("axes")? },
         "reshape" => Op::Reshape,
         "transpose" => Op::Transpose { permutation: attributes.list("permutation")? },
@@ -78,9 +79,11 @@ fn op_of_operands(name: &str, attributes: &mut Attributes<'_>) -> Result<Op> {
             kind: attributes.named("kind", Reduction::from_name)?,
             axes: attributes.list("axes")?,
         },
-        "cumulative_sum" => {
-            Op::CumulativeSum { axis: attributes.parsed("axis")?, reverse: attributes.parsed("reverse")? }
-        }
+        "cumulative" => Op::Cumulative {
+            kind: attributes.named("kind", Reduction::from_name)?,
+            axis: attributes.parsed("axis")?,
+            reverse: attributes.parsed("reverse")?,
+        },
         "contract" => Op::Contract(Contraction {
             batch: attributes.pairs("batch")?,
             contract: attributes.pairs("contract")?,
@@ -93,7 +96,14 @@ fn op_of_operands(name: &str, attributes: &mut Attributes<'_>) -> Result<Op> {
         "window_argmax" => Op::WindowArgMax { window: window(attributes)? },
         "window_scatter" => Op::WindowScatter { window: window(attributes)? },
         "gather" => Op::Gather { axis: attributes.parsed("axis")? },
-        "scatter_add" => Op::ScatterAdd { axis: attributes.parsed("axis")? },
+        "gather_along" => Op::GatherAlong { axis: attributes.parsed("axis")? },
+        "scatter" => Op::Scatter {
+            axis: attributes.parsed("axis")?,
+            kind: attributes.named("kind", ScatterKind::from_name)?,
+        },
+        "argsort" => {
+            Op::ArgSort { axis: attributes.parsed("axis")?, descending: attributes.parsed("descending")? }
+        }
         "batch_norm" => {
             Op::BatchNorm { axis: attributes.parsed("axis")?, epsilon: float(attributes.word("epsilon")?)? }
         }

@@ -83,7 +83,7 @@ fn attributes(f: &mut Formatter<'_>, op: &Op) -> fmt::Result {
         | Op::Reshape => Ok(()),
         Op::Extent(dim) => write!(f, " dim={dim}"),
         Op::Random { stream } => write!(f, " stream={stream}"),
-        Op::Cast(dtype) => write!(f, " to={dtype}"),
+        Op::Cast(dtype) | Op::Bitcast(dtype) => write!(f, " to={dtype}"),
         Op::Broadcast { axes } | Op::Reverse { axes } => write!(f, " axes=[{}]", Joined(axes)),
         Op::Transpose { permutation } => write!(f, " permutation=[{}]", Joined(permutation)),
         Op::Slice { starts, limits, strides } => {
@@ -94,7 +94,11 @@ fn attributes(f: &mut Formatter<'_>, op: &Op) -> fmt::Result {
         Op::Pad { low, high } => write!(f, " low=[{}] high=[{}]", Joined(low), Joined(high)),
         Op::Dilate { factors } => write!(f, " factors=[{}]", Joined(factors)),
         Op::Reduce { kind, axes } => write!(f, " kind={} axes=[{}]", kind.name(), Joined(axes)),
-        Op::CumulativeSum { axis, reverse } => write!(f, " axis={axis} reverse={reverse}"),
+        Op::Cumulative { kind, axis, reverse } => {
+            write!(f, " kind={} axis={axis} reverse={reverse}", kind.name())
+        }
+        Op::Scatter { axis, kind } => write!(f, " axis={axis} kind={}", kind.name()),
+        Op::ArgSort { axis, descending } => write!(f, " axis={axis} descending={descending}"),
         Op::Contract(contraction) => {
             let (batch, contract) = (pairs(&contraction.batch), pairs(&contraction.contract));
             write!(f, " batch=[{}] contract=[{}]", Joined(&batch), Joined(&contract))
@@ -110,7 +114,7 @@ fn attributes(f: &mut Formatter<'_>, op: &Op) -> fmt::Result {
         | Op::Concat { axis }
         | Op::ArgReduce { kind: _, axis }
         | Op::Gather { axis }
-        | Op::ScatterAdd { axis }
+        | Op::GatherAlong { axis }
         | Op::Softmax { axis }
         | Op::LogSoftmax { axis } => write!(f, " axis={axis}"),
         Op::Project(index) => write!(f, " index={index}"),

@@ -36,7 +36,7 @@ fn positions_of_extremes() {
 #[test]
 fn running_sums() {
     let nodes = "%0: i32[2, 3] = constant [1, 2, 3, 4, 5, 6]";
-    let sum = |rest: &str| ints(&format!("{nodes} %1: i32[2, 3] = cumulative_sum(%0) {rest}"), &[]);
+    let sum = |rest: &str| ints(&format!("{nodes} %1: i32[2, 3] = cumulative(%0) kind=sum {rest}"), &[]);
     assert_eq!(sum("axis=1 reverse=false"), [1, 3, 6, 4, 9, 15]);
     assert_eq!(sum("axis=1 reverse=true"), [6, 5, 3, 15, 11, 6]);
     assert_eq!(sum("axis=0 reverse=false"), [1, 2, 3, 5, 7, 9]);

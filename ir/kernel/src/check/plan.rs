@@ -192,7 +192,7 @@ fn check_prologue(program: &Program, touches: &[Vec<Touch>]) -> Result<(), PlanE
     Ok(())
 }
 
-/// Whether two buffers share memory.
+/// Whether two buffers share memory that is written. Constants are not, and equal ones lie at one place.
 pub(super) fn share(program: &Program, a: BufferId, b: BufferId) -> bool {
     let (a, b) = (&program.buffers[a], &program.buffers[b]);
     let overlap = |start_a: usize, start_b: usize| {
@@ -204,8 +204,7 @@ pub(super) fn share(program: &Program, a: BufferId, b: BufferId) -> bool {
     match (a.storage, b.storage) {
         (Storage::Arena(a), Storage::Arena(b))
         | (Storage::Thread(a), Storage::Thread(b))
-        | (Storage::Persistent(a), Storage::Persistent(b))
-        | (Storage::Constants(a), Storage::Constants(b)) => overlap(a, b),
+        | (Storage::Persistent(a), Storage::Persistent(b)) => overlap(a, b),
         (Storage::Binding(a), Storage::Binding(b)) => a == b,
         _ => false,
     }

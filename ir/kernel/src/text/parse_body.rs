@@ -93,6 +93,7 @@ impl Cursor<'_> {
             "fma" => Some(ScalarOp::FusedMultiplyAdd),
             "select" => Some(ScalarOp::Select),
             "cast" => Some(ScalarOp::Cast),
+            "bitcast" => Some(ScalarOp::Bitcast),
             _ => Unary::from_name(word)
                 .map(ScalarOp::Unary)
                 .or_else(|| Binary::from_name(word).map(ScalarOp::Binary))

@@ -59,7 +59,7 @@ fn strides(dim: &ContractionDim, epilogue: bool) -> Checked {
     } else if result == 0 && !epilogue && !matches!(dim.extent, Dim::Fixed(0 | 1)) {
         return Err(Fault::KeptStride(dim.name.clone()));
     }
-    if dim.role == Role::Lanes && rows != 0 {
+    if dim.is_paired() && rows != 1 {
         return Err(Fault::RowsStride { dim: dim.name.clone(), stride: rows });
     }
     Ok(())

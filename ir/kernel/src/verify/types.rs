@@ -11,6 +11,14 @@ enum Wanted {
     Float,
     Integer,
     Number,
+    /// `bool` or an integer that is computed with.
+    Bits,
+    /// An integer that is computed with.
+    WideInteger,
+    /// Anything that is computed with.
+    Wide,
+    /// A number of so many bytes.
+    OfSize(usize),
     Any,
 }
 
@@ -18,9 +26,13 @@ impl Wanted {
     fn admits(self, dtype: DType) -> bool {
         match self {
             Wanted::Exactly(wanted) => dtype == wanted,
-            Wanted::Float => dtype.is_float(),
+            Wanted::Float => dtype.is_float() && !dtype.is_narrow(),
             Wanted::Integer => dtype.is_integer(),
-            Wanted::Number => dtype != DType::Bool,
+            Wanted::Number => dtype != DType::Bool && !dtype.is_narrow(),
+            Wanted::Bits => !dtype.is_float() && !dtype.is_narrow(),
+            Wanted::WideInteger => dtype.is_integer() && !dtype.is_narrow(),
+            Wanted::Wide => !dtype.is_narrow(),
+            Wanted::OfSize(size) => dtype != DType::Bool && dtype.size() == size,
             Wanted::Any => true,
         }
     }
@@ -28,9 +40,13 @@ impl Wanted {
     fn text(self) -> String {
         match self {
             Wanted::Exactly(dtype) => dtype.to_string(),
-            Wanted::Float => "a float".to_owned(),
+            Wanted::Float => "a float of 32 bits or more".to_owned(),
             Wanted::Integer => "an integer type that holds the number".to_owned(),
-            Wanted::Number => "a number".to_owned(),
+            Wanted::Number => "a number of 32 bits or more".to_owned(),
+            Wanted::Bits => "bool or an integer of 32 bits or more".to_owned(),
+            Wanted::WideInteger => "an integer of 32 bits or more".to_owned(),
+            Wanted::Wide => "bool or a type of 32 bits or more".to_owned(),
+            Wanted::OfSize(size) => format!("a number of {size} bytes"),
             Wanted::Any => "any type".to_owned(),
         }
     }
@@ -67,7 +83,7 @@ fn signature(op: ScalarOp, result: DType, args: &[DType]) -> (Wanted, Vec<Wanted
         ScalarOp::FusedMultiplyAdd => (Wanted::Float, vec![same; 3]),
         ScalarOp::Compare(comparison) => {
             let first = match comparison {
-                Comparison::Equal | Comparison::NotEqual => Wanted::Any,
+                Comparison::Equal | Comparison::NotEqual => Wanted::Wide,
                 _ => Wanted::Number,
             };
             let second = args.first().map_or(Wanted::Any, |&dtype| Wanted::Exactly(dtype));
@@ -75,6 +91,10 @@ fn signature(op: ScalarOp, result: DType, args: &[DType]) -> (Wanted, Vec<Wanted
         }
         ScalarOp::Select => (Wanted::Any, vec![Wanted::Exactly(DType::Bool), same, same]),
         ScalarOp::Cast => (Wanted::Any, vec![Wanted::Any]),
+        ScalarOp::Bitcast => (
+            Wanted::OfSize(args.first().map_or(0, |dtype| dtype.size())),
+            vec![Wanted::OfSize(result.size())],
+        ),
         ScalarOp::Random { .. } => {
             let operands = [DType::I64, DType::I32, DType::I64].map(Wanted::Exactly);
             (Wanted::Exactly(DType::F32), operands.to_vec())
@@ -85,15 +105,15 @@ fn signature(op: ScalarOp, result: DType, args: &[DType]) -> (Wanted, Vec<Wanted
 fn unary(function: Unary) -> Wanted {
     match function {
         Unary::Negate | Unary::Abs | Unary::Sign | Unary::Relu => Wanted::Number,
-        Unary::Not => Wanted::Exactly(DType::Bool),
+        Unary::Not => Wanted::Bits,
         _ => Wanted::Float,
     }
 }
 
 fn binary(function: Binary) -> Wanted {
     match function {
-        Binary::Power => Wanted::Float,
-        Binary::And | Binary::Or => Wanted::Exactly(DType::Bool),
+        Binary::And | Binary::Or | Binary::Xor => Wanted::Bits,
+        Binary::ShiftLeft | Binary::ShiftRight => Wanted::WideInteger,
         _ => Wanted::Number,
     }
 }
@@ -106,7 +126,6 @@ fn integer_fits(number: i64, dtype: DType) -> bool {
         DType::U16 => u16::try_from(number).is_ok(),
         DType::I32 => i32::try_from(number).is_ok(),
         DType::U32 => u32::try_from(number).is_ok(),
-        DType::U64 => number >= 0,
         _ => true,
     }
 }

@@ -152,8 +152,9 @@ impl<'e, 'f> Emitter<'e, 'f> {
             return Err(self.malformed("a contraction has one lanes and one rows dimension"));
         };
         let [along_lanes, along_rows] = [lanes, rows].map(|number| contraction.dims[number].strides);
+        let repeated_or_paired = matches!(along_lanes[1], 0 | 1);
         let contiguous =
-            along_lanes[0] == 1 && along_lanes[2] == 1 && along_lanes[1] == 0 && along_rows[0] == 0;
+            along_lanes[0] == 1 && along_lanes[2] == 1 && repeated_or_paired && along_rows[0] == 0;
         let size = dtype.size() as i64;
         let width = if contiguous { 16 / dtype.size() } else { 1 };
         debug_assert!(width == 1 || vector_type(dtype, width).is_some());

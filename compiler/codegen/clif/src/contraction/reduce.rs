@@ -32,6 +32,8 @@ pub(super) struct Micro {
     pub(super) lane_step: i64,
     /// Bytes between rows in the rows operand.
     pub(super) row_step: i64,
+    /// Bytes between registers of the lanes in the rows operand; 0 where its elements are repeated.
+    pub(super) paired_step: i64,
 }
 
 impl Micro {
@@ -227,6 +229,9 @@ impl<'f> Emitter<'_, 'f> {
             let (pointer, offset) = self.reachable(cursor.pointers[0], offset);
             lanes.push(self.builder.ins().load(micro.ty, access(), pointer, offset));
         }
+        if micro.paired_step != 0 {
+            return Ok(self.paired_product(micro, cursor, &lanes, &accumulators));
+        }
         let hides = micro.ty.is_vector() && registers > 1 && self.target.hides_broadcasts;
         let mut sums = Vec::with_capacity(accumulators.len());
         for (row, mine) in accumulators.chunks(registers).enumerate() {
@@ -244,6 +249,27 @@ impl<'f> Emitter<'_, 'f> {
             }
         }
         Ok(sums)
+    }
+
+    /// One product of each lane with an element of its own, added to the accumulators (row by row).
+    fn paired_product(
+        &mut self,
+        micro: &Micro,
+        cursor: Cursor,
+        lanes: &[Value],
+        accumulators: &[Value],
+    ) -> Vec<Value> {
+        let mut sums = Vec::with_capacity(accumulators.len());
+        for (row, mine) in accumulators.chunks(lanes.len()).enumerate() {
+            for (number, (&lane, &sum)) in lanes.iter().zip(mine).enumerate() {
+                let row = row as i64 * micro.row_step;
+                let offset = cursor.displacements[1] + row + number as i64 * micro.paired_step;
+                let (pointer, offset) = self.reachable(cursor.pointers[1], offset);
+                let element = self.builder.ins().load(micro.ty, access(), pointer, offset);
+                sums.push(self.float(micro.ty).mul_add(element, lane, sum));
+            }
+        }
+        sums
     }
 
     /// Lets Cranelift join a load with the broadcast that uses it.

@@ -32,6 +32,10 @@ impl<'f> Emitter<'_, 'f> {
                 Unit::Scalars(_) => plan.strides(plan.lanes)[0],
             },
             row_step: plan.strides(plan.rows)[1],
+            paired_step: match unit {
+                Unit::Vectors(_) if plan.strides(plan.lanes)[1] != 0 => plan.width as i64 * plan.size,
+                _ => plan.strides(plan.lanes)[1],
+            },
         };
         let accumulators = self.start(plan, &micro, place)?;
         let pointers = [place.pointers[0], place.pointers[1]];

@@ -64,7 +64,7 @@ pub fn kernel(dtypes: &[DType], space: &[Dim], coordinates: &[usize], statements
 pub fn buffer(dtype: DType, numbers: &[f64]) -> Vec<u8> {
     let mut bytes = vec![0; numbers.len() * dtype.size()];
     for (index, &number) in numbers.iter().enumerate() {
-        let number = if dtype.is_float() { Number::Float(number) } else { Number::Integer(number as i64) };
+        let number = if dtype.is_float() { Number::Float(number) } else { Number::Integer(number as i128) };
         write(&mut bytes, dtype, index, number);
     }
     bytes

@@ -231,17 +231,21 @@ fn strides_may_be_negative_or_leave_lanes_apart() {
     contraction.dims[0].strides = [1, 0, 6];
     contraction.dims[1].strides[2] = 1;
     check(&kernel(DType::F32, contraction, 0), 1, &product_buffers(DType::F32, 10, 6, 11), 2e-6);
-    // Depth-wise: the rows operand moves along the lanes.
-    let contraction = plain(
-        vec![
-            dim("c", 9, Role::Lanes, [1, 1, 1]),
-            dim("q", 4, Role::Rows, [0, 9, 9]),
-            dim("s", 3, Role::Reduce, [9, 9, 0]),
-        ],
-        (2, 4),
-    );
-    let buffers = vec![noise(DType::F32, 27, 1), noise(DType::F32, 54, 2), noise(DType::F32, 36, 3)];
-    check(&kernel(DType::F32, contraction, 0), 1, &buffers, 2e-6);
+    // Depthwise: the rows operand moves along the lanes.
+    for channels in [1, 3, 9, 32] {
+        let c = channels as i64;
+        let contraction = plain(
+            vec![
+                dim("c", channels, Role::Lanes, [1, 1, 1]),
+                dim("q", 4, Role::Rows, [0, c, c]),
+                dim("s", 3, Role::Reduce, [c, c, 0]),
+            ],
+            (2, 4),
+        );
+        let sizes = [3 * channels, 6 * channels, 4 * channels];
+        let buffers = [1, 2, 3].map(|seed| noise(DType::F32, sizes[seed as usize - 1], seed)).to_vec();
+        check(&kernel(DType::F32, contraction, 0), 1, &buffers, 2e-6);
+    }
     // Batched by rows: the lanes operand moves along the rows.
     let contraction = plain(
         vec![

@@ -11,7 +11,8 @@ use std::collections::BTreeMap;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Number {
     Float(f64),
-    Integer(i64),
+    /// Wide enough for the integers of every type and for their products.
+    Integer(i128),
 }
 
 impl Number {
@@ -22,50 +23,52 @@ impl Number {
         }
     }
 
-    pub fn integer(self) -> i64 {
+    pub fn integer(self) -> i128 {
         match self {
-            Number::Float(value) => value as i64,
+            Number::Float(value) => value as i128,
             Number::Integer(value) => value,
         }
     }
 }
 
+/// The integer that the bits of a type stand for.
+fn valued(dtype: DType, bits: i64) -> Number {
+    Number::Integer(if dtype == DType::U64 { i128::from(bits as u64) } else { i128::from(bits) })
+}
+
 /// Reads element `index` of a buffer.
 pub fn read(buffer: &[u8], dtype: DType, index: usize) -> Number {
     let bytes = &buffer[index * dtype.size()..(index + 1) * dtype.size()];
-    match dtype {
-        DType::F32 => Number::Float(f64::from(f32::from_le_bytes(bytes.try_into().unwrap()))),
-        DType::F64 => Number::Float(f64::from_le_bytes(bytes.try_into().unwrap())),
-        DType::I32 => Number::Integer(i64::from(i32::from_le_bytes(bytes.try_into().unwrap()))),
-        DType::I64 => Number::Integer(i64::from_le_bytes(bytes.try_into().unwrap())),
-        DType::Bool => Number::Integer(i64::from(bytes[0])),
-        other => panic!("{other}"),
+    if dtype.is_float() {
+        Number::Float(dtype.floats(bytes)[0])
+    } else {
+        valued(dtype, dtype.integers(bytes)[0])
     }
 }
 
 /// Writes element `index` of a buffer.
 pub fn write(buffer: &mut [u8], dtype: DType, index: usize, value: Number) {
-    let bytes = &mut buffer[index * dtype.size()..(index + 1) * dtype.size()];
+    let mut bytes = Vec::new();
     match dtype {
-        DType::F32 => bytes.copy_from_slice(&(value.float() as f32).to_le_bytes()),
-        DType::F64 => bytes.copy_from_slice(&value.float().to_le_bytes()),
-        DType::I32 => bytes.copy_from_slice(&(value.integer() as i32).to_le_bytes()),
-        DType::I64 => bytes.copy_from_slice(&value.integer().to_le_bytes()),
-        DType::Bool => bytes[0] = u8::from(value.integer() != 0),
-        other => panic!("{other}"),
+        DType::Bool => bytes.push(u8::from(value.integer() != 0)),
+        _ if dtype.is_float() => dtype.push_float(value.float(), &mut bytes),
+        _ => dtype.push_integer(value.integer() as i64, &mut bytes),
     }
+    buffer[index * dtype.size()..(index + 1) * dtype.size()].copy_from_slice(&bytes);
 }
 
 fn rounded(dtype: DType, value: Number) -> Number {
-    match dtype {
-        DType::F32 => Number::Float(f64::from(value.float() as f32)),
-        DType::F64 => Number::Float(value.float()),
-        DType::I32 => Number::Integer(match value {
-            Number::Float(value) => i64::from(value as i32),
-            Number::Integer(value) => i64::from(value as i32),
-        }),
-        DType::I64 => Number::Integer(value.integer()),
-        _ => Number::Integer(i64::from(value != Number::Integer(0) && value != Number::Float(0.0))),
+    match (dtype, value) {
+        (DType::Bool, _) => {
+            Number::Integer(i128::from(value != Number::Integer(0) && value != Number::Float(0.0)))
+        }
+        (DType::F64, _) => Number::Float(value.float()),
+        (_, Number::Integer(value)) if dtype.is_float() => {
+            Number::Float(dtype.rounded(f64::from(value as f32)))
+        }
+        (_, Number::Float(value)) if dtype.is_float() => Number::Float(dtype.rounded(value)),
+        (_, Number::Float(value)) => valued(dtype, dtype.saturated(value)),
+        (_, Number::Integer(value)) => valued(dtype, dtype.wrapped(value as i64)),
     }
 }
 
@@ -118,11 +121,12 @@ pub fn unary(op: Unary, x: f64) -> f64 {
     }
 }
 
-fn integer_unary(op: Unary, dtype: DType, x: i64) -> i64 {
+fn integer_unary(op: Unary, dtype: DType, x: i128) -> i128 {
     match op {
-        Unary::Not => 1 - x,
-        Unary::Negate => x.wrapping_neg(),
-        Unary::Abs => x.wrapping_abs(),
+        Unary::Not if dtype == DType::Bool => 1 - x,
+        Unary::Not => !x,
+        Unary::Negate => -x,
+        Unary::Abs => x.abs(),
         Unary::Sign => x.signum(),
         Unary::Relu => x.max(0),
         Unary::Floor | Unary::Ceil | Unary::Round => x,
@@ -142,6 +146,7 @@ fn binary(op: Binary, dtype: DType, a: Number, b: Number) -> Number {
             Binary::Max => a.max(b),
             Binary::Min => a.min(b),
             Binary::Power => a.powf(b),
+            Binary::Remainder => a % b,
             other => panic!("{} on a float", other.name()),
         });
     }
@@ -150,13 +155,30 @@ fn binary(op: Binary, dtype: DType, a: Number, b: Number) -> Number {
         Binary::Add => a.wrapping_add(b),
         Binary::Subtract => a.wrapping_sub(b),
         Binary::Multiply => a.wrapping_mul(b),
-        Binary::Divide if b == 0 => 0,
-        Binary::Divide => a.wrapping_div(b),
+        Binary::Divide | Binary::Remainder if b == 0 => 0,
+        Binary::Divide => a / b,
+        Binary::Remainder => a % b,
         Binary::Max => a.max(b),
         Binary::Min => a.min(b),
         Binary::And => a & b,
         Binary::Or => a | b,
-        Binary::Power => panic!("pow on an integer"),
+        Binary::Xor => a ^ b,
+        Binary::ShiftLeft if !(0..64).contains(&b) => 0,
+        Binary::ShiftLeft => a << b,
+        Binary::ShiftRight => a >> if (0..64).contains(&b) { b } else { 64 },
+        Binary::Power if b < 0 => match a {
+            1 => 1,
+            -1 => 1 - 2 * (b & 1),
+            _ => 0,
+        },
+        Binary::Power => {
+            let (mut power, mut square, mut rest) = (1_i128, a, b);
+            while rest > 0 {
+                power = if rest & 1 == 1 { power.wrapping_mul(square) } else { power };
+                (square, rest) = (square.wrapping_mul(square), rest >> 1);
+            }
+            power
+        }
     })
 }
 
@@ -241,7 +263,7 @@ impl<'k> Evaluator<'k> {
                             self.form(form) * self.form(chunk) / chunks
                         }
                         IndexExpr::Clamped(var, form) => {
-                            self.vars[var].integer().min(self.form(form) - 1).max(0)
+                            (self.vars[var].integer() as i64).min(self.form(form) - 1).max(0)
                         }
                     };
                     self.indices.insert(*result, value);
@@ -269,16 +291,16 @@ impl<'k> Evaluator<'k> {
         let arg = |position: usize| self.vars[&args[position]];
         match op {
             ScalarOp::Constant(number) => Number::Float(*number),
-            ScalarOp::Integer(number) => Number::Integer(*number),
-            ScalarOp::Extent(dim) => Number::Integer(dim.at(self.batch as usize) as i64),
-            ScalarOp::Index(index) => Number::Integer(self.indices[index]),
+            ScalarOp::Integer(number) => Number::Integer(i128::from(*number)),
+            ScalarOp::Extent(dim) => Number::Integer(dim.at(self.batch as usize) as i128),
+            ScalarOp::Index(index) => Number::Integer(i128::from(self.indices[index])),
             ScalarOp::Unary(op) if dtype.is_float() => Number::Float(unary(*op, arg(0).float())),
             ScalarOp::Unary(op) => Number::Integer(integer_unary(*op, dtype, arg(0).integer())),
             ScalarOp::Binary(op) => binary(*op, dtype, arg(0), arg(1)),
             ScalarOp::FusedMultiplyAdd => {
                 Number::Float(arg(0).float().mul_add(arg(1).float(), arg(2).float()))
             }
-            ScalarOp::Compare(op) => Number::Integer(i64::from(match (arg(0), arg(1)) {
+            ScalarOp::Compare(op) => Number::Integer(i128::from(match (arg(0), arg(1)) {
                 (Number::Float(a), Number::Float(b)) => holds(*op, a, b),
                 (a, b) => holds(*op, a.integer(), b.integer()),
             })),
@@ -290,6 +312,7 @@ impl<'k> Evaluator<'k> {
                 }
             }
             ScalarOp::Cast => arg(0),
+            ScalarOp::Bitcast => panic!("the types of values are not known here"),
             ScalarOp::Random { stream } => {
                 let (seed, step, index) = (arg(0).integer(), arg(1).integer(), arg(2).integer());
                 let bits = random::random_bits(seed as u64, *stream, step as u32, index as u64);

@@ -258,6 +258,35 @@ fn splits(cases: &mut Vec<Case>) {
     }
 }
 
+/// Products without a free axis: lanes that multiply an element of their own, as channels of a depthwise
+/// convolution do.
+fn paired(cases: &mut Vec<Case>) {
+    for (channels, width) in [(1, 5), (7, 1), (16, 9), (33, 13), (144, 6), (200, 3)] {
+        let row = channels as i64;
+        let rows = (width as i64 + 2) * row;
+        let mut depthwise = plain(vec![
+            dim("n", Dim::N, Role::Parallel, [0, 3 * rows, 4096 * 2]),
+            dim("g", channels, Role::Lanes, [1, 1, 1]),
+            dim("q", width, Role::Rows, [0, row, row]),
+        ]);
+        depthwise.taps =
+            (0..9).map(|tap| Tap { lanes: tap * row, rows: tap / 3 * rows + tap % 3 * row }).collect();
+        cases.push(Case::new(format!("paired {channels}x{width}"), depthwise.clone(), &[1, 2]));
+        depthwise.dims[1] = split(depthwise.dims[1].clone(), 3, 4, 0);
+        cases.push(Case::new(format!("paired {channels}x{width} in pieces"), depthwise, &[1]));
+        let mut gradient = plain(vec![
+            dim("n", Dim::N, Role::ReduceOuter, [rows * 3, rows * 3, 0]),
+            dim("r", 3, Role::Sequential, [0, rows, 3 * row]),
+            dim("g", channels, Role::Lanes, [1, 1, 1]),
+            dim("s", 3, Role::Rows, [0, row, row]),
+            dim("q", width, Role::Reduce, [row, row, 0]),
+        ]);
+        cases.push(Case::new(format!("paired gradient {channels}x{width}"), gradient.clone(), &[0, 1, 3]));
+        gradient.dims[0] = split(gradient.dims[0].clone(), 2, 1, 9 * row);
+        cases.push(Case::new(format!("paired gradient {channels}x{width} in pieces"), gradient, &[3]));
+    }
+}
+
 /// All of them.
 pub(crate) fn all() -> Vec<Case> {
     let mut cases = Vec::new();
@@ -265,6 +294,7 @@ pub(crate) fn all() -> Vec<Case> {
     convolutions(&mut cases);
     gradients(&mut cases);
     splits(&mut cases);
+    paired(&mut cases);
     let mut backwards = product(10, 6, 11);
     backwards.dims[2].strides = [-10, -1, 0];
     backwards.offsets = [100, 10, 0];

@@ -1,0 +1,126 @@
+//! Sections of the language for an ONNX file, which has none: data and training as flags tell them.
+
+use crate::load::{load_onnx_with, model_name};
+use crate::{DriverError, Loaded, Result};
+use std::path::{Path, PathBuf};
+
+/// What training an ONNX file needs to be told.
+#[derive(Clone, Debug, Default)]
+pub struct OnnxTraining {
+    /// A loss such as `cross_entropy`, or an expression of `output` and `target`.
+    pub loss: Option<String>,
+    /// The update rule, such as `adam(lr=1e-3)`.
+    pub optimizer: Option<String>,
+    /// Metrics such as `accuracy`; by default those that fit the loss.
+    pub metrics: Vec<String>,
+    /// A CSV file, a folder of pictures, or CIFAR-10's folder.
+    pub data: Option<PathBuf>,
+    /// The column of a CSV file that is to be predicted.
+    pub target: Option<String>,
+    /// Samples per step.
+    pub batch: Option<usize>,
+    /// Epochs.
+    pub epochs: Option<usize>,
+    /// Parameters that stay as they are, by patterns of their names.
+    pub freeze: Vec<String>,
+    /// Layers that are made anew: (`fc`, `dense(5)`).
+    pub replace: Vec<(String, String)>,
+}
+
+/// A text in quotes, as the language writes it.
+fn quoted(what: &str, text: &str) -> Result<String> {
+    if text.contains(['"', '{', '}', '\\', '\n']) {
+        return Err(DriverError::User(format!("{what} `{text}` has quotes, braces or backslashes")));
+    }
+    Ok(format!("\"{text}\""))
+}
+
+fn needed<'a, T>(value: &'a Option<T>, flag: &str, example: &str) -> Result<&'a T> {
+    value.as_ref().ok_or_else(|| {
+        DriverError::User(format!(
+            "an ONNX file says nothing about training: give `{flag} {example}` (or write a model file with \
+             `model m = onnx(\"…\")`, see the language's documentation)"
+        ))
+    })
+}
+
+/// An expression, or the name of a function of the output and the target.
+fn applied(text: &str) -> String {
+    if text.contains('(') { text.to_owned() } else { format!("{text}(output, target)") }
+}
+
+impl OnnxTraining {
+    /// Whether nothing is told.
+    pub fn is_empty(&self) -> bool {
+        let texts = [&self.loss, &self.optimizer, &self.target].iter().all(|text| text.is_none());
+        texts
+            && self.metrics.is_empty()
+            && self.freeze.is_empty()
+            && self.replace.is_empty()
+            && self.batch.is_none()
+    }
+
+    fn source(&self) -> Result<String> {
+        let path = needed(&self.data, "--data", "PATH")?;
+        let is_csv = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
+        // The path itself goes to the trainer apart, since it is not relative to the model's folder.
+        Ok(if is_csv {
+            let target = needed(&self.target, "--target", "COLUMN")?;
+            format!("csv(\"data.csv\", target = {})", quoted("the column", target)?)
+        } else if path.join("data_batch_1.bin").exists() {
+            "cifar10(\"data\")".to_owned()
+        } else {
+            "image_folder(\"data\")".to_owned()
+        })
+    }
+
+    /// Layers in place of the file's, behind the model's line.
+    fn head(&self) -> Result<String> {
+        if self.replace.is_empty() {
+            return Ok(String::new());
+        }
+        let mut lines = String::from(" {\n");
+        for (layer, call) in &self.replace {
+            lines.push_str(&format!("  {} = {call}\n", quoted("the layer", layer)?));
+        }
+        lines.push('}');
+        Ok(lines)
+    }
+
+    fn sections(&self, model: &str) -> Result<String> {
+        let loss = needed(&self.loss, "--loss", "cross_entropy")?;
+        let optimizer = needed(&self.optimizer, "--optimizer", "'adam(lr=1e-3)'")?;
+        let mut metrics: Vec<String> = self.metrics.iter().map(|metric| applied(metric)).collect();
+        if metrics.is_empty() && loss == "cross_entropy" {
+            metrics.push(applied("accuracy"));
+        }
+        let mut text = format!(
+            "data given {{\n  source = {} -> (input, target)\n  batch  = {}\n}}\n\ntrain {model} on given {{\n  \
+             loss      = {}\n  optimizer = {optimizer}\n  epochs    = {}\n",
+            self.source()?,
+            self.batch.unwrap_or(32),
+            applied(loss),
+            needed(&self.epochs, "--epochs", "10")?,
+        );
+        if !metrics.is_empty() {
+            text.push_str(&format!("  metrics   = [{}]\n", metrics.join(", ")));
+        }
+        if !self.freeze.is_empty() {
+            let patterns: Result<Vec<String>> =
+                self.freeze.iter().map(|pattern| quoted("the pattern", pattern)).collect();
+            text.push_str(&format!("  freeze    = [{}]\n", patterns?.join(", ")));
+        }
+        text.push_str("}\n");
+        Ok(text)
+    }
+}
+
+/// Loads an ONNX file to be trained. Its input is called `input`, its output `output`, the label `target`.
+pub fn load_for_training(
+    path: &Path,
+    training: &OnnxTraining,
+    settings: &[(String, String)],
+) -> Result<Loaded> {
+    let sections = training.sections(&model_name(path))?;
+    load_onnx_with(path, &training.head()?, &sections, settings)
+}
