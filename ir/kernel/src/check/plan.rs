@@ -2,7 +2,7 @@
 //!
 //! - Arena buffers begin at multiples of 64 and end inside of the arena; persistent buffers and constants
 //!   begin at multiples of their element's size.
-//! - Two buffers that share bytes are never live at once. In the arena a buffer lives from the first
+//! - Two buffers that share bytes are never live at once, constants aside, which nobody writes. In the arena a buffer lives from the first
 //!   launch that writes it to the last that touches it; a launch that reads one before is an error.
 //!   Persistent buffers and constants live always. Bindings share nothing unless their number is one.
 //! - Bytes of a buffer with a border are shared with buffers of the same border at the same place alone,
