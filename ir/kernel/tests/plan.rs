@@ -152,6 +152,16 @@ fn lives() {
 }
 
 #[test]
+fn equal_constants_may_lie_at_one_place() {
+    let both = CHAIN.replace("\"v\" f32 256 bytes persistent 256", "\"v\" f32 64 bytes constants 0");
+    assert_eq!(check_plan(&parse_program(&both).unwrap()), Ok(()));
+    let operands = both
+        .replace("(x: f32 read, y: f32 read write)", "(a: f32 read, x: f32 read, y: f32 read write)")
+        .replace("launch k1 (b7, b5)", "launch k1 (b6, b7, b5)");
+    assert_eq!(check_plan(&parse_program(&operands).unwrap()), Ok(()));
+}
+
+#[test]
 fn launches_of_a_single_point_run_in_order() {
     let text = CHAIN.replace("space [2] { at (i0) }", "space [] {}").replace("  barrier\n", "");
     assert_eq!(check_plan(&parse_program(&text).unwrap()), Ok(()));

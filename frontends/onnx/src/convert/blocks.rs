@@ -100,7 +100,11 @@ fn column_to_image(context: &mut Context<'_, '_>) -> Result<(), Stop> {
     }
     let taps = block.iter().try_fold(1_usize, |product, &size| product.checked_mul(size));
     let taps = taps.filter(|&taps| taps > 0).ok_or_else(|| context.invalid("its blocks are too large"))?;
-    let channels = context.size(shape[1])? / taps;
+    let depth = context.size(shape[1])?;
+    if depth < taps || !depth.is_multiple_of(taps) {
+        return Err(context.invalid(format!("{shape} holds no blocks {block:?}")));
+    }
+    let channels = depth / taps;
     let mut dims = vec![shape[0], Dim::Fixed(channels)];
     dims.extend(block.iter().chain(&counts).map(|&size| Dim::Fixed(size)));
     let mut result = context.builder().reshape(x, Shape(dims))?;

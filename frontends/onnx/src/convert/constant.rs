@@ -4,7 +4,15 @@ use super::{Context, Stop};
 use dlc_ir::{Literal, NodeId, Op};
 use dlc_types::{DType, Dim, Shape, TensorType};
 
+/// Elements up to which a constant is made that describes an axis.
+const AXIS_LIMIT: usize = 1 << 24;
+
 impl Context<'_, '_> {
+    /// That an axis of so many elements may be described element by element.
+    pub fn describable(&self, size: usize) -> Result<usize, Stop> {
+        if size > AXIS_LIMIT { Err(self.not_done(format!("an axis of {size} elements"))) } else { Ok(size) }
+    }
+
     /// A float tensor, rounded to `dtype`.
     pub fn float_tensor(&mut self, dtype: DType, dims: &[usize], values: &[f64]) -> Result<NodeId, Stop> {
         Ok(self.builder().constant(Literal::floats(dtype, dims, values))?)

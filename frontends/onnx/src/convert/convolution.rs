@@ -39,8 +39,10 @@ pub(super) fn biased(context: &mut Context<'_, '_>, value: NodeId, input: usize)
     Ok(context.builder().add(value, bias)?)
 }
 
+/// As a number whose sums with others of its kind fit.
 fn signed(context: &Context<'_, '_>, size: usize) -> Result<i64, Stop> {
-    i64::try_from(size).map_err(|_| context.invalid(format!("{size} is too large")))
+    let size = i64::try_from(size).ok().filter(|&size| size < 1 << 48);
+    size.ok_or_else(|| context.invalid("its padding or its window is too large"))
 }
 
 fn conv(context: &mut Context<'_, '_>) -> Result<(), Stop> {
@@ -101,9 +103,7 @@ fn transposed_padding(
             continue;
         };
         let reach = inputs[axis].saturating_sub(1).saturating_mul(strides[axis]);
-        let whole = signed(context, reach)?.checked_add(behind).and_then(|sum| sum.checked_add(spans[axis]));
-        let total = whole.and_then(|whole| whole.checked_sub(i64::try_from(wanted[axis]).ok()?));
-        let total = total.ok_or_else(|| context.invalid("its output is too large"))?;
+        let total = signed(context, reach)? + behind + spans[axis] - signed(context, wanted[axis])?;
         let (half, rest) = (total / 2, total - total / 2);
         let (low, high) = match auto_pad {
             // What is missing is added behind.

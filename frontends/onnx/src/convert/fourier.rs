@@ -205,9 +205,13 @@ fn stft(context: &mut Context<'_, '_>) -> Result<(), Stop> {
     let room = have.checked_sub(length);
     let room = room.ok_or_else(|| context.invalid(format!("a frame of {length} in a signal of {have}")))?;
     let frames = room / step + 1;
-    let places: Vec<usize> =
-        (0..frames).flat_map(|frame| (0..length).map(move |place| frame * step + place)).collect();
-    let places = context.index_tensor(&[frames, length], &places)?;
+    if i32::try_from(have).is_err() {
+        return Err(context.not_done(format!("a signal of {have} elements")));
+    }
+    let shape = Shape::fixed(&[frames, length]);
+    let (frame, place) = (context.iota(DType::I32, &shape, 0)?, context.iota(DType::I32, &shape, 1)?);
+    let first = context.builder().scale(frame, step as f64)?;
+    let places = context.builder().add(first, place)?;
     let (real, imaginary) = components(context, x)?;
     let mut framed = |x: NodeId| {
         let x = context.builder().add_node(Op::Gather { axis: 1 }, &[x, places])?;

@@ -100,6 +100,9 @@ fn affine_grid(context: &mut Context<'_, '_>) -> Result<(), Stop> {
     let sizes = sizes.filter(|sizes| matches!(sizes.len(), 2 | 3) && !sizes.contains(&0));
     let sizes = sizes.ok_or_else(|| context.invalid(format!("{size:?} is the size of no image")))?;
     let axes = sizes.len();
+    for &size in &sizes {
+        context.describable(size)?;
+    }
     let (shape, dtype) = (context.shape(theta), context.dtype(theta));
     if shape.rank() != 3 || shape.dims()[1..] != *Shape::fixed(&[axes, axes + 1]).dims() {
         return Err(context.invalid(format!("{shape} are no matrices of {axes} by {}", axes + 1)));

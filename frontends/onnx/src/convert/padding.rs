@@ -122,6 +122,7 @@ fn pad(context: &mut Context<'_, '_>) -> Result<(), Stop> {
         let total = total.ok_or_else(|| {
             context.invalid(format!("axis {axis} of {size} elements cannot be padded by ({low}, {high})"))
         })?;
+        context.describable(total)?;
         let places: Vec<usize> = (0..total).map(|index| source(mode, size, low, index)).collect();
         result = context.gathered(result, axis, &places)?;
     }

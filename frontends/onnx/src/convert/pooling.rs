@@ -118,6 +118,7 @@ fn average_pool(context: &mut Context<'_, '_>) -> Result<(), Stop> {
     for axis in 0..inputs.len() {
         // What `ceil_mode` adds behind the padding never counts.
         let padding = if include { told.padding[axis] } else { (0, 0) };
+        context.describable(counts[axis])?;
         let numbers = elements(&sliding, axis, inputs[axis], counts[axis], padding);
         if numbers.iter().all(|number| *number == numbers[0]) {
             uniform *= numbers[0];

@@ -115,6 +115,7 @@ fn plan(
         {
             return Err(context.invalid(format!("axis {axis} of {shape} resized by {scale}")));
         }
+        context.describable(output)?;
         if output != input || scale != 1.0 || bounds != (0.0, 1.0) {
             plan.push((axis, Axis { input, output, scale, region: bounds }));
         }

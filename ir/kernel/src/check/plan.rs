@@ -2,15 +2,15 @@
 //!
 //! - Arena buffers begin at multiples of 64 and end inside of the arena; persistent buffers and constants
 //!   begin at multiples of their element's size.
-//! - Two buffers that share bytes are never live at once. In the arena a buffer lives from the first
-//!   launch that writes it to the last that touches it; a launch that reads one before is an error.
-//!   Persistent buffers and constants live always. Bindings share nothing unless their number is one.
+//! - Two buffers that share bytes are never live at once, constants aside, which nobody writes. In the arena a
+//!   buffer lives from the first launch that writes it to the last that touches it; a launch that reads one
+//!   before is an error. Persistent buffers live always. Bindings share nothing unless their number is one.
 //! - Bytes of a buffer with a border are shared with buffers of the same border at the same place alone,
 //!   whenever they live: nobody writes the border.
 //! - The prologue reads persistent buffers, constants and what it wrote, and no other function's bindings. What
 //!   it writes for later launches shares bytes with nothing that they touch, and they do not write it.
 //! - Constants are never written.
-//! - Operands of one launch overlap only where they are one buffer.
+//! - Operands of one launch overlap only where they are one buffer, or constants.
 //! - Launches of a sequence take place at the same time ([`super::sequences`]).
 //! - A launch that touches what an earlier one wrote, or writes what an earlier one read, has a barrier
 //!   between, unless both have a single point: those run on one thread, in order.
