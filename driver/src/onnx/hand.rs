@@ -23,8 +23,8 @@ impl Hand for Scope<'_> {
     }
 
     /// By the oracle.
-    fn evaluate(&self, function: &Function) -> Option<Array> {
-        let results = dlc_interp::evaluate(function, 1, &|_| None).ok()?;
+    fn evaluate(&self, function: &Function, batch: usize) -> Option<Array> {
+        let results = dlc_interp::evaluate(function, batch, &|_| None).ok()?;
         array_of_tensor(results.first()?).ok()
     }
 

@@ -75,8 +75,8 @@ impl Importer for OnnxImporter {
 }
 
 /// The only output of a function without inputs.
-fn oracle(function: &Function) -> Option<Array> {
-    let results = dlc_interp::evaluate(function, 1, &|_| None).ok()?;
+fn oracle(function: &Function, batch: usize) -> Option<Array> {
+    let results = dlc_interp::evaluate(function, batch, &|_| None).ok()?;
     array_of_tensor(results.first()?).ok()
 }
 

@@ -59,7 +59,7 @@ pub enum NetworkError<'d> {
 struct Outside<'d> {
     document: &'d Document,
     inputs: &'d [Declaration],
-    evaluate: &'d dyn Fn(&Function) -> Option<Array>,
+    evaluate: &'d dyn Fn(&Function, usize) -> Option<Array>,
 }
 
 impl Hand for Outside<'_> {
@@ -81,12 +81,12 @@ impl Hand for Outside<'_> {
         })
     }
 
-    fn evaluate(&self, function: &Function) -> Option<Array> {
-        (self.evaluate)(function)
+    fn evaluate(&self, function: &Function, batch: usize) -> Option<Array> {
+        (self.evaluate)(function, batch)
     }
 }
 
-/// Converts a whole model. `evaluate` computes small functions without inputs.
+/// Converts a whole model. `evaluate` computes small functions without inputs, for a batch.
 ///
 /// # Errors
 /// Extents without a size, inputs that are no tensors of numbers, layers that do not exist; nodes that cannot be
@@ -94,7 +94,7 @@ impl Hand for Outside<'_> {
 pub fn network<'d>(
     document: &'d Document,
     options: &NetworkOptions,
-    evaluate: &dyn Fn(&Function) -> Option<Array>,
+    evaluate: &dyn Fn(&Function, usize) -> Option<Array>,
 ) -> Result<Network, NetworkError<'d>> {
     let inputs = declarations(document, &options.dims).map_err(NetworkError::Invalid)?;
     let outside = Outside { document, inputs: &inputs, evaluate };

@@ -212,7 +212,7 @@ impl Hand for Types {
         Some(AtHand::Tensor { element, dims, array: None, fixed: false })
     }
 
-    fn evaluate(&self, _: &dlc_ir::Function) -> Option<Array> {
+    fn evaluate(&self, _: &dlc_ir::Function, _: usize) -> Option<Array> {
         None
     }
 }

@@ -13,6 +13,8 @@ const ELEMENT_LIMIT: usize = 4096;
 /// A function without inputs that computes one value.
 pub(super) struct Cone {
     pub(super) function: Function,
+    /// Whether the value is another for another batch.
+    pub(super) depends_on_batch: bool,
 }
 
 impl Cone {
@@ -39,6 +41,7 @@ impl Cone {
             }
             needed.extend(node.operands.iter().copied());
         }
+        let mut depends_on_batch = false;
         let mut builder = Builder::new("known");
         let mut moved: BTreeMap<NodeId, NodeId> = BTreeMap::new();
         for &id in order.iter().rev() {
@@ -49,12 +52,16 @@ impl Cone {
                 Op::Input { .. } | Op::Parameter { .. } | Op::State { .. } => {
                     builder.constant(leaf(op)?.literal()?).ok()?
                 }
-                Op::Random { .. } | Op::Extent(_) => return None,
+                Op::Random { .. } => return None,
+                Op::Extent(dim) => {
+                    depends_on_batch |= dim.is_batch();
+                    builder.declare(op.clone(), &[], ty.tensor()?.clone()).ok()?
+                }
                 _ => builder.declare(op.clone(), &operands?, ty.tensor()?.clone()).ok()?,
             };
             moved.insert(id, new);
         }
         builder.output(OutputRole::Output, "value", *moved.get(&wanted)?);
-        Some(Cone { function: builder.finish() })
+        Some(Cone { function: builder.finish(), depends_on_batch })
     }
 }

@@ -1,6 +1,6 @@
 //! What a converter function works with.
 
-use super::region::{Purpose, Region, Slot};
+use super::region::{Measure, Purpose, Region, Slot};
 use super::{Stop, broadcast};
 use crate::{Array, Element, Graph, Node};
 use dlc_ir::{Builder, Function, NodeId};
@@ -136,6 +136,26 @@ impl<'c, 'h> Context<'c, 'h> {
     /// The same of an input that may be left out.
     pub fn optional_ints(&self, position: usize) -> Result<Option<Vec<i64>>, Stop> {
         if self.has_input(position) { self.need_ints(position).map(Some) } else { Ok(None) }
+    }
+
+    /// The integers of an input that must be known, or known but for the batch.
+    pub fn need_measures(&self, position: usize) -> Result<Vec<Measure>, Stop> {
+        let name = self.input_name(position)?;
+        match self.region.measures(name) {
+            Some(measures) => Ok(measures),
+            // For the faults of what is known.
+            None => Ok(self.need_ints(position)?.into_iter().map(Measure::Number).collect()),
+        }
+    }
+
+    /// An extent of a shape, which is not negative.
+    pub fn dim(&self, measure: Measure) -> Result<Dim, Stop> {
+        match measure {
+            Measure::Batch(scale) => Ok(Dim::Batch(scale)),
+            Measure::Number(size) => usize::try_from(size)
+                .map(Dim::Fixed)
+                .map_err(|_| Stop::Invalid(format!("the extent {size} is negative"))),
+        }
     }
 
     /// The number in an input that must be known and hold one integer.

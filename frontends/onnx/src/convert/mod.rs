@@ -91,7 +91,7 @@ mod unpooling;
 mod window_function;
 
 pub use context::Context;
-pub use region::{AtHand, Hand, LeafKind, Purpose, Region};
+pub use region::{AtHand, Hand, LeafKind, Measure, Purpose, Region};
 pub use registry::{Operator, find, operators};
 
 use dlc_ir::InferError;

@@ -4,7 +4,7 @@
 //! History: shapes, axes and limits were attributes once (the upgrade makes them inputs); negative axes came
 //! with opset 11 or 13, `allowzero` of Reshape with 14, `num_outputs` of Split with 18.
 
-use super::{Context, Operator, Stop};
+use super::{Context, Measure, Operator, Stop};
 use dlc_ir::{NodeId, Op};
 use dlc_types::{Dim, Shape};
 
@@ -34,22 +34,22 @@ fn quotient(whole: Dim, part: Dim) -> Option<Dim> {
 /// 0 copies an extent unless `allowzero`; one -1 is whatever is left.
 fn reshape(context: &mut Context<'_, '_>) -> Result<(), Stop> {
     let (_, before) = context.input_type(0)?;
-    let wanted = context.need_ints(1)?;
+    let wanted = context.need_measures(1)?;
     let zero_is_zero = context.flag("allowzero", false)?;
     let mut dims = Vec::with_capacity(wanted.len());
     let mut open = None;
     for (axis, &size) in wanted.iter().enumerate() {
         dims.push(match size {
-            -1 if open.is_none() => {
+            Measure::Number(-1) if open.is_none() => {
                 open = Some(axis);
                 Dim::Fixed(1)
             }
-            0 if !zero_is_zero => *before.get(axis).ok_or_else(|| {
-                context.invalid(format!("the shape {wanted:?} copies an axis that is not there"))
+            Measure::Number(0) if !zero_is_zero => *before.get(axis).ok_or_else(|| {
+                context.invalid(format!("the shape {} copies an axis that is not there", listed(&wanted)))
             })?,
-            size => Dim::Fixed(
-                usize::try_from(size).map_err(|_| context.invalid(format!("{wanted:?} is no shape")))?,
-            ),
+            size => {
+                context.dim(size).map_err(|_| context.invalid(format!("{} is no shape", listed(&wanted))))?
+            }
         });
     }
     if let Some(axis) = open {
@@ -58,10 +58,23 @@ fn reshape(context: &mut Context<'_, '_>) -> Result<(), Stop> {
             .zip(Shape(dims.clone()).elements())
             .and_then(|(whole, part)| quotient(whole, part));
         dims[axis] = left.ok_or_else(|| {
-            context.invalid(format!("{} does not divide into the shape {wanted:?}", Shape(before.clone())))
+            context.invalid(format!(
+                "{} does not divide into the shape {}",
+                Shape(before.clone()),
+                listed(&wanted)
+            ))
         })?;
     }
     reshaped(context, dims)
+}
+
+/// A shape for messages: `[N, -1, 8]`.
+fn listed(measures: &[Measure]) -> String {
+    let texts = measures.iter().map(|measure| match measure {
+        Measure::Number(size) => size.to_string(),
+        Measure::Batch(scale) => Dim::Batch(*scale).to_string(),
+    });
+    format!("[{}]", texts.collect::<Vec<_>>().join(", "))
 }
 
 /// The first input with other extents. What is known stays known.
@@ -210,14 +223,8 @@ fn slice(context: &mut Context<'_, '_>) -> Result<(), Stop> {
 /// Broadcasts both ways: an extent of 1 in the wanted shape keeps the operand's.
 fn expand(context: &mut Context<'_, '_>) -> Result<(), Stop> {
     let x = context.input(0)?;
-    let sizes = context.need_ints(1)?;
-    let dims: Vec<Dim> = sizes
-        .iter()
-        .map(|&size| {
-            let size = usize::try_from(size).map_err(|_| context.invalid(format!("{sizes:?} is no shape")));
-            size.map(Dim::Fixed)
-        })
-        .collect::<Result<_, Stop>>()?;
+    let sizes = context.need_measures(1)?;
+    let dims = sizes.iter().map(|&size| context.dim(size)).collect::<Result<Vec<Dim>, Stop>>()?;
     let shape = super::broadcast::shape([&context.shape(x), &Shape(dims)].into_iter())?;
     let result = context.broadcast_to(x, &shape)?;
     context.set_output(0, result)

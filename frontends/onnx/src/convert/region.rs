@@ -31,8 +31,8 @@ pub trait Hand {
     /// The value of that name outside of the region; `None` where there is none (yet).
     fn value(&self, name: &str) -> Option<AtHand>;
 
-    /// Evaluates a small function without inputs; its only output. `None` where that cannot be done.
-    fn evaluate(&self, function: &Function) -> Option<Array>;
+    /// Evaluates a small function without inputs for a batch; its only output. `None` where that cannot be done.
+    fn evaluate(&self, function: &Function, batch: usize) -> Option<Array>;
 
     /// The function with the gradient of its loss with respect to each of the parameters as an output of the
     /// parameter's name.
@@ -53,6 +53,15 @@ pub enum LeafKind {
     Parameter,
     /// As a state: a running statistic of batch-norm.
     State,
+}
+
+/// An integer that is known, or known but for the batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Measure {
+    /// A number.
+    Number(i64),
+    /// So many times the batch.
+    Batch(usize),
 }
 
 /// What a region is for.
@@ -288,11 +297,8 @@ impl<'h> Region<'h> {
         Ok(self.builder.constant(literal)?)
     }
 
-    /// The value of a node, if little is needed to compute it and all of that is known.
-    fn fold(&self, id: NodeId) -> Option<Array> {
-        if let Some(found) = self.folded.borrow().get(&id) {
-            return found.clone();
-        }
+    /// What a node depends on, if that is little and all of it is known.
+    fn cone(&self, id: NodeId) -> Option<Cone> {
         let leaf = |op: &Op| match op {
             Op::Input { name } | Op::Parameter { name } => match self.hand.value(name)? {
                 AtHand::Tensor { array, .. } => array,
@@ -300,10 +306,47 @@ impl<'h> Region<'h> {
             },
             _ => None,
         };
-        let value =
-            Cone::new(self.builder.function(), id, &leaf).and_then(|cone| self.hand.evaluate(&cone.function));
+        Cone::new(self.builder.function(), id, &leaf)
+    }
+
+    /// The value of a node, if little is needed to compute it and all of that is known.
+    fn fold(&self, id: NodeId) -> Option<Array> {
+        if let Some(found) = self.folded.borrow().get(&id) {
+            return found.clone();
+        }
+        let cone = self.cone(id).filter(|cone| !cone.depends_on_batch);
+        let value = cone.and_then(|cone| self.hand.evaluate(&cone.function, 1));
         self.folded.borrow_mut().insert(id, value.clone());
         value
+    }
+
+    /// The integers of a value that is known, or known but for the batch. Such a value is computed for some
+    /// batches: what grows in step with the batch is a multiple of it.
+    pub(super) fn measures(&self, name: &str) -> Option<Vec<Measure>> {
+        if let Some(known) = self.known_value(name) {
+            return Some(known.ints()?.into_iter().map(Measure::Number).collect());
+        }
+        let Some(Slot::Node(id)) = self.slots.get(name) else { return None };
+        let cone = self.cone(*id)?;
+        // Sizes without common divisors, so that quotients and remainders of the batch are told apart.
+        let batches = [7_i64, 11, 13];
+        let [Some(first), Some(second), Some(third)] =
+            batches.map(|batch| self.hand.evaluate(&cone.function, batch as usize)?.ints())
+        else {
+            return None;
+        };
+        let measures = first.iter().zip(&second).zip(&third).map(|((&a, &b), &c)| {
+            let scale = a / batches[0];
+            if a == b && b == c {
+                Some(Measure::Number(a))
+            } else if scale > 0 && [a, b, c].iter().zip(batches).all(|(&value, batch)| value == scale * batch)
+            {
+                usize::try_from(scale).ok().map(Measure::Batch)
+            } else {
+                None
+            }
+        });
+        measures.collect()
     }
 
     /// The function that computes these values, in the order of their names; dead nodes are gone. Names that

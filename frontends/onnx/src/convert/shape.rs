@@ -83,27 +83,24 @@ fn constant(context: &mut Context<'_, '_>) -> Result<(), Stop> {
 }
 
 fn constant_of_shape(context: &mut Context<'_, '_>) -> Result<(), Stop> {
-    let dims = context.need_ints(0)?;
-    let dims: Vec<usize> = dims
-        .iter()
-        .map(|&size| {
-            usize::try_from(size).map_err(|_| Stop::Invalid(format!("the extent {size} is negative")))
-        })
-        .collect::<Result<_, _>>()?;
+    let dims = context.need_measures(0)?;
+    let dims = dims.iter().map(|&size| context.dim(size)).collect::<Result<Vec<Dim>, Stop>>()?;
     let value = match context.tensor("value")? {
         Some(value) if value.len() == 1 => value.clone(),
         Some(value) => return Err(context.invalid(format!("its value is {}", value.type_text()))),
         None => Array::of_float(0.0),
     };
-    let count = dims.iter().try_fold(1_usize, |product, &size| product.checked_mul(size));
     let element = value.element();
-    if count.is_some_and(|count| count <= KNOWN_LIMIT) && element.bits() >= 8 {
-        let bytes = value.bytes().repeat(count.unwrap_or_default());
-        return context.set_known(0, Array::new(element, dims, bytes).map_err(Stop::Invalid)?);
+    if let Some(dims) = Shape(dims.clone()).as_fixed() {
+        let count = dims.iter().try_fold(1_usize, |product, &size| product.checked_mul(size));
+        if let Some(count) = count.filter(|&count| count <= KNOWN_LIMIT && element.bits() >= 8) {
+            let bytes = value.bytes().repeat(count);
+            return context.set_known(0, Array::new(element, dims, bytes).map_err(Stop::Invalid)?);
+        }
     }
     let scalar = value.reshaped(Vec::new()).map_err(Stop::Invalid)?;
     let scalar = context.constant(&scalar)?;
-    let result = context.builder().broadcast_scalar(scalar, Shape::fixed(&dims))?;
+    let result = context.builder().broadcast_scalar(scalar, Shape(dims))?;
     context.set_output(0, result)
 }
 

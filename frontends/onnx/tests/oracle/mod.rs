@@ -46,8 +46,8 @@ impl Hand for Values {
         })
     }
 
-    fn evaluate(&self, function: &dlc_ir::Function) -> Option<Array> {
-        Some(array(&dlc_interp::evaluate(function, 1, &|_| None).ok()?[0]))
+    fn evaluate(&self, function: &dlc_ir::Function, batch: usize) -> Option<Array> {
+        Some(array(&dlc_interp::evaluate(function, batch, &|_| None).ok()?[0]))
     }
 }
 

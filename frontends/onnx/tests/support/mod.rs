@@ -150,8 +150,8 @@ impl Hand for Case {
         })
     }
 
-    fn evaluate(&self, function: &Function) -> Option<Array> {
-        let tensor = dlc_interp::evaluate(function, 1, &|_| None).ok()?.into_iter().next()?;
+    fn evaluate(&self, function: &Function, batch: usize) -> Option<Array> {
+        let tensor = dlc_interp::evaluate(function, batch, &|_| None).ok()?.into_iter().next()?;
         let Data::Int(values) = tensor.data else { return None };
         Array::of_ints(&values).reshaped(tensor.dims).ok()
     }
