@@ -49,6 +49,31 @@ fn thread_counts_train_a_small_net_alike() {
     assert!(one == train(3), "three threads differ from one");
 }
 
+/// Equal numbers make equal sums wherever a lane or a row falls: a softmax of large equal logits is flat.
+#[test]
+fn every_element_of_a_product_is_summed_in_one_order() {
+    for (inputs, units) in [(4096, 1000), (333, 1000), (77, 37), (64, 10), (1000, 65)] {
+        let text = format!(
+            "dlc 1\nmodel m(x: f32[N, {inputs}]) -> (y) {{\n  y = x |> dense({units}, init = constant(0.3), \
+             bias_init = constant(0.7)) as fc\n}}\n"
+        );
+        let (loaded, _, diagnostics) = dlc_dsl::load_text("m", &text, &Default::default());
+        let loaded = loaded.unwrap_or_else(|| panic!("{diagnostics:?}"));
+        for batch in [1, 7, 33] {
+            let program = program(&loaded, &[FunctionKind::Initialize, FunctionKind::Predict], batch);
+            let mut session = session(&program, 2, 1);
+            let x: Vec<u8> = (0..batch)
+                .flat_map(|_| (0..inputs).flat_map(|place| (1.1 + 0.37 * place as f32).to_ne_bytes()))
+                .collect();
+            let mut y = vec![0; batch * units * 4];
+            session.predict(batch, &[&x], &mut [&mut y]).unwrap();
+            let first = &y[..4];
+            let odd = y.chunks(4).position(|element| element != first);
+            assert_eq!(odd, None, "{inputs} to {units}, batch {batch}");
+        }
+    }
+}
+
 fn run(loaded: &Loaded, program: &Arc<Program>, threads: usize, options: RunOptions) -> Vec<u8> {
     let mut session = Session::new(Arc::clone(program), threads).unwrap();
     let (stop, folder) = (AtomicBool::new(false), &loaded.folder);

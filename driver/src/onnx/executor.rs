@@ -211,6 +211,10 @@ impl<'a> Executor<'a> {
             .collect();
         match (host::evaluate(node, &inputs), stop) {
             (Ok(values), _) => Ok(Ok(values)),
+            // The converter's words name shapes and attributes as the model has them.
+            (Err(host::HostFault::Invalid(_) | host::HostFault::Unknown), Stop::Invalid(what)) => {
+                Err(self.invalid(node, what))
+            }
             (Err(host::HostFault::Invalid(what)), _) => Err(self.invalid(node, what)),
             (Err(_), Stop::NotDone(case)) => Ok(Err(Some(case))),
             (Err(host::HostFault::NotDone(case)), _) => Ok(Err(Some(case))),

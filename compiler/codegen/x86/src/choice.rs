@@ -52,7 +52,7 @@ impl Tiling {
     fn rows_order(&self, vectors: usize, sums: bool) -> Vec<RowsOrder> {
         let mut order: Vec<RowsOrder> = Vec::new();
         for (number, RowsRun { rows, count }) in self.rows_runs(vectors).into_iter().enumerate() {
-            let chains = self.chains(vectors, rows);
+            let chains = self.chains();
             let chains = (chains > 1).then_some([chains, vectors, rows, self.straight]);
             let Some(count) = count else {
                 // What is left of an unknown number of rows falls to the same small tiles whatever the first

@@ -43,10 +43,13 @@ fn steps_of(loops: &[Loop]) -> Option<i64> {
     })
 }
 
-/// How many steps of `count` to put into one iteration, `most` at most.
-fn unroll(count: i64, most: i64) -> i64 {
+/// How many steps of `count` to put into one iteration, `most` at most: a multiple of `turn`, the steps after which
+/// the chains begin anew, so that a step goes to the same chain in tiles of every size.
+fn unroll(count: i64, most: i64, turn: i64) -> i64 {
     let most = most.min(count).max(1);
-    (1..=most).rev().find(|&size| count % size == 0 && size * 2 > most).unwrap_or(most)
+    let most = if most > turn { most - most % turn } else { most };
+    let divides = |size: i64| count % size == 0 && size * 2 > most && (size % turn == 0 || most <= turn);
+    (1..=most).rev().find(|&size| divides(size)).unwrap_or(most)
 }
 
 fn plus(a: [i64; 2], b: [i64; 2], factor: i64) -> [i64; 2] {
@@ -122,14 +125,19 @@ impl Emitter<'_> {
                 if all.is_some_and(|all| all <= reduction.straight) {
                     return self.straight(reduction, inner, at, count, steps);
                 }
-                let most = match steps_of(inner) {
-                    Some(each) => {
-                        let room = reduction.straight / LOOPED / (each * products).max(1);
-                        room.min((MOST / each).max(1))
+                let chains = reduction.tile.chains as i64;
+                let (most, turn) = match steps_of(inner) {
+                    Some(1) => {
+                        let room = reduction.straight / LOOPED / products.max(1);
+                        (room.min(MOST).max(chains), chains)
                     }
-                    None => 1,
+                    Some(each) if each % chains == 0 => {
+                        let room = reduction.straight / LOOPED / (each * products).max(1);
+                        (room.min((MOST / each).max(1)), 1)
+                    }
+                    _ => (1, 1),
                 };
-                self.known(reduction, inner, at, (count, unroll(count, most)), steps)
+                self.known(reduction, inner, at, (count, unroll(count, most, turn)), steps)
             }
             Loop::Counted { count, steps } => self.counted(reduction, inner, at, count, steps),
             Loop::Table => self.table(reduction, inner, at),

@@ -96,6 +96,8 @@ pub(crate) struct Tiling {
     beside: usize,
     /// Multiply-adds in the straight code of one tile, at most.
     pub(crate) straight: usize,
+    /// Sums per element of the result, the same in all tiles; 0 until the widest tile is chosen.
+    chains: usize,
 }
 
 /// Registers that one tile takes: sums, one step's vectors, one repeated element, the mask.
@@ -149,9 +151,11 @@ impl Tiling {
             pairs: plan::pairs(contraction),
             beside: tail.map_or(0, |tail| tail.registers),
             straight: STRAIGHT,
+            chains: 0,
         };
         tiling.cut_lanes(lanes, typical(Role::Lanes, lanes), wish.vectors);
         tiling.wished_rows = wish.rows.map(|rows| (tiling.widest(), rows));
+        tiling.chains = tiling.free_chains(tiling.widest(), tiling.highest());
         let tiles = tiling.lanes.iter().flat_map(|lanes| {
             tiling.rows_runs(lanes.vectors).into_iter().map(|rows| lanes.vectors * rows.rows)
         });
@@ -213,11 +217,12 @@ impl Tiling {
         let registers_there = self.level.registers();
         let most = if vectors == 1 { registers_there / 2 } else { registers_there };
         let halves = matches!(self.rows, Length::Slot(_));
-        (1..=most).filter(move |&rows| (!halves || rows.is_power_of_two()) && self.fits(vectors, rows, 1))
+        let chains = self.chains.max(1);
+        (1..=most).filter(move |&rows| (!halves || rows.is_power_of_two()) && self.fits(vectors, rows, chains))
     }
 
     fn cycles(&self, vectors: usize, rows: usize) -> f64 {
-        let chains = self.chains(vectors, rows) as f64;
+        let chains = if self.chains > 0 { self.chains } else { self.free_chains(vectors, rows) } as f64;
         let (wide, high) = (vectors as f64, rows as f64);
         let bytes = (self.level.lanes_f32() * 4) as f64;
         let read = if self.pairs { wide * high } else { high };
@@ -300,8 +305,14 @@ impl Tiling {
         halves.map(|rows| RowsRun { rows, count: None }).collect()
     }
 
-    /// Partial sums per element in tiles of so many vectors and rows.
-    pub(crate) fn chains(&self, vectors: usize, rows: usize) -> usize {
+    /// Partial sums per element: those that suit the widest tiles. All tiles have as many, so that every element of
+    /// the result is summed in one order, whatever its place.
+    pub(crate) fn chains(&self) -> usize {
+        self.chains.max(1)
+    }
+
+    /// Partial sums per element that suit tiles of so many vectors and rows.
+    fn free_chains(&self, vectors: usize, rows: usize) -> usize {
         let mut chains = 1;
         while vectors * rows * chains < IN_FLIGHT
             && (chains as i64) < self.steps
@@ -315,6 +326,6 @@ impl Tiling {
     /// The tile of a run along lanes and one along rows.
     pub(crate) fn tile(&self, lanes: LanesRun, rows: RowsRun) -> Tile {
         let (vectors, rows) = (lanes.vectors, rows.rows);
-        Tile { vectors, rows, masked: lanes.masked, chains: self.chains(vectors, rows) }
+        Tile { vectors, rows, masked: lanes.masked, chains: self.chains() }
     }
 }

@@ -188,7 +188,7 @@ impl<'n> Copied<'n> {
                 let old = node.operands.iter().map(|&operand| &self.network.function.nodes[operand].ty);
                 let same = old.zip(&operands).all(|(old, &new)| *old == el.builder.function().nodes[new].ty);
                 let origin = node.origin.clone();
-                let result = el.build(span, |builder| {
+                el.build(span, |builder| {
                     let outer = builder.set_origin(origin);
                     let made = match ty {
                         Some(ty) if same => builder.declare(op, &operands, ty),
@@ -196,8 +196,7 @@ impl<'n> Copied<'n> {
                     };
                     builder.set_origin(outer);
                     made
-                });
-                result
+                })
             }
         }
     }

@@ -70,9 +70,12 @@ fn thresholded_relu(context: &mut Context<'_, '_>) -> Result<(), Stop> {
 
 /// `gamma x` above 0, `gamma alpha (exp(x) - 1)` below; Celu divides the exponent by alpha.
 fn exponential(context: &mut Context<'_, '_>, alpha: f64, gamma: f64, divided: bool) -> Result<(), Stop> {
-    let x = context.input(0)?;
+    let input = context.input(0)?;
+    let dtype = context.dtype(input);
     let (alpha, gamma) = (context.float_or("alpha", alpha)?, context.float_or("gamma", gamma)?);
     let builder = context.builder();
+    // What is left of `exp(x) - 1` near 0 is rounded once.
+    let x = builder.cast(input, dtype.computed_in())?;
     let zero = builder.splat_like(x, 0.0)?;
     let negative = builder.binary(Binary::Min, x, zero)?;
     let exponent = if divided { builder.scale(negative, 1.0 / alpha)? } else { negative };
@@ -80,6 +83,7 @@ fn exponential(context: &mut Context<'_, '_>, alpha: f64, gamma: f64, divided: b
     let below = builder.shift(power, -1.0)?;
     let (below, above) = (builder.scale(below, gamma * alpha)?, builder.scale(x, gamma)?);
     let result = by_sign(builder, x, above, below)?;
+    let result = builder.cast(result, dtype)?;
     context.set_output(0, result)
 }
 

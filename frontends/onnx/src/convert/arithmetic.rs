@@ -114,7 +114,7 @@ fn modulo(context: &mut Context<'_, '_>) -> Result<(), Stop> {
     let (a, b) = operands(context)?;
     let downwards = !context.flag("fmod", false)?;
     let builder = context.builder();
-    let mut result = remainder(builder, a, b)?;
+    let mut result = builder.binary(Binary::Remainder, a, b)?;
     if downwards {
         let zero = builder.splat_like(result, 0.0)?;
         let below = builder.compare(Comparison::Less, result, zero)?;
@@ -126,32 +126,6 @@ fn modulo(context: &mut Context<'_, '_>) -> Result<(), Stop> {
         result = builder.select(wrong, other, result)?;
     }
     context.set_output(0, result)
-}
-
-/// `a - trunc(a / b) b`; a finite `a` is left over whole by an infinite `b`.
-fn remainder(builder: &mut Builder, a: NodeId, b: NodeId) -> Result<NodeId, Stop> {
-    let quotient = builder.div(a, b)?;
-    if !builder.ty(a).dtype.is_float() {
-        let product = builder.mul(quotient, b)?;
-        return Ok(builder.sub(a, product)?);
-    }
-    let whole = truncated(builder, quotient)?;
-    let product = builder.mul(whole, b)?;
-    let rest = builder.sub(a, product)?;
-    let (size, divisor) = (builder.unary(Unary::Abs, a)?, builder.unary(Unary::Abs, b)?);
-    let infinity = builder.splat_like(a, f64::INFINITY)?;
-    let finite = builder.compare(Comparison::Less, size, infinity)?;
-    let unbounded = builder.compare(Comparison::Equal, divisor, infinity)?;
-    let whole = builder.binary(Binary::And, finite, unbounded)?;
-    Ok(builder.select(whole, a, rest)?)
-}
-
-/// Towards zero.
-fn truncated(builder: &mut Builder, x: NodeId) -> Result<NodeId, Stop> {
-    let (floor, ceil) = (builder.unary(Unary::Floor, x)?, builder.unary(Unary::Ceil, x)?);
-    let zero = builder.splat_like(x, 0.0)?;
-    let below = builder.compare(Comparison::Less, x, zero)?;
-    Ok(builder.select(below, ceil, floor)?)
 }
 
 /// A power of an integer as an integer: truncated, but where it is a whole number up to rounding.

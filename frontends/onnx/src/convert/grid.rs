@@ -2,8 +2,11 @@
 //!
 //! History: GridSample came with opset 16; 20 renamed its modes (`bilinear` to `linear`, `bicubic` to `cubic`) and
 //! brought volumes. AffineGrid came with 20.
+//!
+//! Each neighbour by itself is drawn to the ends of the image or turned back at them, as PyTorch and ONNX Runtime do;
+//! the reference implementation does so with the coordinate first, which differs for cubic samples at a border.
 
-use super::sampling::{Image, Interpolation, Outside, clamped, total, turned};
+use super::sampling::{Image, Interpolation, Outside, total};
 use super::{Context, Operator, Stop};
 use dlc_ir::{NodeId, Op};
 use dlc_types::{DType, Shape};
@@ -50,7 +53,7 @@ fn grid_sample(context: &mut Context<'_, '_>) -> Result<(), Stop> {
     for axis in 0..axes {
         // The grid names the last axis first.
         let place = component(context, grid, axes - 1 - axis)?;
-        coordinates.push(coordinate(context, place, image.sizes[axis], at_centers, interpolation, outside)?);
+        coordinates.push(coordinate(context, place, image.sizes[axis], at_centers)?);
     }
     let places = Shape(shape.dims()[..rank - 1].to_vec());
     let batch = context.iota(DType::I32, &places, 0)?;
@@ -62,32 +65,21 @@ fn grid_sample(context: &mut Context<'_, '_>) -> Result<(), Stop> {
     context.set_output(0, result)
 }
 
-/// From -1 … 1 to elements, drawn into the image.
+/// From -1 … 1 to elements.
 fn coordinate(
     context: &mut Context<'_, '_>,
     place: NodeId,
     size: usize,
     at_centers: bool,
-    interpolation: Interpolation,
-    outside: Outside,
 ) -> Result<NodeId, Stop> {
     let builder = context.builder();
     let shifted = builder.shift(place, 1.0)?;
-    let mut result = if at_centers {
-        builder.scale(shifted, (size as f64 - 1.0) / 2.0)?
-    } else {
-        let scaled = builder.scale(shifted, size as f64)?;
-        let scaled = builder.shift(scaled, -1.0)?;
-        builder.scale(scaled, 0.5)?
-    };
-    if interpolation == Interpolation::Nearest {
-        result = builder.unary(dlc_ir::Unary::Round, result)?;
+    if at_centers {
+        return Ok(builder.scale(shifted, (size as f64 - 1.0) / 2.0)?);
     }
-    match outside {
-        Outside::Zero => Ok(result),
-        Outside::End => clamped(context, result, 0.0, size as f64 - 1.0),
-        Outside::Turned { .. } => turned(context, result, size, at_centers),
-    }
+    let scaled = builder.scale(shifted, size as f64)?;
+    let scaled = builder.shift(scaled, -1.0)?;
+    Ok(builder.scale(scaled, 0.5)?)
 }
 
 /// Coordinates -1 … 1 of the elements of an axis.

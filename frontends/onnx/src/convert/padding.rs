@@ -7,7 +7,7 @@
 
 use super::{Context, Operator, Stop};
 use dlc_ir::{NodeId, Op};
-use dlc_types::{DType, Dim, Shape};
+use dlc_types::{Dim, Shape};
 
 pub(super) const OPERATORS: &[Operator] =
     &[Operator::new("Pad", 1, pad), Operator::new("CenterCropPad", 18, center_crop_pad)];
@@ -71,32 +71,16 @@ fn filled(
     if pads.iter().all(|&pad| pad == (0, 0)) {
         return Ok(x);
     }
-    let (low, high): (Vec<usize>, Vec<usize>) = pads.iter().copied().unzip();
+    let (low, high) = pads.iter().copied().unzip();
     let dtype = context.dtype(x);
-    let around = |context: &mut Context<'_, '_>, x: NodeId, value: NodeId| {
-        let op = Op::Pad { low: low.clone(), high: high.clone() };
-        Ok::<NodeId, Stop>(context.builder().add_node(op, &[x, value])?)
+    let value = match value {
+        Some(position) => {
+            let value = context.input(position)?;
+            context.builder().reshape(value, Shape::scalar())?
+        }
+        None => context.builder().scalar(dtype, 0.0)?,
     };
-    let zero = context.builder().scalar(dtype, 0.0)?;
-    let Some(position) = value else { return around(context, x, zero) };
-    if let Some(known) = context.known(position).filter(|known| known.len() == 1) {
-        let scalar = known.reshaped(Vec::new()).map_err(Stop::Invalid)?;
-        let scalar = context.constant(&scalar)?;
-        return around(context, x, scalar);
-    }
-    // A value that is computed is chosen where there is padding.
-    let value = context.input(position)?;
-    let value = context.builder().reshape(value, Shape::scalar())?;
-    let padded = around(context, x, zero)?;
-    let own = context.shape(x);
-    let inside = context.builder().splat(DType::I32, own, 1.0)?;
-    let none = context.builder().scalar(DType::I32, 0.0)?;
-    let inside = around(context, inside, none)?;
-    let shape = context.shape(padded);
-    let builder = context.builder();
-    let inside = builder.cast(inside, DType::Bool)?;
-    let value = builder.broadcast_scalar(value, shape)?;
-    Ok(builder.select(inside, padded, value)?)
+    Ok(context.builder().add_node(Op::Pad { low, high }, &[x, value])?)
 }
 
 /// Where the element at place `index` of the result comes from, `low` elements having been added in front.

@@ -142,9 +142,18 @@ fn gemm(context: &mut Context<'_, '_>) -> Result<(), Stop> {
         let (a, b) = (context.ty(a), context.ty(b));
         return Err(context.invalid(format!("it multiplies matrices, not {a} and {b}")));
     }
-    let left = usize::from(!context.flag("transA", false)?);
-    let right = usize::from(context.flag("transB", false)?);
-    let product = context.builder().contract(a, b, &[], &[(left, right)])?;
+    let left = if context.flag("transA", false)? { vec![INNER, ROW] } else { vec![ROW, INNER] };
+    let right = if context.flag("transB", false)? { vec![COLUMN, INNER] } else { vec![INNER, COLUMN] };
+    let (inner_a, inner_b) =
+        (left.iter().position(|&name| name == INNER), right.iter().position(|&name| name == INNER));
+    let sizes = (inner_a.map(|axis| context.shape(a)[axis]), inner_b.map(|axis| context.shape(b)[axis]));
+    if sizes.0 != sizes.1 {
+        let (a, b) = (context.ty(a), context.ty(b));
+        return Err(context.invalid(format!("{a} and {b} have no product, transposed as it says")));
+    }
+    let (a, b) = (Named { value: a, names: left }, Named { value: b, names: right });
+    let product = product(context, a, b, &|name| name != INNER)?;
+    let product = arranged(context, &product, &[ROW, COLUMN])?;
     let mut result = scaled(context, product, "alpha")?;
     if let Some(addend) = context.optional(2)?
         && context.float_or("beta", 1.0)? != 0.0

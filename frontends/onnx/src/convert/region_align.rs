@@ -56,7 +56,7 @@ fn adaptive(context: &Context<'_, '_>, plan: &Plan, index: usize, bins: usize) -
         f64::from((length / bins as f32).ceil().max(0.0))
     };
     let counts: Vec<f64> = rois.chunks_exact(4).map(count).collect();
-    if counts.iter().any(|count| count.is_nan() || *count > 1024.0) {
+    if !counts.iter().all(|&count| count <= 1024.0) {
         return Err(context.not_done("regions with more than 1024 samples per bin"));
     }
     Ok(counts)

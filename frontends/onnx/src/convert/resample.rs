@@ -56,11 +56,13 @@ pub(super) struct Taps {
 }
 
 impl Axis {
-    /// The coordinate in the input of element `x` of the output.
-    fn coordinate(&self, coordinates: Coordinates, x: f64) -> f64 {
+    /// The coordinate in the input of element `x` of the output. In single precision a scale such as 0.6, which is
+    /// told as `f32`, gives the whole numbers that were meant.
+    fn coordinate(&self, coordinates: Coordinates, x: f64, single: bool) -> f64 {
         let (scale, input) = (self.scale, self.input as f64);
         let output = scale * input;
-        let half_pixel = (x + 0.5) / scale - 0.5;
+        let scaled = |x: f64| if single { f64::from(x as f32 / scale as f32) } else { x / scale };
+        let half_pixel = scaled(x + 0.5) - 0.5;
         match coordinates {
             Coordinates::HalfPixel => half_pixel,
             Coordinates::HalfPixelSymmetric => {
@@ -71,8 +73,8 @@ impl Axis {
             Coordinates::PytorchHalfPixel => half_pixel,
             Coordinates::AlignCorners if output == 1.0 => 0.0,
             Coordinates::AlignCorners => x * (input - 1.0) / (output - 1.0),
-            Coordinates::Asymmetric => x / scale,
-            Coordinates::TfHalfPixelForNn => (x + 0.5) / scale,
+            Coordinates::Asymmetric => scaled(x),
+            Coordinates::TfHalfPixelForNn => scaled(x + 0.5),
             Coordinates::TfCropAndResize => {
                 let (start, end) = self.region;
                 let length = (end - start) * (input - 1.0);
@@ -85,9 +87,10 @@ impl Axis {
     /// The taps of every element of the output. The input is not empty.
     pub(super) fn taps(&self, coordinates: Coordinates, filter: Filter, exclude_outside: bool) -> Taps {
         let last = self.input as i64 - 1;
+        let single = matches!(filter, Filter::Nearest(_));
         let mut result = Taps { taps: Vec::new(), outside: Vec::new() };
         for x in 0..self.output {
-            let place = self.coordinate(coordinates, x as f64);
+            let place = self.coordinate(coordinates, x as f64, single);
             // Far out all places count as the ends, and whole numbers stay exact.
             let place = if place.is_nan() { 0.0 } else { place.clamp(-1e9, 1e9) };
             let floor = place.floor();
@@ -185,6 +188,14 @@ mod tests {
         let taps = axis(2, 5).taps(Coordinates::HalfPixel, Filter::Nearest(Nearest::RoundPreferFloor), false);
         let places: Vec<usize> = taps.taps.iter().map(|tap| tap[0].0).collect();
         assert_eq!(places, [0, 0, 0, 1, 1]);
+    }
+
+    #[test]
+    fn a_scale_that_is_no_binary_fraction_means_what_it_says() {
+        let axis = Axis { input: 5, output: 3, scale: f64::from(0.6_f32), region: (0.0, 1.0) };
+        let taps = axis.taps(Coordinates::HalfPixel, Filter::Nearest(Nearest::Floor), false);
+        let places: Vec<usize> = taps.taps.iter().map(|tap| tap[0].0).collect();
+        assert_eq!(places, [0, 2, 3]);
     }
 
     #[test]

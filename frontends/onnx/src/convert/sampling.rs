@@ -202,12 +202,7 @@ pub(super) fn clamped(context: &mut Context<'_, '_>, x: NodeId, low: f64, high: 
 }
 
 /// A coordinate that goes back and forth between the ends.
-pub(super) fn turned(
-    context: &mut Context<'_, '_>,
-    x: NodeId,
-    size: usize,
-    at_centers: bool,
-) -> Result<NodeId, Stop> {
+fn turned(context: &mut Context<'_, '_>, x: NodeId, size: usize, at_centers: bool) -> Result<NodeId, Stop> {
     let (low, high) = if at_centers { (0.0, size as f64 - 1.0) } else { (-0.5, size as f64 - 0.5) };
     if high == low {
         return Ok(context.builder().splat_like(x, low)?);
