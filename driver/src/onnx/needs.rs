@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 pub(super) fn reads(node: &Node) -> BTreeSet<&str> {
     let mut names: BTreeSet<&str> =
         node.inputs.iter().filter(|name| !name.is_empty()).map(String::as_str).collect();
+    names.extend(node.named_values());
     for (_, graph) in node.graphs() {
         names.extend(captured(graph));
     }

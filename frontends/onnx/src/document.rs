@@ -200,6 +200,19 @@ impl Node {
         }
     }
 
+    /// Values that its attributes name: those of a `Gradient`.
+    pub fn named_values(&self) -> impl Iterator<Item = &str> {
+        let is_gradient = self.op_type == "Gradient" && self.domain == "ai.onnx.preview.training";
+        let named = ["xs", "zs", "y"].into_iter().filter(move |_| is_gradient);
+        let texts =
+            named.filter_map(|name| self.attributes.get(name)).flat_map(|attribute| match attribute {
+                Attribute::Text(text) => std::slice::from_ref(text),
+                Attribute::Texts(texts) => texts.as_slice(),
+                _ => &[],
+            });
+        texts.filter_map(|text| std::str::from_utf8(text).ok())
+    }
+
     /// The graphs among its attributes, with the attributes' names.
     pub fn graphs(&self) -> impl Iterator<Item = (&str, &Graph)> {
         self.attributes.iter().flat_map(|(name, attribute)| {

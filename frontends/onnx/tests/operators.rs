@@ -5,7 +5,7 @@
 mod models;
 mod oracle;
 
-use dlc_onnx::convert::{AtHand, Hand, Region, Stop};
+use dlc_onnx::convert::{AtHand, Hand, Purpose, Region, Stop};
 use dlc_onnx::{Array, Element, load_bytes};
 use dlc_types::Dim;
 use models::*;
@@ -274,4 +274,29 @@ fn a_gradient_needs_a_caller_that_differentiates() {
         ..Default::default()
     });
     assert_eq!(stop(&model, &fed), Stop::NotDone("derivatives in a graph".to_owned()));
+}
+
+#[test]
+fn nodes_drop_where_a_model_is_trained() {
+    let nodes =
+        vec![node("Dropout", &["x"], &["a"], Vec::new()), node("Dropout", &["a"], &["b"], Vec::new())];
+    let model = model(20, graph(vec![info("x", 1, &[2])], vec![info("b", 1, &[2])], nodes));
+    let document = load_bytes(bytes(&model), "m.onnx").unwrap();
+    let hand = Types(BTreeMap::from([("x", (Element::F32, vec![Dim::N, Dim::Fixed(2)]))]));
+    let function = |purpose: Purpose| {
+        let mut region = Region::for_purpose("train", &hand, purpose);
+        document.graph.nodes.iter().for_each(|node| region.convert(node).unwrap());
+        region.finish(&["b".to_owned()]).0
+    };
+    let states = |function: &dlc_ir::Function| -> Vec<String> {
+        function.externals().map(|(_, name)| name.to_owned()).collect()
+    };
+    let trained = function(Purpose::Training);
+    assert_eq!(states(&trained), ["x", "train.seed", "train.step"]);
+    let streams = trained.nodes.values().filter_map(|node| match node.op {
+        dlc_ir::Op::Random { stream } => Some(stream),
+        _ => None,
+    });
+    assert_eq!(streams.collect::<std::collections::BTreeSet<u32>>().len(), 2, "each draws its own numbers");
+    assert_eq!(states(&function(Purpose::Inference)), ["x"]);
 }

@@ -3,15 +3,29 @@
 //!
 //! History: opset 7 took `is_test` away, 12 made the ratio an input and brought `training_mode`.
 
-use super::{Context, Operator, Stop};
+use super::{Context, Operator, Purpose, Stop};
 use crate::{Array, Attribute, Element};
-use dlc_ir::{Comparison, NodeId, Op};
+use dlc_ir::{Comparison, NodeId, Op, training};
 use dlc_types::{DType, Shape, TensorType};
 
 pub(super) const OPERATORS: &[Operator] = &[Operator::new("Dropout", 1, dropout)];
 
-/// Uniform numbers in [0, 1) of a shape, `f32`. Each node of a graph has a stream of its own.
-pub(super) fn uniform(context: &mut Context<'_, '_>, shape: &Shape) -> Result<NodeId, Stop> {
+/// A scalar of the training step's bookkeeping.
+fn bookkeeping(context: &mut Context<'_, '_>, name: &str, dtype: DType) -> Result<NodeId, Stop> {
+    let builder = context.builder();
+    let there = builder.function().externals().find(|(_, external)| *external == name).map(|(id, _)| id);
+    match there {
+        Some(id) => Ok(id),
+        None => Ok(builder.state(name, TensorType::scalar(dtype))?),
+    }
+}
+
+/// Seed and step of the draws: those of the training, or the node's seed.
+fn draw(context: &mut Context<'_, '_>) -> Result<(NodeId, NodeId), Stop> {
+    if context.purpose() == Purpose::Training {
+        let seed = bookkeeping(context, training::SEED, DType::I64)?;
+        return Ok((seed, bookkeeping(context, training::STEP, DType::I32)?));
+    }
     // A seed that is a float gives its bits, which are as good as its value.
     let seed = match context.node().attributes.get("seed") {
         Some(Attribute::Float(seed)) => i64::from(seed.to_bits()),
@@ -19,14 +33,22 @@ pub(super) fn uniform(context: &mut Context<'_, '_>, shape: &Shape) -> Result<No
     };
     let seed = dlc_ir::Literal::ints(DType::I64, &[], &[seed]);
     let builder = context.builder();
+    Ok((builder.constant(seed)?, builder.scalar(DType::I32, 0.0)?))
+}
+
+/// Uniform numbers in [0, 1) of a shape, `f32`. Each node of a graph has a stream of its own.
+fn uniform(context: &mut Context<'_, '_>, shape: &Shape) -> Result<NodeId, Stop> {
+    let (seed, step) = draw(context)?;
+    let builder = context.builder();
     let stream = u32::try_from(builder.function().nodes.len()).unwrap_or(u32::MAX);
-    let (seed, step) = (builder.constant(seed)?, builder.scalar(DType::I32, 0.0)?);
     let ty = TensorType::new(DType::F32, shape.clone());
     Ok(builder.declare(Op::Random { stream }, &[seed, step], ty)?)
 }
 
+/// Where a model is trained, every node drops, whatever mode it was written for.
 fn dropout(context: &mut Context<'_, '_>) -> Result<(), Stop> {
-    let training = context.has_input(2) && context.need_ints(2)?.first().is_some_and(|&flag| flag != 0);
+    let asked = context.has_input(2) && context.need_ints(2)?.first().is_some_and(|&flag| flag != 0);
+    let training = asked || context.purpose() == Purpose::Training;
     let ratio = match context.known(1).and_then(|ratio| ratio.numbers()) {
         Some(ratio) => ratio.first().copied(),
         None if context.has_input(1) => None,

@@ -45,7 +45,7 @@ pub(super) fn long_short_term_memory(context: &mut Context<'_, '_>) -> Result<()
         };
         let initial =
             vec![layer.initial(context, first_result, number)?, layer.initial(context, first_cell, number)?];
-        let mut step = |context: &mut Context<'_, '_>, projected: NodeId, states: &[NodeId]| {
+        let step = |context: &mut Context<'_, '_>, projected: NodeId, states: &[NodeId]| {
             let product = recurrent(context, states[0], direction.recurrence)?;
             let all = context.builder().add(projected, product)?;
             let part = |context: &mut Context<'_, '_>, gate| gate_part(context, all, gate, hidden);
@@ -69,7 +69,7 @@ pub(super) fn long_short_term_memory(context: &mut Context<'_, '_>) -> Result<()
             let shown = h.apply(context.builder(), cell)?;
             Ok(vec![context.builder().mul(output, shown)?, cell])
         };
-        let (result, last) = layer.run(context, &direction, initial, &mut step)?;
+        let (result, last) = layer.run(context, &direction, initial, &step)?;
         results.push(result);
         states.push(last);
     }
@@ -98,7 +98,7 @@ pub(super) fn gated_recurrent_unit(context: &mut Context<'_, '_>) -> Result<(), 
             (early, Some(context.part(direction.recurrence, 0, 2 * hidden, hidden)?))
         };
         let initial = vec![layer.initial(context, first, number)?];
-        let mut step = |context: &mut Context<'_, '_>, projected: NodeId, states: &[NodeId]| {
+        let step = |context: &mut Context<'_, '_>, projected: NodeId, states: &[NodeId]| {
             let state = states[0];
             let product = recurrent(context, state, early)?;
             let gate = |context: &mut Context<'_, '_>, place: usize| {
@@ -134,7 +134,7 @@ pub(super) fn gated_recurrent_unit(context: &mut Context<'_, '_>) -> Result<(), 
             let (new, kept) = (builder.mul(rest, candidate)?, builder.mul(update, state)?);
             Ok(vec![builder.add(new, kept)?])
         };
-        let (result, last) = layer.run(context, &direction, initial, &mut step)?;
+        let (result, last) = layer.run(context, &direction, initial, &step)?;
         results.push(result);
         states.push(last);
     }
@@ -150,12 +150,12 @@ pub(super) fn plain(context: &mut Context<'_, '_>) -> Result<(), Stop> {
         let f = gates[0];
         let direction = layer.direction(context, number, 1)?;
         let initial = vec![layer.initial(context, first, number)?];
-        let mut step = |context: &mut Context<'_, '_>, projected: NodeId, states: &[NodeId]| {
+        let step = |context: &mut Context<'_, '_>, projected: NodeId, states: &[NodeId]| {
             let product = recurrent(context, states[0], direction.recurrence)?;
             let sum = context.builder().add(projected, product)?;
             Ok(vec![f.apply(context.builder(), sum)?])
         };
-        let (result, last) = layer.run(context, &direction, initial, &mut step)?;
+        let (result, last) = layer.run(context, &direction, initial, &step)?;
         results.push(result);
         states.push(last);
     }

@@ -53,6 +53,9 @@ struct Direction {
     bias: Option<NodeId>,
 }
 
+/// One step: the states behind it from its projected input and the states before.
+type Step<'s> = dyn Fn(&mut Context<'_, '_>, NodeId, &[NodeId]) -> Result<Vec<NodeId>, Stop> + 's;
+
 impl Layer {
     fn read(context: &mut Context<'_, '_>, gates: usize) -> Result<Layer, Stop> {
         let (mut x, weight, recurrence) = (context.input(0)?, context.input(1)?, context.input(2)?);
@@ -139,14 +142,14 @@ impl Layer {
         }
     }
 
-    /// Runs all steps of a direction. `step` gives the states behind one from its projected input and the states
-    /// before; the first state is the result of the step. Gives the results by time, and the last states.
+    /// Runs all steps of a direction; the first state is the result of a step. Gives the results by time, and the
+    /// last states.
     fn run(
         &self,
         context: &mut Context<'_, '_>,
         direction: &Direction,
         mut states: Vec<NodeId>,
-        step: &mut dyn FnMut(&mut Context<'_, '_>, NodeId, &[NodeId]) -> Result<Vec<NodeId>, Stop>,
+        step: &Step<'_>,
     ) -> Result<(NodeId, Vec<NodeId>), Stop> {
         let mut results = vec![None; self.steps];
         for number in 0..self.steps {
