@@ -58,6 +58,11 @@ impl Terms {
         self.ty(class).dtype.is_float()
     }
 
+    /// A number as the element type of a term holds it.
+    pub(crate) fn rounded(&self, class: Class, value: f64) -> f64 {
+        self.ty(class).dtype.rounded(value)
+    }
+
     /// The value of every element, where it is known and the same.
     pub(crate) fn splat(&self, class: Class) -> Option<f64> {
         self.facts(class).splat

@@ -1,6 +1,6 @@
 //! How far two tensors are apart.
 
-use super::TOLERANCE;
+use super::{DOUBLE_TOLERANCE, TOLERANCE};
 use dlc_interp::Tensor;
 use dlc_ir::Function;
 use dlc_types::DType;
@@ -14,18 +14,19 @@ pub(crate) struct Distance {
     pub(crate) worst: usize,
 }
 
-/// Greatest norm-wise error that a function's values may have. Where it computes with 16-bit floats, both sides
-/// round to them, and the error of an `f32` before may lead to a neighbour: one unit in the last place (2^-10 of
-/// `f16`, 2^-7 of `bf16`), and as much again for what is computed of such a value.
+/// Greatest norm-wise error that a function's values may have: that of its narrowest float type. Where it computes
+/// with 16-bit floats, both sides round to them, and the error of an `f32` before may lead to a neighbour: one unit
+/// in the last place (2^-10 of `f16`, 2^-7 of `bf16`), and as much again for what is computed of such a value.
 pub(crate) fn allowed(function: &Function) -> f64 {
     let types = function.nodes.values().filter_map(|node| node.ty.tensor());
-    types.fold(TOLERANCE, |allowed, ty| {
-        allowed.max(match ty.dtype {
-            DType::F16 => 2.0 / 1024.0,
-            DType::BF16 => 2.0 / 128.0,
-            _ => TOLERANCE,
-        })
-    })
+    let bounds = types.filter_map(|ty| match ty.dtype {
+        DType::F16 => Some(2.0 / 1024.0),
+        DType::BF16 => Some(2.0 / 128.0),
+        DType::F32 => Some(TOLERANCE),
+        DType::F64 => Some(DOUBLE_TOLERANCE),
+        _ => None,
+    });
+    bounds.reduce(f64::max).unwrap_or(TOLERANCE)
 }
 
 /// Euclidean norm.

@@ -37,6 +37,8 @@ use stored::Memory;
 
 /// Greatest norm-wise error of either bound, where no 16-bit floats are at work ([`measure::allowed`]).
 pub(crate) const TOLERANCE: f64 = 1e-5;
+/// The same where all floats are `f64`.
+pub(crate) const DOUBLE_TOLERANCE: f64 = 1e-12;
 
 /// Steps of the run that the compared step is said to belong to; schedules need it.
 const TOTAL_STEPS: usize = 100;

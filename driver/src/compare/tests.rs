@@ -163,3 +163,10 @@ fn a_model_without_training_is_compared_by_its_inference() {
     assert!(report.agrees && report.gradients.is_none(), "{report:?}");
     assert_eq!(report.local.function, "predict");
 }
+
+#[test]
+fn reciprocals_of_doubles_are_doubles() {
+    let text = "dlc 1\nmodel m(x: f64[N, 7]) -> (y) {\n  y = ((x / 3 + 0.1) + 0.2) * 0.7 * 1.3 + mean(x, axis = 1, keep = true)\n}\n";
+    let report = compare_loaded(&load_text("m.dsl", text, &[]).unwrap(), &CompareOptions::default()).unwrap();
+    assert_eq!(report.mismatches, []);
+}

@@ -67,7 +67,7 @@ pub(super) const RULES: &[Rule] = &[
             let outer = |side: usize| Some((operands[1 - side], terms.splat(operands[side])?));
             let (inner, d) = outer(1).or_else(|| outer(0))?;
             let (x, c) = terms.with_constant(inner, Binary::Multiply)?;
-            let product = f64::from((c * d) as f32);
+            let product = terms.rounded(class, c * d);
             if terms.splat(x).is_some() || !is_factor(c) || !is_factor(d) || !is_factor(product) {
                 return None;
             }
@@ -87,7 +87,7 @@ pub(super) const RULES: &[Rule] = &[
             let outer = |side: usize| Some((operands[1 - side], terms.splat(operands[side])?));
             let (inner, d) = outer(1).or_else(|| outer(0))?;
             let (x, c) = terms.with_constant(inner, Binary::Add)?;
-            let sum = f64::from((c + d) as f32);
+            let sum = terms.rounded(class, c + d);
             if terms.splat(x).is_some() || !c.is_finite() || !d.is_finite() || !sum.is_finite() {
                 return None;
             }
@@ -113,7 +113,7 @@ pub(super) const RULES: &[Rule] = &[
         ops: &["div"],
         apply: |terms, _, operands, class| {
             let divisor = terms.splat(operands[1]).filter(|_| terms.is_float(class))?;
-            let reciprocal = f64::from((1.0 / divisor) as f32);
+            let reciprocal = terms.rounded(class, 1.0 / divisor);
             if !is_factor(divisor) || !is_factor(reciprocal) {
                 return None;
             }
