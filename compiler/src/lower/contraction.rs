@@ -14,6 +14,7 @@
 use super::elementwise::temporary;
 use super::error::LowerError;
 use super::fuse::{self, Fusion};
+use super::prepare::blocked_kernel;
 use super::reduction::{Partials, combine_pieces, combine_sums, lower_reduce};
 use super::view::{View, view_of};
 use super::{Lowering, Place};
@@ -107,7 +108,15 @@ pub(crate) fn lower_contract(
     let [left, right] = lowering.node(id).operands[..] else {
         return Err(LowerError::Internal("contract takes two operands".to_owned()));
     };
-    let (left_view, right_view) = (operand_view(lowering, left)?, operand_view(lowering, right)?);
+    let blocked = blocked_kernel(lowering.prepared, right);
+    let (left_view, mut right_view) =
+        (operand_view(lowering, left)?, operand_view(lowering, blocked.unwrap_or(right))?);
+    let free_of_right = |axis: usize| !contraction.contract.iter().any(|pair| pair.1 == axis);
+    // Of a right operand in blocks, which has one free axis, that one counts blocks; the axis behind runs in one.
+    let block = blocked.and_then(|copy| {
+        let axis = (0..lowering.ty(right).shape.rank()).find(|&axis| free_of_right(axis))?;
+        Some((lowering.ty(copy).shape[axis + 1].fixed()?, right_view.strides.remove(axis + 1)))
+    });
     let (left_shape, right_shape) = (lowering.ty(left).shape.clone(), lowering.ty(right).shape.clone());
     let place = lowering.place(fusion.root)?.clone();
     let mut axes = Vec::new();
@@ -129,6 +138,10 @@ pub(crate) fn lower_contract(
             kept("n", right_shape[r], right_view.strides[r], 0);
         }
     }
+    if let (Some((size, stride)), Some(columns)) = (block, axes.last().cloned()) {
+        axes.pop();
+        axes.extend(in_blocks(columns, size, stride));
+    }
     for &(l, r) in &contraction.contract {
         let strides = [right_view.strides[r], left_view.strides[l], 0];
         axes.push(Axis::summed("k", left_shape[l], strides));
@@ -145,6 +158,17 @@ pub(crate) fn lower_contract(
     };
     let name = lowering.kernel_name(id, "contract");
     lower_product(lowering, fusion, product, name).map(drop)
+}
+
+/// An axis of columns as blocks and the columns of one, which lie at a stride in the lanes operand; its own stride
+/// there is that of blocks.
+fn in_blocks(columns: Axis, size: usize, stride: i64) -> [Axis; 2] {
+    let [blocks, rows, result] = columns.strides;
+    let (axis, count) = (columns.along.map_or(0, |(axis, _)| axis), columns.extent.at(1) / size.max(1));
+    [
+        Axis::kept("block", Dim::Fixed(count), [blocks, rows, result * size as i64], (axis, size as i64)),
+        Axis::kept(columns.name, Dim::Fixed(size), [stride, rows, result], (axis, 1)),
+    ]
 }
 
 /// Schedules a product into one kernel, and a second one that adds copies of the result. What is fused to the

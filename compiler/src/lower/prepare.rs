@@ -12,7 +12,7 @@
 
 use super::view::{base_of, pieces};
 use super::{LowerOptions, winograd};
-use dlc_ir::{Contraction, Function, Node, NodeId, Op, Type};
+use dlc_ir::{Contraction, Function, Node, NodeId, Op, OutputRole, Type};
 use dlc_types::{Dim, Shape, TensorType};
 use std::collections::BTreeMap;
 
@@ -25,6 +25,8 @@ pub(crate) struct Prepared {
     pub copies: BTreeMap<NodeId, Option<Vec<usize>>>,
     /// Copies by what they copy in which order.
     shared: BTreeMap<(NodeId, Vec<usize>), NodeId>,
+    /// Whether the function changes parameters.
+    trains: bool,
     /// Copies of the function's inputs that convolutions read.
     inputs: BTreeMap<NodeId, NodeId>,
     /// Convolutions that are computed by tiles.
@@ -54,6 +56,7 @@ pub(super) fn prepare(function: &Function, options: &LowerOptions) -> Prepared {
         copies: BTreeMap::new(),
         shared: BTreeMap::new(),
         inputs: BTreeMap::new(),
+        trains: function.outputs.iter().any(|output| output.role == OutputRole::Parameter),
         tiled: BTreeMap::new(),
     };
     let mut moved: BTreeMap<NodeId, NodeId> = BTreeMap::new();
@@ -139,6 +142,31 @@ impl Prepared {
             origin: origin.clone(),
         };
         let copy = self.function.nodes.push(reshape(kernel, split));
+        self.copies.insert(copy, Some(order));
+        self.function.nodes.push(reshape(copy, ty))
+    }
+
+    /// A matrix copied into blocks along one axis, innermost: `[columns / block, summed…, block]` in memory.
+    fn blocked_matrix(&mut self, matrix: NodeId, columns: usize, summed: &[usize]) -> NodeId {
+        let Node { ty, origin, .. } = self.function.nodes[matrix].clone();
+        let Type::Tensor(TensorType { dtype, shape }) = &ty else { return matrix };
+        let mut dims = shape.dims().to_vec();
+        dims[columns] = Dim::Fixed(shape[columns].at(1) / COLUMNS);
+        dims.insert(columns + 1, Dim::Fixed(COLUMNS));
+        let summed = summed.iter().map(|&axis| if axis > columns { axis + 1 } else { axis });
+        let order: Vec<usize> = std::iter::once(columns).chain(summed).chain([columns + 1]).collect();
+        let split = Type::Tensor(TensorType::new(*dtype, Shape(dims)));
+        let reshape = |operand: NodeId, ty: Type| Node {
+            op: Op::Reshape,
+            operands: vec![operand],
+            ty,
+            origin: origin.clone(),
+        };
+        if let Some(&copy) = self.shared.get(&(matrix, order.clone())) {
+            return self.function.nodes.push(reshape(copy, ty));
+        }
+        let copy = self.function.nodes.push(reshape(matrix, split));
+        self.shared.insert((matrix, order.clone()), copy);
         self.copies.insert(copy, Some(order));
         self.function.nodes.push(reshape(copy, ty))
     }
@@ -248,7 +276,8 @@ fn block_of_outputs(prepared: &Prepared, kernel: NodeId, groups: usize) -> Optio
     [64, 32].into_iter().find(|block| reads_weights && outputs.is_multiple_of(*block) && outputs >= 8 * block)
 }
 
-/// The blocked copy that a kernel is a view of, if it is one.
+/// The blocked copy that the kernel of a convolution, or the right operand of a contraction, is a view of, if it is
+/// one.
 pub(crate) fn blocked_kernel(prepared: &Prepared, kernel: NodeId) -> Option<NodeId> {
     let node = &prepared.function.nodes[kernel];
     if prepared.is_base(kernel) || !matches!(node.op, Op::Reshape) {
@@ -291,6 +320,40 @@ fn prepare_contraction(prepared: &mut Prepared, contraction: &Contraction, opera
             let (batch, summed) = (pick(side, &contraction.batch), pick(side, &contraction.contract));
             operands[side] = prepared.copy(node, Some([batch, summed, free(side, ranks[side])].concat()));
         }
+    }
+    let summed = pick(1, &contraction.contract);
+    if let ([axis], true) = (free(1, ranks[1]).as_slice(), contraction.batch.is_empty())
+        && innermost == Some((1, *axis))
+        && block_pays(prepared, operands[1], *axis)
+    {
+        operands[1] = prepared.blocked_matrix(operands[1], *axis, &summed);
+    }
+}
+
+/// Columns of a block.
+const COLUMNS: usize = 64;
+/// Bytes of a matrix from which its blocks pay.
+const LARGE: usize = 512 << 10;
+
+/// Whether a matrix is better copied into blocks of columns: one that does not change between calls, so that it is
+/// copied once, and whose rows compete for the same places in a cache.
+fn block_pays(prepared: &Prepared, matrix: NodeId, columns: usize) -> bool {
+    let Type::Tensor(ty) = &prepared.function.nodes[matrix].ty else { return false };
+    let Some(Dim::Fixed(elements)) = ty.shape.elements() else { return false };
+    let fits =
+        ty.shape[columns].fixed().is_some_and(|count| count >= FAR_APART && count.is_multiple_of(COLUMNS));
+    fits && elements * ty.dtype.size() >= LARGE
+        && !prepared.trains
+        && persists(&prepared.function, matrix, 16)
+}
+
+/// Whether a value depends on parameters and states alone, within so many steps.
+fn persists(function: &Function, id: NodeId, steps: usize) -> bool {
+    let node = &function.nodes[id];
+    match &node.op {
+        Op::Parameter { .. } | Op::State { .. } | Op::Constant(_) => true,
+        Op::Input { .. } | Op::Random { .. } | Op::Extent(_) => false,
+        _ => steps > 0 && node.operands.iter().all(|&operand| persists(function, operand, steps - 1)),
     }
 }
 
