@@ -4,14 +4,15 @@
 //! value. Convolutions want channels innermost, kernels want output channels innermost; these wishes
 //! spread through elementwise ops to values of the same shape, so that no reorder stands between
 //! layers. Whatever has no wish is row-major. Inputs of the function are always row-major: that is the
-//! contract with the caller.
+//! contract with the caller. Rows of a contraction that would compete for one place of a cache get a border behind
+//! them, too.
 
 use super::layout::{channels_last, kernel_order};
 use super::prepare::{Prepared, base_axis, blocked_kernel};
 use super::window::convolution_reach;
 use super::winograd::{self, plan_of};
 use dlc_ir::{NodeId, Op, Type};
-use dlc_types::IndexVec;
+use dlc_types::{Dim, IndexVec};
 use std::collections::BTreeMap;
 
 /// Orders of parameters and states by name, shared by all functions of a model.
@@ -153,10 +154,51 @@ fn keeps_axes(prepared: &Prepared, id: NodeId, operand: NodeId) -> bool {
     same_rank && (by_place || (matches!(op, Op::Reshape) && from.shape == to.shape))
 }
 
+/// Distance of rows at which all of them fall to one place of a first cache: a kernel that reads several rows at
+/// once would keep none of them.
+const PAGE: usize = 4096;
+/// Bytes that rows are moved apart by: a cache line.
+const LINE: usize = 64;
+/// Rows that a kernel reads at once, about.
+const ROWS: usize = 8;
+
+/// A border behind the rows of a contraction's left operand that would all fall to one place of a cache.
+fn keep_rows_apart(
+    prepared: &Prepared,
+    operand: NodeId,
+    contraction: &dlc_ir::Contraction,
+    halos: &mut BTreeMap<NodeId, Vec<(usize, usize)>>,
+) {
+    let base = prepared.base(operand);
+    let base_op = &prepared.function.nodes[base].op;
+    let (Some(ty), Some(rank)) = (prepared.function.nodes[operand].ty.tensor(), rank(prepared, base)) else {
+        return;
+    };
+    let Some(last) = ty.shape.rank().checked_sub(1) else { return };
+    let summed = contraction.contract.iter().any(|pair| pair.0 == last);
+    let rows = ty.shape.rank().checked_sub(2).map_or(Dim::Fixed(1), |axis| ty.shape[axis]);
+    let bytes = ty.shape[last].fixed().map_or(1, |length| length * ty.dtype.size());
+    let plain =
+        !base_op.is_external() && !matches!(base_op, Op::Constant(_)) && !prepared.copies.contains_key(&base);
+    let many = rows.fixed().is_none_or(|rows| rows >= ROWS);
+    if summed
+        && plain
+        && many
+        && bytes.is_multiple_of(PAGE)
+        && base_axis(prepared, operand, last) == Some(rank - 1)
+    {
+        let halo = halos.entry(base).or_insert_with(|| vec![(0, 0); rank]);
+        halo[rank - 1].1 = halo[rank - 1].1.max(LINE / ty.dtype.size());
+    }
+}
+
 /// The border of every value: the greatest that any convolution reading it asks for.
 pub(super) fn halos(prepared: &Prepared) -> BTreeMap<NodeId, Vec<(usize, usize)>> {
     let mut halos: BTreeMap<NodeId, Vec<(usize, usize)>> = BTreeMap::new();
     for (id, node) in prepared.function.nodes.iter() {
+        if let Op::Contract(contraction) = &node.op {
+            keep_rows_apart(prepared, node.operands[0], contraction, &mut halos);
+        }
         let Op::Convolve(convolution) = &node.op else { continue };
         let input = node.operands[0];
         let base = prepared.base(input);

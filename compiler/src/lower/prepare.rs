@@ -147,12 +147,12 @@ impl Prepared {
     }
 
     /// A matrix copied into blocks along one axis, innermost: `[columns / block, summed…, block]` in memory.
-    fn blocked_matrix(&mut self, matrix: NodeId, columns: usize, summed: &[usize]) -> NodeId {
+    fn blocked_matrix(&mut self, matrix: NodeId, columns: usize, block: usize, summed: &[usize]) -> NodeId {
         let Node { ty, origin, .. } = self.function.nodes[matrix].clone();
         let Type::Tensor(TensorType { dtype, shape }) = &ty else { return matrix };
         let mut dims = shape.dims().to_vec();
-        dims[columns] = Dim::Fixed(shape[columns].at(1) / COLUMNS);
-        dims.insert(columns + 1, Dim::Fixed(COLUMNS));
+        dims[columns] = Dim::Fixed(shape[columns].at(1) / block);
+        dims.insert(columns + 1, Dim::Fixed(block));
         let summed = summed.iter().map(|&axis| if axis > columns { axis + 1 } else { axis });
         let order: Vec<usize> = std::iter::once(columns).chain(summed).chain([columns + 1]).collect();
         let split = Type::Tensor(TensorType::new(*dtype, Shape(dims)));
@@ -324,27 +324,32 @@ fn prepare_contraction(prepared: &mut Prepared, contraction: &Contraction, opera
     let summed = pick(1, &contraction.contract);
     if let ([axis], true) = (free(1, ranks[1]).as_slice(), contraction.batch.is_empty())
         && innermost == Some((1, *axis))
-        && block_pays(prepared, operands[1], *axis)
+        && let Some(block) = block_of_columns(prepared, operands[1], *axis)
     {
-        operands[1] = prepared.blocked_matrix(operands[1], *axis, &summed);
+        operands[1] = prepared.blocked_matrix(operands[1], *axis, block, &summed);
     }
 }
 
-/// Columns of a block.
-const COLUMNS: usize = 64;
+/// Columns of a block, by preference: few columns leave registers for many rows, but read the rows more often.
+const COLUMNS: [usize; 3] = [64, 32, 16];
+/// Bytes of a block that stay in the second cache while rows of the other operand pass.
+const NEAR: usize = 512 << 10;
 /// Bytes of a matrix from which its blocks pay.
 const LARGE: usize = 512 << 10;
 
-/// Whether a matrix is better copied into blocks of columns: one that does not change between calls, so that it is
-/// copied once, and whose rows compete for the same places in a cache.
-fn block_pays(prepared: &Prepared, matrix: NodeId, columns: usize) -> bool {
-    let Type::Tensor(ty) = &prepared.function.nodes[matrix].ty else { return false };
-    let Some(Dim::Fixed(elements)) = ty.shape.elements() else { return false };
-    let fits =
-        ty.shape[columns].fixed().is_some_and(|count| count >= FAR_APART && count.is_multiple_of(COLUMNS));
-    fits && elements * ty.dtype.size() >= LARGE
-        && !prepared.trains
-        && persists(&prepared.function, matrix, 16)
+/// The columns of a block, where a matrix is better copied into blocks of columns: one that does not change between
+/// calls, so that it is copied once, and whose rows compete for the same places in a cache.
+fn block_of_columns(prepared: &Prepared, matrix: NodeId, columns: usize) -> Option<usize> {
+    let ty = prepared.function.nodes[matrix].ty.tensor()?;
+    let (count, elements) = (ty.shape[columns].fixed()?, ty.shape.elements()?.fixed()?);
+    let bytes = elements.checked_mul(ty.dtype.size())?;
+    let large = count >= FAR_APART && bytes >= LARGE && !prepared.trains;
+    if !large || !persists(&prepared.function, matrix, 16) {
+        return None;
+    }
+    let mut fitting = COLUMNS.into_iter().filter(|block| count.is_multiple_of(*block));
+    let narrowest = fitting.clone().last()?;
+    Some(fitting.find(|block| bytes / count * block <= NEAR).unwrap_or(narrowest))
 }
 
 /// Whether a value depends on parameters and states alone, within so many steps.
