@@ -218,7 +218,8 @@ impl Tiling {
         let most = if vectors == 1 { registers_there / 2 } else { registers_there };
         let halves = matches!(self.rows, Length::Slot(_));
         let chains = self.chains.max(1);
-        (1..=most).filter(move |&rows| (!halves || rows.is_power_of_two()) && self.fits(vectors, rows, chains))
+        (1..=most)
+            .filter(move |&rows| (!halves || rows.is_power_of_two()) && self.fits(vectors, rows, chains))
     }
 
     fn cycles(&self, vectors: usize, rows: usize) -> f64 {

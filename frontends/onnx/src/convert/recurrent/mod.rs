@@ -15,6 +15,9 @@ use super::{Context, Operator, Stop};
 use dlc_ir::{Comparison, NodeId};
 use dlc_types::{DType, Dim, Shape};
 
+/// The states behind a step, from its projected input and the states before it.
+type Step<'s> = dyn FnMut(&mut Context<'_, '_>, NodeId, &[NodeId]) -> Result<Vec<NodeId>, Stop> + 's;
+
 pub(super) const OPERATORS: &[Operator] = &[
     Operator::new("LSTM", 1, cell::long_short_term_memory),
     Operator::new("GRU", 1, cell::gated_recurrent_unit),
@@ -146,7 +149,7 @@ impl Layer {
         context: &mut Context<'_, '_>,
         direction: &Direction,
         mut states: Vec<NodeId>,
-        step: &mut dyn FnMut(&mut Context<'_, '_>, NodeId, &[NodeId]) -> Result<Vec<NodeId>, Stop>,
+        step: &mut Step<'_>,
     ) -> Result<(NodeId, Vec<NodeId>), Stop> {
         let mut results = vec![None; self.steps];
         for number in 0..self.steps {
