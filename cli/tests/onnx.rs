@@ -81,7 +81,7 @@ fn files_that_are_no_models() {
         ),
         (b"", "it is empty"),
         (b"\x89PNG\r\n\x1a\n0000", "it is no ONNX model: it holds no graph"),
-        (b"some text\n", "it is no ONNX file (byte 2 begins no field)"),
+        (b"some text\n", "it is no ONNX file (byte 0 begins no field)"),
     ] {
         shop.write("m.onnx", bytes);
         for command in [RUN, "check m.onnx", "compile m.onnx", "compare m.onnx", "inspect m.onnx"] {
