@@ -32,11 +32,12 @@ impl Console {
     /// Warnings, or errors, on stderr.
     pub(crate) fn diagnostics(&self, sources: &SourceMap, diagnostics: &Diagnostics) {
         if self.json {
-            for diagnostic in &diagnostics.all {
-                eprintln!("{}", diagnostic_json(sources, diagnostic));
-            }
+            diagnostics
+                .all
+                .iter()
+                .for_each(|diagnostic| tell(&diagnostic_json(sources, diagnostic).to_string()));
         } else if !diagnostics.all.is_empty() {
-            eprintln!("{}", draw_diagnostics(sources, diagnostics, self.colour));
+            tell(&draw_diagnostics(sources, diagnostics, self.colour).to_string());
         }
     }
 
@@ -49,16 +50,21 @@ impl Console {
         }
         if self.json {
             let message = serde_json::json!({ "error": error.to_string(), "exit_code": code });
-            eprintln!("{message}");
+            tell(&message.to_string());
         } else {
             let (on, off) = if self.colour { ("\u{1b}[1;31m", "\u{1b}[0m") } else { ("", "") };
-            eprintln!("{on}error{off}: {error}");
+            tell(&format!("{on}error{off}: {error}"));
         }
         if code == 101 {
-            eprintln!("{REPORT}");
+            tell(REPORT);
         }
         code
     }
+}
+
+/// A line on stderr. Nothing more can be done where nobody reads it.
+fn tell(line: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 
 /// A line of data on stdout. A reader that went away (`dlc … | head`) ends the process without a fuss.

@@ -28,9 +28,9 @@ pub struct CheckReport {
 /// Checks a file: text, names, shapes, sections, and that every trainable parameter gets a gradient.
 /// Data that is not there is a warning.
 pub fn check(path: &Path, settings: &[(String, String)]) -> Result<CheckReport> {
-    let importer = OnnxImporter::default();
+    let importer = OnnxImporter::of(path);
     let (loaded, sources, mut diagnostics) = read(path, settings, &importer)?;
-    if let Some(error) = importer.unsupported() {
+    if let Some(error) = importer.failure() {
         return Err(error);
     }
     if let Some(loaded) = loaded {

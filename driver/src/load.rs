@@ -40,6 +40,7 @@ pub struct Loaded {
 /// What loading gives: the model unless there are errors, with the texts and all diagnostics.
 pub(crate) type Parts = (Option<dlc_dsl::Loaded>, SourceMap, Diagnostics);
 
+/// What a file's import ended with is told plainly, since the text around it is not the user's.
 fn finish(parts: Parts, importer: &OnnxImporter) -> Result<Loaded> {
     let (loaded, sources, diagnostics) = parts;
     match loaded {
@@ -47,7 +48,7 @@ fn finish(parts: Parts, importer: &OnnxImporter) -> Result<Loaded> {
             let weights = Weights(Arc::new(importer.weights(&model)));
             Ok(Loaded { model, weights, recipe, folder, sources, diagnostics })
         }
-        None => match importer.unsupported() {
+        None => match importer.failure() {
             Some(error) => Err(error),
             None => Err(DriverError::Invalid { sources: Box::new(sources), diagnostics }),
         },
@@ -66,7 +67,7 @@ pub(crate) fn read(path: &Path, settings: &[(String, String)], importer: &OnnxIm
 
 /// Loads a file. `settings` replace what it says, as `--set k=v` gives them.
 pub fn load(path: &Path, settings: &[(String, String)]) -> Result<Loaded> {
-    let importer = OnnxImporter::default();
+    let importer = OnnxImporter::of(path);
     finish(read(path, settings, &importer)?, &importer)
 }
 
@@ -78,12 +79,16 @@ pub(crate) fn load_onnx_with(
     sections: &str,
     settings: &[(String, String)],
 ) -> Result<Loaded> {
-    let importer = OnnxImporter::default();
+    let importer = OnnxImporter::of(path);
     let options = LoadOptions { settings: settings.to_vec(), importer: Some(&importer) };
     let (name, text) = text_of_onnx(path)?;
     let text = text.replacen(" = onnx", "(input) -> (output) = onnx", 1);
     let text = format!("{}{head}\n\n{sections}", text.trim_end());
-    finish(dlc_dsl::load_text_in(&name, &text, folder_of(path), &options), &importer)
+    let loaded = finish(dlc_dsl::load_text_in(&name, &text, folder_of(path), &options), &importer);
+    if loaded.as_ref().is_err_and(|error| error.exit_code() == 1) {
+        importer.check_trainable(path, settings)?;
+    }
+    loaded
 }
 
 /// Loads a text that stands in no folder.
@@ -96,11 +101,13 @@ fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// The name in the language of the model in a file: its stem, with `_` for what no name can have.
+/// The name in the language of the model in a file: its stem, with `_` for what no name can have. A name that does
+/// not begin with a letter, or is a word of the language, gets `onnx_` in front.
 pub fn model_name(path: &Path) -> String {
     let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let name: String = stem.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
-    if name.starts_with(|c: char| c.is_ascii_alphabetic()) { name } else { format!("model_{name}") }
+    let sound = name.starts_with(|c: char| c.is_ascii_alphabetic()) && !dlc_dsl::is_reserved(&name);
+    if sound { name } else { format!("onnx_{name}") }
 }
 
 /// The text that an ONNX file is loaded as, and its name in messages.

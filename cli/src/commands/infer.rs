@@ -43,6 +43,11 @@ fn run_onnx(console: &Console, flags: &RunArguments) -> Outcome {
         let what = "`--checkpoint` and `--set` are for model files of dlc's own language, not for ONNX";
         return Err(DriverError::User(what.to_owned()));
     }
+    if !flags.model.dims.is_empty() {
+        let what =
+            "`--dim` is for models that are compiled ahead; the sizes of a run are those of its inputs";
+        return Err(DriverError::User(what.to_owned()));
+    }
     let report = dlc_driver::run_onnx(&flags.model.file, &settings(console, flags)?)?;
     if flags.json {
         console::json(&report);

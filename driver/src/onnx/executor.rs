@@ -174,7 +174,11 @@ impl<'a> Executor<'a> {
         }
         let (function, _) = region.finish(&names);
         let array = |name: &str| scope.get(name).and_then(|entry| entry.value.tensor().cloned());
-        let results = self.regions.run(graph, function, &array, self.settings)?;
+        let results = self.regions.run(graph, function, &array, self.settings);
+        let results = results.map_err(|error| match error {
+            DriverError::User(what) => DriverError::User(format!("{}: {what}", self.document.file)),
+            other => other,
+        })?;
         values.extend(names.into_iter().zip(results.into_iter().map(Value::Tensor)));
         Ok((stuck, values))
     }
@@ -212,9 +216,7 @@ impl<'a> Executor<'a> {
         match (host::evaluate(node, &inputs), stop) {
             (Ok(values), _) => Ok(Ok(values)),
             // The converter's words name shapes and attributes as the model has them.
-            (Err(host::HostFault::Invalid(_) | host::HostFault::Unknown), Stop::Invalid(what)) => {
-                Err(self.invalid(node, what))
-            }
+            (Err(_), Stop::Invalid(what)) => Err(self.invalid(node, what)),
             (Err(host::HostFault::Invalid(what)), _) => Err(self.invalid(node, what)),
             (Err(_), Stop::NotDone(case)) => Ok(Err(Some(case))),
             (Err(host::HostFault::NotDone(case)), _) => Ok(Err(Some(case))),

@@ -20,7 +20,8 @@ pub(super) fn fed(document: &Document, given: &[(String, PathBuf)]) -> Result<BT
         let value = convert(read(path, name, &info.ty)?, &info.ty);
         check(document, info, &value, &mut symbols)?;
         if values.insert(name.clone(), value).is_some() {
-            return Err(DriverError::User(format!("the input `{name}` is given twice")));
+            let file = &document.file;
+            return Err(DriverError::User(format!("{file}: the input `{name}` is given twice")));
         }
     }
     for input in &graph.inputs {

@@ -23,7 +23,10 @@ pub(super) enum HostFault {
 impl From<HostError> for HostFault {
     fn from(error: HostError) -> HostFault {
         match error {
+            // Messages name the node already.
+            HostError::In { cause, .. } => (*cause).into(),
             HostError::UnknownOperator { .. } => HostFault::Unknown,
+            HostError::NotSupported { what } => HostFault::NotDone(what),
             error if error.is_unsupported() => HostFault::NotDone(error.to_string()),
             error => HostFault::Invalid(error.to_string()),
         }

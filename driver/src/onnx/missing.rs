@@ -30,7 +30,12 @@ impl Missing {
 
     /// All of it; the last line sums it up.
     pub(super) fn error(&self, file: &str) -> DriverError {
-        let mut lines = vec![format!("{file} needs what this version does not have:")];
+        self.listed(&format!("{file} needs what this version does not have:"))
+    }
+
+    /// The same below another first line.
+    pub(super) fn listed(&self, title: &str) -> DriverError {
+        let mut lines = vec![title.to_owned()];
         for (operator, count) in &self.unknown {
             let nodes = if *count == 1 { "1 node".to_owned() } else { format!("{count} nodes") };
             lines.push(format!("  unknown operator: {operator} ({nodes})"));

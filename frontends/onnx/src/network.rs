@@ -7,7 +7,7 @@
 //!
 //! What stops a node is told for all nodes at once; control flow and the host's operators do stop one.
 
-use crate::convert::{AtHand, Hand, LeafKind, Purpose, Region, Stop};
+use crate::convert::{AtHand, Hand, LeafKind, Purpose, Region, Stop, find};
 use crate::{Array, Document, Extent, Node, ValueInfo, ValueType};
 use dlc_ir::{Declaration, Function, NodeId};
 use dlc_types::{Dim, Shape, TensorType};
@@ -51,9 +51,14 @@ pub struct Network {
 pub enum NetworkError<'d> {
     /// The user can mend it; one line each.
     Invalid(Vec<String>),
+    /// Inputs that can be fed in a run alone; one line each.
+    NotCompiled(Vec<String>),
     /// These nodes stop the conversion.
     Stopped(Vec<(&'d Node, Stop)>),
 }
+
+/// Elements that a tensor may have.
+const MOST_ELEMENTS: usize = 1 << 40;
 
 /// The values around the region.
 struct Outside<'d> {
@@ -96,6 +101,10 @@ pub fn network<'d>(
     options: &NetworkOptions,
     evaluate: &dyn Fn(&Function, usize) -> Option<Array>,
 ) -> Result<Network, NetworkError<'d>> {
+    let foreign = not_compiled(document);
+    if !foreign.is_empty() {
+        return Err(NetworkError::NotCompiled(foreign));
+    }
     let inputs = declarations(document, &options.dims).map_err(NetworkError::Invalid)?;
     let outside = Outside { document, inputs: &inputs, evaluate };
     let purpose = if options.training { Purpose::Training } else { Purpose::Inference };
@@ -103,7 +112,10 @@ pub fn network<'d>(
     let mut stopped = Vec::new();
     for node in needed(document) {
         match region.convert(node) {
-            Ok(()) | Err(Stop::Waiting(_)) => {}
+            Ok(()) => {}
+            Err(Stop::Waiting(_)) if find(&node.domain, &node.op_type).is_some() => {}
+            // It could not be converted with its inputs at hand either.
+            Err(Stop::Waiting(_)) => stopped.push((node, Stop::UnknownOperator)),
             Err(stop) => stopped.push((node, stop)),
         }
     }
@@ -141,6 +153,24 @@ fn needed(document: &Document) -> Vec<&Node> {
     nodes
 }
 
+/// Inputs that no kernel could read: strings, sequences, the smallest element types.
+fn not_compiled(document: &Document) -> Vec<String> {
+    let graph = &document.graph;
+    let fed = graph.inputs.iter().filter(|input| !graph.initializers.contains_key(&input.name));
+    let foreign = fed.filter(|input| match &input.ty {
+        ValueType::Tensor { element, .. } => element.is_some_and(|element| element.dtype().is_none()),
+        ValueType::Unknown => false,
+        _ => true,
+    });
+    let line = |input: &ValueInfo| {
+        format!(
+            "{}: the input `{}` is {}, which `dlc run` alone can take",
+            document.file, input.name, input.ty
+        )
+    };
+    foreign.map(line).collect()
+}
+
 /// The inputs that are fed, with the batch and the sizes that are given.
 fn declarations(
     document: &Document,
@@ -162,13 +192,7 @@ fn declarations(
                 continue;
             }
         };
-        let Some(dtype) = element.dtype() else {
-            faults.push(format!(
-                "{}: the input `{}` is {}, which is not compiled",
-                document.file, input.name, input.ty
-            ));
-            continue;
-        };
+        let Some(dtype) = element.dtype() else { continue };
         let mut shape = Vec::new();
         for (axis, extent) in extents.iter().enumerate() {
             let place = format!("{}.{axis}", input.name);
@@ -182,6 +206,9 @@ fn declarations(
             };
             match dims.get(key).or_else(|| dims.get(&place)) {
                 Some(&size) => {
+                    if size == 0 {
+                        faults.push(format!("{}: the size of `{key}` must be 1 or more", document.file));
+                    }
                     used.extend([key.to_owned(), place.clone()]);
                     shape.push(Dim::Fixed(size));
                 }
@@ -194,8 +221,14 @@ fn declarations(
                 )),
             }
         }
+        let fixed = shape.iter().map(|dim| if let Dim::Fixed(size) = dim { *size } else { 1 });
+        let elements = fixed.fold(1, |product: usize, size| product.saturating_mul(size));
+        if elements > MOST_ELEMENTS {
+            faults.push(format!("{}: the input `{}` is {}, too large", document.file, input.name, input.ty));
+        }
         declared.push(Declaration { name: input.name.clone(), ty: TensorType::new(dtype, Shape(shape)) });
     }
+    faults.dedup();
     for name in dims.keys().filter(|name| !used.contains(*name)) {
         faults.push(format!("{}: no input has an extent `{name}`", document.file));
     }

@@ -36,7 +36,7 @@ fn every_truncation_is_an_error_or_a_smaller_model() {
             assert!(error.to_string().starts_with("m.onnx: "), "{error}");
         }
     }
-    assert_eq!(load_bytes(Vec::new(), "m.onnx").unwrap_err().to_string(), "m.onnx: it holds no graph");
+    assert_eq!(load_bytes(Vec::new(), "m.onnx").unwrap_err().to_string(), "m.onnx: it is empty");
     let cut = load_bytes(whole[..whole.len() - 30].to_vec(), "m.onnx").unwrap_err().to_string();
     assert!(cut.contains("ends early"), "{cut}");
 }

@@ -23,6 +23,11 @@ const RESERVED: [&str; 16] = [
     "model", "import",
 ];
 
+/// Whether the word is one of the language's own, which nothing can be called.
+pub fn is_reserved(word: &str) -> bool {
+    RESERVED.contains(&word)
+}
+
 /// The fault is reported; the caller recovers.
 pub(crate) struct Fault;
 

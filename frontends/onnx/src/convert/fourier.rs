@@ -4,7 +4,13 @@
 //!
 //! Angles are whole parts of a turn, so cosines and sines come from tables with one element per part. Sums run in
 //! `f64`: what cancels should leave nothing.
+//!
+//! In a run, small transforms of complex `f32` are left to the host. A spectrum is mostly elements that cancel, and what
+//! is left of them is rounding noise of the order in which they were summed; users and the standard cases hold it against
+//! NumPy's, which the host's order of operations gives to the bit. Sums in `f64` are nearer to the truth, and so
+//! differ from that noise.
 
+use super::region::Purpose;
 use super::{Context, Operator, Stop};
 use dlc_ir::{NodeId, Op};
 use dlc_types::{DType, Dim, Shape};
@@ -14,6 +20,9 @@ pub(super) const OPERATORS: &[Operator] = &[Operator::new("DFT", 17, dft), Opera
 
 /// The longest transform whose angles are numbered in `i32`.
 const LIMIT: usize = 32768;
+
+/// Elements up to which a run leaves a transform to the host.
+const HOSTED: usize = 1 << 16;
 
 /// A transform of an axis.
 struct Transform {
@@ -120,6 +129,20 @@ fn length(context: &Context<'_, '_>, length: i64) -> Result<usize, Stop> {
     }
 }
 
+/// Whether a run has a small complex transform of `f32` done by the host.
+fn left_to_host(context: &Context<'_, '_>, x: NodeId) -> Result<bool, Stop> {
+    let shape = context.shape(x);
+    let complex = shape.dims().last() == Some(&Dim::Fixed(2));
+    if context.purpose() != Purpose::Stage || context.dtype(x) != DType::F32 || !complex {
+        return Ok(false);
+    }
+    let mut elements = 1_usize;
+    for &dim in shape.dims() {
+        elements = elements.saturating_mul(context.size(dim)?);
+    }
+    Ok(elements <= HOSTED)
+}
+
 fn dft(context: &mut Context<'_, '_>) -> Result<(), Stop> {
     let x = context.input(0)?;
     context.need_rank(x, 2)?;
@@ -135,6 +158,9 @@ fn dft(context: &mut Context<'_, '_>) -> Result<(), Stop> {
         return Err(context.invalid("its axis is that of the real and imaginary parts"));
     }
     let (inverse, one_sided) = (context.flag("inverse", false)?, context.flag("onesided", false)?);
+    if !one_sided && left_to_host(context, x)? {
+        return Err(Stop::Host);
+    }
     let have = context.size(shape[axis])?;
     let told = if context.has_input(1) { Some(context.need_int(1)?) } else { None };
     let default = if inverse && one_sided { 2 * (have as i64 - 1) } else { have as i64 };

@@ -114,8 +114,13 @@ fn range(context: &mut Context<'_, '_>) -> Result<(), Stop> {
     };
     let (start, limit, step) = (scalar(0)?, scalar(1)?, scalar(2)?);
     let count = ((limit - start) / step).ceil().max(0.0);
-    if step == 0.0 || !count.is_finite() || count >= 1e15 {
+    if step == 0.0 || !count.is_finite() {
         return Err(context.invalid(format!("there is no range from {start} to {limit} in steps of {step}")));
+    }
+    if count >= 1e15 {
+        return Err(context.invalid(format!(
+            "the range from {start} to {limit} in steps of {step} has {count} elements, too many"
+        )));
     }
     let count = count as usize;
     if count == 0 {

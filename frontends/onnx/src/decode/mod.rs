@@ -49,7 +49,14 @@ fn document(files: Files, file: &str) -> Result<Document, OnnxError> {
     let stripped = scan::strip(files.main.bytes(), Message::Model).map_err(invalid)?;
     let proto = ModelProto::parse_from_bytes(&stripped)
         .map_err(|error| invalid(format!("it is no ONNX model ({error})")))?;
-    let main = proto.graph.as_ref().ok_or_else(|| invalid("it holds no graph".to_owned()))?;
+    let main = proto.graph.as_ref().ok_or_else(|| {
+        let what = if files.main.bytes().is_empty() {
+            "it is empty"
+        } else {
+            "it is no ONNX model: it holds no graph"
+        };
+        invalid(what.to_owned())
+    })?;
     let opsets = graph::opsets(&proto.opset_import);
     check_versions(&proto, &opsets, file)?;
     let decoder = graph::Decoder { files: &files, opsets: &opsets };

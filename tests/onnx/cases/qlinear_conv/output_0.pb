@@ -1,0 +1,1 @@
+ByJ_fcie_dgfd_acebccegefgcgd^f
