@@ -10,7 +10,6 @@ use dlc_compiler::{CompileOptions, FunctionKind};
 use dlc_onnx::Array;
 use dlc_onnx::export::{ExportError, Exported, INLINE_LIMIT, OPSET};
 use dlc_runtime::Checkpoint;
-use dlc_trainer::SavedRun;
 use dlc_types::TensorType;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -155,7 +154,11 @@ impl Values<'_> {
     /// Reads the checkpoint, if one is given.
     fn saved(&mut self) -> Result<()> {
         if let (Some(path), None) = (&self.settings.checkpoint, &self.read) {
-            let saved = SavedRun::read(path)?;
+            let bytes =
+                std::fs::read(path).map_err(|cause| DriverError::File { path: path.clone(), cause })?;
+            let saved = dlc_trainer::read_checkpoint(&bytes);
+            let saved =
+                saved.map_err(|cause| dlc_trainer::TrainError::Checkpoint { path: path.clone(), cause })?;
             self.scaling = saved.scaling;
             self.read = Some(saved.model);
         }
