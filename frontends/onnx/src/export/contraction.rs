@@ -1,6 +1,6 @@
 //! Contractions: MatMul and Gemm where one of them says the same, else Einsum.
 
-use super::scope::{Scope, Value, Written, int, text};
+use super::scope::{Scope, Value, Written, int, summed_in, text};
 use dlc_ir::{Contraction, NodeId};
 use dlc_types::{DType, Shape};
 
@@ -58,11 +58,6 @@ fn equation([left, right]: &[Roles; 2], ranks: [usize; 2]) -> Written<String> {
     Ok(format!("{a},{b}->{result}"))
 }
 
-/// Whether ONNX multiplies matrices of that type.
-fn has_products(dtype: DType) -> bool {
-    dtype.is_float() || matches!(dtype, DType::I32 | DType::I64 | DType::U32 | DType::U64)
-}
-
 impl Scope<'_> {
     pub(super) fn contract(
         &mut self,
@@ -72,17 +67,17 @@ impl Scope<'_> {
     ) -> Written<Value> {
         let dtype = self.ty(a)?.dtype;
         let ranks = [self.shape(a)?.rank(), self.shape(b)?.rank()];
-        let mut names = [self.full(a)?, self.full(b)?];
-        if !has_products(dtype) {
-            // Products and sums of narrow integers wrap alike in wider ones.
-            names = names.map(|name| self.cast(&name, DType::I32));
-        }
+        let names = [self.full(a)?, self.full(b)?];
         let roles = Roles::pair(contraction, ranks);
-        let name = match matrices(&roles) {
-            Some(permutations) => {
-                let [left, right] = &permutations;
-                let left = self.transpose(&names[0], left);
-                let right = self.transpose(&names[1], right);
+        let permutations = matrices(&roles);
+        // Einsum is older than bf16.
+        let old = permutations.is_none() && dtype == DType::BF16;
+        let wide = if old { DType::F32 } else { summed_in(dtype) };
+        let names = names.map(|name| self.widened(&name, dtype, wide));
+        let name = match permutations {
+            Some([left, right]) => {
+                let left = self.transpose(&names[0], &left);
+                let right = self.transpose(&names[1], &right);
                 self.apply("MatMul", &[&left, &right], &[])
             }
             None => {
@@ -90,8 +85,7 @@ impl Scope<'_> {
                 self.apply("Einsum", &[&names[0], &names[1]], &[("equation", text(&equation))])
             }
         };
-        let name = if has_products(dtype) { name } else { self.cast(&name, dtype) };
-        Ok(Value { name, dims: shape.dims().to_vec() })
+        Ok(Value { name: self.widened(&name, wide, dtype), dims: shape.dims().to_vec() })
     }
 
     /// `a · b + bias` of matrices, with a bias that broadcasts.

@@ -95,6 +95,7 @@ impl Scope<'_> {
         let dims = joined(&operands);
         let [left, right] = operands.map(|value| value.name);
         let integer = dtype.is_integer();
+        let powers = matches!(dtype, DType::I32 | DType::I64);
         let operator = match function {
             Binary::Add => "Add",
             Binary::Subtract => "Sub",
@@ -108,17 +109,15 @@ impl Scope<'_> {
             Binary::Or => "Or",
             Binary::Xor => "Xor",
             Binary::Divide if !integer => "Div",
-            Binary::Power if !integer || matches!(dtype, DType::I32 | DType::I64) => "Pow",
+            Binary::Power if !integer => "Pow",
+            Binary::Power if powers && self.known_scalar(b).is_some_and(|power| power >= 0.0) => "Pow",
             _ => "",
         };
         let name = match function {
             _ if !operator.is_empty() => self.apply(operator, &[&left, &right], &[]),
             Binary::Divide | Binary::Remainder => self.quotient(function, [&left, &right], b, dtype)?,
-            Binary::Power => {
-                let wide = [left, right].map(|name| self.cast(&name, DType::I64));
-                let power = self.apply("Pow", &[&wide[0], &wide[1]], &[]);
-                self.cast(&power, dtype)
-            }
+            // What does not fit, and negative powers, ONNX leaves open.
+            Binary::Power => return Err(format!("powers of {dtype} by what is not constant")),
             _ => self.shift(function, [&left, &right], b, dtype)?,
         };
         Ok(Value { name, dims })
@@ -137,15 +136,26 @@ impl Scope<'_> {
         dtype: DType,
     ) -> Written<String> {
         let remainder = [("fmod", int(1))];
-        let (operator, attributes) =
-            if function == Binary::Divide { ("Div", &[][..]) } else { ("Mod", &remainder[..]) };
-        if dtype.is_float() || self.known_scalar(divisor).is_some_and(|value| value != 0.0) {
+        let divides = function == Binary::Divide;
+        let (operator, attributes) = if divides { ("Div", &[][..]) } else { ("Mod", &remainder[..]) };
+        let known = self.known_scalar(divisor).is_some_and(|value| value != 0.0 && value != -1.0);
+        if dtype.is_float() || known {
             return Ok(self.apply(operator, &[left, right], attributes));
         }
         let (zero, one) = (self.scalar(dtype, 0.0)?, self.scalar(dtype, 1.0)?);
         let nothing = self.apply("Equal", &[right, &zero], &[]);
-        let safe = self.apply("Where", &[&nothing, &one, right], &[]);
+        let mut safe = self.apply("Where", &[&nothing, &one, right], &[]);
+        if dtype.is_unsigned() {
+            let result = self.apply(operator, &[left, &safe], attributes);
+            return Ok(self.apply("Where", &[&nothing, &zero, &result], &[]));
+        }
+        // The least number by -1 is too large, which ends some runtimes.
+        let minus = self.scalar(dtype, -1.0)?;
+        let turns = self.apply("Equal", &[right, &minus], &[]);
+        safe = self.apply("Where", &[&turns, &one, &safe], &[]);
         let result = self.apply(operator, &[left, &safe], attributes);
+        let turned = if divides { self.apply("Sub", &[&zero, left], &[]) } else { zero.clone() };
+        let result = self.apply("Where", &[&turns, &turned, &result], &[]);
         Ok(self.apply("Where", &[&nothing, &zero, &result], &[]))
     }
 

@@ -3,7 +3,7 @@
 //! The graph clamps indices to the axis, which ONNX does not: a Clip stands before each, unless the indices are
 //! known to fit.
 
-use super::scope::{Scope, Value, Written, int, long, text};
+use super::scope::{Scope, Value, Written, int, long, ordered_in, text};
 use dlc_ir::literal::Elements;
 use dlc_ir::{NodeId, Op, ScatterKind};
 use dlc_types::{DType, Dim, Shape};
@@ -107,6 +107,7 @@ impl Scope<'_> {
     pub(super) fn arg_sort(&mut self, x: NodeId, axis: usize, descending: bool) -> Written<Value> {
         let ty = self.ty(x)?;
         let name = self.full(x)?;
+        let name = self.widened(&name, ty.dtype, ordered_in(ty.dtype));
         let count = self.extent(ty.shape[axis])?;
         let attributes =
             [("axis", int(long(axis))), ("largest", int(i64::from(descending))), ("sorted", int(1))];

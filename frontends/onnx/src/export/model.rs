@@ -3,7 +3,7 @@
 use super::recognise::{Composite, Finder};
 use super::scope::{BatchSource, Scope, Value, Written};
 use crate::{Array, Document, Element, Extent, Graph, ValueInfo, ValueType};
-use dlc_ir::{Declaration, Function, Node, NodeId, Op, OutputRole};
+use dlc_ir::{Declaration, Function, Node, NodeId, Op};
 use dlc_types::{Dim, IndexVec, TensorType};
 use std::collections::{BTreeMap, BTreeSet};
 use thiserror::Error;
@@ -51,7 +51,7 @@ pub fn export(
     let composites: BTreeMap<NodeId, Composite> =
         function.nodes.indices().filter_map(|id| Some((id, finder.find(id)?))).collect();
     let live = live_nodes(function, &composites);
-    let mut scope = Scope::new(function, names.all, batch_source(inputs));
+    let mut scope = Scope::new(function, names.all.clone(), batch_source(inputs));
     let mut refused = Vec::new();
     let mut poisoned = BTreeSet::new();
     for (id, node) in function.nodes.iter().filter(|&(id, _)| live[id]) {
@@ -77,7 +77,7 @@ pub fn export(
     if !refused.is_empty() {
         return Err(ExportError::NoForm(refused));
     }
-    outputs(&mut scope).map_err(ExportError::Invalid)?;
+    outputs(&mut scope, &names.outputs).map_err(ExportError::NoForm)?;
     let leaves = names.leaves.iter().filter(|(id, _)| live[*id]);
     let mut known = Vec::new();
     for (id, leaf) in leaves {
@@ -92,7 +92,7 @@ pub fn export(
             known.push(leaf.clone());
         }
     }
-    Ok(exported(name, scope, inputs, known))
+    Ok(exported(name, scope, inputs, &names.outputs, known))
 }
 
 fn line(node: &Node, what: &str) -> String {
@@ -105,6 +105,7 @@ fn line(node: &Node, what: &str) -> String {
 /// The names that the model gives.
 struct Names {
     all: BTreeSet<String>,
+    outputs: Vec<String>,
     leaves: Vec<(NodeId, String)>,
 }
 
@@ -121,12 +122,16 @@ impl Names {
             }
             leaves.push((id, name.clone()));
         }
-        for output in &function.outputs {
-            if !all.insert(output.name.clone()) {
-                return Err(twice(&output.name));
+        // A text may call an output as an input is called, a file may not.
+        let outputs = function.outputs.iter().map(|output| {
+            let mut name = output.name.clone();
+            while !all.insert(name.clone()) {
+                name.push_str("_output");
             }
-        }
-        Ok(Names { all, leaves })
+            name
+        });
+        let outputs = outputs.collect();
+        Ok(Names { all, outputs, leaves })
     }
 }
 
@@ -146,7 +151,8 @@ fn needs(function: &Function, composite: &Composite) -> Vec<NodeId> {
         |inner: NodeId, bias: NodeId| function.nodes[inner].operands.iter().copied().chain([bias]).collect();
     match composite {
         Composite::RunningNorm { operands, .. } => operands.to_vec(),
-        Composite::Gelu { x } | Composite::Mean { x, .. } | Composite::AveragePool { x, .. } => vec![*x],
+        Composite::Gelu { x } | Composite::Clip { x, .. } => vec![*x],
+        Composite::Mean { x, .. } | Composite::AveragePool { x, .. } => vec![*x],
         Composite::Dense { product, bias } => with(*product, *bias),
         Composite::Convolution { convolution, bias } => with(*convolution, *bias),
     }
@@ -182,7 +188,13 @@ fn composite_node(scope: &mut Scope<'_>, node: &Node, composite: &Composite) -> 
             let Value { name, dims } = scope.compact(*x)?;
             Ok(Value { name: scope.apply("Gelu", &[&name], &[]), dims })
         }
-        Composite::Mean { x, axes } => scope.reduce_by("ReduceMean", *x, axes, shape),
+        Composite::Clip { x, least, greatest } => {
+            let Value { name, dims } = scope.compact(*x)?;
+            let dtype = scope.ty(*x)?.dtype;
+            let (least, greatest) = (scope.scalar(dtype, *least)?, scope.scalar(dtype, *greatest)?);
+            Ok(Value { name: scope.apply("Clip", &[&name, &least, &greatest], &[]), dims })
+        }
+        Composite::Mean { x, axes } => scope.mean(*x, axes, shape),
         Composite::AveragePool { x, window } => scope.average(*x, window, shape),
         Composite::Dense { product, bias } => match inner(*product) {
             (Op::Contract(contraction), &[a, b]) => {
@@ -244,18 +256,19 @@ fn plain_node(scope: &mut Scope<'_>, id: NodeId, node: &Node) -> Written<Vec<Val
 }
 
 /// Gives the outputs their names: that of the node that computes one, or of a copy where it has a name already.
-fn outputs(scope: &mut Scope<'_>) -> Written<()> {
+fn outputs(scope: &mut Scope<'_>, names: &[String]) -> Result<(), Vec<String>> {
     let function = scope.function;
     let mut renamed: BTreeMap<String, String> = BTreeMap::new();
-    for output in &function.outputs {
+    for (output, name) in function.outputs.iter().zip(names) {
         scope.path.clear();
-        let value = scope.full(output.value)?;
+        let value = scope.full(output.value);
+        let value = value.map_err(|what| vec![format!("output `{}`: {what}", output.name)])?;
         let computed = scope.nodes.iter().any(|node| node.outputs.contains(&value));
         if computed && !renamed.contains_key(&value) {
-            renamed.insert(value, output.name.clone());
+            renamed.insert(value, name.clone());
         } else {
             let copy = scope.apply("Identity", &[&value], &[]);
-            renamed.insert(copy, output.name.clone());
+            renamed.insert(copy, name.clone());
         }
     }
     for node in &mut scope.nodes {
@@ -280,14 +293,20 @@ fn declared(name: &str, ty: &TensorType) -> ValueInfo {
     }
 }
 
-fn exported(name: &str, scope: Scope<'_>, inputs: &[Declaration], weights: Vec<String>) -> Exported {
+fn exported(
+    name: &str,
+    scope: Scope<'_>,
+    inputs: &[Declaration],
+    outputs: &[String],
+    weights: Vec<String>,
+) -> Exported {
     let mut operators: BTreeMap<String, usize> = BTreeMap::new();
     for node in &scope.nodes {
         *operators.entry(node.op_type.clone()).or_default() += 1;
     }
     let function = scope.function;
-    let wanted = function.outputs.iter().filter(|output| output.role == OutputRole::Output);
-    let outputs = wanted.map(|output| declared(&output.name, function.tensor_type(output.value)));
+    let outputs = function.outputs.iter().zip(outputs);
+    let outputs = outputs.map(|(output, name)| declared(name, function.tensor_type(output.value)));
     let graph = Graph {
         name: name.to_owned(),
         outputs: outputs.collect(),

@@ -13,6 +13,8 @@ pub(super) enum Composite {
     RunningNorm { operands: [NodeId; 5], epsilon: f64 },
     /// `x · Φ(x)` by the error function.
     Gelu { x: NodeId },
+    /// Kept within two numbers.
+    Clip { x: NodeId, least: f64, greatest: f64 },
     /// The mean over axes.
     Mean { x: NodeId, axes: Vec<usize> },
     /// The mean under every window.
@@ -63,6 +65,7 @@ impl<'f> Finder<'f> {
             }
             Op::Binary(Binary::Multiply) => self.gelu(id).or_else(|| self.mean(id)),
             Op::Binary(Binary::Divide) => self.mean(id),
+            Op::Binary(Binary::Min | Binary::Max) => self.clip(id),
             _ => None,
         }
     }
@@ -137,14 +140,57 @@ impl<'f> Finder<'f> {
         })
     }
 
+    /// What a product multiplies: up to three factors, in whatever order they are combined.
+    fn factors(&self, id: NodeId) -> Option<Vec<NodeId>> {
+        let mut factors = self.binary(Binary::Multiply, id)?.to_vec();
+        let inner = factors.iter().position(|&factor| {
+            self.only(factor).and_then(|factor| self.binary(Binary::Multiply, factor)).is_some()
+        });
+        if let Some(place) = inner {
+            let product = factors.remove(place);
+            factors.extend(self.binary(Binary::Multiply, product)?);
+        }
+        Some(factors)
+    }
+
     fn gelu(&self, id: NodeId) -> Option<Composite> {
-        self.either(Binary::Multiply, id, |half, gate| {
-            let x = self.beside(Binary::Multiply, self.only(half)?, 0.5)?;
+        let mut factors = self.factors(id)?;
+        let half = factors.iter().position(|&factor| scalar(self.function, factor) == Some(0.5))?;
+        factors.remove(half);
+        let &[a, b] = factors.as_slice() else { return None };
+        let gated = |x: NodeId, gate: NodeId| {
             let error = self.beside(Binary::Add, self.only(gate)?, 1.0)?;
-            let inner = self.unary(Unary::Erf, self.only(error)?)?;
-            let scaled = self.beside(Binary::Multiply, self.only(inner)?, std::f64::consts::FRAC_1_SQRT_2)?;
-            (scaled == x).then_some(Composite::Gelu { x })
-        })
+            let inner = self.only(self.unary(Unary::Erf, self.only(error)?)?)?;
+            let multiplied = self.beside(Binary::Multiply, inner, std::f64::consts::FRAC_1_SQRT_2);
+            let divided = || {
+                let [x, root] = self.binary(Binary::Divide, inner)?;
+                let near = (scalar(self.function, root)? - std::f64::consts::SQRT_2).abs() < 1e-6;
+                near.then_some(x)
+            };
+            (multiplied.or_else(divided)? == x).then_some(Composite::Gelu { x })
+        };
+        gated(a, b).or_else(|| gated(b, a))
+    }
+
+    fn clip(&self, id: NodeId) -> Option<Composite> {
+        let bound = |function: Binary, id: NodeId| {
+            self.either(function, id, |x, bound| Some((x, scalar(self.function, bound)?)))
+        };
+        let (x, least, greatest) = match self.op(id) {
+            Op::Binary(Binary::Min) => {
+                let (inner, greatest) = bound(Binary::Min, id)?;
+                let inner = self.only(inner)?;
+                let rectified = self.unary(Unary::Relu, inner).map(|x| (x, 0.0));
+                let (x, least) = rectified.or_else(|| bound(Binary::Max, inner))?;
+                (x, least, greatest)
+            }
+            _ => {
+                let (inner, least) = bound(Binary::Max, id)?;
+                let (x, greatest) = bound(Binary::Min, self.only(inner)?)?;
+                (x, least, greatest)
+            }
+        };
+        (least <= greatest).then_some(Composite::Clip { x, least, greatest })
     }
 
     /// The number that a node is divided by, and the node.

@@ -1,8 +1,8 @@
 //! Reductions, arg-reductions and running ones.
 
-use super::scope::{Scope, Value, Written, int, long, longs};
+use super::scope::{Scope, Value, Written, int, long, longs, ordered_in, summed_in};
 use dlc_ir::{ArgReduction, NodeId, Reduction, Window, WindowKind};
-use dlc_types::{DType, Shape};
+use dlc_types::{DType, Dim, Shape};
 
 impl Scope<'_> {
     pub(super) fn reduce(
@@ -18,22 +18,34 @@ impl Scope<'_> {
             Reduction::Min => "ReduceMin",
             Reduction::Product => "ReduceProd",
         };
-        self.reduce_by(operator, x, axes, shape)
+        let dtype = self.ty(x)?.dtype;
+        let wide = match kind {
+            Reduction::Sum | Reduction::Product => summed_in(dtype),
+            // 16-bit floats have these.
+            Reduction::Max | Reduction::Min if dtype.is_float() => dtype,
+            Reduction::Max | Reduction::Min => ordered_in(dtype),
+        };
+        let none = axes.iter().any(|&axis| self.shape(x).is_ok_and(|shape| shape[axis] == Dim::Fixed(0)));
+        if none && wide != dtype && matches!(kind, Reduction::Max | Reduction::Min) {
+            return Err(format!("the {} of no {dtype}", kind.name()));
+        }
+        let name = self.full(x)?;
+        let name = self.widened(&name, dtype, wide);
+        let name = self.reduced(operator, name, axes);
+        Ok(Value { name: self.widened(&name, wide, dtype), dims: shape.dims().to_vec() })
     }
 
-    pub(super) fn reduce_by(
-        &mut self,
-        operator: &str,
-        x: NodeId,
-        axes: &[usize],
-        shape: &Shape,
-    ) -> Written<Value> {
-        let mut name = self.full(x)?;
+    pub(super) fn mean(&mut self, x: NodeId, axes: &[usize], shape: &Shape) -> Written<Value> {
+        let name = self.full(x)?;
+        Ok(Value { name: self.reduced("ReduceMean", name, axes), dims: shape.dims().to_vec() })
+    }
+
+    fn reduced(&mut self, operator: &str, mut name: String, axes: &[usize]) -> String {
         if !axes.is_empty() {
             let axes = self.long_vector(&longs(axes));
             name = self.apply(operator, &[&name, &axes], &[("keepdims", int(0))]);
         }
-        Ok(Value { name, dims: shape.dims().to_vec() })
+        name
     }
 
     pub(super) fn arg_reduce(
@@ -47,7 +59,9 @@ impl Scope<'_> {
             ArgReduction::Max => "ArgMax",
             ArgReduction::Min => "ArgMin",
         };
+        let dtype = self.ty(x)?.dtype;
         let name = self.full(x)?;
+        let name = self.widened(&name, dtype, ordered_in(dtype));
         let places = self.apply(operator, &[&name], &[("axis", int(long(axis))), ("keepdims", int(0))]);
         Ok(Value { name: self.cast(&places, DType::I32), dims: shape.dims().to_vec() })
     }
@@ -65,7 +79,10 @@ impl Scope<'_> {
         let name = self.full(x)?;
         if kind == Reduction::Sum {
             let place = self.scalar(DType::I64, axis as f64)?;
+            let wide = summed_in(ty.dtype);
+            let name = self.widened(&name, ty.dtype, wide);
             let name = self.apply("CumSum", &[&name, &place], &[("reverse", int(i64::from(reverse)))]);
+            let name = self.widened(&name, wide, ty.dtype);
             return Ok(Value { name, dims: dims.to_vec() });
         }
         let size = dims[axis].fixed().filter(|_| kind != Reduction::Product && ty.dtype.is_float());

@@ -41,6 +41,25 @@ pub(super) struct Scope<'f> {
     batch: Option<String>,
 }
 
+/// The type in which sums and products of such elements are written: few operators take narrow integers, and few
+/// runtimes wide ones without a sign. Both wrap alike.
+pub(super) fn summed_in(dtype: DType) -> DType {
+    match dtype {
+        DType::I8 | DType::U8 | DType::I16 | DType::U16 => DType::I32,
+        DType::U32 | DType::U64 => DType::I64,
+        other => other,
+    }
+}
+
+/// The type in which such elements are compared.
+pub(super) fn ordered_in(dtype: DType) -> DType {
+    match dtype {
+        DType::U64 => DType::U64,
+        DType::BF16 => DType::F32,
+        other => summed_in(other),
+    }
+}
+
 /// An extent or a place as ONNX writes it.
 pub(super) fn long(size: usize) -> i64 {
     i64::try_from(size).unwrap_or(i64::MAX)
@@ -144,6 +163,11 @@ impl<'f> Scope<'f> {
     /// A known vector of `i64`.
     pub(super) fn long_vector(&mut self, values: &[i64]) -> String {
         self.constant(Array::of_ints(values))
+    }
+
+    /// The value in a type that sums up; wrapping is the same after the way back.
+    pub(super) fn widened(&mut self, name: &str, dtype: DType, wide: DType) -> String {
+        if wide == dtype { name.to_owned() } else { self.cast(name, wide) }
     }
 
     /// Appends a cast.
