@@ -41,6 +41,8 @@ pub(crate) enum Command {
     Compile(CompileArguments),
     /// Run a model on tensors from files; an ONNX file (`.onnx`), too.
     Run(RunArguments),
+    /// Write the inference graph of a model with its weights as an ONNX file.
+    Export(ExportArguments),
     /// List the operators of ONNX that are known.
     Ops(OperatorArguments),
     /// Predict for rows of a CSV file or pictures, with a trained checkpoint.
@@ -220,6 +222,25 @@ pub(crate) struct RunArguments {
     #[command(flatten)]
     pub(crate) choices: ChoiceArguments,
     /// Print the outputs as one JSON object [default: as text].
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExportArguments {
+    #[command(flatten)]
+    pub(crate) model: ModelArguments,
+    /// The file to write; weights of a model above 2 GiB go into a second one, the name of which ends with
+    /// `.data`.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+    /// Trained weights [default: those that came with the model, else initial ones].
+    #[arg(long, value_name = "CKPT", conflicts_with = "seed")]
+    pub(crate) checkpoint: Option<PathBuf>,
+    /// Seed of initial weights.
+    #[arg(long, value_name = "S", default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Print what was written as one JSON object [default: as text].
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -1,5 +1,5 @@
 //! The commands of `dlc` as functions: check, fmt, compile, run, predict, train, eval, compare, bench,
-//! profile, inspect and explain.
+//! profile, inspect, explain and export.
 //!
 //! This crate joins all others. A command takes typed options, does its work and returns a report that
 //! can be printed or serialised; it writes to no terminal and never ends the process. Faults are a
@@ -18,6 +18,7 @@ mod engine;
 mod error;
 mod evaluate;
 mod explain;
+mod export;
 mod flops;
 mod groups;
 mod inspect;
@@ -52,6 +53,7 @@ pub use evaluate::{EvalSettings, evaluate};
 pub use explain::{
     ExplainOptions, ExplainReport, KernelDetail, KernelExplanation, RuleUse, UnstoredValue, explain,
 };
+pub use export::{ExportReport, ExportSettings, ScaledInput, export};
 pub use flops::{function_flops, node_flops};
 pub use groups::{LaunchGroup, launch_groups};
 pub use inspect::{InspectReport, LayerRow, inspect};

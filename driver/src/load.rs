@@ -130,6 +130,11 @@ impl Weights {
         self.0.get(name).map(host_of_array).transpose()
     }
 
+    /// The same where it lies in the model's file.
+    pub(crate) fn array(&self, name: &str) -> Option<Array> {
+        self.0.get(name).cloned()
+    }
+
     /// Whether nothing came with the model.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

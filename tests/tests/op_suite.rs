@@ -59,21 +59,6 @@ fn normalization() {
     run_all(&cases::normalization::cases());
 }
 
-fn all() -> Vec<Case> {
-    [
-        cases::elementwise::cases(),
-        cases::source::cases(),
-        cases::movement::cases(),
-        cases::reduction::cases(),
-        cases::contraction::cases(),
-        cases::convolution::cases(),
-        cases::window::cases(),
-        cases::indexing::cases(),
-        cases::normalization::cases(),
-    ]
-    .concat()
-}
-
 /// What the cases must contain for an op of the table. The match names every variant: a new op fails
 /// to build here until somebody says what its cases are.
 fn forms(op: &Op) -> Vec<String> {
@@ -124,7 +109,7 @@ fn forms(op: &Op) -> Vec<String> {
 #[test]
 fn every_op_has_cases() {
     let mut found = BTreeSet::new();
-    let cases = all();
+    let cases = cases::all();
     for op in cases.iter().flat_map(|case| case.function.nodes.values()).map(|node| &node.op) {
         found.insert(match op {
             Op::Reduce { kind, .. } => format!("reduce.{}", kind.name()),

@@ -38,7 +38,7 @@ pub(crate) fn host_of_array(array: &Array) -> Result<HostTensor> {
 }
 
 /// From the runtime.
-pub(super) fn array_of_host(tensor: &HostTensor) -> Result<Array> {
+pub(crate) fn array_of_host(tensor: &HostTensor) -> Result<Array> {
     let dtype = crate::data::dtype_of(tensor.element);
     Array::new(Element::of(dtype), tensor.dims.clone(), native(dtype, &tensor.bytes)).map_err(bug)
 }

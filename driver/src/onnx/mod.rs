@@ -22,7 +22,7 @@ mod scope;
 mod sections;
 mod value;
 
-pub(crate) use convert::host_of_array;
+pub(crate) use convert::{array_of_host, host_of_array};
 pub(crate) use import::OnnxImporter;
 pub use sections::{OnnxTraining, load_for_training};
 

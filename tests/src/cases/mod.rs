@@ -128,6 +128,22 @@ pub fn run_all(cases: &[Case]) {
     assert!(failures.is_empty(), "{} of {} cases fail:\n{}", failures.len(), cases.len(), shown.join("\n\n"));
 }
 
+/// The cases of all families.
+pub fn all() -> Vec<Case> {
+    [
+        elementwise::cases(),
+        source::cases(),
+        movement::cases(),
+        reduction::cases(),
+        contraction::cases(),
+        convolution::cases(),
+        window::cases(),
+        indexing::cases(),
+        normalization::cases(),
+    ]
+    .concat()
+}
+
 /// The value with its batch axis outermost, as outputs must have it.
 fn batch_first(builder: &mut Builder, value: NodeId) -> NodeId {
     let shape = builder.shape(value).clone();

@@ -1,0 +1,60 @@
+//! `export`.
+
+use super::{Outcome, loaded};
+use crate::arguments::ExportArguments;
+use crate::console::{self, Console};
+use crate::table::bytes;
+use dlc_driver::{ExportReport, ExportSettings, ScaledInput};
+
+/// Numbers of a scaling that are printed.
+const SHOWN: usize = 8;
+
+pub(super) fn export(console: &Console, flags: &ExportArguments) -> Outcome {
+    let loaded = loaded(console, &flags.model)?;
+    let settings = ExportSettings {
+        output: flags.output.clone(),
+        checkpoint: flags.checkpoint.clone(),
+        seed: flags.seed,
+        limit: None,
+    };
+    let report = dlc_driver::export(&loaded, &settings)?;
+    if flags.json {
+        console::json(&report);
+    } else {
+        console::data(&summary(&report));
+    }
+    Ok(0)
+}
+
+fn summary(report: &ExportReport) -> String {
+    let operators: Vec<String> =
+        report.operators.iter().map(|(operator, count)| format!("{operator} {count}")).collect();
+    let nodes: usize = report.operators.values().sum();
+    let weights = usize::try_from(report.weight_bytes).unwrap_or(usize::MAX);
+    let mut lines = vec![
+        format!("{}: {nodes} nodes of opset {}", report.model, report.opset),
+        format!("operators: {}", operators.join(", ")),
+        format!("inputs: {}", report.inputs.join(", ")),
+        format!("outputs: {}", report.outputs.join(", ")),
+        format!("weights: {} tensors, {}", report.weights, bytes(weights)),
+    ];
+    lines.extend(report.scaled.iter().map(scaling));
+    lines.extend(report.files.iter().map(|file| format!("wrote {}", file.display())));
+    lines.join("\n")
+}
+
+fn scaling(scaled: &ScaledInput) -> String {
+    let numbers = |values: &[f64]| {
+        let mut texts: Vec<String> = values.iter().take(SHOWN).map(f64::to_string).collect();
+        if values.len() > SHOWN {
+            texts.push(format!("… ({} values; --json tells all)", values.len()));
+        }
+        texts.join(", ")
+    };
+    format!(
+        "note: the file takes `{}` as it was trained on: (x - offset) * factor\n  offset: {}\n  factor: {}",
+        scaled.field,
+        numbers(&scaled.offset),
+        numbers(&scaled.factor)
+    )
+}
