@@ -73,7 +73,7 @@ fn read_again(path: &Path) -> Result<(Function, Tensors), String> {
     };
     let options = NetworkOptions::default();
     let network = network(&document, &options, &oracle).map_err(|error| match error {
-        NetworkError::Invalid(lines) => lines.join("\n"),
+        NetworkError::Invalid(lines) | NetworkError::NotCompiled(lines) => lines.join("\n"),
         NetworkError::Stopped(nodes) => {
             nodes.iter().map(|(node, stop)| format!("{}: {stop:?}\n", node.label())).collect()
         }

@@ -8,7 +8,7 @@
 //! 4. [`order`] — every value has one source, before its uses.
 //! 5. [`convert`] — nodes to a graph function, region by region.
 //!
-//! [`network`] converts a whole model at once, for what is compiled ahead or trained; [`export`] goes the other way.
+//! [`network()`] converts a whole model at once, for what is compiled ahead or trained; [`export`] goes the other way.
 //!
 //! [`load`] does the first four. What regions there are, and what happens between them, is the caller's: see
 //! the driver's `onnx` module, which runs models, and hands to the host what no kernel should compute.

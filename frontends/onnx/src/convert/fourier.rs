@@ -7,7 +7,7 @@
 //!
 //! In a run, small transforms of complex `f32` are left to the host. A spectrum is mostly elements that cancel, and what
 //! is left of them is rounding noise of the order in which they were summed; users and the standard cases hold it against
-//! NumPy's, which the host's order of operations gives to the bit. Sums in `f64` are nearer to the truth, and so
+//! NumPy's, whose order of operations the host follows. Sums in `f64` are nearer to the truth, and so
 //! differ from that noise.
 
 use super::region::Purpose;

@@ -29,7 +29,7 @@
 //! }
 //! ```
 //!
-//! What ends a conversion: an [`InferError`](dlc_ir::InferError) of the builder means that shapes or types
+//! What ends a conversion: an [`dlc_ir::InferError`] of the builder means that shapes or types
 //! contradict each other, a fault of the model, and comes through `?`. What this version cannot do is
 //! `Err(context.not_done("…"))`. What the host should do (types that the graph does not know, results whose
 //! shape depends on data) is `Err(Stop::Host)`; inputs of exotic types (float8, int4, strings, complex, sequences)

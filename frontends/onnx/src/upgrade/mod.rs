@@ -1,6 +1,6 @@
 //! Brings every node to the newest form of its operator, so that converters know one form only.
 //!
-//! [`table`] lists, per operator, steps of the form (*until*, rewrite): a step is applied to nodes that were
+//! `table` lists, per operator, steps of the form (*until*, rewrite): a step is applied to nodes that were
 //! written for an opset below *until*, in ascending order of it. **To add one:** write a function of the type
 //! [`Rewrite`] in a file of this folder (one file per kind of change) and name it in `table`. A step works on
 //! names and attributes alone, since types are not known yet; where the newest form needs what only shapes
