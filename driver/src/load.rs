@@ -100,7 +100,8 @@ fn folder_of(path: &Path) -> &Path {
 pub fn model_name(path: &Path) -> String {
     let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let name: String = stem.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
-    if name.starts_with(|c: char| c.is_ascii_alphabetic()) { name } else { format!("model_{name}") }
+    let usable = name.starts_with(|c: char| c.is_ascii_alphabetic()) && !dlc_dsl::is_reserved(&name);
+    if usable { name } else { format!("model_{name}") }
 }
 
 /// The text that an ONNX file is loaded as, and its name in messages.

@@ -29,6 +29,7 @@ mod walk;
 
 pub use format::format;
 pub use networks::{ImportedNetwork, Importer, NetworkRequest};
+pub use parser::is_reserved;
 
 use dlc_types::{Diagnostic, Diagnostics, FileId, SourceMap, Span};
 use program::Program;

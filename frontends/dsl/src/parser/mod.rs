@@ -23,6 +23,11 @@ const RESERVED: [&str; 16] = [
     "model", "import",
 ];
 
+/// Whether a word means something in the language, so that nothing can be called so.
+pub fn is_reserved(word: &str) -> bool {
+    RESERVED.contains(&word)
+}
+
 /// The fault is reported; the caller recovers.
 pub(crate) struct Fault;
 

@@ -139,6 +139,7 @@ impl Layer {
         }
     }
 
+    #[expect(clippy::type_complexity, reason = "a step is told by what it takes and gives")]
     /// Runs all steps of a direction. `step` gives the states behind one from its projected input and the states
     /// before; the first state is the result of the step. Gives the results by time, and the last states.
     fn run(
