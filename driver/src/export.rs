@@ -3,6 +3,7 @@
 //! The weights are a checkpoint's, or those that came with the model, or initial ones of a seed. A model that was
 //! trained on scaled data takes scaled inputs, in the file too: the report tells how each is scaled.
 
+use crate::data::dtype_of;
 use crate::engine::{EngineKind, default_threads, engine};
 use crate::onnx::array_of_host;
 use crate::{CompileChoices, DriverError, Loaded, Result};
@@ -143,11 +144,17 @@ impl Values<'_> {
             self.read = Some(initial(self.loaded, self.settings.seed)?);
         }
         let found = self.read.as_mut().and_then(|read| read.tensors.remove(name));
-        let tensor = found.ok_or_else(|| {
-            let place = self.settings.checkpoint.as_ref().map(|path| path.display().to_string());
-            let place = place.unwrap_or_else(|| "the initial values".to_owned());
-            DriverError::User(format!("{place}: `{name}` ({ty}) is missing"))
-        })?;
+        let place = self.settings.checkpoint.as_ref().map(|path| path.display().to_string());
+        let place = place.unwrap_or_else(|| "the initial values".to_owned());
+        let tensor =
+            found.ok_or_else(|| DriverError::User(format!("{place}: `{name}` ({ty}) is missing")))?;
+        if tensor.dims != ty.shape.at(1) || dtype_of(tensor.element) != ty.dtype {
+            let found = tensor.type_text();
+            return Err(DriverError::User(format!(
+                "{place}: `{name}` is {found}, but {ty} in the model `{}`",
+                self.loaded.model.name
+            )));
+        }
         array_of_host(&tensor)
     }
 

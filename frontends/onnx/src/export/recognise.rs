@@ -209,8 +209,8 @@ impl<'f> Finder<'f> {
         match self.op(sum) {
             Op::Reduce { kind: Reduction::Sum, axes } if !axes.is_empty() => {
                 let shape = &self.function.nodes[x].ty.tensor()?.shape;
-                let sizes = axes.iter().map(|&axis| shape[axis]);
-                let product = sizes.fold(Some(Dim::Fixed(1)), |product, dim| product?.times(dim))?;
+                let mut sizes = axes.iter().map(|&axis| shape[axis]);
+                let product = sizes.try_fold(Dim::Fixed(1), |product, dim| product.times(dim))?;
                 let axes = axes.clone();
                 is_count(product.fixed()?).then_some(Composite::Mean { x, axes })
             }
