@@ -348,7 +348,7 @@ fn block_of_columns(prepared: &Prepared, matrix: NodeId, columns: usize) -> Opti
         return None;
     }
     let mut fitting = COLUMNS.into_iter().filter(|block| count.is_multiple_of(*block));
-    let narrowest = fitting.clone().last()?;
+    let narrowest = fitting.clone().next_back()?;
     Some(fitting.find(|block| bytes / count * block <= NEAR).unwrap_or(narrowest))
 }
 

@@ -3,9 +3,10 @@
 
 mod fake;
 
+use dlc_runtime::HostTensor;
 use dlc_trainer::{
-    EpochReport, Observer, Outcome, RateAt, RunOptions, Silent, TrainError, TrainReport, evaluate, predict,
-    read_checkpoint, train,
+    EpochReport, InitialTensors, Observer, Outcome, RateAt, RunOptions, Silent, TrainError, TrainReport,
+    evaluate, predict, read_checkpoint, train,
 };
 use fake::{Linear, regression, write_table};
 use std::path::Path;
@@ -53,6 +54,22 @@ fn a_run_learns_and_reports() {
     let first = epochs.next().unwrap();
     assert!(epochs.all(|epoch| epoch == first));
     assert_ne!(engine.seen[..72], engine.seen[72..144]);
+}
+
+#[test]
+fn a_run_begins_with_what_came_with_the_model() {
+    let folder = tempfile::tempdir().unwrap();
+    write_table(folder.path(), 40);
+    let mut options = options(folder.path(), "out");
+    options.epochs = Some(1);
+    let plain = run(folder.path(), &options).unwrap().epochs[0].train.get("loss").unwrap();
+    let far = |name: &str| match name {
+        "weights" => HostTensor::from_f32(&[3], &[1e3; 3]).map(Some),
+        _ => Ok(None),
+    };
+    options.initial = InitialTensors(Arc::new(far));
+    let given = run(folder.path(), &options).unwrap().epochs[0].train.get("loss").unwrap();
+    assert!(given > 1e3 * plain, "{given} beside {plain}");
 }
 
 #[test]

@@ -166,6 +166,11 @@ impl Engine for Linear {
         Ok(())
     }
 
+    fn set_tensor(&mut self, _: &str, value: &HostTensor) -> Result<(), RuntimeError> {
+        self.weights.copy_from_slice(&value.f32_values()?);
+        Ok(())
+    }
+
     fn set_total_steps(&mut self, steps: usize) -> Result<(), RuntimeError> {
         self.total_steps = steps;
         Ok(())
