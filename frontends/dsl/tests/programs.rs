@@ -12,7 +12,8 @@ const RESNET: &str = include_str!("programs/resnet.dsl");
 
 fn loaded(text: &str, settings: &[(&str, &str)]) -> Loaded {
     let settings = settings.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
-    let (loaded, sources, diagnostics) = load_text("test.dsl", text, &LoadOptions { settings });
+    let (loaded, sources, diagnostics) =
+        load_text("test.dsl", text, &LoadOptions { settings, importer: None });
     loaded.unwrap_or_else(|| panic!("refused:\n{}", render(&sources, &diagnostics)))
 }
 
@@ -175,8 +176,11 @@ fn settings_replace_what_the_file_says() {
     let schedule = loaded.model.training.unwrap().schedule;
     assert!(matches!(schedule, dlc_ir::Schedule::OneCycle { max: 0.1, warmup: 0.2, .. }));
     let sized = model("x: f32[N, L]", "y", "y = relu(x)");
-    let (loaded, ..) =
-        load_text("t", &sized, &LoadOptions { settings: vec![("dim.L".into(), "128".into())] });
+    let (loaded, ..) = load_text(
+        "t",
+        &sized,
+        &LoadOptions { settings: vec![("dim.L".into(), "128".into())], importer: None },
+    );
     assert_eq!(loaded.unwrap().model.inputs[0].ty.to_string(), "f32[N, 128]");
 }
 
