@@ -36,7 +36,7 @@ fn load_options(path: &Path) -> dlc_dsl::LoadOptions {
         _ => &[],
     };
     let settings = settings.iter().map(|&(key, value)| (key.to_owned(), value.to_owned()));
-    dlc_dsl::LoadOptions { settings: settings.collect() }
+    dlc_dsl::LoadOptions { settings: settings.collect(), importer: None }
 }
 
 /// The expanded predict function and, where there is one, training step.
