@@ -27,7 +27,7 @@ fn models() -> Vec<PathBuf> {
 }
 
 /// Options that make the large models small enough for the interpreter.
-fn load_options(path: &Path) -> dlc_dsl::LoadOptions {
+fn load_options(path: &Path) -> dlc_dsl::LoadOptions<'static> {
     let name = path.file_stem().unwrap().to_string_lossy();
     let settings: &[(&str, &str)] = match &*name {
         "dilated_context" => &[("dilated_context.width", "4")],
