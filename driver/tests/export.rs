@@ -103,6 +103,7 @@ fn what_has_no_form_is_told_in_one_list() {
     expect_test::expect![[r#"
         the model `m` has what ONNX has no form for:
           window_argmax in `MaxPool`: ONNX has no such operator
-          bitcast in `BitCast`: reading the bits of a value as i32"#]].assert_eq(&error.to_string());
+          bitcast in `BitCast`: reading the bits of a value as i32"#]]
+    .assert_eq(&error.to_string());
     assert!(!folder.path().join("out.onnx").exists());
 }

@@ -382,7 +382,7 @@ fn data_and_train_sections() {
 fn settings_that_fit_nothing() {
     let settings = [("net.width", "3"), ("trane.epochs", "3"), ("train.epochs", "3 +")];
     let settings = settings.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
-    let (_, sources, diagnostics) = load_text("test.dsl", NET, &LoadOptions { settings });
+    let (_, sources, diagnostics) = load_text("test.dsl", NET, &LoadOptions { settings, importer: None });
     expect![[r#"
         error[DLC0405]: the setting `net.width` fits nothing
           --> --set:1:1
