@@ -3,7 +3,7 @@
 //! [`export`] writes every node of a function in operators of ONNX's own set ([`OPSET`]), one module per family
 //! of ops; [`write()`] puts the model into a file. Composites that the graph spells out (batch-norm with running
 //! statistics, mean, gelu, a dense layer, a convolution with bias) become the operator that means them
-//! ([`recognise`]).
+//! (`recognise`).
 //!
 //! Names: inputs, outputs, parameters and states keep theirs; nodes and the values between carry the path of the
 //! layer and the operator. The batch is the symbolic extent `N`. The same function gives the same bytes.
