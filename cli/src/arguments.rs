@@ -327,6 +327,12 @@ pub(crate) struct OnnxArguments {
     /// Samples per step [default: 32].
     #[arg(long, value_name = "N", value_parser = positive)]
     batch: Option<usize>,
+    /// Share of the samples for validation [default: 0.1].
+    #[arg(long, value_name = "SHARE")]
+    validation: Option<f64>,
+    /// Share of the samples for the test [default: 0.1; CIFAR-10 has a test split of its own].
+    #[arg(long, value_name = "SHARE")]
+    test: Option<f64>,
     /// Parameters that stay as they are, such as `layer1.*`; may be given several times [default: none].
     #[arg(long, value_name = "PATTERN")]
     freeze: Vec<String>,
@@ -346,6 +352,7 @@ impl TrainArguments {
             data: self.data.clone(),
             target: flags.target.clone(),
             batch: flags.batch,
+            split: (flags.validation, flags.test),
             epochs: self.epochs,
             freeze: flags.freeze.clone(),
             replace: flags.replace.clone(),

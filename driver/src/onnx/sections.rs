@@ -19,6 +19,9 @@ pub struct OnnxTraining {
     pub target: Option<String>,
     /// Samples per step.
     pub batch: Option<usize>,
+    /// Shares of the samples for validation and for the test; a tenth each by default. CIFAR-10 has a test split
+    /// of its own.
+    pub split: (Option<f64>, Option<f64>),
     /// Epochs.
     pub epochs: Option<usize>,
     /// Parameters that stay as they are, by patterns of their names.
@@ -58,20 +61,27 @@ impl OnnxTraining {
             && self.freeze.is_empty()
             && self.replace.is_empty()
             && self.batch.is_none()
+            && self.split == (None, None)
     }
 
+    /// Source and split.
     fn source(&self) -> Result<String> {
         let path = needed(&self.data, "--data", "PATH")?;
+        let is_cifar = path.join("data_batch_1.bin").exists();
+        let (validation, test) = (self.split.0.unwrap_or(0.1), self.split.1.unwrap_or(0.1));
+        let test = if is_cifar && self.split.1.is_none() { 0.0 } else { test };
         let is_csv = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
         // The path itself goes to the trainer apart, since it is not relative to the model's folder.
-        Ok(if is_csv {
+        let source = if is_csv {
             let target = needed(&self.target, "--target", "COLUMN")?;
             format!("csv(\"data.csv\", target = {})", quoted("the column", target)?)
-        } else if path.join("data_batch_1.bin").exists() {
+        } else if is_cifar {
             "cifar10(\"data\")".to_owned()
         } else {
             "image_folder(\"data\")".to_owned()
-        })
+        };
+        let split = format!("split(validation = {validation:?}, test = {test:?})");
+        Ok(format!("source = {source} -> (input, target)\n  split  = {split}"))
     }
 
     /// Layers in place of the file's, behind the model's line.
@@ -95,7 +105,7 @@ impl OnnxTraining {
             metrics.push(applied("accuracy"));
         }
         let mut text = format!(
-            "data given {{\n  source = {} -> (input, target)\n  batch  = {}\n}}\n\ntrain {model} on given {{\n  \
+            "data given {{\n  {}\n  batch  = {}\n}}\n\ntrain {model} on given {{\n  \
              loss      = {}\n  optimizer = {optimizer}\n  epochs    = {}\n",
             self.source()?,
             self.batch.unwrap_or(32),
