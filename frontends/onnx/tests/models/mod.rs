@@ -75,10 +75,15 @@ pub fn longs(name: &str, dims: &[i64], values: &[i64]) -> TensorProto {
     tensor(name, 7, dims, &values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>())
 }
 
-/// A tensor's name, element type and extents.
+/// A tensor's name, element type and extents; a negative one is the symbol `batch`.
 pub fn info(name: &str, number: i32, dims: &[i64]) -> ValueInfoProto {
-    let dim =
-        |&size: &i64| Dimension { value: Some(dimension::Value::DimValue(size)), ..Dimension::default() };
+    let dim = |&size: &i64| {
+        let value = match size {
+            0.. => dimension::Value::DimValue(size),
+            _ => dimension::Value::DimParam("batch".to_owned()),
+        };
+        Dimension { value: Some(value), ..Dimension::default() }
+    };
     let shape = TensorShapeProto { dim: dims.iter().map(dim).collect(), ..TensorShapeProto::default() };
     let tensor = type_proto::Tensor {
         elem_type: number,
