@@ -48,7 +48,7 @@ pub(crate) enum Command {
     /// Predict for rows of a CSV file or pictures, with a trained checkpoint.
     Predict(PredictArguments),
     /// Train a model on its data.
-    Train(TrainArguments),
+    Train(Box<TrainArguments>),
     /// Loss and metrics of a checkpoint on the test split.
     Eval(EvalArguments),
     /// Compare compiled with interpreted numbers: every value of a training step, and end to end.
