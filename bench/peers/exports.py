@@ -25,15 +25,15 @@ import onnxruntime
 import torch
 import torchvision
 
-from models import CASES
+from models import MODELS
 
 THREADS = 2
 
 NETWORKS = {
-    "resnet20-cifar@1": (lambda: CASES["resnet20-cifar"][0](), (1, 3, 32, 32)),
-    "resnet-seed@64": (lambda: CASES["resnet-seed"][0](), (64, 3, 32, 32)),
-    "dilated-context@1": (lambda: CASES["dilated-context"][0](), (1, 3, 64, 64)),
-    "mlp@1": (lambda: CASES["mlp"][0](), (1, 784)),
+    "resnet20-cifar@1": (MODELS["resnet20-cifar"], (1, 3, 32, 32)),
+    "resnet-seed@64": (MODELS["resnet-seed"], (64, 3, 32, 32)),
+    "dilated-context@1": (MODELS["dilated-context"], (1, 3, 64, 64)),
+    "mlp@1": (MODELS["mlp"], (1, 784)),
     "resnet18@1": (torchvision.models.resnet18, (1, 3, 224, 224)),
     "resnet50@1": (torchvision.models.resnet50, (1, 3, 224, 224)),
     "resnet50@16": (torchvision.models.resnet50, (16, 3, 224, 224)),
