@@ -76,13 +76,19 @@ pub(crate) struct ModelArguments {
     /// may be given several times [default: one is the batch, others must be given].
     #[arg(long = "dim", value_name = "NAME=SIZE", value_parser = key_value)]
     pub(crate) dims: Vec<(String, String)>,
+    /// The value of an input of an ONNX file, from `.npy`, `.npz` or `.pb`; the model is made for it, and it is no
+    /// input any more. For inputs that tell shapes, axes or counts; may be given several times [default: none].
+    #[arg(long = "bind", value_name = "NAME=@FILE", value_parser = name_file)]
+    pub(crate) binds: Vec<(String, PathBuf)>,
 }
 
 impl ModelArguments {
-    /// Settings and sizes as loading takes them.
+    /// Settings, sizes and values as loading takes them.
     pub(crate) fn all_settings(&self) -> Vec<(String, String)> {
         let dims = self.dims.iter().map(|(name, size)| (format!("dim.{name}"), size.clone()));
-        self.settings.iter().cloned().chain(dims).collect()
+        let file = |path: &PathBuf| path.to_string_lossy().into_owned();
+        let binds = self.binds.iter().map(|(name, path)| (format!("bind.{name}"), file(path)));
+        self.settings.iter().cloned().chain(dims).chain(binds).collect()
     }
 }
 

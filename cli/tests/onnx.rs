@@ -49,6 +49,14 @@ impl Workshop {
         (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap().trim_end().to_owned())
     }
 
+    /// Exit code and stdout.
+    fn dlc_output(&self, command: &str) -> (i32, String) {
+        let program = Path::new(env!("CARGO_BIN_EXE_dlc"));
+        let output =
+            Command::new(program).args(command.split(' ')).current_dir(self.0.path()).output().unwrap();
+        (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
+    }
+
     fn fails(&self, command: &str, code: i32, message: &str) {
         assert_eq!(self.dlc(command), (code, format!("error: {message}")), "dlc {command}");
     }
@@ -286,6 +294,81 @@ fn sizes_are_bound_by_name() {
         shop.succeeds(&format!("{command} m.onnx --dim L=5"));
     }
     shop.succeeds("compare m.onnx --dim L=5 --dim N=3");
+}
+
+/// `y = reshape(x, shape)`, and its sum over `axes`.
+fn shaped() -> ModelProto {
+    let nodes = vec![
+        node("Reshape", &["x", "shape"], &["r"], Vec::new()),
+        node("ReduceSum", &["r", "axes"], &["y"], Vec::new()),
+    ];
+    let inputs = vec![info("x", 1, &[2, 6]), info("shape", 7, &[3]), info("axes", 7, &[1])];
+    let mut graph = graph(inputs, vec![info("y", 1, &[])], nodes);
+    graph.output[0].type_ = protobuf::MessageField::none();
+    model(18, graph)
+}
+
+#[test]
+fn inputs_are_given_ahead() {
+    let shop = Workshop::new();
+    shop.model("m.onnx", &shaped());
+    shop.array("shape.pb", &Array::of_ints(&[3, 2, 2]));
+    shop.array("axes.pb", &Array::of_ints(&[1]));
+    let (code, text) = shop.dlc("check m.onnx");
+    assert_eq!(code, 4, "{text}");
+    let told = "depends on the value of `shape`, which is known only in a run (give it ahead as `--bind shape=@FILE`, or see \
+                `dlc run`)";
+    assert!(text.contains(told), "{text}");
+    let bound = "--bind shape=@shape.pb --bind axes=@axes.pb";
+    for command in ["check", "compile", "inspect", "compare", "explain", "bench run"] {
+        shop.succeeds(&format!("{command} m.onnx {bound}"));
+    }
+    let (_, text) = shop.dlc_output(&format!("inspect m.onnx {bound}"));
+    assert!(text.contains("m(x: f32[2, 6])") && text.contains("f32[3, 1, 2]"), "{text}");
+    shop.succeeds(&format!("export m.onnx {bound} -o out.onnx"));
+    let exported = dlc_onnx::load(&shop.path("out.onnx")).unwrap();
+    assert_eq!(exported.graph.inputs.len(), 1);
+    // A text that imports the file takes them, too.
+    shop.write("t.dsl", b"dlc 1\nmodel m = onnx(\"m.onnx\")\n");
+    shop.succeeds(&format!("compare t.dsl {bound}"));
+    let (code, text) = shop.dlc(&format!("check t.dsl {bound} --bind shap=@shape.pb"));
+    let told = "m.onnx has no input `shap`; it has: x, shape, axes; did you mean `shape`?";
+    assert!(code == 1 && text.ends_with(told), "{text}");
+}
+
+#[test]
+fn values_given_ahead_that_do_not_fit() {
+    let shop = Workshop::new();
+    shop.model("m.onnx", &shaped());
+    shop.array("axes.pb", &Array::of_ints(&[1]));
+    shop.array("far.pb", &Array::of_ints(&[7]));
+    for (bind, message) in [
+        ("--bind axis=@axes.pb", "m.onnx has no input `axis`; it has: x, shape, axes; did you mean `axes`?"),
+        ("--bind shape=@axes.pb", "m.onnx: the input `shape` is i64[3] in the model, not i64[1]"),
+        ("--bind axes=@two.pb", "m.onnx: the input `axes` is i64[1] in the model, not f32[2]"),
+        ("--bind axes=@axes.pb --bind axes=@axes.pb", "m.onnx: the input `axes` is given twice"),
+        ("--bind axes=@nowhere.pb", "nowhere.pb: No such file or directory (os error 2)"),
+    ] {
+        shop.fails(&format!("compile m.onnx {bind}"), 1, message);
+    }
+    let shape = Array::of_ints(&[3, 2, 2]);
+    shop.array("shape.pb", &shape);
+    shop.fails(
+        "check m.onnx --bind shape=@shape.pb --bind axes=@far.pb",
+        1,
+        "m.onnx: node ReduceSum for `y`: there is no axis 7 among 3",
+    );
+    shop.fails(
+        "run m.onnx --bind axes=@axes.pb",
+        1,
+        "`--bind` is for models that are compiled ahead; a run takes all its inputs as `--input`",
+    );
+    shop.write("plain.dsl", b"dlc 1\nmodel m(x: f32[N, 3]) -> (y) {\n  y = relu(x)\n}\n");
+    shop.fails(
+        "check plain.dsl --bind axes=@axes.pb",
+        1,
+        "`--bind axes` is for the inputs of ONNX files, and there is none here",
+    );
 }
 
 #[test]

@@ -28,12 +28,13 @@ pub struct CheckReport {
 /// Checks a file: text, names, shapes, sections, and that every trainable parameter gets a gradient.
 /// Data that is not there is a warning.
 pub fn check(path: &Path, settings: &[(String, String)]) -> Result<CheckReport> {
-    let importer = OnnxImporter::of(path);
+    let importer = OnnxImporter::of(path, settings);
     let (loaded, sources, mut diagnostics) = read(path, settings, &importer)?;
     if let Some(error) = importer.failure() {
         return Err(error);
     }
     if let Some(loaded) = loaded {
+        importer.check_binds()?;
         if let Some(recipe) = &loaded.recipe {
             diagnostics.all.extend(missing_data(recipe, &loaded.folder));
         }

@@ -45,6 +45,7 @@ fn finish(parts: Parts, importer: &OnnxImporter) -> Result<Loaded> {
     let (loaded, sources, diagnostics) = parts;
     match loaded {
         Some(dlc_dsl::Loaded { model, recipe, folder }) => {
+            importer.check_binds()?;
             let weights = Weights(Arc::new(importer.weights(&model)));
             Ok(Loaded { model, weights, recipe, folder, sources, diagnostics })
         }
@@ -57,7 +58,7 @@ fn finish(parts: Parts, importer: &OnnxImporter) -> Result<Loaded> {
 
 /// Reads a file without judging what it says.
 pub(crate) fn read(path: &Path, settings: &[(String, String)], importer: &OnnxImporter) -> Result<Parts> {
-    let options = LoadOptions { settings: settings.to_vec(), importer: Some(importer) };
+    let options = LoadOptions { settings: OnnxImporter::others(settings), importer: Some(importer) };
     if !is_onnx(path) {
         return Ok(dlc_dsl::load(path, &options));
     }
@@ -65,9 +66,10 @@ pub(crate) fn read(path: &Path, settings: &[(String, String)], importer: &OnnxIm
     Ok(dlc_dsl::load_text_in(&name, &text, folder_of(path), &options))
 }
 
-/// Loads a file. `settings` replace what it says, as `--set k=v` gives them.
+/// Loads a file. `settings` replace what it says, as `--set k=v` gives them; `dim.NAME` is the size of an extent,
+/// `bind.NAME` a file with the value of an ONNX file's input.
 pub fn load(path: &Path, settings: &[(String, String)]) -> Result<Loaded> {
-    let importer = OnnxImporter::of(path);
+    let importer = OnnxImporter::of(path, settings);
     finish(read(path, settings, &importer)?, &importer)
 }
 
@@ -79,8 +81,8 @@ pub(crate) fn load_onnx_with(
     sections: &str,
     settings: &[(String, String)],
 ) -> Result<Loaded> {
-    let importer = OnnxImporter::of(path);
-    let options = LoadOptions { settings: settings.to_vec(), importer: Some(&importer) };
+    let importer = OnnxImporter::of(path, settings);
+    let options = LoadOptions { settings: OnnxImporter::others(settings), importer: Some(&importer) };
     let (name, text) = text_of_onnx(path)?;
     let text = text.replacen(" = onnx", "(input) -> (output) = onnx", 1);
     let text = format!("{}{head}\n\n{sections}", text.trim_end());

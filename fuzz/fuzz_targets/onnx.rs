@@ -3,7 +3,7 @@
 
 use dlc_ir::Function;
 use dlc_onnx::convert::{AtHand, Hand, Region, Stop};
-use dlc_onnx::{Array, Element, Extent, Graph, ValueType};
+use dlc_onnx::{Array, Document, Element, Extent, Graph, NetworkOptions, ValueType};
 use dlc_types::Dim;
 use libfuzzer_sys::fuzz_target;
 
@@ -29,22 +29,21 @@ impl Hand for Declared<'_> {
         Some(AtHand::Tensor { element: *element, dims: dims.collect(), array: None, fixed: false })
     }
 
-    fn evaluate(&self, function: &Function) -> Option<Array> {
-        let tensor = dlc_interp::evaluate(function, 1, &|_| None).ok()?.pop()?;
-        let dlc_interp::Data::Int(values) = &tensor.data else { return None };
-        let wide = dlc_onnx::Array::of_ints(values).reshaped(tensor.dims.clone()).ok()?;
-        (Element::of(tensor.dtype) == Element::I64).then_some(wide)
+    fn evaluate(&self, function: &Function, batch: usize) -> Option<Array> {
+        integers(function, batch)
     }
 }
 
-fuzz_target!(|bytes: &[u8]| {
-    let document = match dlc_onnx::load_bytes(bytes.to_vec(), "fuzzed.onnx") {
-        Ok(document) => document,
-        Err(error) => {
-            assert!(error.to_string().starts_with("fuzzed.onnx: "), "{error}");
-            return;
-        }
-    };
+/// By the oracle; integers alone, which is what shapes are.
+fn integers(function: &Function, batch: usize) -> Option<Array> {
+    let tensor = dlc_interp::evaluate(function, batch, &|_| None).ok()?.pop()?;
+    let dlc_interp::Data::Int(values) = &tensor.data else { return None };
+    let wide = Array::of_ints(values).reshaped(tensor.dims.clone()).ok()?;
+    (Element::of(tensor.dtype) == Element::I64).then_some(wide)
+}
+
+/// Region by region, as a run converts.
+fn stages(document: &Document) {
     let hand = Declared(&document.graph);
     let mut region = Region::new("predict", &hand);
     for node in &document.graph.nodes {
@@ -58,4 +57,25 @@ fuzz_target!(|bytes: &[u8]| {
     }
     let (function, _) = region.finish(&wanted);
     dlc_ir::verify::verify(&function).expect("a region is well formed");
+}
+
+/// As one function, as what is compiled ahead or trained is converted.
+fn whole(document: &Document, training: bool) {
+    let options = NetworkOptions { training, ..NetworkOptions::default() };
+    if let Ok(network) = dlc_onnx::network(document, &options, &integers) {
+        dlc_ir::verify::verify(&network.function).expect("a network is well formed");
+    }
+}
+
+fuzz_target!(|bytes: &[u8]| {
+    let document = match dlc_onnx::load_bytes(bytes.to_vec(), "fuzzed.onnx") {
+        Ok(document) => document,
+        Err(error) => {
+            assert!(error.to_string().starts_with("fuzzed.onnx: "), "{error}");
+            return;
+        }
+    };
+    stages(&document);
+    whole(&document, false);
+    whole(&document, true);
 });

@@ -48,6 +48,10 @@ fn run_onnx(console: &Console, flags: &RunArguments) -> Outcome {
             "`--dim` is for models that are compiled ahead; the sizes of a run are those of its inputs";
         return Err(DriverError::User(what.to_owned()));
     }
+    if !flags.model.binds.is_empty() {
+        let what = "`--bind` is for models that are compiled ahead; a run takes all its inputs as `--input`";
+        return Err(DriverError::User(what.to_owned()));
+    }
     let report = dlc_driver::run_onnx(&flags.model.file, &settings(console, flags)?)?;
     if flags.json {
         console::json(&report);

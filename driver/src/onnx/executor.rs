@@ -5,13 +5,13 @@
 //! node, or the run ends with what is missing.
 
 use super::missing::Missing;
-use super::needs::{needed, reads};
 use super::region::Regions;
 use super::scope::{Entry, Scope};
 use super::value::Value;
 use super::{control, host};
 use crate::{DriverError, Result, RunSettings};
 use dlc_onnx::convert::{Region, Stop, find};
+use dlc_onnx::uses::{needed, reads};
 use dlc_onnx::{Document, Graph, Node};
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -19,10 +19,7 @@ pub(super) fn fed(document: &Document, given: &[(String, PathBuf)]) -> Result<BT
         };
         let value = convert(read(path, name, &info.ty)?, &info.ty);
         check(document, info, &value, &mut symbols)?;
-        if values.insert(name.clone(), value).is_some() {
-            let file = &document.file;
-            return Err(DriverError::User(format!("{file}: the input `{name}` is given twice")));
-        }
+        insert(document, &mut values, name, value)?;
     }
     for input in &graph.inputs {
         if values.contains_key(&input.name) || graph.initializers.contains_key(&input.name) {
@@ -40,7 +37,33 @@ pub(super) fn fed(document: &Document, given: &[(String, PathBuf)]) -> Result<BT
     Ok(values)
 }
 
-fn stranger(document: &Document, name: &str) -> DriverError {
+/// Tensors for inputs that are given ahead, of those that the model has: others may be another model's.
+pub(super) fn bound(document: &Document, given: &[(String, PathBuf)]) -> Result<BTreeMap<String, Array>> {
+    let (mut values, mut symbols) = (BTreeMap::new(), BTreeMap::new());
+    for (name, path) in given {
+        let Some(info) = document.graph.inputs.iter().find(|input| input.name == *name) else { continue };
+        let value = convert(read(path, name, &info.ty)?, &info.ty);
+        check(document, info, &value, &mut symbols)?;
+        let Value::Tensor(array) = value else {
+            let (file, ty) = (&document.file, &info.ty);
+            return Err(DriverError::User(format!(
+                "{file}: the input `{name}` is {ty}, and tensors alone can be given ahead"
+            )));
+        };
+        insert(document, &mut values, name, array)?;
+    }
+    Ok(values)
+}
+
+fn insert<V>(document: &Document, values: &mut BTreeMap<String, V>, name: &str, value: V) -> Result<()> {
+    match values.insert(name.to_owned(), value) {
+        None => Ok(()),
+        Some(_) => Err(DriverError::User(format!("{}: the input `{name}` is given twice", document.file))),
+    }
+}
+
+/// That the model has no such input.
+pub(super) fn stranger(document: &Document, name: &str) -> DriverError {
     let names: Vec<&str> = document.graph.inputs.iter().map(|input| input.name.as_str()).collect();
     let meant = dlc_types::diagnostic::nearest(name, names.iter().copied());
     let help = meant.map(|meant| format!("; did you mean `{meant}`?")).unwrap_or_default();

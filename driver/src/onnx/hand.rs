@@ -8,6 +8,17 @@ use dlc_onnx::Array;
 use dlc_onnx::convert::{AtHand, Hand};
 use dlc_types::Dim;
 
+/// The only output of a function without inputs, by the oracle.
+pub(super) fn evaluate(function: &Function, batch: usize) -> Option<Array> {
+    let results = dlc_interp::evaluate(function, batch, &|_| None).ok()?;
+    array_of_tensor(results.first()?).ok()
+}
+
+/// By the compiler.
+pub(super) fn differentiate(function: &Function, parameters: &[String]) -> Result<Function, String> {
+    dlc_compiler::autodiff::differentiate(function, parameters).map_err(|error| error.to_string())
+}
+
 impl Hand for Scope<'_> {
     fn value(&self, name: &str) -> Option<AtHand> {
         let entry = self.get(name)?;
@@ -22,13 +33,11 @@ impl Hand for Scope<'_> {
         })
     }
 
-    /// By the oracle.
     fn evaluate(&self, function: &Function, batch: usize) -> Option<Array> {
-        let results = dlc_interp::evaluate(function, batch, &|_| None).ok()?;
-        array_of_tensor(results.first()?).ok()
+        evaluate(function, batch)
     }
 
     fn differentiate(&self, function: &Function, parameters: &[String]) -> Result<Function, String> {
-        dlc_compiler::autodiff::differentiate(function, parameters).map_err(|error| error.to_string())
+        differentiate(function, parameters)
     }
 }

@@ -16,7 +16,6 @@ mod hand;
 mod host;
 mod import;
 mod missing;
-mod needs;
 mod region;
 mod scope;
 mod sections;

@@ -6,11 +6,12 @@
 //! 2. [`upgrade`] — every node in the newest form of its operator.
 //! 3. [`inline`] — calls of the model's own functions replaced by their bodies.
 //! 4. [`order`] — every value has one source, before its uses.
-//! 5. [`convert`] — nodes to a graph function, region by region.
+//! 5. `weights` — large constants among the initializers.
+//! 6. [`convert`] — nodes to a graph function, region by region.
 //!
 //! [`network()`] converts a whole model at once, for what is compiled ahead or trained; [`export`] goes the other way.
 //!
-//! [`load`] does the first four. What regions there are, and what happens between them, is the caller's: see
+//! [`load`] does the first five. What regions there are, and what happens between them, is the caller's: see
 //! the driver's `onnx` module, which runs models, and hands to the host what no kernel should compute.
 //!
 //! To add an operator, read [`convert`]; to teach an old form of one, [`upgrade`].
@@ -30,12 +31,14 @@ pub mod network;
 pub mod order;
 mod sparse;
 pub mod upgrade;
+pub mod uses;
+mod weights;
 
 pub use array::Array;
 pub use document::{Attribute, Document, Extent, Function, Graph, Node, SparseArray, ValueInfo, ValueType};
 pub use element::Element;
 pub use error::OnnxError;
-pub use network::{Layer, Network, NetworkError, NetworkOptions, network};
+pub use network::{Calculus, Layer, Network, NetworkError, NetworkOptions, network};
 
 use std::path::Path;
 
@@ -59,5 +62,6 @@ fn prepared(mut document: Document) -> Result<Document, OnnxError> {
     upgrade::upgrade(&mut document)?;
     inline::inline_functions(&mut document)?;
     order::check_order(&document)?;
+    weights::hoist(&mut document);
     Ok(document)
 }

@@ -23,15 +23,31 @@ impl Scope<'_> {
 /// # Errors
 /// The first value that is missing, is there twice, or is used before it is computed.
 pub fn check_order(document: &Document) -> Result<(), OnnxError> {
-    check(&document.graph, None).map_err(|what| OnnxError::Invalid { file: document.file.clone(), what })
+    let checked = check(&document.graph, None).and_then(|()| check_outputs(&document.graph));
+    checked.map_err(|what| OnnxError::Invalid { file: document.file.clone(), what })
+}
+
+/// Results of a model are told apart by their names; those of a branch or body by their places.
+fn check_outputs(graph: &Graph) -> Result<(), String> {
+    let mut names = BTreeSet::new();
+    match graph.outputs.iter().find(|output| !names.insert(&output.name)) {
+        Some(output) => Err(format!("there are two outputs `{}`", output.name)),
+        None => Ok(()),
+    }
 }
 
 fn check(graph: &Graph, outer: Option<&Scope<'_>>) -> Result<(), String> {
     let mut scope = Scope { names: BTreeSet::new(), outer };
     for input in &graph.inputs {
+        if input.name.is_empty() {
+            return Err("an input has no name".to_owned());
+        }
         if !scope.names.insert(&input.name) {
             return Err(format!("there are two inputs `{}`", input.name));
         }
+    }
+    if graph.initializers.contains_key("") {
+        return Err("an initializer has no name".to_owned());
     }
     scope.names.extend(graph.initializers.keys().map(String::as_str));
     let sources = sources(graph)?;

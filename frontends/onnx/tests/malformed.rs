@@ -90,6 +90,27 @@ fn order_and_names() {
 }
 
 #[test]
+fn inputs_and_outputs_are_told_apart_by_their_names() {
+    let twice = with_graph(|graph| graph.output.push(graph.output[0].clone()));
+    assert_eq!(fault(&twice), "m.onnx: there are two outputs `y`");
+    let input = with_graph(|graph| {
+        graph.input[0].name.clear();
+        graph.node[0].input[0] = "b".to_owned();
+    });
+    assert_eq!(fault(&input), "m.onnx: an input has no name");
+    let output = with_graph(|graph| {
+        graph.input[0].name.clear();
+        graph.output[0].name.clear();
+    });
+    assert_eq!(fault(&output), "m.onnx: an input has no name");
+    let outputs = with_graph(|graph| {
+        graph.output[0].name.clear();
+        graph.initializer.push(floats("", &[1], &[1.0]));
+    });
+    assert_eq!(fault(&outputs), "m.onnx: an initializer has no name");
+}
+
+#[test]
 fn tensors_hold_what_they_declare() {
     let initializer = |tensor| fault(&with_graph(|graph| graph.initializer.push(tensor)));
     assert_eq!(

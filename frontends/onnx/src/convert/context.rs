@@ -1,7 +1,7 @@
 //! What a converter function works with.
 
-use super::region::{Measure, Purpose, Region, Slot};
-use super::{Stop, broadcast};
+use super::region::{Region, Slot};
+use super::{Measure, Purpose, Stop, broadcast};
 use crate::{Array, Element, Graph, Node};
 use dlc_ir::{Builder, Function, NodeId};
 use dlc_types::{DType, Dim, Shape, TensorType};
@@ -229,6 +229,13 @@ impl<'c, 'h> Context<'c, 'h> {
     /// The value that a graph of one input and one output gives for a value.
     pub fn inlined(&mut self, graph: &Graph, value: NodeId) -> Result<NodeId, Stop> {
         self.region.inlined(graph, value)
+    }
+
+    /// The values that a graph without inputs gives, as the node's results.
+    pub(super) fn scoped(&mut self, graph: &Graph) -> Result<(), Stop> {
+        let slots = self.region.scoped(graph, &[])?;
+        slots.into_iter().enumerate().for_each(|(position, slot)| self.set(position, slot));
+        Ok(())
     }
 
     /// A value by its name, whether it is an input of the node or not.

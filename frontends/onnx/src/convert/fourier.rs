@@ -10,7 +10,7 @@
 //! NumPy's, whose order of operations the host follows. Sums in `f64` are nearer to the truth, and so
 //! differ from that noise.
 
-use super::region::Purpose;
+use super::Purpose;
 use super::{Context, Operator, Stop};
 use dlc_ir::{NodeId, Op};
 use dlc_types::{DType, Dim, Shape};

@@ -41,6 +41,10 @@ mod attributes;
 mod broadcast;
 mod cone;
 mod context;
+mod finish;
+mod hand;
+mod inner;
+mod known;
 mod region;
 pub mod registry;
 
@@ -48,6 +52,7 @@ mod activation;
 mod arithmetic;
 mod attention;
 mod bits;
+mod branch;
 mod comparison;
 mod conversion;
 mod dropout;
@@ -91,7 +96,9 @@ mod unpooling;
 mod window_function;
 
 pub use context::Context;
-pub use region::{AtHand, Hand, LeafKind, Measure, Purpose, Region};
+pub use finish::Whole;
+pub use hand::{AtHand, Hand, LeafKind, Measure, Purpose};
+pub use region::Region;
 pub use registry::{Operator, find, operators};
 
 use dlc_ir::InferError;

@@ -247,6 +247,9 @@ fn split(context: &mut Context<'_, '_>) -> Result<(), Stop> {
         None => {
             let count = context.int("num_outputs")?.and_then(|count| usize::try_from(count).ok());
             let count = count.unwrap_or(context.output_count()).max(1);
+            if count > size.max(context.output_count()) {
+                return Err(context.invalid(format!("axis {axis} of {shape} has no {count} parts")));
+            }
             let each = size.div_ceil(count);
             (0..count).map(|part| each.min(size.saturating_sub(part.saturating_mul(each)))).collect()
         }

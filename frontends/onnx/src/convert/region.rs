@@ -1,79 +1,12 @@
-//! One graph function under construction, and what it knows of the world outside.
+//! One graph function under construction. What it knows without running is `known`'s, graphs within nodes `inner`'s,
+//! its end `finish`'s.
 
-use super::cone::Cone;
-use super::{Context, Stop, find};
-use crate::{Array, Element, Graph, Node};
-use dlc_ir::{Builder, Function, Literal, NodeId, Op, Origin, OutputRole, literal::Elements};
+use super::{AtHand, Context, Hand, LeafKind, Purpose, Stop, find};
+use crate::{Array, Element, Node};
+use dlc_ir::{Builder, Function, Literal, NodeId, Origin, literal::Elements};
 use dlc_types::{DType, Dim, Shape, TensorType};
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
-
-/// A value outside of the region.
-#[derive(Clone, Debug)]
-pub enum AtHand {
-    /// A tensor.
-    Tensor {
-        /// Element type.
-        element: Element,
-        /// Extents.
-        dims: Vec<Dim>,
-        /// Its elements, if they are at hand.
-        array: Option<Array>,
-        /// Whether it is the same in every run: an initializer.
-        fixed: bool,
-    },
-    /// A sequence, an optional or a map: the host's.
-    Other,
-}
-
-/// What the region may ask of its caller.
-pub trait Hand {
-    /// The value of that name outside of the region; `None` where there is none (yet).
-    fn value(&self, name: &str) -> Option<AtHand>;
-
-    /// Evaluates a small function without inputs for a batch; its only output. `None` where that cannot be done.
-    fn evaluate(&self, function: &Function, batch: usize) -> Option<Array>;
-
-    /// The function with the gradient of its loss with respect to each of the parameters as an output of the
-    /// parameter's name.
-    ///
-    /// # Errors
-    /// Why that cannot be done.
-    fn differentiate(&self, _function: &Function, _parameters: &[String]) -> Result<Function, String> {
-        Err("derivatives in a graph".to_owned())
-    }
-}
-
-/// How a value from outside stands in the graph.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LeafKind {
-    /// As an input.
-    Input,
-    /// As a parameter.
-    Parameter,
-    /// As a state: a running statistic of batch-norm.
-    State,
-}
-
-/// An integer that is known, or known but for the batch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Measure {
-    /// A number.
-    Number(i64),
-    /// So many times the batch.
-    Batch(usize),
-}
-
-/// What a region is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
-    /// One stage of a run: values are those of the file.
-    Stage,
-    /// A model's inference: parameters and states may change later.
-    Inference,
-    /// A model's training step: batch-norm takes the statistics of the batch.
-    Training,
-}
+use std::collections::BTreeMap;
 
 /// A value of the region.
 #[derive(Clone, Debug)]
@@ -87,20 +20,20 @@ pub(super) enum Slot {
 /// A float tensor that is the same in every run and has more elements is a parameter.
 const PARAMETER_FROM: usize = 64;
 
-/// A tensor that is the same in every run and has more elements is fed.
+/// Any other tensor that is the same in every run and has more elements is fed by the run.
 const CONSTANT_LIMIT: usize = 4096;
 
 /// A region. See the module's documentation.
 pub struct Region<'h> {
-    hand: &'h dyn Hand,
+    pub(super) hand: &'h dyn Hand,
     pub(super) builder: Builder,
-    slots: BTreeMap<String, Slot>,
-    leaves: BTreeMap<String, LeafKind>,
+    pub(super) slots: BTreeMap<String, Slot>,
+    pub(super) leaves: BTreeMap<String, LeafKind>,
     purpose: Purpose,
     /// Next values of states, by name.
-    updates: BTreeMap<String, NodeId>,
+    pub(super) updates: BTreeMap<String, NodeId>,
     /// Values of computed names that were asked for; `None` where they cannot be told.
-    folded: RefCell<BTreeMap<NodeId, Option<Array>>>,
+    pub(super) folded: RefCell<BTreeMap<NodeId, Option<Array>>>,
 }
 
 impl<'h> Region<'h> {
@@ -150,54 +83,9 @@ impl<'h> Region<'h> {
         self.hand.differentiate(function, parameters).map_err(Stop::NotDone)
     }
 
-    /// Converts a graph of one input and one output in the midst of the region. Its inner values are forgotten.
-    pub(super) fn inlined(&mut self, graph: &Graph, value: NodeId) -> Result<NodeId, Stop> {
-        let ([input], [output]) = (graph.inputs.as_slice(), graph.outputs.as_slice()) else {
-            return Err(Stop::Invalid("an inner graph must have one input and one output".to_owned()));
-        };
-        let outside = self.slots.clone();
-        self.slots.insert(input.name.clone(), Slot::Node(value));
-        for (name, array) in &graph.initializers {
-            self.slots.insert(name.clone(), Slot::Known(array.clone(), None));
-        }
-        let inner = |stop: Stop, node: &Node| match stop {
-            Stop::Invalid(what) => Stop::Invalid(format!("{} of its graph: {what}", node.label())),
-            Stop::NotDone(what) => Stop::NotDone(format!("{} of its graph: {what}", node.label())),
-            Stop::NeedsValue(name) => Stop::NeedsValue(name),
-            _ => Stop::NotDone(format!("{} in its graph", node.label())),
-        };
-        let converted = graph
-            .nodes
-            .iter()
-            .try_for_each(|node| self.convert(node).map_err(|stop| inner(stop, node)))
-            .and_then(|()| self.node(&output.name));
-        self.slots = outside;
-        converted
-    }
-
     /// Whether the region computes or knows the value.
     pub fn has(&self, name: &str) -> bool {
         self.slots.contains_key(name)
-    }
-
-    /// The value, if it is known without running the region.
-    pub fn known_value(&self, name: &str) -> Option<Array> {
-        match self.slots.get(name) {
-            Some(Slot::Known(array, _)) => Some(array.clone()),
-            Some(Slot::Node(id)) => self.fold(*id),
-            None => match self.hand.value(name) {
-                Some(AtHand::Tensor { array, .. }) => array,
-                _ => None,
-            },
-        }
-    }
-
-    /// The value, if it is known already: nothing is evaluated for it.
-    pub fn told_value(&self, name: &str) -> Option<Array> {
-        match self.slots.get(name)? {
-            Slot::Known(array, _) => Some(array.clone()),
-            Slot::Node(id) => self.folded.borrow().get(id).cloned().flatten(),
-        }
     }
 
     /// Element type and extents of a value; `None` for what is no tensor or not there.
@@ -238,7 +126,9 @@ impl<'h> Region<'h> {
             return Ok(id);
         }
         let id = match array.filter(|_| fixed) {
-            Some(array) if array.len() <= self.most_of_a_constant(dtype) => self.constant(&array)?,
+            Some(array) if self.hand.is_constant(name) || array.len() <= self.most_of_a_constant(dtype) => {
+                self.constant(&array)?
+            }
             Some(_) if dtype.is_float() => {
                 self.leaves.insert(name.to_owned(), LeafKind::Parameter);
                 self.builder.parameter(name, ty)?
@@ -255,9 +145,11 @@ impl<'h> Region<'h> {
     /// The most elements that make a constant of what is the same in every run.
     fn most_of_a_constant(&self, dtype: DType) -> usize {
         match self.purpose {
-            _ if !dtype.is_float() => CONSTANT_LIMIT,
-            Purpose::Stage => PARAMETER_FROM,
-            Purpose::Inference | Purpose::Training => 1,
+            Purpose::Stage if dtype.is_float() => PARAMETER_FROM,
+            Purpose::Stage => CONSTANT_LIMIT,
+            Purpose::Inference | Purpose::Training if dtype.is_float() => 1,
+            // Nobody feeds a model's own numbers.
+            Purpose::Inference | Purpose::Training => usize::MAX,
         }
     }
 
@@ -295,104 +187,6 @@ impl<'h> Region<'h> {
     pub(super) fn constant(&mut self, array: &Array) -> Result<NodeId, Stop> {
         let literal = array.literal().ok_or(Stop::Host)?;
         Ok(self.builder.constant(literal)?)
-    }
-
-    /// What a node depends on, if that is little and all of it is known.
-    fn cone(&self, id: NodeId) -> Option<Cone> {
-        let leaf = |op: &Op| match op {
-            Op::Input { name } | Op::Parameter { name } => match self.hand.value(name)? {
-                AtHand::Tensor { array, .. } => array,
-                AtHand::Other => None,
-            },
-            _ => None,
-        };
-        Cone::new(self.builder.function(), id, &leaf)
-    }
-
-    /// The value of a node, if little is needed to compute it and all of that is known.
-    fn fold(&self, id: NodeId) -> Option<Array> {
-        if let Some(found) = self.folded.borrow().get(&id) {
-            return found.clone();
-        }
-        let cone = self.cone(id).filter(|cone| !cone.depends_on_batch);
-        let value = cone.and_then(|cone| self.hand.evaluate(&cone.function, 1));
-        self.folded.borrow_mut().insert(id, value.clone());
-        value
-    }
-
-    /// The integers of a value that is known, or known but for the batch. Such a value is computed for some
-    /// batches: what grows in step with the batch is a multiple of it.
-    pub(super) fn measures(&self, name: &str) -> Option<Vec<Measure>> {
-        if let Some(known) = self.known_value(name) {
-            return Some(known.ints()?.into_iter().map(Measure::Number).collect());
-        }
-        let Some(Slot::Node(id)) = self.slots.get(name) else { return None };
-        let cone = self.cone(*id)?;
-        // Sizes without common divisors, so that quotients and remainders of the batch are told apart.
-        let batches = [7_i64, 11, 13];
-        let [Some(first), Some(second), Some(third)] =
-            batches.map(|batch| self.hand.evaluate(&cone.function, batch as usize)?.ints())
-        else {
-            return None;
-        };
-        let measures = first.iter().zip(&second).zip(&third).map(|((&a, &b), &c)| {
-            let scale = a / batches[0];
-            if a == b && b == c {
-                Some(Measure::Number(a))
-            } else if scale > 0 && [a, b, c].iter().zip(batches).all(|(&value, batch)| value == scale * batch)
-            {
-                usize::try_from(scale).ok().map(Measure::Batch)
-            } else {
-                None
-            }
-        });
-        measures.collect()
-    }
-
-    /// The function that computes these values, in the order of their names; dead nodes are gone. Names that
-    /// the region does not compute by nodes are left out.
-    pub fn finish(mut self, wanted: &[String]) -> (Function, BTreeMap<String, LeafKind>) {
-        let wanted: BTreeSet<&String> = wanted.iter().collect();
-        for name in wanted {
-            if let Some(Slot::Node(id)) = self.slots.get(name) {
-                self.builder.output(OutputRole::Output, name.clone(), *id);
-            }
-        }
-        let function = self.builder.finish().without_dead_nodes();
-        let live: BTreeSet<&str> = function.externals().map(|(_, name)| name).collect();
-        self.leaves.retain(|name, _| live.contains(name.as_str()));
-        (function, self.leaves)
-    }
-
-    /// The function of a whole model: its outputs, then the next values of states, and where the marked values
-    /// are in it. Fails with the name of a value that is not there.
-    #[allow(clippy::type_complexity, reason = "used once, and explained above")]
-    pub fn finish_network(
-        mut self,
-        outputs: &[String],
-        marked: &[String],
-    ) -> Result<(Function, BTreeMap<String, LeafKind>, BTreeMap<String, NodeId>), String> {
-        for (names, role) in [(outputs, OutputRole::Output), (marked, OutputRole::Metric)] {
-            for name in names {
-                let id = self.node(name).map_err(|_| name.clone())?;
-                self.builder.output(role, name.clone(), id);
-            }
-        }
-        for (name, id) in std::mem::take(&mut self.updates) {
-            self.builder.output(OutputRole::State, name, id);
-        }
-        let mut function = self.builder.finish().without_dead_nodes();
-        let mut marks = BTreeMap::new();
-        function.outputs.retain(|output| {
-            let is_mark = output.role == OutputRole::Metric;
-            if is_mark {
-                marks.insert(output.name.clone(), output.value);
-            }
-            !is_mark
-        });
-        let live: std::collections::BTreeSet<&str> = function.externals().map(|(_, name)| name).collect();
-        self.leaves.retain(|name, _| live.contains(name.as_str()));
-        Ok((function, self.leaves, marks))
     }
 
     pub(super) fn slot(&self, name: &str) -> Option<Slot> {

@@ -1,7 +1,7 @@
 //! The table of all operators that can be converted.
 
 use super::{
-    Context, Stop, activation, arithmetic, attention, batch_normalization, bits, blocks, comparison,
+    Context, Stop, activation, arithmetic, attention, batch_normalization, bits, blocks, branch, comparison,
     conversion, convolution, deformable, determinant, dropout, einsum, elementary, fourier, gradient, grid,
     indexing, loss, movement, normalization, optimizer, padding, pooling, product, quantization, quantized,
     recurrent, reduction, region_align, resize, scatter, sequence_order, shape, softmax, sorting, triangle,
@@ -46,6 +46,7 @@ pub const FAMILIES: &[(&str, &[Operator])] = &[
     ("batch_normalization", batch_normalization::OPERATORS),
     ("bits", bits::OPERATORS),
     ("blocks", blocks::OPERATORS),
+    ("branch", branch::OPERATORS),
     ("comparison", comparison::OPERATORS),
     ("conversion", conversion::OPERATORS),
     ("convolution", convolution::OPERATORS),

@@ -2,13 +2,14 @@
 
 use super::files::Files;
 use super::tensor;
-use crate::Element;
 use crate::document::{Attribute, Extent, Function, Graph, Node, ValueInfo, ValueType};
+use crate::{Array, Element};
 use onnx_protobuf::{
     AttributeProto, FunctionProto, GraphProto, NodeProto, OperatorSetIdProto, TensorShapeProto, TypeProto,
     ValueInfoProto, tensor_shape_proto::dimension, type_proto,
 };
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 type Result<T> = std::result::Result<T, String>;
 
@@ -29,106 +30,119 @@ pub(super) struct Decoder<'a> {
 }
 
 impl Decoder<'_> {
-    pub(super) fn graph(&self, proto: &GraphProto) -> Result<Graph> {
-        let mut graph = Graph { name: proto.name.clone(), ..Graph::default() };
-        for tensor in &proto.initializer {
-            let array = tensor::array(tensor, self.files)?;
-            if graph.initializers.insert(tensor.name.clone(), array).is_some() {
-                return Err(format!("there are two initializers `{}`", tensor.name));
+    pub(super) fn graph(&self, proto: GraphProto) -> Result<Graph> {
+        let mut graph = Graph { name: proto.name, ..Graph::default() };
+        let mut insert = |name: String, array: Array| match graph.initializers.entry(name) {
+            Entry::Occupied(other) => Err(format!("there are two initializers `{}`", other.key())),
+            Entry::Vacant(place) => {
+                place.insert(array);
+                Ok(())
             }
+        };
+        for mut tensor in proto.initializer {
+            let name = std::mem::take(&mut tensor.name);
+            let array = tensor::array(tensor, self.files);
+            let array = array.map_err(|fault| format!("tensor `{name}`: {fault}"))?;
+            insert(name, array)?;
         }
-        if !proto.sparse_initializer.is_empty() {
-            return Err("sparse initializers are not supported".to_owned());
+        // A sparse tensor is called as its values are.
+        for mut sparse in proto.sparse_initializer {
+            let name = sparse.values.as_mut().map(|values| std::mem::take(&mut values.name));
+            let name = name.unwrap_or_default();
+            let array = tensor::sparse(sparse, self.files).and_then(|sparse| sparse.dense());
+            let array = array.map_err(|fault| format!("sparse tensor `{name}`: {fault}"))?;
+            insert(name, array)?;
         }
         graph.inputs = proto.input.iter().map(value_info).collect::<Result<_>>()?;
         graph.outputs = proto.output.iter().map(value_info).collect::<Result<_>>()?;
         graph.value_info = proto.value_info.iter().map(value_info).collect::<Result<_>>()?;
-        graph.nodes = self.nodes(&proto.node)?;
+        graph.nodes = self.nodes(proto.node)?;
         Ok(graph)
     }
 
-    pub(super) fn nodes(&self, protos: &[NodeProto]) -> Result<Vec<Node>> {
-        protos.iter().map(|proto| self.node(proto)).collect()
+    pub(super) fn nodes(&self, protos: Vec<NodeProto>) -> Result<Vec<Node>> {
+        protos.into_iter().map(|proto| self.node(proto)).collect()
     }
 
-    fn node(&self, proto: &NodeProto) -> Result<Node> {
+    fn node(&self, proto: NodeProto) -> Result<Node> {
         let domain = domain(&proto.domain);
         let mut node = Node {
             // A domain that is not imported is one of functions, or an unknown one, which is told later.
             opset: self.opsets.get(&domain).copied().unwrap_or(1),
             domain,
-            op_type: proto.op_type.clone(),
-            overload: proto.overload.clone(),
-            name: proto.name.clone(),
-            inputs: proto.input.clone(),
-            outputs: proto.output.clone(),
+            op_type: proto.op_type,
+            overload: proto.overload,
+            name: proto.name,
+            inputs: proto.input,
+            outputs: proto.output,
             attributes: BTreeMap::new(),
         };
         if node.op_type.is_empty() {
             return Err(format!("{} names no operator", node.label()));
         }
-        for attribute in &proto.attribute {
+        for mut attribute in proto.attribute {
+            let name = std::mem::take(&mut attribute.name);
             let value = self
                 .attribute(attribute)
-                .map_err(|fault| format!("{}: attribute `{}`: {fault}", node.label(), attribute.name))?;
-            if node.attributes.insert(attribute.name.clone(), value).is_some() {
-                return Err(format!("{} has two attributes `{}`", node.label(), attribute.name));
+                .map_err(|fault| format!("{}: attribute `{name}`: {fault}", node.label()))?;
+            if node.attributes.contains_key(&name) {
+                return Err(format!("{} has two attributes `{name}`", node.label()));
             }
+            node.attributes.insert(name, value);
         }
         Ok(node)
     }
 
-    fn attribute(&self, proto: &AttributeProto) -> Result<Attribute> {
+    fn attribute(&self, proto: AttributeProto) -> Result<Attribute> {
         if !proto.ref_attr_name.is_empty() {
-            return Ok(Attribute::Reference(proto.ref_attr_name.clone()));
+            return Ok(Attribute::Reference(proto.ref_attr_name));
         }
         let missing = || "it has no value".to_owned();
         let number = match proto.type_.value() {
-            0 => kind_of(proto),
+            0 => kind_of(&proto),
             number => number,
         };
+        let tensor = |proto| tensor::array(proto, self.files);
+        let sparse = |proto| tensor::sparse(proto, self.files);
         Ok(match number {
             1 => Attribute::Float(proto.f),
             2 => Attribute::Int(proto.i),
-            3 => Attribute::Text(proto.s.clone()),
-            4 => Attribute::Tensor(tensor::array(proto.t.as_ref().ok_or_else(missing)?, self.files)?),
-            5 => Attribute::Graph(Box::new(self.graph(proto.g.as_ref().ok_or_else(missing)?)?)),
-            6 => Attribute::Floats(proto.floats.clone()),
-            7 => Attribute::Ints(proto.ints.clone()),
-            8 => Attribute::Texts(proto.strings.clone()),
-            9 => {
-                let tensors = proto.tensors.iter().map(|one| tensor::array(one, self.files));
-                Attribute::Tensors(tensors.collect::<Result<_>>()?)
+            3 => Attribute::Text(proto.s),
+            4 => Attribute::Tensor(tensor(proto.t.into_option().ok_or_else(missing)?)?),
+            5 => Attribute::Graph(Box::new(self.graph(proto.g.into_option().ok_or_else(missing)?)?)),
+            6 => Attribute::Floats(proto.floats),
+            7 => Attribute::Ints(proto.ints),
+            8 => Attribute::Texts(proto.strings),
+            9 => Attribute::Tensors(proto.tensors.into_iter().map(tensor).collect::<Result<_>>()?),
+            10 => {
+                let graphs = proto.graphs.into_iter().map(|one| self.graph(one));
+                Attribute::Graphs(graphs.collect::<Result<_>>()?)
             }
-            10 => Attribute::Graphs(proto.graphs.iter().map(|one| self.graph(one)).collect::<Result<_>>()?),
             11 => {
-                let sparse = proto.sparse_tensor.as_ref().ok_or_else(missing)?;
-                Attribute::Sparse(Box::new(tensor::sparse(sparse, self.files)?))
+                let one = proto.sparse_tensor.into_option().ok_or_else(missing)?;
+                Attribute::Sparse(Box::new(sparse(one)?))
             }
-            12 => {
-                let sparses = proto.sparse_tensors.iter().map(|one| tensor::sparse(one, self.files));
-                Attribute::Sparses(sparses.collect::<Result<_>>()?)
-            }
+            12 => Attribute::Sparses(proto.sparse_tensors.into_iter().map(sparse).collect::<Result<_>>()?),
             13 => Attribute::Type(value_type(proto.tp.as_ref().ok_or_else(missing)?)?),
             14 => Attribute::Types(proto.type_protos.iter().map(value_type).collect::<Result<_>>()?),
             other => return Err(format!("{other} is the number of no attribute type")),
         })
     }
 
-    pub(super) fn function(&self, proto: &FunctionProto) -> Result<Function> {
+    pub(super) fn function(&self, proto: FunctionProto) -> Result<Function> {
         let mut defaults = BTreeMap::new();
-        for attribute in &proto.attribute_proto {
-            defaults.insert(attribute.name.clone(), self.attribute(attribute)?);
+        for mut attribute in proto.attribute_proto {
+            defaults.insert(std::mem::take(&mut attribute.name), self.attribute(attribute)?);
         }
         Ok(Function {
             domain: domain(&proto.domain),
-            name: proto.name.clone(),
-            overload: proto.overload.clone(),
-            inputs: proto.input.clone(),
-            outputs: proto.output.clone(),
-            attributes: proto.attribute.clone(),
+            name: proto.name,
+            overload: proto.overload,
+            inputs: proto.input,
+            outputs: proto.output,
+            attributes: proto.attribute,
             defaults,
-            nodes: self.nodes(&proto.node)?,
+            nodes: self.nodes(proto.node)?,
         })
     }
 }

@@ -47,9 +47,10 @@ pub fn from_bytes(bytes: Vec<u8>, file: &str) -> Result<Document, OnnxError> {
 fn document(files: Files, file: &str) -> Result<Document, OnnxError> {
     let invalid = |what: String| OnnxError::Invalid { file: file.to_owned(), what };
     let stripped = scan::strip(files.main.bytes(), Message::Model).map_err(invalid)?;
-    let proto = ModelProto::parse_from_bytes(&stripped)
+    let mut proto = ModelProto::parse_from_bytes(&stripped)
         .map_err(|error| invalid(format!("it is no ONNX model ({error})")))?;
-    let main = proto.graph.as_ref().ok_or_else(|| {
+    drop(stripped);
+    let main = proto.graph.take().ok_or_else(|| {
         let what = if files.main.bytes().is_empty() {
             "it is empty"
         } else {
@@ -61,7 +62,7 @@ fn document(files: Files, file: &str) -> Result<Document, OnnxError> {
     check_versions(&proto, &opsets, file)?;
     let decoder = graph::Decoder { files: &files, opsets: &opsets };
     let mut functions = Vec::new();
-    for function in &proto.functions {
+    for function in std::mem::take(&mut proto.functions) {
         let own = graph::opsets(&function.opset_import);
         let decoder = graph::Decoder { files: &files, opsets: &own };
         functions.push(decoder.function(function).map_err(invalid)?);
@@ -121,7 +122,7 @@ pub fn tensor_from_bytes(bytes: Vec<u8>) -> Result<(String, Array), String> {
     let stripped = scan::strip(files.main.bytes(), Message::Tensor)?;
     let proto = TensorProto::parse_from_bytes(&stripped)
         .map_err(|error| format!("it is no TensorProto ({error})"))?;
-    Ok((proto.name.clone(), tensor::array(&proto, &files)?))
+    Ok((proto.name.clone(), tensor::array(proto, &files)?))
 }
 
 /// The bytes of a `TensorProto`.

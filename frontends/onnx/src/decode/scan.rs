@@ -1,8 +1,9 @@
 //! The first look at a file: where the elements of each tensor lie, without reading them.
 //!
 //! [`strip`] walks over the wire format by ONNX's schema and writes the same message with every
-//! `raw_data` replaced by a *mark*, 16 bytes that tell offset and length in the file. What protobuf
-//! decodes afterwards is small whatever the weights weigh. Every length is checked against the message
+//! `raw_data` replaced by a *mark*, 16 bytes that tell offset and length in the file. Packed floats in a typed
+//! field lie on the wire as `raw_data` would, so many of them are marked alike. What protobuf
+//! decodes afterwards is small whatever the weights weigh, but for integers in typed fields. Every length is checked against the message
 //! around it; nothing is allocated that the file's own bytes do not warrant. Source: Protocol Buffers,
 //! "Encoding"; field numbers from `onnx.proto`.
 
@@ -79,6 +80,47 @@ impl Message {
 /// `raw_data` in a tensor.
 const RAW_DATA: u64 = 9;
 
+/// Bytes of packed floats from which they stay in the file.
+const LARGE: usize = 4096;
+
+/// The element types whose elements a typed field holds as `raw_data` would.
+fn packed_types(field: u64) -> &'static [u64] {
+    match field {
+        // float_data: f32, complex64
+        4 => &[1, 14],
+        // double_data: f64, complex128
+        10 => &[11, 15],
+        _ => &[],
+    }
+}
+
+/// The field of a tensor that holds its elements packed, if it is large, the only one with elements, and of the
+/// tensor's element type.
+fn packed_field(bytes: &[u8], (start, end): (usize, usize)) -> Option<u64> {
+    let (mut at, mut element, mut holders, mut packed) = (start, 0, 0, None);
+    while at < end {
+        let key = varint(bytes, &mut at, end).ok()?;
+        let (field, wire) = (key >> 3, key & 7);
+        let holds = matches!(field, 4 | 5 | 6 | 7 | 9 | 10 | 11);
+        holders += usize::from(holds);
+        match wire {
+            0 => {
+                let value = varint(bytes, &mut at, end).ok()?;
+                element = if field == 2 { value } else { element };
+            }
+            1 => at = at.checked_add(8)?,
+            2 => {
+                let length = usize::try_from(varint(bytes, &mut at, end).ok()?).ok()?;
+                packed = if holds && length >= LARGE { Some(field) } else { packed };
+                at = at.checked_add(length)?;
+            }
+            5 => at = at.checked_add(4)?,
+            _ => return None,
+        }
+    }
+    packed.filter(|&field| holders == 1 && packed_types(field).contains(&element))
+}
+
 /// What stands for `raw_data` in a stripped message.
 pub(crate) fn read_mark(mark: &[u8]) -> Option<(usize, usize)> {
     let (start, length) = mark.split_first_chunk::<8>()?;
@@ -124,6 +166,7 @@ fn walk(
     if depth > DEPTH_LIMIT {
         return Err("graphs are nested too deeply".to_owned());
     }
+    let packed = if message == Message::Tensor { packed_field(bytes, (start, end)) } else { None };
     let mut at = start;
     while at < end {
         let first = at;
@@ -153,8 +196,8 @@ fn walk(
                 put_varint(out, inner.len() as u64);
                 out.extend(inner);
             }
-            _ if message == Message::Tensor && field == RAW_DATA && wire == 2 => {
-                put_varint(out, key);
+            _ if message == Message::Tensor && wire == 2 && (field == RAW_DATA || packed == Some(field)) => {
+                put_varint(out, RAW_DATA << 3 | 2);
                 put_varint(out, 16);
                 out.extend((at as u64).to_le_bytes());
                 out.extend((length as u64).to_le_bytes());

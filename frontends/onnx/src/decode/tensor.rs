@@ -1,7 +1,7 @@
 //! `TensorProto` to [`Array`].
 //!
-//! Elements come as `raw_data` (a mark, see `scan`), as external data, or in one of the typed fields;
-//! the latter are packed as `raw_data` would be.
+//! Elements come as `raw_data` (a mark, see `scan`, as for many floats in a typed field), as external data, or in
+//! one of the typed fields; the latter are packed as `raw_data` would be.
 
 use super::files::Files;
 use super::scan::read_mark;
@@ -16,16 +16,14 @@ pub(super) fn dims(declared: &[i64]) -> Result<Vec<usize>> {
     declared.iter().map(size).collect()
 }
 
-/// The tensor; `name` is for messages.
-pub(super) fn array(proto: &TensorProto, files: &Files) -> Result<Array> {
-    let named = |fault: String| match proto.name.as_str() {
-        "" => fault,
-        name => format!("tensor `{name}`: {fault}"),
-    };
-    decode(proto, files).map_err(named)
+/// The tensor. Elements move out of the message.
+pub(super) fn array(mut proto: TensorProto, files: &Files) -> Result<Array> {
+    let name = std::mem::take(&mut proto.name);
+    decode(proto, files)
+        .map_err(|fault| if name.is_empty() { fault } else { format!("tensor `{name}`: {fault}") })
 }
 
-fn decode(proto: &TensorProto, files: &Files) -> Result<Array> {
+fn decode(proto: TensorProto, files: &Files) -> Result<Array> {
     let element = Element::from_number(proto.data_type)
         .ok_or_else(|| format!("{} is the number of no element type", proto.data_type))?;
     let dims = dims(&proto.dims)?;
@@ -33,15 +31,15 @@ fn decode(proto: &TensorProto, files: &Files) -> Result<Array> {
         return Err("tensors in segments are not supported".to_owned());
     }
     if proto.data_location.value() == 1 {
-        return external(proto, element, dims, files);
+        return external(&proto, element, dims, files);
     }
     if let Some((start, length)) = read_mark(&proto.raw_data) {
         return Array::mapped(element, dims, files.main.clone(), start, length);
     }
     if element == Element::Text {
-        return Array::texts(dims, proto.string_data.clone());
+        return Array::texts(dims, proto.string_data);
     }
-    Array::new(element, dims, typed(proto, element))
+    Array::new(element, dims, typed(&proto, element))
 }
 
 fn external(proto: &TensorProto, element: Element, dims: Vec<usize>, files: &Files) -> Result<Array> {
@@ -81,13 +79,13 @@ fn typed(proto: &TensorProto, element: Element) -> Vec<u8> {
 }
 
 /// A sparse tensor.
-pub(super) fn sparse(proto: &SparseTensorProto, files: &Files) -> Result<SparseArray> {
-    let part = |part: &Option<&TensorProto>, name: &str| {
+pub(super) fn sparse(proto: SparseTensorProto, files: &Files) -> Result<SparseArray> {
+    let part = |part: Option<TensorProto>, name: &str| {
         array(part.ok_or_else(|| format!("a sparse tensor has no {name}"))?, files)
     };
     Ok(SparseArray {
-        values: part(&proto.values.as_ref(), "values")?,
-        indices: part(&proto.indices.as_ref(), "indices")?,
+        values: part(proto.values.into_option(), "values")?,
+        indices: part(proto.indices.into_option(), "indices")?,
         dims: dims(&proto.dims)?,
     })
 }

@@ -1,10 +1,11 @@
-//! Which values a node reads, those that its inner graphs take from around it included.
+//! Which values a node reads, those that its inner graphs take from around it included, and which nodes the
+//! outputs of a graph need.
 
-use dlc_onnx::{Graph, Node};
+use crate::{Graph, Node};
 use std::collections::BTreeSet;
 
 /// Names that the node reads.
-pub(super) fn reads(node: &Node) -> BTreeSet<&str> {
+pub fn reads(node: &Node) -> BTreeSet<&str> {
     let mut names: BTreeSet<&str> =
         node.inputs.iter().filter(|name| !name.is_empty()).map(String::as_str).collect();
     names.extend(node.named_values());
@@ -15,7 +16,7 @@ pub(super) fn reads(node: &Node) -> BTreeSet<&str> {
 }
 
 /// Names that a graph takes from around it.
-pub(super) fn captured(graph: &Graph) -> BTreeSet<&str> {
+pub fn captured(graph: &Graph) -> BTreeSet<&str> {
     let mut own: BTreeSet<&str> = graph.inputs.iter().map(|input| input.name.as_str()).collect();
     own.extend(graph.initializers.keys().map(String::as_str));
     let mut taken = BTreeSet::new();
@@ -28,7 +29,7 @@ pub(super) fn captured(graph: &Graph) -> BTreeSet<&str> {
 }
 
 /// Positions of the nodes that the outputs need, in order.
-pub(super) fn needed(graph: &Graph) -> Vec<usize> {
+pub fn needed(graph: &Graph) -> Vec<usize> {
     let mut wanted: BTreeSet<&str> = graph.outputs.iter().map(|output| output.name.as_str()).collect();
     let mut positions = Vec::new();
     for (position, node) in graph.nodes.iter().enumerate().rev() {
@@ -39,4 +40,15 @@ pub(super) fn needed(graph: &Graph) -> Vec<usize> {
     }
     positions.reverse();
     positions
+}
+
+/// The inputs of a graph that a value is computed from.
+pub fn inputs_of<'g>(graph: &'g Graph, name: &'g str) -> BTreeSet<&'g str> {
+    let mut wanted = BTreeSet::from([name]);
+    for node in graph.nodes.iter().rev() {
+        if node.outputs.iter().any(|output| wanted.contains(output.as_str())) {
+            wanted.extend(reads(node));
+        }
+    }
+    graph.inputs.iter().map(|input| input.name.as_str()).filter(|input| wanted.contains(input)).collect()
 }
