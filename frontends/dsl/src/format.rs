@@ -6,7 +6,7 @@
 //! most one blank line. Formatting twice changes nothing more.
 
 use crate::lexer::{self, Token, TokenKind};
-use crate::parser;
+use crate::{parser, sections};
 use dlc_types::{Diagnostics, SourceMap};
 
 /// Lays out a file.
@@ -26,6 +26,27 @@ pub fn format(text: &str, name: &str) -> Result<String, (SourceMap, Diagnostics)
     align_bindings(&mut lines);
     align_comments(&mut lines);
     Ok(join(&lines))
+}
+
+/// Lays out a file after it has been made to say itself what settings say, as `--set` gives them.
+///
+/// # Errors
+/// The diagnostics of a text that cannot be parsed, or of a setting that has no place in it.
+pub fn format_with(
+    text: &str,
+    name: &str,
+    settings: &[(String, String)],
+) -> Result<String, (SourceMap, Diagnostics)> {
+    let mut text = text.to_owned();
+    for setting in settings {
+        let (mut sources, mut diagnostics) = (SourceMap::default(), Diagnostics::default());
+        let main = sources.add(name, text);
+        match sections::write_setting(&mut sources, main, setting, &mut diagnostics) {
+            Some(written) if !diagnostics.has_errors() => text = written,
+            _ => return Err((sources, diagnostics)),
+        }
+    }
+    format(&text, name)
 }
 
 /// One line of the result.

@@ -27,7 +27,7 @@ mod sections;
 mod value;
 mod walk;
 
-pub use format::format;
+pub use format::{format, format_with};
 pub use networks::{ImportedNetwork, Importer, NetworkRequest};
 pub use parser::is_reserved;
 

@@ -10,4 +10,4 @@ mod settings;
 mod train;
 
 pub(crate) use model::assemble;
-pub(crate) use settings::apply as apply_settings;
+pub(crate) use settings::{apply as apply_settings, write_one as write_setting};
