@@ -8,35 +8,39 @@
 
 pub mod augment;
 pub mod checkpoint;
+mod class_weights;
 pub mod dataset;
+mod encoding;
 mod engine;
 mod error;
 mod evaluate;
 mod field;
+mod fitted;
 mod loader;
 mod metrics;
 mod monitor;
+pub mod numpy;
 mod options;
 mod predict;
 mod prepare;
 mod report;
 pub mod split;
 mod train;
-mod transform;
 
 pub use checkpoint::{Progress, read_checkpoint};
-pub use dataset::csv::{CsvColumns, CsvFault, CsvTable, TargetKind, Targets, parse_csv};
+pub use dataset::table::{Purpose, TableContent, TableFault, TargetKind, Targets, parse_table};
 pub use dataset::{Column, Dataset};
+pub use encoding::Encoding;
 pub use engine::Engine;
 pub use error::TrainError;
 pub use evaluate::{EvalReport, evaluate};
+pub use fitted::Fitted;
 pub use loader::{Batch, Pass, each_batch};
 pub use options::{InitialTensors, RateAt, RunOptions};
 pub use predict::{Prediction, Predictions, predict};
 pub use prepare::{Preparation, PreparedData};
 pub use report::{EpochReport, Measures, Observer, Outcome, Silent, TrainReport};
 pub use train::train;
-pub use transform::Scaling;
 
 /// Results of this crate.
 pub(crate) type Result<T> = std::result::Result<T, TrainError>;

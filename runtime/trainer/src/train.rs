@@ -123,8 +123,8 @@ impl<'a> Run<'a> {
             Some((progress, _, _)) => progress.seed,
             None => options.seed.unwrap_or(recipe.seed),
         };
-        let scaling = resumed.as_ref().map(|(_, saved, _)| &saved.scaling);
-        let data = PreparedData::open(recipe, &Preparation { folder, options, seed, saved: scaling })?;
+        let fitted = resumed.as_ref().map(|(_, saved, _)| &saved.fitted);
+        let data = PreparedData::open(recipe, &Preparation { folder, options, seed, saved: fitted })?;
         let (batch, batch_max) = (recipe.data.batch, engine.interface().batch_max);
         if batch > batch_max {
             return Err(TrainError::Recipe(format!(
@@ -151,7 +151,11 @@ impl<'a> Run<'a> {
                 restore(engine, path, LoadPolicy::Exact)?;
                 progress
             }
-            None => Run::start_anew(recipe, engine, options, seed, steps)?,
+            None => {
+                let progress = Run::start_anew(recipe, engine, options, seed, steps)?;
+                data.teach(engine)?;
+                progress
+            }
         };
         Ok(Run { recipe, options, engine, data, train_feed, evaluate_feed, monitor, progress })
     }
@@ -275,9 +279,9 @@ impl<'a> Run<'a> {
         TrainError::NotFinite { what, value, epoch: self.progress.epoch + 1, step: self.progress.step }
     }
 
-    /// Writes the engine's state with scaling and progress.
+    /// Writes the engine's state with what was fitted and the progress.
     fn write(&self, path: &Path, mut checkpoint: Checkpoint) -> Result<()> {
-        self.data.save_scaling(&mut checkpoint)?;
+        self.data.fitted.save(&mut checkpoint)?;
         self.progress.save(&mut checkpoint)?;
         Ok(checkpoint.write(path)?)
     }

@@ -1,11 +1,22 @@
 //! Reading tables: what is read, and what each fault says.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "tests")]
 
-use dlc_trainer::{CsvColumns, CsvTable, TargetKind, Targets, parse_csv};
+use dlc_recipe::{Duplicates, Missing, Table};
+use dlc_trainer::{Fitted, Purpose, TableContent, TargetKind, Targets, parse_table};
 
-fn parse(text: &str, kind: TargetKind) -> Result<CsvTable, String> {
-    let columns = CsvColumns { target: Some(("y", kind)), features: None, drop: &[] };
-    parse_csv(text.as_bytes(), &columns).map_err(|fault| fault.to_string())
+const HELP: &str = "`missing = \"mean\"`, `\"drop\"` or a number says what becomes of it";
+
+fn table() -> Table {
+    Table::new("t.csv", "y")
+}
+
+fn parse_as(text: &str, table: &Table, target: Option<TargetKind>) -> Result<TableContent, String> {
+    let purpose = Purpose { target, features: true, known: None, predicting: false };
+    parse_table(text.as_bytes(), table, purpose).map_err(|fault| fault.to_string())
+}
+
+fn parse(text: &str, kind: TargetKind) -> Result<TableContent, String> {
+    parse_as(text, &table(), Some(kind))
 }
 
 fn fault(text: &str, kind: TargetKind) -> String {
@@ -19,13 +30,11 @@ fn columns_are_found_by_name() {
     assert_eq!(table.features, ["a", "b", "c"]);
     assert_eq!(table.values, [1.0, 2.0, 4.0, -15.0, 2.0, 7.0]);
     assert_eq!(table.targets, Targets::Numbers(vec![3.0, 0.5]));
-    let names = ["c".to_owned(), "a".to_owned()];
-    let columns = CsvColumns { target: None, features: Some(&names), drop: &[] };
-    let table = parse_csv(text.as_bytes(), &columns).unwrap();
+    let named = Table { features: Some(vec!["c".to_owned(), "a".to_owned()]), ..crate::table() };
+    let table = parse_as(text, &named, None).unwrap();
     assert_eq!((table.features.len(), table.values[..2].to_vec()), (2, vec![1.0, 4.0]));
-    let dropped = ["b".to_owned(), "y".to_owned()];
-    let columns = CsvColumns { target: None, features: None, drop: &dropped };
-    assert_eq!(parse_csv(b"a,b\n1,x\n", &columns).unwrap().values, [1.0]);
+    let dropped = Table { drop: vec!["b".to_owned()], ..crate::table() };
+    assert_eq!(parse_as("a,b\n1,x\n", &dropped, None).unwrap().values, [1.0]);
 }
 
 #[test]
@@ -45,7 +54,7 @@ fn class_labels_are_whole_numbers_or_names() {
     );
     assert_eq!(
         fault("a,y\n1,one\n2,\n", TargetKind::Class),
-        format!("row 1 (line 2), column `y`: `one` {needed}")
+        format!("row 2 (line 3): the value of `y` is missing; {HELP}")
     );
 }
 
@@ -53,8 +62,11 @@ fn class_labels_are_whole_numbers_or_names() {
 fn faults_name_row_and_column() {
     let number = TargetKind::Number;
     assert_eq!(fault("a,y\n1,2\nx1,2\n", number), "row 2 (line 3), column `a`: `x1` is not a number");
-    assert_eq!(fault("a,y\n,2\n", number), "row 1 (line 2), column `a`: `` is not a number");
-    assert_eq!(fault("a,y\nNaN,2\n", number), "row 1 (line 2), column `a`: `NaN` is not a number");
+    for cell in ["", "NaN", "NA", "?"] {
+        let expected = format!("row 1 (line 2): the value of `a` is missing; {HELP}");
+        assert_eq!(fault(&format!("a,y\n{cell},2\n"), number), expected);
+    }
+    assert_eq!(fault("a,y\ninf,2\n", number), "row 1 (line 2), column `a`: `inf` is not a number");
     assert_eq!(fault("a,y\n1,1e99\n", number), "row 1 (line 2), column `y`: `1e99` is not a number");
     assert_eq!(fault("a,y\n1,2\n\n3\n", number), "row 2 (line 4) has 1 cells, the header has 2");
     let quoted = "\u{feff}a,y\r\n\r\n1,\"2\n\"\n\n\n4,x\n";
@@ -69,16 +81,16 @@ fn faults_name_row_and_column() {
 #[test]
 fn any_bytes_are_survived() {
     let good = b"a,b,y\n1,2,3\n\"4\",5,6\n";
-    let columns = CsvColumns { target: Some(("y", TargetKind::Class)), features: None, drop: &[] };
+    let purpose = |target| Purpose { target, features: true, known: None, predicting: false };
     for position in 0..good.len() {
         for byte in [0u8, b'"', b',', b'\n', 0xFF] {
             let mut damaged = good.to_vec();
             damaged[position] = byte;
             // Some changes give another table; none may panic.
-            let _ = parse_csv(&damaged, &columns);
+            let _ = parse_table(&damaged, &table(), purpose(Some(TargetKind::Class)));
         }
-        let _ = parse_csv(&good[..position], &columns);
+        let _ = parse_table(&good[..position], &table(), purpose(Some(TargetKind::Class)));
     }
-    let columns = CsvColumns { target: None, features: None, drop: &[] };
-    assert!(parse_csv(&[0xFF, 0xFE, b'\n', b'1', b'\n'], &columns).is_ok());
+    let bytes = [0xFF, 0xFE, b'\n', b'1', b'\n'];
+    assert!(parse_table(&bytes, &table(), purpose(None)).is_ok());
 }

@@ -6,7 +6,10 @@ mod fit;
 mod freeze;
 mod model;
 mod network;
+mod scaling;
 mod settings;
+mod source;
+mod steps;
 mod train;
 
 pub(crate) use model::assemble;

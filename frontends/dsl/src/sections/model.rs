@@ -2,7 +2,7 @@
 
 use super::data::{DataSection, NamedField};
 use super::train::{self, Plan};
-use super::{data, fit, freeze, network};
+use super::{data, fit, freeze, network, scaling};
 use crate::ast::{File, Ident, ModelSection, Section, TrainSection};
 use crate::codes;
 use crate::elaborate::{Elaborator, Mode, Ownership, Target};
@@ -88,10 +88,12 @@ fn supervised(
     let (data, plan, evaluate, forward) = (data?.ok()?, plan.ok()?, evaluate.ok()?, forward.ok()?);
     check_agreement(model, &result, &[&evaluate, &forward], reporter);
     result.targets = targets(&forward, &data, reporter);
+    let source_span = data.source_span;
     let recipe = recipe(train, section, data, &plan, &result, reporter);
     result.evaluate = Some(evaluate.function);
     result.forward = Some(forward.function);
     result.training = Some(plan.training);
+    scaling::apply(&mut result, &recipe.data, source_span, reporter);
     Some((result, Some(recipe)))
 }
 
@@ -344,6 +346,7 @@ fn recipe(
             transform: data.transform,
             augment: data.augment,
             split: data.split,
+            class_weights: data.class_weights,
             batch: data.batch,
             shuffle: data.shuffle,
         },
