@@ -2,7 +2,9 @@
 
 use crate::console::Console;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use dlc_driver::{ArtifactKind, BenchTarget, Cpu, DriverError, EngineKind, OnnxTraining, TimedOptions};
+use dlc_driver::{
+    ArtifactKind, BenchTarget, Cpu, Dimension, DriverError, EngineKind, OnnxTraining, TimedOptions,
+};
 use std::path::PathBuf;
 
 use crate::choices::ChoiceArguments;
@@ -51,6 +53,8 @@ pub(crate) enum Command {
     Train(Box<TrainArguments>),
     /// Loss and metrics of a checkpoint on the test split.
     Eval(EvalArguments),
+    /// Train with many settings and find the best.
+    Tune(Box<SearchArguments>),
     /// Compare compiled with interpreted numbers: every value of a training step, and end to end.
     Compare(CompareArguments),
     /// Check, then time a training step or an inference.
@@ -310,6 +314,51 @@ pub(crate) struct TrainArguments {
     #[command(flatten)]
     pub(crate) choices: ChoiceArguments,
     /// Print one JSON object per epoch and one at the end to stdout [default: text].
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SearchArguments {
+    #[command(flatten)]
+    pub(crate) model: ModelArguments,
+    /// A setting with its values: `train.optimizer.lr=0.1,0.01`, or a range for `--random`: `LOW..HIGH`, with `:log`
+    /// behind it where factors count and not distances; may be given several times.
+    #[arg(long = "try", value_name = "KEY=VALUES", required = true, value_parser = Dimension::parse)]
+    pub(crate) space: Vec<Dimension>,
+    /// Draw so many combinations [default: the grid of all].
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub(crate) random: Option<usize>,
+    /// Successive halving: train all for a few epochs, and one of FACTOR for FACTOR times as many, until the last
+    /// train to the end [default: train all to the end; without a number 3].
+    #[arg(long, value_name = "FACTOR", num_args = 0..=1, default_missing_value = "3", value_parser = positive)]
+    pub(crate) halving: Option<usize>,
+    /// Cross-validation over K parts of what the test leaves [default: the file's validation samples].
+    #[arg(long, value_name = "K", value_parser = positive)]
+    pub(crate) folds: Option<usize>,
+    /// What decides, such as `accuracy` [default: the file's `monitor`, else the loss].
+    #[arg(long, value_name = "METRIC")]
+    pub(crate) metric: Option<String>,
+    /// The data's file or folder [default: what the file says].
+    #[arg(long, value_name = "PATH")]
+    pub(crate) data: Option<PathBuf>,
+    /// Epochs of a whole run [default: what the file says].
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub(crate) epochs: Option<usize>,
+    /// Seed of what is drawn, and of every run [default: what the file says].
+    #[arg(long, value_name = "S")]
+    pub(crate) seed: Option<u64>,
+    /// Folder of the search; one that was interrupted goes on [default: runs/MODEL-search].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Where the best configuration is written [default: beside the model's file, as MODEL.best.dsl].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) best: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) engine: EngineArguments,
+    #[command(flatten)]
+    pub(crate) choices: ChoiceArguments,
+    /// Print one JSON object to stdout [default: a table].
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -1,5 +1,5 @@
 //! The commands of `dlc` as functions: check, fmt, compile, run, predict, train, eval, compare, bench,
-//! profile, inspect, explain and export.
+//! profile, inspect, explain, export and tune.
 //!
 //! This crate joins all others. A command takes typed options, does its work and returns a report that
 //! can be printed or serialised; it writes to no terminal and never ends the process. Faults are a
@@ -34,6 +34,7 @@ mod profile;
 mod rate;
 mod rewriting;
 mod run;
+mod search;
 mod timed;
 mod train;
 mod tuning;
@@ -69,6 +70,7 @@ pub use profile::{
 pub use rate::rate_at;
 pub use rewriting::{baseline, rule_selection};
 pub use run::{RunReport, RunSettings, run};
+pub use search::{Candidate, Dimension, SearchObserver, SearchReport, SearchSettings, Trial, Values, search};
 pub use timed::{BenchTarget, TimedOptions};
 pub use train::{TrainSettings, train};
 pub use tuning::{TuneMode, TuneOptions, TunedShape, tuning_table};

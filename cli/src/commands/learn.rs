@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 const INTERRUPTED: i32 = 130;
 
 /// A flag that the first Ctrl-C sets; the second ends the process.
-fn stop_flag() -> Result<Arc<AtomicBool>, DriverError> {
+pub(super) fn stop_flag() -> Result<Arc<AtomicBool>, DriverError> {
     let stop = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&stop);
     ctrlc::set_handler(move || {

@@ -7,6 +7,7 @@ mod export;
 mod infer;
 mod learn;
 mod profile;
+mod search;
 
 use crate::arguments::{Arguments, Colour, Command, ModelArguments};
 use crate::console::Console;
@@ -29,6 +30,7 @@ pub(crate) fn dispatch(arguments: Arguments) -> u8 {
         Command::Predict(flags) => finish(color, flags.json, infer::predict(&console(flags.json), &flags)),
         Command::Train(flags) => finish(color, flags.json, learn::train(&console(flags.json), &flags)),
         Command::Eval(flags) => finish(color, flags.json, learn::evaluate(&console(flags.json), &flags)),
+        Command::Tune(flags) => finish(color, flags.json, search::tune(&console(flags.json), &flags)),
         Command::Compare(flags) => finish(color, flags.json, analyse::compare(&console(flags.json), &flags)),
         Command::Bench(flags) => finish(color, flags.json, analyse::bench(&console(flags.json), &flags)),
         Command::Profile(flags) => finish(color, flags.json, profile::profile(&console(flags.json), &flags)),

@@ -39,7 +39,7 @@ pub use loader::{Batch, Pass, each_batch};
 pub use options::{InitialTensors, RateAt, RunOptions};
 pub use predict::{Prediction, Predictions, predict};
 pub use prepare::{Preparation, PreparedData};
-pub use report::{EpochReport, Measures, Observer, Outcome, Silent, TrainReport};
+pub use report::{Best, EpochReport, Measures, Observer, Outcome, Silent, TrainReport};
 pub use train::train;
 
 /// Results of this crate.

@@ -9,9 +9,10 @@ use dlc_recipe::Recipe;
 
 /// What decides which checkpoint is best.
 pub(crate) struct Monitor {
-    name: String,
+    /// What is watched.
+    pub name: String,
     /// Whether less is better.
-    falling: bool,
+    pub falling: bool,
 }
 
 impl Monitor {

@@ -69,8 +69,26 @@ pub struct TrainReport {
     /// Means over the test split by the last weights, if there is one and nobody interrupted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub test: Option<Measures>,
+    /// The best epoch so far, earlier calls of a resumed run included.
+    #[serde(skip)]
+    pub best: Option<Best>,
     /// The last checkpoint.
     pub checkpoint: PathBuf,
+}
+
+/// The best epoch of a run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Best {
+    /// What is watched.
+    pub metric: String,
+    /// Its value.
+    pub value: f64,
+    /// The epoch, from 1.
+    pub epoch: usize,
+    /// Whether less is better.
+    pub falling: bool,
+    /// Whether it was measured on validation samples.
+    pub validation: bool,
 }
 
 /// Hears what happens; a command line draws progress with it.
@@ -160,6 +178,7 @@ mod tests {
             outcome: Outcome::Finished,
             epochs: vec![epoch],
             test: Some(measures(0.5)),
+            best: None,
             checkpoint: "run/last.safetensors".into(),
         };
         assert_eq!(

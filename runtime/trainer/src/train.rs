@@ -11,7 +11,7 @@ use crate::evaluate::{Feed, measure, restore, slices};
 use crate::loader::{Pass, each_batch, epoch_order, steps_per_epoch};
 use crate::monitor::Monitor;
 use crate::prepare::{Preparation, PreparedData};
-use crate::report::{EpochReport, Measures, MetricsTable, Observer, Outcome, TrainReport};
+use crate::report::{Best, EpochReport, Measures, MetricsTable, Observer, Outcome, TrainReport};
 use crate::{Engine, Result, RunOptions, TrainError};
 use dlc_recipe::Recipe;
 use dlc_runtime::{Checkpoint, LoadPolicy};
@@ -57,6 +57,7 @@ pub fn train(
         outcome: if end < run.progress.epochs { Outcome::Stopped } else { Outcome::Finished },
         epochs: Vec::new(),
         test: None,
+        best: None,
         checkpoint: run.last(),
     };
     while run.progress.epoch < end {
@@ -72,6 +73,7 @@ pub fn train(
             }
         }
     }
+    report.best = run.best();
     if let Some(resumed) = options.resume.as_ref().filter(|_| report.epochs.is_empty()) {
         report.checkpoint.clone_from(resumed);
     }
@@ -188,6 +190,12 @@ impl<'a> Run<'a> {
 
     fn validates(&self) -> bool {
         !self.data.parts.validation.is_empty()
+    }
+
+    fn best(&self) -> Option<Best> {
+        let Monitor { name, falling } = &self.monitor;
+        let (metric, falling, validation) = (name.clone(), *falling, self.validates());
+        self.progress.best.map(|(value, epoch)| Best { metric, value, epoch, falling, validation })
     }
 
     fn last(&self) -> PathBuf {
