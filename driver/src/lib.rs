@@ -64,7 +64,10 @@ pub use movement::{Movement, movement};
 pub use native::{native_program, native_session, tuned_session};
 pub use npy::{ArrayFault, read_npy, write_npy};
 pub use npz::read_npz;
-pub use onnx::{OnnxRunReport, OnnxTraining, OperatorRow, is_onnx, load_for_training, operators, run_onnx};
+pub use onnx::{
+    OnnxRunReport, OnnxTraining, OperatorRow, is_onnx, load_for_checkpoint, load_for_training, operators,
+    run_onnx,
+};
 pub use peak::{InstructionSet, peak_gflops};
 pub use predict::{PredictReport, PredictSettings, PredictedRow, predict};
 pub use profile::{

@@ -1,6 +1,6 @@
 //! `export`.
 
-use super::{Outcome, loaded};
+use super::{Outcome, loaded_with};
 use crate::arguments::ExportArguments;
 use crate::console::{self, Console};
 use crate::table::bytes;
@@ -10,7 +10,7 @@ use dlc_driver::{ExportReport, ExportSettings, ScaledInput};
 const SHOWN: usize = 8;
 
 pub(super) fn export(console: &Console, flags: &ExportArguments) -> Outcome {
-    let loaded = loaded(console, &flags.model)?;
+    let loaded = loaded_with(console, &flags.model, flags.checkpoint.as_deref())?;
     let settings = ExportSettings {
         output: flags.output.clone(),
         checkpoint: flags.checkpoint.clone(),

@@ -277,6 +277,7 @@ impl<'a> Run<'a> {
 
     /// Writes the engine's state with scaling and progress.
     fn write(&self, path: &Path, mut checkpoint: Checkpoint) -> Result<()> {
+        checkpoint.note.clone_from(&self.options.note);
         self.data.save_scaling(&mut checkpoint)?;
         self.progress.save(&mut checkpoint)?;
         Ok(checkpoint.write(path)?)
