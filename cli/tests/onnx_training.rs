@@ -124,6 +124,26 @@ fn a_trained_head_is_exported_and_run() {
     );
 }
 
+#[test]
+fn sizes_and_values_of_the_training_are_kept() {
+    let shop = Workshop::new();
+    let nodes =
+        vec![node("Mul", &["x", "s"], &["m"], Vec::new()), node("MatMul", &["m", "w"], &["y"], Vec::new())];
+    let inputs = vec![info("x", 1, &[-1, 3]), info("s", 1, &[3])];
+    let mut graph = graph(inputs, vec![info("y", 1, &[-1, 2])], nodes);
+    graph.initializer.push(floats("w", &[3, 2], &[0.5; 6]));
+    shop.model("m.onnx", &model(18, graph));
+    shop.array("s.pb", &dlc_onnx::Array::of_floats(&[1.0, 2.0, 3.0]));
+    shop.write("d.csv", b"a,b,c,t\n1,2,3,0\n4,5,6,1\n7,8,9,1\n2,1,0,0\n");
+    const FLAGS: &str =
+        "--loss cross_entropy --optimizer sgd(lr=0.1) --data d.csv --target t --epochs 1 --batch 2";
+    shop.succeeds(&format!("train m.onnx {FLAGS} --bind s=@s.pb --out out"));
+    let told = shop.printed("eval m.onnx --checkpoint out/last.safetensors");
+    shop.array("t.pb", &dlc_onnx::Array::of_floats(&[5.0, -2.0, 3.0]));
+    let other = shop.printed("eval m.onnx --checkpoint out/last.safetensors --bind s=@t.pb");
+    assert_ne!(told, other);
+}
+
 fn header() -> Vec<u8> {
     let text = "{'descr': '<f4', 'fortran_order': False, 'shape': (1, 3), }";
     let mut header = text.as_bytes().to_vec();

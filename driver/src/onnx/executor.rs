@@ -242,3 +242,33 @@ fn unknown(graph: &Graph, missing: &mut Missing) {
         node.graphs().for_each(|(_, inner)| unknown(inner, missing));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dlc_onnx::{Attribute, ValueInfo, ValueType};
+
+    fn node(op_type: &str, inputs: &[&str], output: &str) -> Node {
+        Node {
+            op_type: op_type.to_owned(),
+            inputs: inputs.iter().map(|&name| name.to_owned()).collect(),
+            outputs: vec![output.to_owned()],
+            ..Node::default()
+        }
+    }
+
+    #[test]
+    fn values_are_kept_for_those_who_still_read_them() {
+        let mut branch = node("If", &["c"], "z");
+        let inner = Graph { nodes: vec![node("Neg", &["b"], "own")], ..Graph::default() };
+        branch.attributes.insert("then_branch".to_owned(), Attribute::Graph(Box::new(inner)));
+        let asked = ValueInfo { name: "y".to_owned(), ty: ValueType::Unknown };
+        let nodes =
+            vec![node("Relu", &["a"], "b"), node("Abs", &["b"], "y"), branch, node("Exp", &["z"], "w")];
+        let graph = Graph { nodes, outputs: vec![asked], ..Graph::default() };
+        let names = |pending: &[usize]| still_wanted(&graph, pending).into_iter().collect::<Vec<_>>();
+        assert_eq!(names(&[1, 2, 3]), ["b", "c", "y", "z"]);
+        assert_eq!(names(&[2]), ["b", "c", "y"]);
+        assert_eq!(names(&[]), ["y"]);
+    }
+}

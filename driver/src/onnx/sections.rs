@@ -45,6 +45,9 @@ struct Sections {
     sections: String,
     /// Where the data was, as the user told it.
     data: PathBuf,
+    /// Settings, sizes and values given ahead, as [`load`](crate::load) takes them.
+    #[serde(default)]
+    settings: Vec<(String, String)>,
 }
 
 /// A text in quotes, as the language writes it.
@@ -141,17 +144,21 @@ impl OnnxTraining {
         Ok(text)
     }
 
-    fn sections(&self, path: &Path) -> Result<Sections> {
+    fn sections(&self, path: &Path, settings: &[(String, String)]) -> Result<Sections> {
         let model = model_name(path);
         let sections = self.text(&model)?;
         let data = needed(&self.data, "--data", "PATH")?.clone();
-        Ok(Sections { head: self.head()?, sections, data, model })
+        Ok(Sections { head: self.head()?, sections, data, model, settings: settings.to_vec() })
     }
 }
 
 impl Sections {
-    fn load(&self, path: &Path, settings: &[(String, String)]) -> Result<Loaded> {
-        let mut loaded = load_onnx_with(path, &self.model, &self.head, &self.sections, settings)?;
+    /// Loads the file with its own settings, but those that are given replace them.
+    fn load(&self, path: &Path, given: &[(String, String)]) -> Result<Loaded> {
+        let is_given = |key: &String| given.iter().any(|(other, _)| other == key);
+        let own = self.settings.iter().filter(|(key, _)| !is_given(key));
+        let settings: Vec<(String, String)> = own.chain(given).cloned().collect();
+        let mut loaded = load_onnx_with(path, &self.model, &self.head, &self.sections, &settings)?;
         // The text has a place holder: the path is not relative to the model's folder.
         let place = std::path::absolute(&self.data).unwrap_or_else(|_| self.data.clone());
         if let Some(recipe) = &mut loaded.recipe
@@ -172,7 +179,7 @@ pub fn load_for_training(
     training: &OnnxTraining,
     settings: &[(String, String)],
 ) -> Result<Loaded> {
-    training.sections(path)?.load(path, settings)
+    training.sections(path, settings)?.load(path, settings)
 }
 
 /// Loads a file to go with a checkpoint: an ONNX file as the training by flags saw it that the checkpoint is of.
