@@ -7,7 +7,7 @@ mod learn;
 mod model;
 
 pub(crate) use analyse::{
-    BenchArguments, CompareArguments, ExplainArguments, InspectArguments, ProfileArguments, TimedArguments,
+    BenchArguments, CompareArguments, ExplainArguments, InspectArguments, ProfileArguments,
 };
 pub(crate) use build::{
     CheckArguments, CompileArguments, ExportArguments, FormatArguments, OperatorArguments,
