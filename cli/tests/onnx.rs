@@ -4,68 +4,13 @@
 
 #[path = "../../frontends/onnx/tests/models/mod.rs"]
 mod models;
+mod workshop;
 
 use dlc_onnx::Array;
-use dlc_onnx::decode::tensor_to_bytes;
 use models::*;
 use onnx_protobuf::{GraphProto, ModelProto, StringStringEntryProto, tensor_proto::DataLocation};
 use protobuf::EnumOrUnknown;
-use std::path::Path;
-use std::process::Command;
-
-/// A folder with models and arrays, and the commands that are run in it.
-struct Workshop(tempfile::TempDir);
-
-impl Workshop {
-    fn new() -> Workshop {
-        let shop = Workshop(tempfile::tempdir().unwrap());
-        shop.array("two.pb", &Array::of_floats(&[1.0, 2.0]));
-        shop.array("three.pb", &Array::of_floats(&[1.0; 3]));
-        shop.array("whole.pb", &Array::of_ints(&[1, 2]));
-        shop
-    }
-
-    fn path(&self, name: &str) -> std::path::PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn write(&self, name: &str, bytes: &[u8]) {
-        std::fs::write(self.path(name), bytes).unwrap();
-    }
-
-    fn array(&self, name: &str, array: &Array) {
-        self.write(name, &tensor_to_bytes("", array).unwrap());
-    }
-
-    fn model(&self, name: &str, model: &ModelProto) {
-        self.write(name, &bytes(model));
-    }
-
-    /// Exit code and stderr.
-    fn dlc(&self, command: &str) -> (i32, String) {
-        let program = Path::new(env!("CARGO_BIN_EXE_dlc"));
-        let output =
-            Command::new(program).args(command.split(' ')).current_dir(self.0.path()).output().unwrap();
-        (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap().trim_end().to_owned())
-    }
-
-    /// Exit code and stdout.
-    fn dlc_output(&self, command: &str) -> (i32, String) {
-        let program = Path::new(env!("CARGO_BIN_EXE_dlc"));
-        let output =
-            Command::new(program).args(command.split(' ')).current_dir(self.0.path()).output().unwrap();
-        (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
-    }
-
-    fn fails(&self, command: &str, code: i32, message: &str) {
-        assert_eq!(self.dlc(command), (code, format!("error: {message}")), "dlc {command}");
-    }
-
-    fn succeeds(&self, command: &str) {
-        let (code, text) = self.dlc(command);
-        assert_eq!(code, 0, "dlc {command}: {text}");
-    }
-}
+use workshop::*;
 
 const RUN: &str = "run m.onnx --input a=@two.pb --input b=@two.pb";
 
@@ -248,28 +193,6 @@ fn what_is_missing_is_listed_at_once() {
     shop.fails("check m.onnx", 4, "m.onnx: the input `a` is string[2], which `dlc run` alone can take");
 }
 
-/// `y = x · w` of `f32[batch, 3]`; a batch of 0 is free.
-fn classifier(batch: i64) -> ModelProto {
-    let mut inputs = vec![info("x", 1, &[batch, 3])];
-    if batch == 0 {
-        free(&mut inputs[0], 0, "N");
-    }
-    let nodes = vec![node("MatMul", &["x", "w"], &["y"], Vec::new())];
-    let mut graph = graph(inputs, vec![info("y", 1, &[])], nodes);
-    graph.output[0].type_ = protobuf::MessageField::none();
-    graph.initializer.push(floats("w", &[3, 2], &[0.5; 6]));
-    model(18, graph)
-}
-
-fn free(info: &mut onnx_protobuf::ValueInfoProto, axis: usize, symbol: &str) {
-    use onnx_protobuf::{tensor_shape_proto::dimension, type_proto};
-    let Some(type_proto::Value::TensorType(tensor)) = &mut info.type_.as_mut().unwrap().value else {
-        panic!()
-    };
-    let dim = &mut tensor.shape.as_mut().unwrap().dim[axis];
-    dim.value = Some(dimension::Value::DimParam(symbol.to_owned()));
-}
-
 #[test]
 fn sizes_are_bound_by_name() {
     let shop = Workshop::new();
@@ -323,7 +246,7 @@ fn inputs_are_given_ahead() {
     for command in ["check", "compile", "inspect", "compare", "explain", "bench run"] {
         shop.succeeds(&format!("{command} m.onnx {bound}"));
     }
-    let (_, text) = shop.dlc_output(&format!("inspect m.onnx {bound}"));
+    let text = shop.printed(&format!("inspect m.onnx {bound}"));
     assert!(text.contains("m(x: f32[2, 6])") && text.contains("f32[3, 1, 2]"), "{text}");
     shop.succeeds(&format!("export m.onnx {bound} -o out.onnx"));
     let exported = dlc_onnx::load(&shop.path("out.onnx")).unwrap();
@@ -380,39 +303,4 @@ fn any_name_of_a_file_is_a_model() {
         shop.model(&format!("{name}.onnx"), &classifier(0));
         shop.succeeds(&format!("compare {name}.onnx"));
     }
-}
-
-#[test]
-fn training_by_flags() {
-    let shop = Workshop::new();
-    shop.write("d.csv", b"a,b,c,t\n1,2,3,0\n4,5,6,1\n7,8,9,1\n2,1,0,0\n");
-    const FLAGS: &str =
-        "--loss cross_entropy --optimizer adam(lr=1e-3) --data d.csv --target t --epochs 1 --batch 2";
-    for name in
-        ["m", "model", "1x", "train", "data", "given", "adam", "accuracy", "cross_entropy", "input", "target"]
-    {
-        shop.model(&format!("{name}.onnx"), &classifier(0));
-        shop.succeeds(&format!("train {name}.onnx {FLAGS}"));
-    }
-    shop.fails(
-        &format!("train m.onnx {FLAGS} --dim N=2"),
-        1,
-        "m.onnx: `N` is the batch of its input `x`, which training needs to be free: leave `--dim N=…` out",
-    );
-    shop.model("m.onnx", &classifier(4));
-    shop.fails(
-        &format!("train m.onnx {FLAGS}"),
-        1,
-        "m.onnx: the batch of its input `x` is fixed to 4, and training needs one that is free: export the model with a \
-         dynamic first axis (in PyTorch `torch.onnx.export(…, dynamic_axes={\"x\": {0: \"batch\"}, \"y\": {0: \"batch\"}})`)",
-    );
-    shop.model("m.onnx", &sum());
-    shop.fails(
-        &format!("train m.onnx {FLAGS}"),
-        1,
-        "m.onnx: it has 2 inputs (a, b), and flags can tell the training of one input and one output: write a model file \
-         with `model m(…) -> (…) = onnx(\"…\")` and a `train` section",
-    );
-    let (code, text) = shop.dlc("train m.onnx");
-    assert!(code == 1 && text.contains("give `--loss cross_entropy`"), "{text}");
 }

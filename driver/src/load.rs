@@ -35,6 +35,9 @@ pub struct Loaded {
     pub sources: SourceMap,
     /// Warnings.
     pub diagnostics: Diagnostics,
+    /// What was told beside the file, for [`load_for_checkpoint`](crate::load_for_checkpoint): it goes into
+    /// checkpoints.
+    pub note: Option<String>,
 }
 
 /// What loading gives: the model unless there are errors, with the texts and all diagnostics.
@@ -47,7 +50,7 @@ fn finish(parts: Parts, importer: &OnnxImporter) -> Result<Loaded> {
         Some(dlc_dsl::Loaded { model, recipe, folder }) => {
             importer.check_binds()?;
             let weights = Weights(Arc::new(importer.weights(&model)));
-            Ok(Loaded { model, weights, recipe, folder, sources, diagnostics })
+            Ok(Loaded { model, weights, recipe, folder, sources, diagnostics, note: None })
         }
         None => match importer.failure() {
             Some(error) => Err(error),
@@ -62,7 +65,7 @@ pub(crate) fn read(path: &Path, settings: &[(String, String)], importer: &OnnxIm
     if !is_onnx(path) {
         return Ok(dlc_dsl::load(path, &options));
     }
-    let (name, text) = text_of_onnx(path)?;
+    let (name, text) = text_of_onnx(path, &model_name(path))?;
     Ok(dlc_dsl::load_text_in(&name, &text, folder_of(path), &options))
 }
 
@@ -73,18 +76,18 @@ pub fn load(path: &Path, settings: &[(String, String)]) -> Result<Loaded> {
     finish(read(path, settings, &importer)?, &importer)
 }
 
-/// Loads an ONNX file with sections of the language behind it: data and training. The model is called as
-/// [`model_name`] says.
+/// Loads an ONNX file as a model of that name with layers in place of the file's (`head`), and with sections of the
+/// language behind it: data and training.
 pub(crate) fn load_onnx_with(
     path: &Path,
+    model: &str,
     head: &str,
     sections: &str,
     settings: &[(String, String)],
 ) -> Result<Loaded> {
     let importer = OnnxImporter::of(path, settings);
     let options = LoadOptions { settings: OnnxImporter::others(settings), importer: Some(&importer) };
-    let (name, text) = text_of_onnx(path)?;
-    let text = text.replacen(" = onnx", "(input) -> (output) = onnx", 1);
+    let (name, text) = text_of_onnx(path, &format!("{model}(input) -> (output)"))?;
     let text = format!("{}{head}\n\n{sections}", text.trim_end());
     let loaded = finish(dlc_dsl::load_text_in(&name, &text, folder_of(path), &options), &importer);
     if loaded.as_ref().is_err_and(|error| error.exit_code() == 1) {
@@ -112,8 +115,8 @@ pub fn model_name(path: &Path) -> String {
     if sound { name } else { format!("onnx_{name}") }
 }
 
-/// The text that an ONNX file is loaded as, and its name in messages.
-fn text_of_onnx(path: &Path) -> Result<(String, String)> {
+/// The text that an ONNX file is loaded as with that header of the model, and its name in messages.
+fn text_of_onnx(path: &Path, header: &str) -> Result<(String, String)> {
     let name =
         path.file_name().and_then(|name| name.to_str()).filter(|name| !name.contains(['"', '{', '\\', '\n']));
     let name = name.ok_or_else(|| {
@@ -123,13 +126,16 @@ fn text_of_onnx(path: &Path) -> Result<(String, String)> {
         ))
     })?;
     std::fs::metadata(path).map_err(|cause| DriverError::File { path: path.to_owned(), cause })?;
-    Ok((path.display().to_string(), format!("dlc 1\nmodel {} = onnx(\"{name}\")\n", model_name(path))))
+    Ok((path.display().to_string(), format!("dlc 1\nmodel {header} = onnx(\"{name}\")\n")))
 }
 
 impl Weights {
     /// The value of a parameter or state in the plain order, if it came with the model.
     pub fn tensor(&self, name: &str) -> Result<Option<HostTensor>> {
-        self.0.get(name).map(host_of_array).transpose()
+        let Some(array) = self.0.get(name) else { return Ok(None) };
+        let tensor = host_of_array(array)?;
+        array.release();
+        Ok(Some(tensor))
     }
 
     /// The same where it lies in the model's file.

@@ -56,6 +56,7 @@ pub fn train(
         data: settings.data.clone(),
         initial: loaded.weights.initial(),
         classes: meaning::classes(&loaded.model),
+        note: loaded.note.clone(),
         rate_at: loaded
             .model
             .training

@@ -3,7 +3,7 @@
 
 use dlc_ir::Function;
 use dlc_onnx::convert::{AtHand, Hand, Region, Stop};
-use dlc_onnx::{Array, Document, Element, Extent, Graph, NetworkOptions, ValueType};
+use dlc_onnx::{Array, Calculus, Document, Element, Extent, Graph, NetworkOptions, ValueType};
 use dlc_types::Dim;
 use libfuzzer_sys::fuzz_target;
 
@@ -42,6 +42,19 @@ fn integers(function: &Function, batch: usize) -> Option<Array> {
     (Element::of(tensor.dtype) == Element::I64).then_some(wide)
 }
 
+/// The same for whole models.
+struct Oracle;
+
+impl Calculus for Oracle {
+    fn evaluate(&self, function: &Function, batch: usize) -> Option<Array> {
+        integers(function, batch)
+    }
+
+    fn differentiate(&self, _: &Function, _: &[String]) -> Result<Function, String> {
+        Err("derivatives in a graph".to_owned())
+    }
+}
+
 /// Region by region, as a run converts.
 fn stages(document: &Document) {
     let hand = Declared(&document.graph);
@@ -62,7 +75,7 @@ fn stages(document: &Document) {
 /// As one function, as what is compiled ahead or trained is converted.
 fn whole(document: &Document, training: bool) {
     let options = NetworkOptions { training, ..NetworkOptions::default() };
-    if let Ok(network) = dlc_onnx::network(document, &options, &integers) {
+    if let Ok(network) = dlc_onnx::network(document, &options, &Oracle) {
         dlc_ir::verify::verify(&network.function).expect("a network is well formed");
     }
 }

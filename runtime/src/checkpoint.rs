@@ -33,7 +33,7 @@ pub enum LoadPolicy {
 pub struct Checkpoint {
     /// The tensors by name.
     pub tensors: BTreeMap<String, HostTensor>,
-    /// A version or a hash, kept as metadata.
+    /// A text beside the tensors, kept as metadata.
     pub note: Option<String>,
 }
 
@@ -100,6 +100,14 @@ impl Checkpoint {
         let bytes =
             std::fs::read(path).map_err(|cause| RuntimeError::File { path: path.to_owned(), cause })?;
         Checkpoint::from_bytes(&bytes)
+    }
+
+    /// The note of a file alone.
+    pub fn read_note(path: &Path) -> Result<Option<String>> {
+        let bytes =
+            std::fs::read(path).map_err(|cause| RuntimeError::File { path: path.to_owned(), cause })?;
+        let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(damaged)?;
+        Ok(metadata.metadata().as_ref().and_then(|metadata| metadata.get(NOTE).cloned()))
     }
 
     /// Writes a file, as [`write_atomically`] does.

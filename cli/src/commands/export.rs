@@ -1,13 +1,13 @@
 //! `export`.
 
-use super::{Outcome, loaded};
+use super::{Outcome, loaded_with};
 use crate::arguments::ExportArguments;
 use crate::console::{self, Console};
 use crate::table::bytes;
 use dlc_driver::{ExportReport, ExportSettings};
 
 pub(super) fn export(console: &Console, flags: &ExportArguments) -> Outcome {
-    let loaded = loaded(console, &flags.model)?;
+    let loaded = loaded_with(console, &flags.model, flags.checkpoint.as_deref())?;
     let settings = ExportSettings {
         output: flags.output.clone(),
         checkpoint: flags.checkpoint.clone(),

@@ -1,6 +1,6 @@
 //! `run`, `predict` and `ops`.
 
-use super::{Outcome, loaded};
+use super::{Outcome, loaded_with};
 use crate::arguments::{OperatorArguments, PredictArguments, RunArguments};
 use crate::console::{self, Console};
 use crate::table::table;
@@ -10,10 +10,10 @@ use dlc_driver::{DriverError, PredictReport, PredictSettings, RunReport, RunSett
 const SHOWN: usize = 64;
 
 pub(super) fn run(console: &Console, flags: &RunArguments) -> Outcome {
-    if dlc_driver::is_onnx(&flags.model.file) {
+    if dlc_driver::is_onnx(&flags.model.file) && flags.checkpoint.is_none() {
         return run_onnx(console, flags);
     }
-    let loaded = loaded(console, &flags.model)?;
+    let loaded = loaded_with(console, &flags.model, flags.checkpoint.as_deref())?;
     let report = dlc_driver::run(&loaded, &settings(console, flags)?)?;
     if flags.json {
         console::json(&report);
@@ -37,10 +37,10 @@ fn settings(console: &Console, flags: &RunArguments) -> Result<RunSettings, Driv
     })
 }
 
-/// An ONNX file holds its weights and has no settings.
+/// Without a checkpoint an ONNX file holds its weights and has no settings.
 fn run_onnx(console: &Console, flags: &RunArguments) -> Outcome {
-    if flags.checkpoint.is_some() || !flags.model.settings.is_empty() {
-        let what = "`--checkpoint` and `--set` are for model files of dlc's own language, not for ONNX";
+    if !flags.model.settings.is_empty() {
+        let what = "`--set` is for model files of dlc's own language, not for ONNX";
         return Err(DriverError::User(what.to_owned()));
     }
     if !flags.model.dims.is_empty() {
@@ -102,7 +102,7 @@ pub(super) fn operators(flags: &OperatorArguments) -> Outcome {
 }
 
 pub(super) fn predict(console: &Console, flags: &PredictArguments) -> Outcome {
-    let loaded = loaded(console, &flags.model)?;
+    let loaded = loaded_with(console, &flags.model, Some(&flags.checkpoint))?;
     let settings = PredictSettings {
         data: flags.data.clone(),
         seed: None,

@@ -1,6 +1,6 @@
 //! `train` and `eval`.
 
-use super::{Outcome, loaded};
+use super::{Outcome, loaded_with};
 use crate::arguments::{EvalArguments, TrainArguments};
 use crate::console::{self, Console};
 use crate::progress::TrainingProgress;
@@ -29,11 +29,11 @@ pub(super) fn stop_flag() -> Result<Arc<AtomicBool>, DriverError> {
 fn trained(console: &Console, flags: &TrainArguments) -> Result<Loaded, DriverError> {
     let training = flags.onnx_training();
     let file = &flags.model.file;
-    if dlc_driver::is_onnx(file) {
+    if dlc_driver::is_onnx(file) && !(training.is_empty() && flags.resume.is_some()) {
         return dlc_driver::load_for_training(file, &training, &flags.model.all_settings());
     }
     if training.is_empty() {
-        return loaded(console, &flags.model);
+        return loaded_with(console, &flags.model, flags.resume.as_deref());
     }
     let what = "the flags for training an ONNX file do not go with a model file, which says all that itself; \
                 `--set` changes it, as in `--set train.loss=…`";
@@ -83,7 +83,7 @@ fn ending(report: &TrainReport) -> String {
 }
 
 pub(super) fn evaluate(console: &Console, flags: &EvalArguments) -> Outcome {
-    let loaded = loaded(console, &flags.model)?;
+    let loaded = loaded_with(console, &flags.model, Some(&flags.checkpoint))?;
     let settings = EvalSettings {
         data: flags.data.clone(),
         seed: flags.seed,

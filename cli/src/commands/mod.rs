@@ -11,7 +11,8 @@ mod search;
 
 use crate::arguments::{Arguments, Colour, Command, ModelArguments};
 use crate::console::Console;
-use dlc_driver::{DriverError, Loaded, load};
+use dlc_driver::{DriverError, Loaded, load, load_for_checkpoint};
+use std::path::Path;
 
 /// What a command ends with: an exit code, or a failure that has one.
 type Outcome = Result<u8, DriverError>;
@@ -45,7 +46,20 @@ fn finish(colour: Colour, json: bool, outcome: Outcome) -> u8 {
 
 /// Loads the model and tells its warnings.
 fn loaded(console: &Console, arguments: &ModelArguments) -> Result<Loaded, DriverError> {
-    let loaded = load(&arguments.file, &arguments.all_settings())?;
+    loaded_with(console, arguments, None)
+}
+
+/// Loads the model that a checkpoint is of.
+fn loaded_with(
+    console: &Console,
+    arguments: &ModelArguments,
+    checkpoint: Option<&Path>,
+) -> Result<Loaded, DriverError> {
+    let settings = arguments.all_settings();
+    let loaded = match checkpoint {
+        Some(checkpoint) => load_for_checkpoint(&arguments.file, checkpoint, &settings)?,
+        None => load(&arguments.file, &settings)?,
+    };
     console.diagnostics(&loaded.sources, &loaded.diagnostics);
     Ok(loaded)
 }

@@ -100,7 +100,8 @@ fn plural(count: usize) -> String {
 }
 
 /// The forward function with, for each of the named parameters, the gradient of its loss as an output of
-/// role [`OutputRole::Gradient`] and of the parameter's name and type, in the order of `parameters`.
+/// role [`OutputRole::Gradient`] and of the parameter's name and type, in the order of `parameters`. A name that no
+/// parameter has may be an input's.
 pub fn differentiate(forward: &Function, parameters: &[String]) -> Result<Function, AutodiffError> {
     let loss = the_loss(forward)?;
     let needed = tape::needed(forward, parameters);
@@ -118,7 +119,7 @@ pub fn differentiate(forward: &Function, parameters: &[String]) -> Result<Functi
         }
         tape.build.set_origin(remark(forward, id));
         let visit = tape.collect(id).and_then(|slots| match &node.op {
-            Op::Parameter { name } => {
+            Op::Parameter { name } | Op::Input { name } => {
                 for gradient in slots.into_iter().flatten() {
                     let total = match gradients.get(name.as_str()) {
                         Some(&other) => tape.build.add(other, gradient)?,
@@ -275,10 +276,9 @@ fn at(forward: &Function, id: NodeId, fault: Fault) -> AutodiffError {
 
 /// Says why the loss has no gradient with respect to a parameter.
 fn explain(forward: &Function, loss: NodeId, name: &str) -> MissingGradient {
-    let node = forward
-        .nodes
-        .values()
-        .find(|node| matches!(&node.op, Op::Parameter { name: other } if other == name));
+    let node = forward.nodes.values().find(
+        |node| matches!(&node.op, Op::Parameter { name: other } | Op::Input { name: other } if other == name),
+    );
     let reason = match node {
         None => "is not read by the forward function".to_owned(),
         Some(_) => match tape::barrier(forward, loss, name) {

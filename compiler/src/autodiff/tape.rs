@@ -115,11 +115,19 @@ fn has_float(ty: &Type) -> bool {
     types(ty).iter().any(|tensor| tensor.dtype.is_float())
 }
 
+fn has_parameter(forward: &Function, name: &str) -> bool {
+    forward.nodes.values().any(|node| matches!(&node.op, Op::Parameter { name: other } if other == name))
+}
+
 /// For every node whether it lies on a differentiable path from one of the parameters.
 pub(super) fn needed(forward: &Function, parameters: &[String]) -> IndexVec<NodeId, bool> {
     let mut needed: IndexVec<NodeId, bool> = IndexVec::new();
     for node in forward.nodes.values() {
-        let starts = matches!(&node.op, Op::Parameter { name } if parameters.contains(name));
+        let starts = match &node.op {
+            Op::Parameter { name } => parameters.contains(name),
+            Op::Input { name } => parameters.contains(name) && !has_parameter(forward, name),
+            _ => false,
+        };
         let carries = node
             .operands
             .iter()

@@ -21,6 +21,16 @@ const DEPTH_LIMIT: usize = 64;
 /// Nodes that were not converted, and why.
 type Stuck = Vec<(usize, Stop)>;
 
+/// What came of a node that no region computes.
+enum Hosted {
+    /// The values of its outputs.
+    Values(Vec<Value>),
+    /// Nobody knows the operator.
+    Unknown,
+    /// A case of it that is not done.
+    NotDone(String),
+}
+
 /// Runs the graphs of one model.
 pub(super) struct Executor<'a> {
     document: &'a Document,
@@ -80,13 +90,12 @@ impl<'a> Executor<'a> {
             let before = pending.len();
             pending = self.stage(graph, pending, &mut scope, depth)?;
             if pending.len() == before {
-                let node = &graph.nodes[pending[0]];
-                return Err(DriverError::Bug(format!(
-                    "{}: {} cannot be run",
-                    self.document.file,
-                    node.label()
-                )));
+                let label = graph.nodes[pending[0]].label();
+                return Err(DriverError::Bug(format!("{}: {label} cannot be run", self.document.file)));
             }
+            // What nobody reads any more makes room.
+            let wanted = still_wanted(graph, &pending);
+            scope.values.retain(|name, _| wanted.contains(name.as_str()));
         }
         let value = |name: &str| scope.get(name).map(|entry| entry.value.clone());
         let outputs = graph.outputs.iter().map(|output| {
@@ -125,13 +134,13 @@ impl<'a> Executor<'a> {
                 continue;
             }
             match self.hosted_part(node, stop, scope, depth)? {
-                Ok(values) => {
+                Hosted::Values(values) => {
                     for (name, value) in node.outputs.iter().zip(values) {
                         scope.insert(name, value);
                     }
                 }
-                Err(None) => missing.unknown(node),
-                Err(Some(case)) => missing.not_done(node, &case),
+                Hosted::Unknown => missing.unknown(node),
+                Hosted::NotDone(case) => missing.not_done(node, &case),
             }
         }
         if missing.is_empty() { Ok(left) } else { Err(missing.error(&self.document.file)) }
@@ -161,10 +170,8 @@ impl<'a> Executor<'a> {
         if !missing.is_empty() {
             return Err(missing.error(&self.document.file));
         }
-        let mut wanted: BTreeSet<&str> = graph.outputs.iter().map(|output| output.name.as_str()).collect();
-        for (position, _) in &stuck {
-            wanted.extend(reads(&graph.nodes[*position]));
-        }
+        let left: Vec<usize> = stuck.iter().map(|(position, _)| *position).collect();
+        let wanted = still_wanted(graph, &left);
         let (mut values, mut names) = (Vec::new(), Vec::new());
         for name in wanted.into_iter().filter(|name| region.has(name) && !scope.values.contains_key(*name)) {
             match region.told_value(name) {
@@ -196,17 +203,10 @@ impl<'a> Executor<'a> {
         }
     }
 
-    /// Control flow, or the host. The inner error is what is missing: nothing for an unknown operator.
-    #[allow(clippy::type_complexity, reason = "used once, and explained above")]
-    fn hosted_part(
-        &self,
-        node: &Node,
-        stop: Stop,
-        scope: &Scope<'_>,
-        depth: usize,
-    ) -> Result<std::result::Result<Vec<Value>, Option<String>>> {
+    /// Control flow, or the host.
+    fn hosted_part(&self, node: &Node, stop: Stop, scope: &Scope<'_>, depth: usize) -> Result<Hosted> {
         if control::is_control(node) {
-            return control::run(self, node, scope, depth).map(Ok);
+            return control::run(self, node, scope, depth).map(Hosted::Values);
         }
         let inputs: Vec<Option<&Value>> = node
             .inputs
@@ -214,15 +214,22 @@ impl<'a> Executor<'a> {
             .map(|name| if name.is_empty() { None } else { scope.get(name).map(|entry| &entry.value) })
             .collect();
         match (host::evaluate(node, &inputs), stop) {
-            (Ok(values), _) => Ok(Ok(values)),
+            (Ok(values), _) => Ok(Hosted::Values(values)),
             // The converter's words name shapes and attributes as the model has them.
             (Err(_), Stop::Invalid(what)) => Err(self.invalid(node, what)),
             (Err(host::HostFault::Invalid(what)), _) => Err(self.invalid(node, what)),
-            (Err(_), Stop::NotDone(case)) => Ok(Err(Some(case))),
-            (Err(host::HostFault::NotDone(case)), _) => Ok(Err(Some(case))),
-            (Err(host::HostFault::Unknown), _) => Ok(Err(None)),
+            (Err(_), Stop::NotDone(case)) => Ok(Hosted::NotDone(case)),
+            (Err(host::HostFault::NotDone(case)), _) => Ok(Hosted::NotDone(case)),
+            (Err(host::HostFault::Unknown), _) => Ok(Hosted::Unknown),
         }
     }
+}
+
+/// Names of the values that are read by nodes which are left to do, or asked for.
+fn still_wanted<'g>(graph: &'g Graph, pending: &[usize]) -> BTreeSet<&'g str> {
+    let mut wanted: BTreeSet<&str> = graph.outputs.iter().map(|output| output.name.as_str()).collect();
+    pending.iter().for_each(|&position| wanted.extend(reads(&graph.nodes[position])));
+    wanted
 }
 
 fn unknown(graph: &Graph, missing: &mut Missing) {
@@ -233,5 +240,35 @@ fn unknown(graph: &Graph, missing: &mut Missing) {
             missing.unknown(node);
         }
         node.graphs().for_each(|(_, inner)| unknown(inner, missing));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dlc_onnx::{Attribute, ValueInfo, ValueType};
+
+    fn node(op_type: &str, inputs: &[&str], output: &str) -> Node {
+        Node {
+            op_type: op_type.to_owned(),
+            inputs: inputs.iter().map(|&name| name.to_owned()).collect(),
+            outputs: vec![output.to_owned()],
+            ..Node::default()
+        }
+    }
+
+    #[test]
+    fn values_are_kept_for_those_who_still_read_them() {
+        let mut branch = node("If", &["c"], "z");
+        let inner = Graph { nodes: vec![node("Neg", &["b"], "own")], ..Graph::default() };
+        branch.attributes.insert("then_branch".to_owned(), Attribute::Graph(Box::new(inner)));
+        let asked = ValueInfo { name: "y".to_owned(), ty: ValueType::Unknown };
+        let nodes =
+            vec![node("Relu", &["a"], "b"), node("Abs", &["b"], "y"), branch, node("Exp", &["z"], "w")];
+        let graph = Graph { nodes, outputs: vec![asked], ..Graph::default() };
+        let names = |pending: &[usize]| still_wanted(&graph, pending).into_iter().collect::<Vec<_>>();
+        assert_eq!(names(&[1, 2, 3]), ["b", "c", "y", "z"]);
+        assert_eq!(names(&[2]), ["b", "c", "y"]);
+        assert_eq!(names(&[]), ["y"]);
     }
 }

@@ -168,7 +168,9 @@ impl Compiled {
     fn run(&mut self, array: &dyn Fn(&str) -> Option<Array>) -> Result<Vec<Array>> {
         // Parameters are the same in every run, so they are set once.
         for name in std::mem::take(&mut self.parameters) {
-            self.session.set_tensor(&name, &host_of_array(&value(array, &name)?)?)?;
+            let given = value(array, &name)?;
+            self.session.set_tensor(&name, &host_of_array(&given)?)?;
+            given.release();
         }
         let mut fed = Vec::new();
         for port in &self.interface.inputs {

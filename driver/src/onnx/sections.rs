@@ -1,7 +1,9 @@
 //! Sections of the language for an ONNX file, which has none: data and training as flags tell them.
 
 use crate::load::{load_onnx_with, model_name};
-use crate::{DriverError, Loaded, Result};
+use crate::{DriverError, Loaded, Result, is_onnx, load};
+use dlc_runtime::Checkpoint;
+use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
 /// What training an ONNX file needs to be told.
@@ -28,6 +30,23 @@ pub struct OnnxTraining {
     pub freeze: Vec<String>,
     /// Layers that are made anew: (`fc`, `dense(5)`).
     pub replace: Vec<(String, String)>,
+}
+
+/// What the flags became: the text around an ONNX file. Checkpoints hold it, so that a checkpoint and the file are all
+/// that evaluating, predicting, exporting and resuming need.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Sections {
+    /// The model's name.
+    model: String,
+    /// Layers in place of the file's, behind the model's line.
+    head: String,
+    /// The data's and the training's section.
+    sections: String,
+    /// Where the data was, as the user told it.
+    data: PathBuf,
+    /// Settings, sizes and values given ahead, as [`load`](crate::load) takes them.
+    #[serde(default)]
+    settings: Vec<(String, String)>,
 }
 
 /// A text in quotes, as the language writes it.
@@ -97,7 +116,7 @@ impl OnnxTraining {
         Ok(lines)
     }
 
-    fn sections(&self, model: &str) -> Result<String> {
+    fn text(&self, model: &str) -> Result<String> {
         let loss = needed(&self.loss, "--loss", "cross_entropy")?;
         let optimizer = needed(&self.optimizer, "--optimizer", "'adam(lr=1e-3)'")?;
         let mut metrics: Vec<String> = self.metrics.iter().map(|metric| applied(metric)).collect();
@@ -123,6 +142,31 @@ impl OnnxTraining {
         text.push_str("}\n");
         Ok(text)
     }
+
+    fn sections(&self, path: &Path, settings: &[(String, String)]) -> Result<Sections> {
+        let model = model_name(path);
+        let sections = self.text(&model)?;
+        let data = needed(&self.data, "--data", "PATH")?.clone();
+        Ok(Sections { head: self.head()?, sections, data, model, settings: settings.to_vec() })
+    }
+}
+
+impl Sections {
+    /// Loads the file with its own settings, but those that are given replace them.
+    fn load(&self, path: &Path, given: &[(String, String)]) -> Result<Loaded> {
+        let is_given = |key: &String| given.iter().any(|(other, _)| other == key);
+        let own = self.settings.iter().filter(|(key, _)| !is_given(key));
+        let settings: Vec<(String, String)> = own.chain(given).cloned().collect();
+        let mut loaded = load_onnx_with(path, &self.model, &self.head, &self.sections, &settings)?;
+        // The text has a place holder: the path is not relative to the model's folder.
+        let place = std::path::absolute(&self.data).unwrap_or_else(|_| self.data.clone());
+        if let Some(path) = loaded.recipe.as_mut().and_then(|recipe| recipe.data.source.path_mut()) {
+            *path = place.to_string_lossy().into_owned();
+        }
+        let note = serde_json::to_string(self).map_err(|error| DriverError::Bug(error.to_string()))?;
+        loaded.note = Some(note);
+        Ok(loaded)
+    }
 }
 
 /// Loads an ONNX file to be trained. Its input is called `input`, its output `output`, the label `target`.
@@ -131,6 +175,25 @@ pub fn load_for_training(
     training: &OnnxTraining,
     settings: &[(String, String)],
 ) -> Result<Loaded> {
-    let sections = training.sections(&model_name(path))?;
-    load_onnx_with(path, &training.head()?, &sections, settings)
+    training.sections(path, settings)?.load(path, settings)
+}
+
+/// Loads a file to go with a checkpoint: an ONNX file as the training by flags saw it that the checkpoint is of.
+pub fn load_for_checkpoint(path: &Path, checkpoint: &Path, settings: &[(String, String)]) -> Result<Loaded> {
+    if !is_onnx(path) {
+        return load(path, settings);
+    }
+    let fault = |cause: String| DriverError::User(format!("{}: {cause}", checkpoint.display()));
+    let note = Checkpoint::read_note(checkpoint);
+    let note =
+        note.map_err(|cause| dlc_trainer::TrainError::Checkpoint { path: checkpoint.to_owned(), cause })?;
+    match note {
+        None => load(path, settings),
+        Some(note) => {
+            let sections = serde_json::from_str::<Sections>(&note);
+            let sections = sections
+                .map_err(|error| fault(format!("its note does not tell how it was trained ({error})")))?;
+            sections.load(path, settings)
+        }
+    }
 }

@@ -7,6 +7,7 @@
 use crate::Element;
 use crate::decode::MappedFile;
 use dlc_ir::{Literal, literal::Elements};
+use dlc_types::element::{bf16_to_f32, f16_to_f32};
 use dlc_types::{DType, Shape, TensorType};
 use std::sync::Arc;
 
@@ -138,6 +139,13 @@ impl Array {
         }
     }
 
+    /// Tells the system that elements in a mapped file are not needed for long; they stay readable.
+    pub fn release(&self) {
+        if let Data::Mapped { file, start, length } = &self.data {
+            file.release(*start, *length);
+        }
+    }
+
     /// The strings, if it holds strings.
     pub fn as_texts(&self) -> Option<&[Vec<u8>]> {
         match &self.data {
@@ -179,10 +187,11 @@ impl Array {
     pub fn floats(&self) -> Option<Vec<f64>> {
         let bytes = self.bytes();
         Some(match self.element {
-            Element::F16 => bytes.as_chunks().0.iter().map(|&b| half(u16::from_le_bytes(b))).collect(),
+            Element::F16 => {
+                bytes.as_chunks().0.iter().map(|&b| f64::from(f16_to_f32(u16::from_le_bytes(b)))).collect()
+            }
             Element::BF16 => {
-                let wide = |b| f32::from_bits(u32::from(u16::from_le_bytes(b)) << 16);
-                bytes.as_chunks().0.iter().map(|&b| f64::from(wide(b))).collect()
+                bytes.as_chunks().0.iter().map(|&b| f64::from(bf16_to_f32(u16::from_le_bytes(b)))).collect()
             }
             Element::F32 => bytes.as_chunks().0.iter().map(|&b| f64::from(f32::from_le_bytes(b))).collect(),
             Element::F64 => bytes.as_chunks().0.iter().map(|&b| f64::from_le_bytes(b)).collect(),
@@ -204,17 +213,5 @@ impl Array {
             _ => Elements::Int(self.ints()?),
         };
         Some(Literal { ty: TensorType::new(dtype, Shape::fixed(&self.dims)), elements })
-    }
-}
-
-/// IEEE 754 binary16.
-fn half(bits: u16) -> f64 {
-    let sign = if bits >> 15 == 0 { 1.0 } else { -1.0 };
-    let (exponent, fraction) = (i32::from(bits >> 10 & 0x1f), f64::from(bits & 0x3ff));
-    match exponent {
-        0 => sign * fraction * 2f64.powi(-24),
-        31 if fraction == 0.0 => sign * f64::INFINITY,
-        31 => f64::NAN,
-        _ => sign * (1.0 + fraction / 1024.0) * 2f64.powi(exponent - 15),
     }
 }

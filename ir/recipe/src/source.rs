@@ -61,6 +61,20 @@ impl Source {
         }
     }
 
+    /// The same, to be replaced.
+    pub fn path_mut(&mut self) -> Option<&mut String> {
+        match self {
+            Source::Csv(table) => Some(&mut table.path),
+            Source::Idx(files) => Some(&mut files.path),
+            Source::Numpy(arrays) => Some(&mut arrays.path),
+            Source::Cifar10 { path }
+            | Source::Cifar100 { path, .. }
+            | Source::ImageFolder { path }
+            | Source::Segmentation { path, .. } => Some(path),
+            Source::Synthetic { .. } => None,
+        }
+    }
+
     /// Whether the first field is made of pictures, whose scaling is fitted per channel.
     pub fn gives_pictures(&self) -> bool {
         !matches!(self, Source::Csv(_) | Source::Numpy(_) | Source::Synthetic { .. })

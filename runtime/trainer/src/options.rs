@@ -77,6 +77,9 @@ pub struct RunOptions {
     pub classes: Option<usize>,
     /// First values that come with the model.
     pub initial: InitialTensors,
+    /// Kept in every checkpoint beside the tensors: what a command needs to know of the run that the model's file
+    /// does not say.
+    pub note: Option<String>,
     /// The learning rate, for reports.
     pub rate_at: Option<RateAt>,
 }

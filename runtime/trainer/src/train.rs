@@ -289,6 +289,7 @@ impl<'a> Run<'a> {
 
     /// Writes the engine's state with what was fitted and the progress.
     fn write(&self, path: &Path, mut checkpoint: Checkpoint) -> Result<()> {
+        checkpoint.note.clone_from(&self.options.note);
         self.data.fitted.save(&mut checkpoint)?;
         self.progress.save(&mut checkpoint)?;
         Ok(checkpoint.write(path)?)

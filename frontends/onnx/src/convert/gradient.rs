@@ -36,14 +36,9 @@ fn copied(builder: &mut Builder, op: Op, operands: &[NodeId], ty: &Type) -> Resu
     }
 }
 
-/// The sum of `wanted` as a function of the values in `named` (the first `variables` of which are parameters) and
-/// of the externals that it reads.
-fn forward(
-    function: &Function,
-    wanted: NodeId,
-    named: &[NodeId],
-    variables: usize,
-) -> Result<Function, InferError> {
+/// The sum of `wanted` as a function of the values in `named` and of the externals that it reads. All are inputs:
+/// their extents may depend on the batch.
+fn forward(function: &Function, wanted: NodeId, named: &[NodeId]) -> Result<Function, InferError> {
     let mut needed = BTreeSet::from([wanted]);
     let mut order = Vec::new();
     while let Some(id) = needed.pop_last() {
@@ -57,13 +52,12 @@ fn forward(
     for &id in order.iter().rev() {
         let node = &function.nodes[id];
         let op = match named.iter().position(|own| *own == id) {
-            Some(position) if position < variables => Op::Parameter { name: formal(position) },
             Some(position) => Op::Input { name: formal(position) },
             None if node.op.is_external() => Op::Input { name: free(id) },
             None => node.op.clone(),
         };
         let operands: Vec<NodeId> = match &op {
-            Op::Parameter { .. } | Op::Input { .. } => Vec::new(),
+            Op::Input { .. } => Vec::new(),
             _ => node.operands.iter().filter_map(|operand| moved.get(operand).copied()).collect(),
         };
         let new = copied(&mut builder, op, &operands, &node.ty)?;
@@ -97,7 +91,7 @@ fn gradient(context: &mut Context<'_, '_>) -> Result<(), Stop> {
     if !context.dtype(value).is_float() {
         return Err(context.invalid(format!("`{wanted}` is no float and has no derivative")));
     }
-    let function = forward(context.builder().function(), value, &named, variables.len())?;
+    let function = forward(context.builder().function(), value, &named)?;
     let present: Vec<String> = (0..variables.len())
         .map(formal)
         .filter(|name| function.externals().any(|(_, external)| external == name))
@@ -133,7 +127,7 @@ fn grafted(
     let mut moved: BTreeMap<NodeId, NodeId> = BTreeMap::new();
     for (id, node) in derived.nodes.iter() {
         let new = match &node.op {
-            Op::Input { name } | Op::Parameter { name } => outside
+            Op::Input { name } => outside
                 .get(name)
                 .copied()
                 .ok_or_else(|| context.invalid(format!("its derivative reads `{name}`, a bug in dlc")))?,

@@ -35,8 +35,8 @@ pub trait Hand {
     /// Evaluates a small function without inputs for a batch; its only output. `None` where that cannot be done.
     fn evaluate(&self, function: &Function, batch: usize) -> Option<Array>;
 
-    /// The function with the gradient of its loss with respect to each of the parameters as an output of the
-    /// parameter's name.
+    /// The function with the gradient of its loss with respect to each of these parameters or inputs as an output
+    /// of its name.
     ///
     /// # Errors
     /// Why that cannot be done.

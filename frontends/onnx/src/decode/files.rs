@@ -62,6 +62,20 @@ impl MappedFile {
     }
 }
 
+impl MappedFile {
+    /// Tells the system that these bytes are not needed for long: they are read again where they are asked for.
+    pub(crate) fn release(&self, start: usize, length: usize) {
+        #[cfg(unix)]
+        if let Contents::Mapped(map) = &self.contents {
+            // SAFETY: the mapping is read-only, so dropped pages come back from the file as they were.
+            // A system that does not heed the advice keeps the pages, which harms nobody.
+            let _ = unsafe { map.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, start, length) };
+        }
+        #[cfg(not(unix))]
+        let _ = (start, length);
+    }
+}
+
 /// The files of one model.
 #[derive(Debug)]
 pub(crate) struct Files {

@@ -70,7 +70,7 @@ pub trait Calculus {
     /// Evaluates a small function without inputs for a batch; its only output. `None` where that cannot be done.
     fn evaluate(&self, function: &Function, batch: usize) -> Option<Array>;
 
-    /// The function with the gradient of its loss with respect to each of the parameters, as
+    /// The function with the gradient of its loss with respect to each of these parameters or inputs, as
     /// [`Hand::differentiate`] gives it.
     ///
     /// # Errors

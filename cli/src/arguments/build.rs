@@ -1,0 +1,114 @@
+//! Flags of `check`, `fmt`, `compile`, `export` and `ops`.
+
+use super::ModelArguments;
+use crate::choices::ChoiceArguments;
+use crate::values::{positive, size};
+use clap::{Args, ValueEnum};
+use dlc_driver::{ArtifactKind, Cpu};
+use std::path::PathBuf;
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArguments {
+    #[command(flatten)]
+    pub(crate) model: ModelArguments,
+    /// Print one JSON object per diagnostic to stdout [default: drawings on stderr].
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FormatArguments {
+    /// The model files, which are rewritten where their layout differs.
+    #[arg(required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// Change nothing; exit with 1 and name the files whose layout differs [default: rewrite].
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// Print the result to stdout and leave the file alone [default: rewrite].
+    #[arg(long, conflicts_with = "check")]
+    pub(crate) stdout: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompileArguments {
+    #[command(flatten)]
+    pub(crate) model: ModelArguments,
+    /// Instructions that the code may use: native, portable, x86-64-v3 or x86-64-v4. Nothing is run, so they
+    /// need not be this machine's.
+    #[arg(long, value_name = "NAME", default_value = "native")]
+    pub(crate) cpu: Cpu,
+    /// Folder that the forms of `--emit` are written to, as MODEL.FUNCTION.KIND; drawings come as
+    /// MODEL.FUNCTION.before.KIND and .after.KIND [default: the current one].
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) output: Option<PathBuf>,
+    /// Forms to write, separated by commas [default: none].
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "KIND,…")]
+    pub(crate) emit: Vec<Emit>,
+    /// Greatest batch of the compiled functions [default: the file's batch, or 1 without a data section].
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub(crate) batch: Option<usize>,
+    /// Folder that the text of every stage is written to [default: none].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dump_phases: Option<PathBuf>,
+    /// Refuse a function that needs more scratch memory, such as 8MiB [default: no limit].
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(crate) max_arena: Option<usize>,
+    #[command(flatten)]
+    pub(crate) choices: ChoiceArguments,
+    /// Print the summary as one JSON object to stdout [default: a table].
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Names of the forms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Emit {
+    /// The graph as text.
+    Ir,
+    /// The program of kernels as text.
+    Kernels,
+    /// Cranelift's IR as text.
+    Clif,
+    /// The graph before rewriting and after lowering, for Graphviz.
+    Dot,
+    /// The same two as pictures.
+    Svg,
+}
+
+impl From<Emit> for ArtifactKind {
+    fn from(emit: Emit) -> ArtifactKind {
+        match emit {
+            Emit::Ir => ArtifactKind::Ir,
+            Emit::Kernels => ArtifactKind::Kernels,
+            Emit::Clif => ArtifactKind::Clif,
+            Emit::Dot => ArtifactKind::Dot,
+            Emit::Svg => ArtifactKind::Svg,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExportArguments {
+    #[command(flatten)]
+    pub(crate) model: ModelArguments,
+    /// The file to write; weights of a model above 2 GiB go into a second one, the name of which ends with
+    /// `.data`.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+    /// Trained weights [default: those that came with the model, else initial ones].
+    #[arg(long, value_name = "CKPT", conflicts_with = "seed")]
+    pub(crate) checkpoint: Option<PathBuf>,
+    /// Seed of initial weights.
+    #[arg(long, value_name = "S", default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Print what was written as one JSON object [default: as text].
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OperatorArguments {
+    /// Print them as one JSON list [default: as a table].
+    #[arg(long)]
+    pub(crate) json: bool,
+}

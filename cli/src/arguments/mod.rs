@@ -1,0 +1,89 @@
+//! The flags of every command, with the defaults told in their help: a file for each of the files of `commands`.
+
+mod analyse;
+mod build;
+mod infer;
+mod learn;
+mod model;
+mod search;
+
+pub(crate) use analyse::{
+    BenchArguments, CompareArguments, ExplainArguments, InspectArguments, ProfileArguments,
+};
+pub(crate) use build::{
+    CheckArguments, CompileArguments, ExportArguments, FormatArguments, OperatorArguments,
+};
+pub(crate) use infer::{PredictArguments, RunArguments};
+pub(crate) use learn::{EvalArguments, TrainArguments};
+pub(crate) use model::{EngineArguments, ModelArguments};
+pub(crate) use search::SearchArguments;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+/// An ahead-of-time compiler for deep-learning models: from a text file to a trained network.
+#[derive(Debug, Parser)]
+#[command(name = "dlc", version, about, max_term_width = 100)]
+pub(crate) struct Arguments {
+    /// Colour of messages: on a terminal, always or never.
+    #[arg(long, value_enum, default_value_t = Colour::Auto, global = true)]
+    pub(crate) color: Colour,
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// When to colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Colour {
+    /// On a terminal.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Parse, infer shapes and verify; tells all errors at once.
+    Check(CheckArguments),
+    /// Lay a model file out in the one way.
+    Fmt(FormatArguments),
+    /// Compile a model, print a summary and write its forms.
+    Compile(CompileArguments),
+    /// Run a model on tensors from files; an ONNX file (`.onnx`), too.
+    Run(RunArguments),
+    /// Write the inference graph of a model with its weights as an ONNX file.
+    Export(ExportArguments),
+    /// List the operators of ONNX that are known.
+    Ops(OperatorArguments),
+    /// Predict for rows of a CSV file or pictures, with a trained checkpoint.
+    Predict(PredictArguments),
+    /// Train a model on its data.
+    Train(Box<TrainArguments>),
+    /// Loss and metrics of a checkpoint on the test split.
+    Eval(EvalArguments),
+    /// Train with many settings and find the best.
+    Tune(Box<SearchArguments>),
+    /// Compare compiled with interpreted numbers: every value of a training step, and end to end.
+    Compare(CompareArguments),
+    /// Check, then time a training step or an inference.
+    Bench(BenchArguments),
+    /// Tell where the time of a training step or an inference goes, against what the machine can do.
+    Profile(ProfileArguments),
+    /// List the layers with shapes, parameters, operations and receptive field.
+    Inspect(InspectArguments),
+    /// Tell which layers, rewrites and groupings each kernel came from, and what they save.
+    Explain(ExplainArguments),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_flags_are_consistent() {
+        Arguments::command().debug_assert();
+    }
+}
