@@ -95,6 +95,13 @@ pub(crate) fn pipelines(
     let rule = label_rule(data, dataset, classes)?;
     let fields = data.fields.iter().zip(&dataset.columns).enumerate();
     let made = fields.map(|(number, (field, column))| {
+        let of_field = data.transform.iter().filter(|(name, _)| *name == field.name);
+        if !matches!(column, Column::Pictures(_)) && of_field.into_iter().any(|(_, step)| step.is_spatial()) {
+            let name = &field.name;
+            return Err(TrainError::Recipe(format!(
+                "resize applies to pictures, which `{name}` does not hold"
+            )));
+        }
         let rule = rule.as_ref().filter(|(label, _)| *label == number).map(|(_, rule)| rule.clone());
         let is_map =
             number > 0 && rule.is_some() && sample_dims(field)?.len() >= 2 && !field.ty.dtype.is_float();

@@ -3,36 +3,13 @@
 
 mod fake;
 
-use dlc_recipe::{Augment, Data, Recipe, Source, Split, Transform};
-use dlc_trainer::{Column, Pass, Preparation, PreparedData, RunOptions, TrainError, each_batch};
+use dlc_recipe::{Augment, Data, Source, Transform};
+use dlc_trainer::{Column, Pass, Preparation, PreparedData, RunOptions, TrainError};
 use dlc_types::DType;
-use fake::{csv, data, field, flip, floats, regression, write_table};
+use fake::{
+    ALL, batches, csv, data, field, flip, floats, open, open_with, regression, write_picture, write_table,
+};
 use std::path::Path;
-
-const ALL: Split = Split { validation: 0.0, test: 0.0, stratified: false, seed: None, fold: None };
-
-fn recipe(data: Data) -> Recipe {
-    Recipe { model: "m".to_owned(), data, epochs: 1, seed: 1, monitor: None }
-}
-
-fn open_with(data: &Data, folder: &Path, options: &RunOptions) -> Result<PreparedData, TrainError> {
-    PreparedData::open(&recipe(data.clone()), &Preparation { folder, options, seed: 1, saved: None })
-}
-
-fn open(data: &Data, folder: &Path) -> Result<PreparedData, TrainError> {
-    open_with(data, folder, &RunOptions { threads: 2, ..RunOptions::default() })
-}
-
-/// All batches of a pass: number of samples and bytes of each input.
-fn batches(data: &PreparedData, pass: &Pass<'_>) -> Vec<(usize, Vec<Vec<u8>>)> {
-    let mut all = Vec::new();
-    each_batch(data, pass, |batch| {
-        all.push((batch.samples, batch.inputs.clone()));
-        Ok(true)
-    })
-    .unwrap();
-    all
-}
 
 #[test]
 fn scaling_is_fitted_on_the_training_split_alone() {
@@ -183,12 +160,6 @@ fn damaged_cifar_files_are_errors() {
     let options = RunOptions { data: Some(folder.path().join("nowhere")), ..RunOptions::default() };
     let missing = open_with(&cifar_data(), folder.path(), &options);
     assert!(matches!(missing, Err(TrainError::MissingData { what: "folder", .. })));
-}
-
-fn write_picture(path: &Path, width: u32, height: u32, seed: u32) {
-    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-    let pixel = |x: u32, y: u32| image::Rgb([(x * 10 + seed) as u8, (y * 10) as u8, seed as u8]);
-    image::RgbImage::from_fn(width, height, pixel).save(path).unwrap();
 }
 
 #[test]

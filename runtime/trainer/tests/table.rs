@@ -78,6 +78,101 @@ fn faults_name_row_and_column() {
     assert_eq!(fault("a,y\n", number), "the table has no row");
 }
 
+fn names(names: &[&str]) -> Vec<String> {
+    names.iter().map(|&name| name.to_owned()).collect()
+}
+
+#[test]
+fn delimiters_quotes_and_tables_without_header_are_read() {
+    let text = "1;'a;b';2,5\n3;'it''s';4\n";
+    let other = Table {
+        delimiter: b';',
+        quote: b'\'',
+        header: false,
+        target: names(&["2"]),
+        features: Some(names(&["1"])),
+        ..table()
+    };
+    let read = parse_as(text, &other, Some(TargetKind::Class)).unwrap();
+    assert_eq!((read.values, read.features), (vec![1.0, 3.0], names(&["1"])));
+    assert_eq!(read.targets, Targets::Labels(vec![0, 1], names(&["a;b", "it's"])));
+    let last = Table { target: names(&["3"]), drop: names(&["2"]), ..other };
+    let fault = parse_as(text, &last, Some(TargetKind::Number)).unwrap_err();
+    assert_eq!(fault, "row 1 (line 1), column `3`: `2,5` is not a number");
+}
+
+#[test]
+fn missing_values_are_left_out_or_marked() {
+    let text = "a,b,y\n1,,5\n2,NA,6\n3,4,7\n8,9,\n";
+    let with = |missing| parse_as(text, &Table { missing, ..table() }, Some(TargetKind::Number));
+    let dropped = with(Missing::Drop).unwrap();
+    assert_eq!((dropped.values, dropped.numbers), (vec![3.0, 4.0], vec![3]));
+    let fault = with(Missing::Mean).unwrap_err();
+    assert_eq!(fault, format!("row 4 (line 5): the value of `y` is missing; {HELP}"));
+    let kept = parse_as(text, &Table { missing: Missing::Mean, ..table() }, None);
+    // Without a target, `y` is a feature of no other use.
+    assert!(kept.unwrap().values[1].is_nan());
+    let all = parse_as("a,y\n,1\n", &Table { missing: Missing::Drop, ..table() }, Some(TargetKind::Number));
+    assert_eq!(all.unwrap_err(), "the table has no row without missing values");
+    let saved = Fitted { features: names(&["a", "b"]), ..Fitted::default() };
+    let purpose = Purpose { target: None, features: true, known: Some(&saved), predicting: true };
+    let rows = Table { missing: Missing::Drop, ..table() };
+    let fault = parse_table(b"b,a\n4,3\n,1\n", &rows, purpose).unwrap_err().to_string();
+    assert_eq!(fault, "row 2 (line 3): the value of `b` is missing; training left such rows out");
+    // Columns are taken in the order of training.
+    assert_eq!(parse_table(b"b,a\n4,3\n", &rows, purpose).unwrap().values, [3.0, 4.0]);
+}
+
+#[test]
+fn repeated_rows_are_kept_left_out_or_told() {
+    let text = "id,a,y\n1,5,0\n2,5,0\n3,5,1\n4,5,0\n";
+    let with = |duplicates| {
+        let table = Table { duplicates, drop: names(&["id"]), ..table() };
+        parse_as(text, &table, Some(TargetKind::Class))
+    };
+    assert_eq!(with(Duplicates::Keep).unwrap().rows, 4);
+    assert_eq!(with(Duplicates::Drop).unwrap().numbers, [1, 3]);
+    let told = "row 2 (line 3) equals row 1; `duplicates = \"drop\"` leaves it out";
+    assert_eq!(with(Duplicates::Error).unwrap_err(), told);
+    let different = Table { duplicates: Duplicates::Error, ..table() };
+    assert_eq!(parse_as(text, &different, Some(TargetKind::Class)).unwrap().rows, 4);
+}
+
+#[test]
+fn names_become_numbers_of_categories() {
+    let text = "age,city,job,y\n1,Rome,cook,0\n2,Oslo,,1\n3,Rome,smith,1\n";
+    let table =
+        Table { one_hot: names(&["city"]), index: names(&["job"]), missing: Missing::Mean, ..table() };
+    let read = parse_as(text, &table, Some(TargetKind::Class)).unwrap();
+    assert_eq!(read.features, ["age", "city = Oslo", "city = Rome"]);
+    assert_eq!(read.values, [1.0, 0.0, 1.0, 2.0, 1.0, 0.0, 3.0, 0.0, 1.0]);
+    assert_eq!((read.is_category, read.columns), (vec![false, true, true], names(&["age", "city"])));
+    assert_eq!(read.index, [vec![1, 0, 2]]);
+    assert_eq!(read.categories["job"], ["", "cook", "smith"]);
+    let saved =
+        Fitted { features: names(&["age", "city"]), categories: read.categories, ..Fitted::default() };
+    let purpose = Purpose { target: None, features: true, known: Some(&saved), predicting: true };
+    let new = b"age,city,job\n5,Paris,smith\n";
+    let fault = parse_table(new, &table, purpose).unwrap_err().to_string();
+    assert_eq!(fault, "row 1 (line 2), column `city`: `Paris` is no known category (Oslo, Rome, …)");
+    let other = Table { unknown_allowed: true, ..table };
+    let read = parse_table(new, &other, purpose).unwrap();
+    // Numbers begin at 1 where 0 stands for others.
+    assert_eq!((read.values, read.index), (vec![5.0, 0.0, 0.0], vec![vec![3]]));
+}
+
+#[test]
+fn a_column_of_too_many_names_is_not_one_hot() {
+    let mut text = "id,y\n".to_owned();
+    (0..5000).for_each(|row| text.push_str(&format!("n{row},0\n")));
+    let table = Table { one_hot: names(&["id"]), ..table() };
+    let fault = parse_as(&text, &table, Some(TargetKind::Class)).unwrap_err();
+    assert_eq!(
+        fault,
+        "the column `id` has 5000 categories, more than can be one-hot; `index` makes it one number"
+    );
+}
+
 #[test]
 fn any_bytes_are_survived() {
     let good = b"a,b,y\n1,2,3\n\"4\",5,6\n";

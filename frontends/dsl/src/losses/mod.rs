@@ -3,6 +3,7 @@
 //! A loss says what type its target has, unless the data section says it. All results are scalars, means
 //! over the run-time batch.
 
+pub(crate) mod class_weights;
 mod metric;
 mod objective;
 
@@ -26,6 +27,7 @@ pub(crate) const SPECS: &[LayerSpec] = &[
     LayerSpec::new("mse", PAIR, objective::mse),
     LayerSpec::new("mae", PAIR, objective::mae),
     LayerSpec::new("accuracy", PAIR, metric::accuracy),
+    LayerSpec::new("class_weights", &[("classes", true)], class_weights::class_weights),
 ];
 
 impl Elaborator<'_> {

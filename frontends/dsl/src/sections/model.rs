@@ -6,13 +6,22 @@ use super::{data, fit, freeze, network, scaling};
 use crate::ast::{File, Ident, ModelSection, Section, TrainSection};
 use crate::codes;
 use crate::elaborate::{Elaborator, Mode, Ownership, Target};
+use crate::losses::class_weights;
 use crate::program::Program;
 use crate::report::{Eval, Poison, Reporter};
 use crate::value::Value;
 use dlc_ir::{Declaration, Function, Model, NodeId, OutputRole};
-use dlc_recipe::{Data, Field, Recipe};
+use dlc_recipe::{ClassWeights, Data, Field, Recipe};
 use dlc_types::{Diagnostic, Span, TensorType, diagnostic::nearest};
 use std::collections::BTreeMap;
+
+/// What evaluation and training compute beside the model's outputs.
+#[derive(Clone, Copy)]
+struct Objective<'a> {
+    train: &'a TrainSection,
+    fields: &'a [NamedField],
+    class_weights: Option<&'a ClassWeights>,
+}
 
 /// One elaboration's results.
 struct Elaborated {
@@ -73,7 +82,9 @@ fn supervised(
             .map(|(name, _)| (name.clone(), None))
             .collect(),
     };
-    let objective = Some((train, fields.as_slice()));
+    let weights =
+        data.as_ref().and_then(|data| data.as_ref().ok()).and_then(|data| data.class_weights.clone());
+    let objective = Some(Objective { train, fields: &fields, class_weights: weights.as_ref() });
     let evaluate = elaborate(program, model, "evaluate", Mode::Inference, objective, reporter);
     let forward = elaborate(program, model, "forward", Mode::Training, objective, reporter);
     let mut result = inference_model(model, predict);
@@ -93,6 +104,7 @@ fn supervised(
     result.evaluate = Some(evaluate.function);
     result.forward = Some(forward.function);
     result.training = Some(plan.training);
+    class_weights::declare(&mut result);
     scaling::apply(&mut result, &recipe.data, source_span, reporter);
     Some((result, Some(recipe)))
 }
@@ -177,7 +189,7 @@ fn elaborate(
     model: &ModelSection,
     name: &str,
     mode: Mode,
-    objective: Option<(&TrainSection, &[NamedField])>,
+    objective: Option<Objective<'_>>,
     reporter: &mut Reporter,
 ) -> Eval<Elaborated> {
     let mut el = Elaborator::new(program, name, mode, reporter);
@@ -219,7 +231,8 @@ fn elaborate(
                 el.builder.output(OutputRole::Output, name, node);
             }
         }
-        Some((train, fields)) => {
+        Some(Objective { train, fields, class_weights }) => {
+            el.class_weights = class_weights.cloned();
             for (field, ty) in fields {
                 if !inputs.iter().any(|input| input.name == field.text) {
                     el.forget(&field.text);

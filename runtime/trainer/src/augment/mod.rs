@@ -57,6 +57,10 @@ fn between(stream: &mut Stream, low: f64, high: f64) -> f64 {
     low + (high - low) * f64::from(stream.unit())
 }
 
+fn happens(stream: &mut Stream, probability: f64) -> bool {
+    f64::from(stream.unit()) < probability
+}
+
 impl Change {
     fn none(size: (usize, usize)) -> Change {
         Change { map: Map::IDENTITY, size, light: Light::default(), erased: Vec::new() }
@@ -80,10 +84,8 @@ impl Change {
                 Augment::RandomContrast { by } => {
                     change.light.contrast(between(&mut stream, 1.0 - by, 1.0 + by));
                 }
-                Augment::RandomErasing { probability, area, ratio } => {
-                    if f64::from(stream.unit()) < *probability {
-                        change.erased.push(Rectangle::drawn(change.size, *area, *ratio, &mut stream));
-                    }
+                Augment::RandomErasing { probability, area, ratio } if happens(&mut stream, *probability) => {
+                    change.erased.push(Rectangle::drawn(change.size, *area, *ratio, &mut stream));
                 }
                 _ => {}
             }
@@ -103,12 +105,10 @@ impl Change {
                 self.move_erased(top as i64 - *padding as i64, left as i64 - *padding as i64);
                 self.size = *size;
             }
-            Augment::RandomFlip { probability, vertical } => {
-                if f64::from(stream.unit()) < *probability {
-                    self.map = self.map.after(Map::mirrored(self.size, *vertical));
-                    let size = self.size;
-                    self.erased.iter_mut().for_each(|one| one.mirror(size, *vertical));
-                }
+            Augment::RandomFlip { probability, vertical } if happens(stream, *probability) => {
+                self.map = self.map.after(Map::mirrored(self.size, *vertical));
+                let size = self.size;
+                self.erased.iter_mut().for_each(|one| one.mirror(size, *vertical));
             }
             Augment::RandomRotation { degrees } => {
                 let angle = between(stream, -degrees, *degrees).to_radians();

@@ -75,16 +75,17 @@ pub(crate) fn render<T: Copy>(
     nearest: bool,
     out: &mut [[u8; 4]],
 ) {
-    let (height, width) = change.size;
     let plane = (source.size.0 * source.size.1).max(1);
-    let planes = source.planes.chunks_exact(plane).zip(out.chunks_exact_mut((height * width).max(1)));
-    for (plane, out) in planes {
-        let source = Source { planes: plane, ..source };
-        match change.map.whole() {
-            Some(map) => whole(source, map, width, &level, beyond, out),
-            None if nearest => sampled(change, out, |place| at(source, place, &level).unwrap_or(beyond)),
-            None => sampled(change, out, |place| blended(source, place, &level, beyond)),
+    let (height, width) = change.size;
+    if let Some(map) = change.map.whole() {
+        let planes = source.planes.chunks_exact(plane).zip(out.chunks_exact_mut((height * width).max(1)));
+        for (plane, out) in planes {
+            whole(Source { planes: plane, ..source }, map, width, &level, beyond, out);
         }
+    } else {
+        sampled(source, change, level, beyond, nearest, out);
+    }
+    for out in out.chunks_exact_mut((height * width).max(1)) {
         for erased in &change.erased {
             let (rows, columns) = erased.inside(change.size);
             for row in rows {
@@ -130,13 +131,49 @@ fn whole<T: Copy>(
     }
 }
 
-fn sampled(change: &Change, out: &mut [[u8; 4]], value: impl Fn((f64, f64)) -> f32) {
-    let width = change.size.1.max(1);
-    for (row, out) in out.chunks_exact_mut(width).enumerate() {
-        for (column, out) in out.iter_mut().enumerate() {
-            *out = value(change.map.place(row, column)).to_ne_bytes();
+/// Every place lies between pixels of the source.
+fn sampled<T: Copy>(
+    source: Source<'_, T>,
+    change: &Change,
+    level: impl Fn(T) -> f32,
+    beyond: f32,
+    nearest: bool,
+    out: &mut [[u8; 4]],
+) {
+    let (height, width) = source.size;
+    let (from, to) = ((height * width).max(1), (change.size.0 * change.size.1).max(1));
+    let last = (height as f64 - 1.0, width as f64 - 1.0);
+    for place in 0..to.min(out.len()) {
+        let (row, column) = change.map.place(place / change.size.1, place % change.size.1);
+        let inside = row >= 0.0 && column >= 0.0 && row < last.0 && column < last.1;
+        let outs = out[place..].iter_mut().step_by(to);
+        let planes = source.planes.chunks_exact(from).zip(outs);
+        if inside && !nearest {
+            let (top, left) = (row as usize, column as usize);
+            let (down, right) = ((row - top as f64) as f32, (column - left as f64) as f32);
+            for (plane, out) in planes {
+                let corner = &plane[top * width + left..][..width + 2];
+                let value = |at: usize| level(corner[at]);
+                let upper = between(value(0), value(1), right);
+                let lower = between(value(width), value(width + 1), right);
+                *out = between(upper, lower, down).to_ne_bytes();
+            }
+        } else {
+            for (plane, out) in planes {
+                let source = Source { planes: plane, ..source };
+                let value = if nearest {
+                    at(source, (row, column), &level).unwrap_or(beyond)
+                } else {
+                    blended(source, (row, column), &level, beyond)
+                };
+                *out = value.to_ne_bytes();
+            }
         }
     }
+}
+
+fn between(a: f32, b: f32, share: f32) -> f32 {
+    a + (b - a) * share
 }
 
 /// The value of the pixel that a place lies in.
@@ -149,20 +186,19 @@ fn at<T: Copy>(source: Source<'_, T>, (row, column): (f64, f64), level: impl Fn(
     source.planes.get(row * source.size.1 + column).map(|&one| level(one))
 }
 
-/// The four pixels around a place, by their distances.
+/// The four pixels around a place, by their distances; some lie beyond.
 fn blended<T: Copy>(
     source: Source<'_, T>,
     (row, column): (f64, f64),
     level: impl Fn(T) -> f32,
     beyond: f32,
 ) -> f32 {
+    if row <= -1.0 || column <= -1.0 || row >= source.size.0 as f64 || column >= source.size.1 as f64 {
+        return beyond;
+    }
     let (top, left) = (row.floor(), column.floor());
     let (down, right) = ((row - top) as f32, (column - left) as f32);
     let value = |down: f64, right: f64| at(source, (top + down, left + right), &level).unwrap_or(beyond);
-    let between = |a: f32, b: f32, share: f32| if share == 0.0 { a } else { a + (b - a) * share };
     let upper = between(value(0.0, 0.0), value(0.0, 1.0), right);
-    if down == 0.0 {
-        return upper;
-    }
     between(upper, between(value(1.0, 0.0), value(1.0, 1.0), right), down)
 }

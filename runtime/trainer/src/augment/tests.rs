@@ -134,7 +134,7 @@ fn erased_rectangles_move_with_what_follows() {
     let erase = Augment::RandomErasing { probability: 1.0, area: (0.2, 0.2), ratio: (0.5, 0.5) };
     let flip = Augment::RandomFlip { probability: 1.0, vertical: false };
     for sample in 0..50 {
-        let alone = shown(&drawn(&[erase.clone()], sample));
+        let alone = shown(&drawn(std::slice::from_ref(&erase), sample));
         let gaps = alone[..12].iter().filter(|&&value| value == 0.0).count();
         assert!((1..=4).contains(&gaps), "{gaps}");
         let flipped = shown(&drawn(&[erase.clone(), flip.clone()], sample));

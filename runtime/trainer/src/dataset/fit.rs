@@ -32,7 +32,7 @@ impl Fit {
     }
 
     /// A resize to one size.
-    pub(crate) fn to(size: (usize, usize)) -> Fit {
+    pub fn to(size: (usize, usize)) -> Fit {
         Fit(vec![Transform::Resize { height: size.0, width: size.1 }])
     }
 

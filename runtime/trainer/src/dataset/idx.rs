@@ -71,13 +71,23 @@ fn damaged(path: &Path, at: usize, problem: impl Into<String>) -> TrainError {
     TrainError::Format { path: path.to_owned(), place: format!("byte {at}"), problem: problem.into() }
 }
 
+/// Reads a file from its bytes; `path` is for messages.
+pub fn parse_idx(bytes: &[u8], zipped: bool, path: &Path) -> Result<Array> {
+    read_from(bytes, bytes.len() as u64, zipped, path)
+}
+
 /// Reads a file: into memory where it is gzipped or small, else record by record.
 fn read(path: &Path) -> Result<Array> {
     let failed = |cause| TrainError::File { path: path.to_owned(), cause };
     let file = File::open(path).map_err(failed)?;
     let size = file.metadata().map_err(failed)?.len();
     let zipped = path.extension().is_some_and(|extension| extension == "gz");
-    let mut reader: Box<dyn Read> = if zipped {
+    read_from(file, size, zipped, path)
+}
+
+fn read_from<'a>(file: impl Read + 'a, size: u64, zipped: bool, path: &Path) -> Result<Array> {
+    let failed = |cause| TrainError::File { path: path.to_owned(), cause };
+    let mut reader: Box<dyn Read + 'a> = if zipped {
         Box::new(flate2::read::MultiGzDecoder::new(BufReader::new(file)))
     } else {
         Box::new(BufReader::new(file))

@@ -8,7 +8,7 @@ use dlc_runtime::abi::{
     VERSION,
 };
 use dlc_runtime::{Checkpoint, HostTensor, LoadPolicy, RuntimeError};
-use dlc_trainer::Engine;
+use dlc_trainer::{Engine, Pass, Preparation, PreparedData, RunOptions, TrainError, each_batch};
 use dlc_types::{DType, Dim, Shape, TensorType};
 use std::path::Path;
 
@@ -52,6 +52,42 @@ pub(crate) fn write_table(folder: &Path, rows: usize) {
         text.push_str(&format!("{a},{b},{}\n", 2.0 * a - b + 1.0));
     }
     std::fs::write(folder.join("table.csv"), text).unwrap();
+}
+
+/// Everything is for training.
+pub(crate) const ALL: Split = Split { validation: 0.0, test: 0.0, stratified: false, seed: None, fold: None };
+
+pub(crate) fn recipe(data: Data) -> Recipe {
+    Recipe { model: "m".to_owned(), data, epochs: 1, seed: 1, monitor: None }
+}
+
+pub(crate) fn open_with(
+    data: &Data,
+    folder: &Path,
+    options: &RunOptions,
+) -> Result<PreparedData, TrainError> {
+    PreparedData::open(&recipe(data.clone()), &Preparation { folder, options, seed: 1, saved: None })
+}
+
+pub(crate) fn open(data: &Data, folder: &Path) -> Result<PreparedData, TrainError> {
+    open_with(data, folder, &RunOptions { threads: 2, ..RunOptions::default() })
+}
+
+/// All batches of a pass: number of samples and bytes of each input.
+pub(crate) fn batches(data: &PreparedData, pass: &Pass<'_>) -> Vec<(usize, Vec<Vec<u8>>)> {
+    let mut all = Vec::new();
+    each_batch(data, pass, |batch| {
+        all.push((batch.samples, batch.inputs.clone()));
+        Ok(true)
+    })
+    .unwrap();
+    all
+}
+
+pub(crate) fn write_picture(path: &Path, width: u32, height: u32, seed: u32) {
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let pixel = |x: u32, y: u32| image::Rgb([(x * 10 + seed) as u8, (y * 10) as u8, seed as u8]);
+    image::RgbImage::from_fn(width, height, pixel).save(path).unwrap();
 }
 
 pub(crate) fn flip() -> Augment {
