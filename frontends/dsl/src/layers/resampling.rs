@@ -102,7 +102,7 @@ fn nearest(
             continue;
         }
         let mut shape = builder.shape(y).0.clone();
-        if to % from == 0 {
+        if to.is_multiple_of(from) {
             shape.insert(axis + 1, Dim::Fixed(to / from));
             let kept: Vec<usize> = (0..shape.len()).filter(|&place| place != axis + 1).collect();
             let repeated = builder.broadcast(y, Shape(shape.clone()), &kept)?;
@@ -180,7 +180,7 @@ fn largest_of_parts(
         return Ok(x);
     }
     let shape = builder.shape(x).clone();
-    if from % to == 0 {
+    if from.is_multiple_of(to) {
         let mut divided = shape.0.clone();
         divided[axis] = Dim::Fixed(to);
         divided.insert(axis + 1, Dim::Fixed(from / to));
