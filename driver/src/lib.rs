@@ -70,7 +70,7 @@ pub use predict::{PredictReport, PredictSettings, PredictedRow, predict};
 pub use profile::{
     Category, CategoryTime, KernelRow, LaunchProfile, Limit, Profile, Roofs, profile, write_roofline,
 };
-pub use rate::rate_at;
+pub use rate::LearningRate;
 pub use rewriting::{baseline, rule_selection};
 pub use run::{RunReport, RunSettings, run};
 pub use search::{Candidate, Dimension, SearchObserver, SearchReport, SearchSettings, Trial, Values, search};

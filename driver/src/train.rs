@@ -1,7 +1,7 @@
 //! `dlc train`: compile the step, then hand it to the trainer.
 
 use crate::engine::{EngineKind, default_threads, engine};
-use crate::{CompileChoices, Loaded, Result, meaning, rate_at};
+use crate::{CompileChoices, LearningRate, Loaded, Result, meaning};
 use dlc_compiler::{CompileOptions, FunctionKind};
 use dlc_trainer::{Observer, RateAt, RunOptions, TrainReport};
 use std::path::PathBuf;
@@ -46,6 +46,8 @@ pub fn train(
     let compilation = dlc_compiler::compile(&loaded.model, &options)?;
     let threads = settings.threads.unwrap_or_else(default_threads);
     let mut engine = engine(&compilation, settings.engine, threads, &settings.choices.tune)?;
+    let rate = loaded.model.training.as_ref().map(LearningRate::new).transpose()?;
+    let rate_at = rate.map(|rate| RateAt(Arc::new(move |step, total, epoch| rate.at(step, total, epoch))));
     let run = RunOptions {
         epochs: settings.epochs,
         seed: settings.seed,
@@ -57,10 +59,7 @@ pub fn train(
         initial: loaded.weights.initial(),
         classes: meaning::classes(&loaded.model),
         note: loaded.note.clone(),
-        rate_at: loaded
-            .model
-            .training
-            .map(|training| RateAt(Arc::new(move |step, total| rate_at(&training.schedule, step, total)))),
+        rate_at,
     };
     Ok(dlc_trainer::train(recipe, &loaded.folder, engine.as_mut(), &run, observer, stop)?)
 }

@@ -30,4 +30,4 @@ pub use op::{
     ArgReduction, Binary, Comparison, Contraction, Convolution, Effort, Op, Reduction, ScatterKind, Unary,
     Window, WindowKind,
 };
-pub use training::{Optimizer, Schedule, Training};
+pub use training::{Average, Clip, Clock, Group, Optimizer, Schedule, Time, Training, Warmup};

@@ -31,6 +31,24 @@ pub struct Recipe {
     pub seed: u64,
     /// Which metric decides what the best checkpoint is; `None` for the validation loss.
     pub monitor: Option<String>,
+    /// When the learning rate falls because the watched value stands still.
+    pub plateau: Option<Plateau>,
+}
+
+/// The learning rate is lowered when the value that decides about the best checkpoint has not become better
+/// for some epochs. PyTorch's ReduceLROnPlateau, with its relative threshold.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Plateau {
+    /// What the rate is multiplied with.
+    pub factor: f64,
+    /// Epochs without a better value that are let pass.
+    pub patience: usize,
+    /// Share of the best value that a better one must differ by.
+    pub threshold: f64,
+    /// Epochs after a change in which nothing is counted.
+    pub cooldown: usize,
+    /// Least share of the schedule's rate.
+    pub least: f64,
 }
 
 /// The `data` section.

@@ -10,6 +10,7 @@ use crate::checkpoint::{Progress, SavedRun, not_finite};
 use crate::evaluate::{Feed, measure, restore, slices};
 use crate::loader::{Pass, each_batch, epoch_order, steps_per_epoch};
 use crate::monitor::Monitor;
+use crate::plateau::set_epoch_steps;
 use crate::prepare::{Preparation, PreparedData};
 use crate::report::{Best, EpochReport, Measures, MetricsTable, Observer, Outcome, TrainReport};
 use crate::{Engine, Result, RunOptions, TrainError};
@@ -176,6 +177,7 @@ impl<'a> Run<'a> {
         })?;
         options.initial.begin(engine, seed)?;
         engine.set_total_steps(total)?;
+        set_epoch_steps(engine, steps)?;
         Ok(Progress {
             epochs,
             epoch: 0,
@@ -183,6 +185,7 @@ impl<'a> Run<'a> {
             step: 0,
             seed,
             best: None,
+            standstill: recipe.plateau.map(|_| Default::default()),
             sums: Vec::new(),
             samples: 0,
         })
@@ -228,7 +231,13 @@ impl<'a> Run<'a> {
             return Err(self.diverged(format!("validation {name}"), *value));
         }
         let total = self.progress.epochs * steps;
-        let lr = self.options.rate_at.as_ref().map(|rate| (rate.0)(number * steps - 1, total));
+        let lr = self.options.rate_at.as_ref().map(|rate| (rate.0)(number * steps - 1, total, steps));
+        let lr = lr.map(|rate| rate * self.progress.standstill.map_or(1.0, |standstill| standstill.factor));
+        let watched = validation.as_ref().unwrap_or(&train);
+        if let (Some(plateau), Some(value)) = (self.recipe.plateau.as_ref(), self.monitor.watched(watched)) {
+            let standstill = self.progress.standstill.get_or_insert_default();
+            standstill.watch(plateau, value, self.monitor.is_falling(), self.engine)?;
+        }
         let checkpoint = self.engine.checkpoint()?;
         if let Some((name, value)) = not_finite(&checkpoint) {
             return Err(self.diverged(format!("tensor `{name}`"), value));
@@ -237,7 +246,6 @@ impl<'a> Run<'a> {
         self.progress.step = 0;
         self.progress.sums.clear();
         self.progress.samples = 0;
-        let watched = validation.as_ref().unwrap_or(&train);
         if let Some(value) = self.monitor.better(watched, self.progress.best) {
             self.progress.best = Some((value, number));
             self.write(&self.options.out.join("best.safetensors"), checkpoint.clone())?;

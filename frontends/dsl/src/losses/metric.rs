@@ -1,7 +1,8 @@
 //! What is reported beside the loss.
 
-use super::objective::mean_of_all;
-use super::{CLASS, check_classes, equal_pair, is_class_index, poisoned, target, without_classes};
+use super::{
+    CLASS, check_classes, equal_pair, is_class_index, mean_of_all, poisoned, target, without_classes,
+};
 use crate::elaborate::Elaborator;
 use crate::elaborate::arguments::Arguments;
 use crate::report::Eval;
