@@ -42,7 +42,7 @@ fn recipe(augment: &[Augment]) -> Recipe {
         batch: BATCH,
         shuffle: true,
     };
-    Recipe { model: "none".to_owned(), data, epochs: 1, seed: 1, monitor: None }
+    Recipe { model: "none".to_owned(), data, epochs: 1, seed: 1, monitor: None, plateau: None }
 }
 
 /// Milliseconds per batch.
