@@ -205,7 +205,8 @@ fn carries_gradient(op: &Op, position: usize) -> bool {
         | Op::BatchNorm { .. }
         | Op::Softmax { .. }
         | Op::LogSoftmax { .. }
-        | Op::Project(_) => true,
+        | Op::Project(_)
+        | Op::Scan(_) => true,
     }
 }
 
@@ -246,6 +247,7 @@ fn apply(tape: &mut Tape, op: &Op, node: NodeId, operands: &[NodeId], slots: &[O
         Op::Softmax { axis } => composite::softmax(tape, operands[0], node, *axis, gradient),
         Op::LogSoftmax { axis } => composite::log_softmax(tape, operands[0], node, *axis, gradient),
         Op::Project(index) => tape.contribute_slot(operands[0], *index, gradient),
+        Op::Scan(_) => Err(Fault::Unsupported("scans have none yet")),
         Op::BatchNorm { .. }
         | Op::Input { .. }
         | Op::Parameter { .. }

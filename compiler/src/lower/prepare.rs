@@ -84,6 +84,7 @@ pub(super) fn prepare(function: &Function, options: &LowerOptions) -> Prepared {
                 }
             }
             Op::Contract(contraction) => prepare_contraction(&mut prepared, contraction, &mut operands),
+            Op::Scan(scan) => prepare_scan(&mut prepared, scan.carries, &mut operands),
             _ => {}
         }
         let new = prepared.function.nodes.push(Node { operands, ..node.clone() });
@@ -327,6 +328,18 @@ fn prepare_contraction(prepared: &mut Prepared, contraction: &Contraction, opera
         && let Some(block) = block_of_columns(prepared, operands[1], *axis)
     {
         operands[1] = prepared.blocked_matrix(operands[1], *axis, block, &summed);
+    }
+}
+
+/// The steps of a scan read its operands, but for the first carries, as if they lay row-major.
+fn prepare_scan(prepared: &mut Prepared, carries: usize, operands: &mut [NodeId]) {
+    for operand in operands.iter_mut().skip(carries) {
+        let last = prepared.shape(*operand).rank().checked_sub(1);
+        let lanes_fit = last.is_none_or(|axis| is_innermost(prepared, *operand, axis));
+        if !told_by_strides(prepared, *operand) || !lanes_fit {
+            let order = (0..prepared.shape(*operand).rank()).collect();
+            *operand = prepared.copy(*operand, Some(order));
+        }
     }
 }
 

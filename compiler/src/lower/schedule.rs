@@ -127,13 +127,14 @@ struct Access {
 /// Sets the barrier flag of every launch.
 pub(crate) fn set_barriers(program: &mut Program) {
     let mut touched: Vec<Access> = Vec::new();
-    let mut flags: Vec<bool> = Vec::with_capacity(program.launches.len());
+    let mut flags = vec![false; program.launches.len()];
     let times = program.times();
-    for position in 0..program.launches.len() {
+    // What is between two rounds of a repetition shows in the second one.
+    for position in program.two_rounds() {
         if let Some(sequence) = program.sequence(&program.launches[position])
             && (sequence.turns == Turns::Together || times[position] < position)
         {
-            flags.push(sequence.turns == Turns::Together);
+            flags[position] = sequence.turns == Turns::Together;
             if times[position] == position {
                 touched.clear();
                 touched.extend(accesses(program, &times, position));
@@ -148,11 +149,12 @@ pub(crate) fn set_barriers(program: &mut Program) {
                     && overlap(program, now.buffer, before.buffer)
             })
         });
-        if conflict {
+        // A barrier of one round is there in the other one, too.
+        flags[position] |= conflict;
+        if flags[position] {
             touched.clear();
         }
         touched.extend(accesses);
-        flags.push(conflict);
     }
     for (launch, flag) in program.launches.iter_mut().zip(flags) {
         launch.barrier = flag;
