@@ -117,9 +117,16 @@ fn has_float(ty: &Type) -> bool {
 
 /// For every node whether it lies on a differentiable path from one of the parameters.
 pub(super) fn needed(forward: &Function, parameters: &[String]) -> IndexVec<NodeId, bool> {
+    needed_from(forward, &|id| {
+        matches!(&forward.nodes[id].op, Op::Parameter { name } if parameters.contains(name))
+    })
+}
+
+/// For every node whether it lies on a differentiable path from one for which `starts` holds.
+pub(super) fn needed_from(forward: &Function, starts: &dyn Fn(NodeId) -> bool) -> IndexVec<NodeId, bool> {
     let mut needed: IndexVec<NodeId, bool> = IndexVec::new();
-    for node in forward.nodes.values() {
-        let starts = matches!(&node.op, Op::Parameter { name } if parameters.contains(name));
+    for (id, node) in forward.nodes.iter() {
+        let starts = starts(id);
         let carries = node
             .operands
             .iter()

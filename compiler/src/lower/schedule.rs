@@ -63,11 +63,13 @@ fn next_update(lowering: &Lowering<'_>, outputs: &Outputs, order: &[NodeId]) -> 
             && lowering.node(id).op.is_elementwise()
             && !lowering.fused.contains_key(&id)
     };
+    if !lowering.options.fuse_epilogues || !plain(first) || !plain(second) {
+        return None;
+    }
     let alike = lowering.ty(first).shape == lowering.ty(second).shape
         && lowering.places[first].as_ref().map(|place| &place.layout.strides)
             == lowering.places[second].as_ref().map(|place| &place.layout.strides);
-    let joined = lowering.options.fuse_epilogues && plain(first) && plain(second) && alike;
-    (joined && reads_in_place(lowering, second, first)).then_some(second)
+    (alike && reads_in_place(lowering, second, first)).then_some(second)
 }
 
 /// Whether a value is read by another's kernel, and at its own element alone.

@@ -136,6 +136,7 @@ impl Trial<'_> {
                 arguments: arguments.clone(),
                 barrier: false,
                 part: self.launch.part.clone(),
+                rounds: self.launch.rounds.clone(),
             });
             functions.push(program);
         }
@@ -154,7 +155,11 @@ impl Trial<'_> {
 
     /// A program without launches that has the launch's buffers in its arena, and the launch's arguments there.
     fn memory(&self) -> (Program, Vec<BufferId>) {
-        let mut program = Program { sequences: self.program.sequences.clone(), ..Program::default() };
+        let mut program = Program {
+            sequences: self.program.sequences.clone(),
+            repetitions: self.program.repetitions.clone(),
+            ..Program::default()
+        };
         let mut places: BTreeMap<BufferId, BufferId> = BTreeMap::new();
         let mut arguments = Vec::new();
         for &argument in &self.launch.arguments {

@@ -15,6 +15,10 @@ use crate::infer::InferError;
 use crate::{Builder, Function, NodeId, Op, OutputRole, Type};
 use dlc_types::{Dim, Shape, TensorType};
 
+macro_rules! refuse {
+    ($($message:tt)*) => { return Err(InferError::new(format!($($message)*))) };
+}
+
 /// Attributes of a scan.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scan {
@@ -160,8 +164,22 @@ impl ScanBuilder {
     }
 }
 
-macro_rules! refuse {
-    ($($message:tt)*) => { return Err(InferError::new(format!($($message)*))) };
+impl Builder {
+    /// Gives a scan another body, whose results begin with those that there were.
+    ///
+    /// # Errors
+    /// A node that is no scan, or results that do not agree.
+    pub fn widen_scan(&mut self, id: NodeId, scan: Scan) -> Result<()> {
+        let node = &self.function().nodes[id];
+        let operands: Vec<&TensorType> = node.operands.iter().map(|&operand| self.ty(operand)).collect();
+        let types = infer(&scan, &operands)?;
+        match (&node.op, &node.ty) {
+            (Op::Scan(_), Type::Tuple(before)) if types.starts_with(before) => {}
+            _ => refuse!("{id} is no scan that gives what another one does"),
+        }
+        self.replace(id, Op::Scan(Box::new(scan)), Type::Tuple(types));
+        Ok(())
+    }
 }
 
 /// The types of the results of a scan over operands of these types. What the body does with its inputs is the
