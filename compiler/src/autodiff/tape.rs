@@ -117,9 +117,10 @@ fn has_float(ty: &Type) -> bool {
 
 /// For every node whether it lies on a differentiable path from one of the parameters.
 pub(super) fn needed(forward: &Function, parameters: &[String]) -> IndexVec<NodeId, bool> {
-    needed_from(forward, &|id| {
-        matches!(&forward.nodes[id].op, Op::Parameter { name } if parameters.contains(name))
-    })
+    needed_from(
+        forward,
+        &|id| matches!(&forward.nodes[id].op, Op::Parameter { name } if parameters.contains(name)),
+    )
 }
 
 /// For every node whether it lies on a differentiable path from one for which `starts` holds.

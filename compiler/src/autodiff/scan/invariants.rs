@@ -5,8 +5,8 @@
 //! where it is a sum, one larger sum. What moves elements is done to the sum.
 
 use super::super::tape::Rule;
-use super::step::Step;
 use super::stacked_transpose;
+use super::step::Step;
 use dlc_ir::{Builder, Contraction, InferError, NodeId, Op, Reduction};
 
 /// How a sum over steps is taken.

@@ -50,7 +50,8 @@ pub(super) fn scan(
     wanted.extend(&stacked);
     let residuals = Residuals::of(&step, scan, &wanted);
     let outside = save(tape, node, scan, operands, slots, &step, &residuals)?;
-    let mut back = Back { step: &step, build: ScanBuilder::new(scan.steps, !scan.reverse), inside: BTreeMap::new() };
+    let mut back =
+        Back { step: &step, build: ScanBuilder::new(scan.steps, !scan.reverse), inside: BTreeMap::new() };
     back.begin(tape, operands, slots)?;
     let totals = back.totals(tape, operands, &sums)?;
     back.values(tape, operands, &residuals, &outside)?;
@@ -106,7 +107,9 @@ fn save(
         match leaf {
             Leaf::Invariant(_) => {}
             Leaf::Slice(operand) => drop(outside.insert(value, operands[operand])),
-            Leaf::Seed(result) => drop(outside.extend(slots[scan.carries + result].map(|slot| (value, slot)))),
+            Leaf::Seed(result) => {
+                drop(outside.extend(slots[scan.carries + result].map(|slot| (value, slot))))
+            }
             Leaf::CarrySeed => {}
             Leaf::Stacked => {
                 let number = results.iter().position(|&result| result == value).unwrap_or_else(|| {
@@ -222,7 +225,6 @@ impl Back<'_> {
 
 /// A body's slice of a stacked value, moved outside: the same op on stacked operands.
 fn stacked_transpose(build: &mut Builder, stacked: NodeId, permutation: &[usize]) -> Rule<NodeId> {
-    let permutation: Vec<usize> =
-        std::iter::once(0).chain(permutation.iter().map(|axis| axis + 1)).collect();
+    let permutation: Vec<usize> = std::iter::once(0).chain(permutation.iter().map(|axis| axis + 1)).collect();
     Ok(build.transpose(stacked, &permutation)?)
 }

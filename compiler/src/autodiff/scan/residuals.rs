@@ -48,7 +48,8 @@ impl Residuals {
                 let made = *leaf == Leaf::Stacked && !free.contains_key(id) && !wanted.contains(id);
                 let user = *users.get(id).filter(|users| made && users.len() == 1)?.first()?;
                 let node = &step.function.nodes[user];
-                let fits = step.is_own(user) && node.op.is_elementwise() && size(step, user) <= size(step, *id);
+                let fits =
+                    step.is_own(user) && node.op.is_elementwise() && size(step, user) <= size(step, *id);
                 fits.then_some(user)
             };
             match found.leaves.iter().find_map(only_user) {
