@@ -108,7 +108,7 @@ fn save(
             Leaf::Invariant(_) => {}
             Leaf::Slice(operand) => drop(outside.insert(value, operands[operand])),
             Leaf::Seed(result) => {
-                drop(outside.extend(slots[scan.carries + result].map(|slot| (value, slot))))
+                outside.extend(slots[scan.carries + result].map(|slot| (value, slot)))
             }
             Leaf::CarrySeed => {}
             Leaf::Stacked => {

@@ -3,7 +3,7 @@
 use super::region::{Measure, Purpose, Region, Slot};
 use super::{Stop, broadcast};
 use crate::{Array, Element, Graph, Node};
-use dlc_ir::{Builder, Function, NodeId};
+use dlc_ir::{Builder, Function, NodeId, Origin};
 use dlc_types::{DType, Dim, Shape, TensorType};
 
 /// A node under conversion, its inputs and outputs. See the module's documentation.
@@ -35,6 +35,12 @@ impl<'c, 'h> Context<'c, 'h> {
     /// The graph under construction.
     pub fn builder(&mut self) -> &mut Builder {
         &mut self.region.builder
+    }
+
+    /// Where the node's values come from.
+    pub fn origin(&self) -> Origin {
+        let path = if self.node.name.is_empty() { &self.node.op_type } else { &self.node.name };
+        Origin { path: path.clone(), span: None }
     }
 
     /// That this case of the operator is not done, with what makes it a case.

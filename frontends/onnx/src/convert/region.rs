@@ -3,7 +3,7 @@
 use super::cone::Cone;
 use super::{Context, Stop, find};
 use crate::{Array, Element, Graph, Node};
-use dlc_ir::{Builder, Function, Literal, NodeId, Op, Origin, OutputRole, literal::Elements};
+use dlc_ir::{Builder, Function, Literal, NodeId, Op, OutputRole, literal::Elements};
 use dlc_types::{DType, Dim, Shape, TensorType};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -133,9 +133,9 @@ impl<'h> Region<'h> {
             }
         }
         let operator = find(&node.domain, &node.op_type).ok_or(Stop::UnknownOperator)?;
-        let path = if node.name.is_empty() { &node.op_type } else { &node.name };
-        self.builder.set_origin(Origin { path: path.clone(), span: None });
         let mut context = Context::new(self, node);
+        let origin = context.origin();
+        context.builder().set_origin(origin);
         (operator.convert)(&mut context)?;
         let outputs = context.into_outputs()?;
         self.slots.extend(outputs);
