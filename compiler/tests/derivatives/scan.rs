@@ -18,7 +18,7 @@ fn last_body(function: &Function) -> &Scan {
         Op::Scan(scan) => Some(scan.as_ref()),
         _ => None,
     });
-    scans.last().unwrap()
+    scans.collect::<Vec<_>>().pop().unwrap()
 }
 
 fn contractions(function: &Function) -> usize {

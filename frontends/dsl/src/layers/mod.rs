@@ -10,6 +10,7 @@ mod function;
 pub(crate) mod initializer;
 mod normalization;
 mod pooling;
+mod recurrent;
 mod reduction;
 mod reshaping;
 pub(crate) mod window;
@@ -63,6 +64,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static LayerSpec> {
         .chain(convolution::SPECS)
         .chain(pooling::SPECS)
         .chain(normalization::SPECS)
+        .chain(recurrent::SPECS)
         .chain(activation::SPECS)
         .chain(reshaping::SPECS)
         .chain(reduction::SPECS)
