@@ -191,7 +191,13 @@ impl Trial<'_> {
             );
             let kernel = parse_kernel(&text).map_err(|error| DriverError::Bug(format!("{error:?}")))?;
             let kernel = program.kernels.push(kernel);
-            program.launches.push(Launch { kernel, arguments: vec![id], barrier: false, part: None, rounds: Vec::new() });
+            program.launches.push(Launch {
+                kernel,
+                arguments: vec![id],
+                barrier: false,
+                part: None,
+                rounds: Vec::new(),
+            });
         }
         Ok(program)
     }

@@ -4,7 +4,7 @@
 //! means that it is left out. The domain `ai.onnx` is written as the empty string, as most files do.
 
 use crate::{Array, Element};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A decoded model.
 #[derive(Clone, Debug)]
@@ -223,6 +223,21 @@ impl Node {
             };
             graphs.iter().map(move |graph| (name.as_str(), graph))
         })
+    }
+
+    /// Values from around the node that its graphs read.
+    pub fn captured_values(&self) -> BTreeSet<&str> {
+        let mut captured = BTreeSet::new();
+        for (_, graph) in self.graphs() {
+            let mut own: BTreeSet<&str> = graph.inputs.iter().map(|input| input.name.as_str()).collect();
+            own.extend(graph.initializers.keys().map(String::as_str));
+            own.extend(graph.nodes.iter().flat_map(|node| &node.outputs).map(String::as_str));
+            let read = graph.nodes.iter().flat_map(|node| node.inputs.iter().map(String::as_str));
+            let given = graph.outputs.iter().map(|output| output.name.as_str());
+            let inner = graph.nodes.iter().flat_map(Node::captured_values);
+            captured.extend(read.chain(given).chain(inner).filter(|name| !own.contains(name)));
+        }
+        captured
     }
 
     /// The graphs among its attributes, to change.

@@ -146,6 +146,7 @@ fn needed(document: &Document) -> Vec<&Node> {
     for node in graph.nodes.iter().rev() {
         if node.outputs.iter().any(|name| wanted.contains(name.as_str())) {
             wanted.extend(node.inputs.iter().map(String::as_str));
+            wanted.extend(node.captured_values());
             nodes.push(node);
         }
     }

@@ -1,10 +1,12 @@
 //! What a converter function works with.
 
-use super::region::{Measure, Purpose, Region, Slot};
+use super::body::Body;
+use super::region::{AtHand, Measure, Purpose, Region, Slot};
 use super::{Stop, broadcast};
 use crate::{Array, Element, Graph, Node};
 use dlc_ir::{Builder, Function, NodeId, Origin};
 use dlc_types::{DType, Dim, Shape, TensorType};
+use std::collections::BTreeMap;
 
 /// A node under conversion, its inputs and outputs. See the module's documentation.
 pub struct Context<'c, 'h> {
@@ -235,6 +237,11 @@ impl<'c, 'h> Context<'c, 'h> {
     /// The value that a graph of one input and one output gives for a value.
     pub fn inlined(&mut self, graph: &Graph, value: NodeId) -> Result<NodeId, Stop> {
         self.region.inlined(graph, value)
+    }
+
+    /// The graph of an iteration as a function of its own.
+    pub(super) fn body(&self, graph: &Graph, given: BTreeMap<String, AtHand>) -> Result<Body, Stop> {
+        self.region.body(graph, given)
     }
 
     /// A value by its name, whether it is an input of the node or not.

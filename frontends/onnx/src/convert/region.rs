@@ -92,7 +92,7 @@ const CONSTANT_LIMIT: usize = 4096;
 
 /// A region. See the module's documentation.
 pub struct Region<'h> {
-    hand: &'h dyn Hand,
+    pub(super) hand: &'h dyn Hand,
     pub(super) builder: Builder,
     slots: BTreeMap<String, Slot>,
     leaves: BTreeMap<String, LeafKind>,
@@ -157,22 +157,21 @@ impl<'h> Region<'h> {
         };
         let outside = self.slots.clone();
         self.slots.insert(input.name.clone(), Slot::Node(value));
-        for (name, array) in &graph.initializers {
-            self.slots.insert(name.clone(), Slot::Known(array.clone(), None));
-        }
-        let inner = |stop: Stop, node: &Node| match stop {
-            Stop::Invalid(what) => Stop::Invalid(format!("{} of its graph: {what}", node.label())),
-            Stop::NotDone(what) => Stop::NotDone(format!("{} of its graph: {what}", node.label())),
-            Stop::NeedsValue(name) => Stop::NeedsValue(name),
-            _ => Stop::NotDone(format!("{} in its graph", node.label())),
-        };
+        self.know(&graph.initializers);
         let converted = graph
             .nodes
             .iter()
-            .try_for_each(|node| self.convert(node).map_err(|stop| inner(stop, node)))
+            .try_for_each(|node| self.convert(node).map_err(|stop| super::body::within(stop, node)))
             .and_then(|()| self.node(&output.name));
         self.slots = outside;
         converted
+    }
+
+    /// Makes values known.
+    pub(super) fn know(&mut self, arrays: &BTreeMap<String, Array>) {
+        for (name, array) in arrays {
+            self.slots.insert(name.clone(), Slot::Known(array.clone(), None));
+        }
     }
 
     /// Whether the region computes or knows the value.
