@@ -3,7 +3,7 @@
 //! The forms are chosen for lowering: numbers per channel or per row are combined before they are repeated,
 //! so that little is left to do per element, and every sum is taken over centred or shifted values.
 
-use dlc_ir::{Builder, Function, InferError, NodeId, Op, Reduction, Type, Unary};
+use dlc_ir::{Builder, Function, InferError, NodeId, Op, Reduction, Scan, Type, Unary};
 use dlc_types::IndexVec;
 use thiserror::Error;
 
@@ -27,7 +27,7 @@ pub enum Statistics {
     Shifted,
 }
 
-/// The same function without composite ops and without their tuples.
+/// The same function without composite ops and without their tuples; those of scans stay.
 pub fn expand_composites(function: &Function, statistics: Statistics) -> Result<Function, CompositeError> {
     let users = function.users();
     let mut build = Builder::new(function.name.clone());
@@ -44,7 +44,14 @@ pub fn expand_composites(function: &Function, statistics: Statistics) -> Result<
             }
             Op::Softmax { axis } => softmax(&mut build, operands[0], *axis).map(|value| vec![value]),
             Op::LogSoftmax { axis } => log_softmax(&mut build, operands[0], *axis).map(|value| vec![value]),
-            Op::Project(index) => Ok(vec![moved[node.operands[0]][*index]]),
+            Op::Project(index) if moved[node.operands[0]].len() > 1 => {
+                Ok(vec![moved[node.operands[0]][*index]])
+            }
+            Op::Scan(scan) => {
+                let body = expand_composites(&scan.body, statistics)?;
+                let scan = Scan { body, ..scan.as_ref().clone() };
+                build.add_node(Op::Scan(Box::new(scan)), &operands).map(|value| vec![value])
+            }
             op => match &node.ty {
                 Type::Tensor(ty) => build.declare(op.clone(), &operands, ty.clone()),
                 Type::Tuple(_) => build.add_node(op.clone(), &operands),

@@ -1,8 +1,8 @@
 //! Floating-point operations of contractions and convolutions, as PyTorch's `FlopCounterMode` counts.
 //!
 //! A multiply-add is 2. Zeros of a padding count; zeros that a dilation puts between neighbours do not,
-//! so either gradient of a convolution counts as much as the convolution itself. Other ops count
-//! nothing.
+//! so either gradient of a convolution counts as much as the convolution itself. A scan counts what
+//! its steps do. Other ops count nothing.
 
 use dlc_ir::{Convolution, Function, NodeId, Op};
 
@@ -29,6 +29,7 @@ pub fn node_flops(function: &Function, id: NodeId, n: usize) -> u64 {
             let spread = convolution.input_dilation.iter().any(|&factor| factor > 1);
             if spread || node.origin.path.starts_with("d(") { per_result.min(per_input) } else { per_result }
         }
+        (Op::Scan(scan), _) => function_flops(&scan.body, n).saturating_mul(scan.steps as u64),
         _ => 0,
     }
 }

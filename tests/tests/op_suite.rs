@@ -59,6 +59,11 @@ fn normalization() {
     run_all(&cases::normalization::cases());
 }
 
+#[test]
+fn scan() {
+    run_all(&cases::scan::cases());
+}
+
 /// What the cases must contain for an op of the table. The match names every variant: a new op fails
 /// to build here until somebody says what its cases are.
 fn forms(op: &Op) -> Vec<String> {
@@ -102,6 +107,7 @@ fn forms(op: &Op) -> Vec<String> {
         | Op::BatchNorm { .. }
         | Op::Softmax { .. }
         | Op::LogSoftmax { .. }
+        | Op::Scan(_)
         | Op::Project(_) => vec![op.name().to_owned()],
     }
 }

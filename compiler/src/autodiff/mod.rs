@@ -21,6 +21,7 @@ mod elementwise;
 mod indexing;
 mod movement;
 mod reduction;
+mod scan;
 mod tape;
 mod window;
 
@@ -206,7 +207,8 @@ fn carries_gradient(op: &Op, position: usize) -> bool {
         | Op::BatchNorm { .. }
         | Op::Softmax { .. }
         | Op::LogSoftmax { .. }
-        | Op::Project(_) => true,
+        | Op::Project(_)
+        | Op::Scan(_) => true,
     }
 }
 
@@ -214,6 +216,9 @@ fn carries_gradient(op: &Op, position: usize) -> bool {
 fn apply(tape: &mut Tape, op: &Op, node: NodeId, operands: &[NodeId], slots: &[Option<NodeId>]) -> Rule {
     if let Op::BatchNorm { axis, epsilon } = op {
         return composite::batch_norm(tape, node, operands, slots, *axis, *epsilon);
+    }
+    if let Op::Scan(inner) = op {
+        return scan::scan(tape, node, inner, operands, slots);
     }
     let Some(&Some(gradient)) = slots.first() else {
         return Ok(());
@@ -247,7 +252,8 @@ fn apply(tape: &mut Tape, op: &Op, node: NodeId, operands: &[NodeId], slots: &[O
         Op::Softmax { axis } => composite::softmax(tape, operands[0], node, *axis, gradient),
         Op::LogSoftmax { axis } => composite::log_softmax(tape, operands[0], node, *axis, gradient),
         Op::Project(index) => tape.contribute_slot(operands[0], *index, gradient),
-        Op::BatchNorm { .. }
+        Op::Scan(_)
+        | Op::BatchNorm { .. }
         | Op::Input { .. }
         | Op::Parameter { .. }
         | Op::State { .. }

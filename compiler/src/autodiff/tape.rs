@@ -121,13 +121,18 @@ fn has_parameter(forward: &Function, name: &str) -> bool {
 
 /// For every node whether it lies on a differentiable path from one of the parameters.
 pub(super) fn needed(forward: &Function, parameters: &[String]) -> IndexVec<NodeId, bool> {
+    needed_from(forward, &|id| match &forward.nodes[id].op {
+        Op::Parameter { name } => parameters.contains(name),
+        Op::Input { name } => parameters.contains(name) && !has_parameter(forward, name),
+        _ => false,
+    })
+}
+
+/// For every node whether it lies on a differentiable path from one for which `starts` holds.
+pub(super) fn needed_from(forward: &Function, starts: &dyn Fn(NodeId) -> bool) -> IndexVec<NodeId, bool> {
     let mut needed: IndexVec<NodeId, bool> = IndexVec::new();
-    for node in forward.nodes.values() {
-        let starts = match &node.op {
-            Op::Parameter { name } => parameters.contains(name),
-            Op::Input { name } => parameters.contains(name) && !has_parameter(forward, name),
-            _ => false,
-        };
+    for (id, node) in forward.nodes.iter() {
+        let starts = starts(id);
         let carries = node
             .operands
             .iter()

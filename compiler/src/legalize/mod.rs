@@ -29,6 +29,13 @@ pub struct LegalizeError {
 
 /// The same function without contractions and convolutions of integers and without padding by a computed value.
 pub fn legalize(function: &Function) -> Result<Function, LegalizeError> {
+    if function.has_scan() {
+        return legalize_nodes(&function.with_bodies(legalize)?);
+    }
+    legalize_nodes(function)
+}
+
+fn legalize_nodes(function: &Function) -> Result<Function, LegalizeError> {
     let is_legal = |id: NodeId| match &function.nodes[id].op {
         Op::Contract(_) => function.tensor_type(id).dtype.is_float(),
         // Along the batch there is no form, which lowering says.

@@ -10,6 +10,13 @@ use dlc_types::{DType, TensorType};
 
 /// The same function with narrow elements loaded, moved, selected, converted and stored alone.
 pub fn widen(function: &Function) -> Result<Function, LegalizeError> {
+    if function.has_scan() {
+        return widen_nodes(&function.with_bodies(widen)?);
+    }
+    widen_nodes(function)
+}
+
+fn widen_nodes(function: &Function) -> Result<Function, LegalizeError> {
     let is_narrow = |ty: &Type| match ty {
         Type::Tensor(ty) => ty.dtype.is_narrow(),
         Type::Tuple(types) => types.iter().any(|ty| ty.dtype.is_narrow()),
@@ -25,7 +32,7 @@ pub fn widen(function: &Function) -> Result<Function, LegalizeError> {
             return copy(build, &node.op, &node.ty, operands);
         }
         match (&node.op, &node.ty) {
-            // The tuple's elements are wide by now.
+            // The tuple's elements are wide by now, but for those of a scan.
             (Op::Project(index), Type::Tensor(ty)) => {
                 let element = build.project(operands[0], *index)?;
                 build.cast(element, ty.dtype)
@@ -54,7 +61,8 @@ fn moves(op: &Op) -> bool {
         | Op::Reverse { .. }
         | Op::Concat { .. }
         | Op::Gather { .. }
-        | Op::GatherAlong { .. } => true,
+        | Op::GatherAlong { .. }
+        | Op::Scan(_) => true,
         Op::Scatter { kind, .. } => *kind == ScatterKind::Set,
         Op::Iota { .. }
         | Op::Extent(_)

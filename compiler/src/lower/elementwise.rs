@@ -12,7 +12,7 @@ use super::storage::add_buffer;
 use super::{Lowering, Place};
 use dlc_ir::{NodeId, Output};
 use dlc_kernel::{Affine, BufferId, IndexExpr, IndexVar, Kernel};
-use dlc_types::{Dim, Shape};
+use dlc_types::{Dim, Shape, TensorType};
 
 /// Elements that one piece of a flat range holds at least.
 const PIECE: usize = 4096;
@@ -82,6 +82,27 @@ pub(crate) fn copy_to_output(
         Ok(())
     })?;
     lowering.launch(id, kernel, arguments);
+    Ok(())
+}
+
+/// Computes a value into a place that is not its own.
+pub(crate) fn compute_into(
+    lowering: &mut Lowering<'_>,
+    id: NodeId,
+    purpose: NodeId,
+    target: &Place,
+) -> Result<(), LowerError> {
+    let name = lowering.kernel_name(purpose, "begin");
+    let TensorType { dtype, shape } = lowering.ty(id).clone();
+    let Place { buffer, layout } = target;
+    let (kernel, arguments) = element_kernel(lowering, None, name, &shape, &layout.order, &|emitter, at| {
+        let value = emitter.value(id, at)?;
+        let operand = emitter.nest.operand(*buffer, "first", dtype, true);
+        let index = super::expression::element(layout.origin, &layout.strides, at);
+        emitter.nest.store(operand, index, value);
+        Ok(())
+    })?;
+    lowering.launch(purpose, kernel, arguments);
     Ok(())
 }
 

@@ -38,7 +38,8 @@ pub(super) fn materialize(prepared: &Prepared) -> IndexVec<NodeId, bool> {
             if reads_stored_operand(&node.op, position) && !is_scalar_constant(function, operand) {
                 stored[operand] = true;
             }
-            if matches!(node.op, Op::Contract(_) | Op::Convolve(_)) {
+            let scanned = matches!(&node.op, Op::Scan(scan) if position >= scan.carries);
+            if scanned || matches!(node.op, Op::Contract(_) | Op::Convolve(_)) {
                 stored[prepared.base(operand)] = true;
             }
         }
@@ -83,6 +84,8 @@ fn must_be_stored(prepared: &Prepared, node: NodeId) -> bool {
                 | Op::WindowScatter { .. }
                 | Op::Scatter { .. }
                 | Op::Concat { .. }
+                | Op::Scan(_)
+                | Op::Project(_)
         )
 }
 

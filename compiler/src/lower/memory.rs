@@ -11,6 +11,7 @@
 use super::error::LowerError;
 use dlc_kernel::{BufferId, Program, Storage};
 use dlc_types::IndexVec;
+use std::collections::BTreeSet;
 
 const ALIGNMENT: usize = 64;
 
@@ -31,6 +32,7 @@ pub(crate) fn plan(program: &mut Program, keep_all: bool) -> Result<(), LowerErr
             });
         }
     }
+    outlive_rounds(program, &times, &mut lives);
     let mut pending: Vec<Piece> = Vec::new();
     for (id, buffer) in program.buffers.iter() {
         let Storage::Arena(_) = buffer.storage else { continue };
@@ -64,6 +66,38 @@ pub(crate) fn plan(program: &mut Program, keep_all: bool) -> Result<(), LowerErr
     }
     place_scratch(program, &times)?;
     place(program, pending)
+}
+
+/// Lets what outlasts a round of a repetition live through all rounds: what others know, what moves from round to
+/// round, and what a round reads before it writes it.
+fn outlive_rounds(
+    program: &Program,
+    times: &[usize],
+    lives: &mut IndexVec<BufferId, Option<(usize, usize)>>,
+) {
+    let deepest = program.launches.iter().map(|launch| launch.rounds.len()).max().unwrap_or(0);
+    for depth in (0..deepest).rev() {
+        for (repetition, range) in program.blocks(0..program.launches.len(), depth) {
+            let Some(repetition) = repetition else { continue };
+            let (start, end) = (times[range.start], times[range.end - 1]);
+            let rounds = program.repetitions[repetition].times;
+            let mut seen: BTreeSet<BufferId> = BTreeSet::new();
+            let mut outlasting: BTreeSet<BufferId> = BTreeSet::new();
+            for launch in &program.launches[range.clone()] {
+                let operands = &program.kernels[launch.kernel].operands;
+                for (operand, &buffer) in launch.arguments.iter().enumerate() {
+                    let outside = lives[buffer].is_some_and(|(first, last)| first < start || last > end);
+                    let moves = !launch.rounds[depth].strides[operand].is_still(rounds);
+                    if outside || moves || seen.insert(buffer) && operands[operand].reads {
+                        outlasting.insert(buffer);
+                    }
+                }
+            }
+            for buffer in outlasting {
+                lives[buffer] = lives[buffer].map(|(first, last)| (first.min(start), last.max(end)));
+            }
+        }
+    }
 }
 
 /// Places what threads keep for themselves during a sequence: one buffer behind the other, in every sequence from

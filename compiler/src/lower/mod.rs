@@ -36,6 +36,7 @@ mod prepare;
 mod prologue;
 mod recompute;
 mod reduction;
+mod scan;
 mod schedule;
 mod sliding;
 mod storage;
@@ -113,12 +114,40 @@ pub(crate) struct Lowering<'a> {
     pub(crate) places: IndexVec<NodeId, Option<Place>>,
     pub(crate) program: Program,
     pub(crate) purposes: Vec<NodeId>,
-    pub(crate) kernel_names: BTreeMap<String, usize>,
+    pub(crate) kernel_names: KernelNames,
     /// Kernels by all of their text but names.
     pub(crate) kernel_forms: BTreeMap<String, KernelId>,
     /// Layouts of parameters and states by name.
     pub(crate) persistent_layouts: BTreeMap<String, Layout>,
+    /// Read-only data of the module.
+    pub(crate) constants: Constants,
+    /// What inputs and outputs are bound to.
+    pub(crate) ports: Ports,
+    /// Where scans keep their carries and results.
+    pub(crate) scans: BTreeMap<NodeId, scan::Storages>,
 }
+
+/// What the inputs and outputs of a function are bound to.
+#[derive(Clone, Debug)]
+pub(crate) enum Ports {
+    /// What a caller gives: row-major, whatever the greatest batch.
+    Caller,
+    /// Values of the function that a body's scan stands in: inputs by name, in these layouts; outputs row-major
+    /// for the greatest batch.
+    Scan(BTreeMap<String, Layout>),
+}
+
+/// A function with all its kernels, before memory is planned.
+struct Unplanned {
+    program: Program,
+    purposes: Vec<NodeId>,
+    prepared: Prepared,
+    places: IndexVec<NodeId, Option<Place>>,
+    inputs: Vec<(String, TensorType)>,
+}
+
+/// Names that kernels have, shared with the bodies of scans.
+type KernelNames = BTreeMap<String, usize>;
 
 impl Lowering<'_> {
     pub(crate) fn function(&self) -> &Function {
@@ -158,7 +187,13 @@ impl Lowering<'_> {
     /// Adds a launch of a kernel. A kernel that differs from an earlier one in names alone is that one.
     pub(crate) fn launch(&mut self, purpose: NodeId, kernel: Kernel, arguments: Vec<BufferId>) {
         let kernel = self.kernel(kernel);
-        self.program.launches.push(Launch { kernel, arguments, barrier: true, part: None });
+        self.program.launches.push(Launch {
+            kernel,
+            arguments,
+            barrier: true,
+            part: None,
+            rounds: Vec::new(),
+        });
         self.purposes.push(purpose);
     }
 
@@ -196,34 +231,9 @@ pub fn lower(
     persistent: &PersistentPlaces,
     constants: &mut Constants,
 ) -> Result<Lowered, LowerError> {
-    let prepared = prepare::prepare(&function.without_dead_nodes(), options);
-    let mut stored = materialize::materialize(&prepared);
-    let fused = if options.fuse_epilogues { fuse::fuse(&prepared, &mut stored) } else { BTreeMap::new() };
-    let mut lowering = Lowering {
-        places: prepared.function.nodes.indices().map(|_| None).collect(),
-        prepared: &prepared,
-        options,
-        stored,
-        fused,
-        program: Program { name: function.name.clone(), ..Program::default() },
-        purposes: Vec::new(),
-        kernel_names: BTreeMap::new(),
-        kernel_forms: BTreeMap::new(),
-        persistent_layouts: persistent
-            .places
-            .iter()
-            .map(|(name, (_, _, layout))| (name.clone(), layout.clone()))
-            .collect(),
-    };
-    let outputs = storage::assign(&mut lowering, persistent, constants)?;
-    for group in schedule::groups(&lowering, &outputs) {
-        lower_group(&mut lowering, &group)?;
-    }
-    for (output, buffer) in &outputs.copies {
-        elementwise::copy_to_output(&mut lowering, output, *buffer)?;
-    }
-    let Lowering { mut program, mut purposes, places, .. } = lowering;
-    prologue::hoist(&mut program, &mut purposes);
+    let mut names = KernelNames::new();
+    let unplanned = lower_kernels(function, options, persistent, constants, Ports::Caller, &mut names)?;
+    let Unplanned { mut program, purposes, prepared, places, inputs } = unplanned;
     memory::plan(&mut program, options.keep_all)?;
     schedule::set_barriers(&mut program);
     let values = places
@@ -232,7 +242,7 @@ pub fn lower(
     Ok(Lowered {
         values: values.collect(),
         program,
-        inputs: outputs.inputs,
+        inputs,
         outputs: prepared
             .function
             .outputs
@@ -246,6 +256,51 @@ pub fn lower(
         function: prepared.function.clone(),
         purposes,
     })
+}
+
+/// The kernels and launches of a function, whose memory nobody has planned yet.
+fn lower_kernels(
+    function: &Function,
+    options: &LowerOptions,
+    persistent: &PersistentPlaces,
+    constants: &mut Constants,
+    ports: Ports,
+    kernel_names: &mut KernelNames,
+) -> Result<Unplanned, LowerError> {
+    let prepared = prepare::prepare(&function.without_dead_nodes(), options);
+    let mut stored = materialize::materialize(&prepared);
+    let fused = if options.fuse_epilogues { fuse::fuse(&prepared, &mut stored) } else { BTreeMap::new() };
+    let mut lowering = Lowering {
+        places: prepared.function.nodes.indices().map(|_| None).collect(),
+        prepared: &prepared,
+        options,
+        stored,
+        fused,
+        program: Program { name: function.name.clone(), ..Program::default() },
+        purposes: Vec::new(),
+        kernel_names: std::mem::take(kernel_names),
+        kernel_forms: BTreeMap::new(),
+        persistent_layouts: persistent
+            .places
+            .iter()
+            .map(|(name, (_, _, layout))| (name.clone(), layout.clone()))
+            .collect(),
+        constants: std::mem::take(constants),
+        ports,
+        scans: BTreeMap::new(),
+    };
+    let outputs = storage::assign(&mut lowering, persistent)?;
+    for group in schedule::groups(&lowering, &outputs) {
+        lower_group(&mut lowering, &group)?;
+    }
+    for (output, buffer) in &outputs.copies {
+        elementwise::copy_to_output(&mut lowering, output, *buffer)?;
+    }
+    let Lowering { mut program, mut purposes, places, .. } = lowering;
+    *constants = lowering.constants;
+    *kernel_names = lowering.kernel_names;
+    prologue::hoist(&mut program, &mut purposes);
+    Ok(Unplanned { program, purposes, places, inputs: outputs.inputs, prepared })
 }
 
 /// Whether an output is the next value of a parameter or state.
@@ -291,9 +346,12 @@ fn lower_value(lowering: &mut Lowering<'_>, id: NodeId) -> Result<(), LowerError
         Op::WindowArgMax { window } => sliding::lower_window_arg_max(lowering, id, &window),
         Op::WindowScatter { window } => sliding::lower_window_scatter(lowering, id, &window),
         Op::Scatter { axis, kind } => indexing::lower_scatter(lowering, id, axis, kind),
-        Op::BatchNorm { .. } | Op::Softmax { .. } | Op::LogSoftmax { .. } | Op::Project(_) => Err(
-            LowerError::Internal(format!("composite op {} reached lowering", lowering.node(id).op.name())),
-        ),
+        Op::Scan(scan) => scan::lower_scan(lowering, id, &scan),
+        // A place in what its scan gives.
+        Op::Project(_) => Ok(()),
+        Op::BatchNorm { .. } | Op::Softmax { .. } | Op::LogSoftmax { .. } => Err(LowerError::Internal(
+            format!("composite op {} reached lowering", lowering.node(id).op.name()),
+        )),
         Op::Constant(_)
         | Op::Iota { .. }
         | Op::Extent(_)

@@ -22,6 +22,7 @@ pub(crate) fn hoist(program: &mut Program, purposes: &mut Vec<NodeId>) {
             return;
         }
         let varies = kernel.depends_on_batch()
+            || !launch.rounds.is_empty()
             || operands().any(|(id, _)| varying.contains(&id) || matches!(storage(id), Storage::Binding(_)));
         if varies {
             varying.extend(operands().filter(|(_, operand)| operand.writes).map(|(id, _)| id));

@@ -71,11 +71,13 @@ fn next_update(lowering: &Lowering<'_>, outputs: &Outputs, order: &[NodeId]) -> 
             && lowering.node(id).op.is_elementwise()
             && !lowering.fused.contains_key(&id)
     };
+    if !lowering.options.fuse_epilogues || !plain(first) || !plain(second) {
+        return None;
+    }
     let alike = lowering.ty(first).shape == lowering.ty(second).shape
         && lowering.places[first].as_ref().map(|place| &place.layout.strides)
             == lowering.places[second].as_ref().map(|place| &place.layout.strides);
-    let joined = lowering.options.fuse_epilogues && plain(first) && plain(second) && alike;
-    (joined && reads_in_place(lowering, second, first)).then_some(second)
+    (alike && reads_in_place(lowering, second, first)).then_some(second)
 }
 
 /// Whether a value is read by another's kernel, and at its own element alone.
@@ -135,13 +137,14 @@ struct Access {
 /// Sets the barrier flag of every launch.
 pub(crate) fn set_barriers(program: &mut Program) {
     let mut touched: Vec<Access> = Vec::new();
-    let mut flags: Vec<bool> = Vec::with_capacity(program.launches.len());
+    let mut flags = vec![false; program.launches.len()];
     let times = program.times();
-    for position in 0..program.launches.len() {
+    // What is between two rounds of a repetition shows in the second one.
+    for position in program.two_rounds() {
         if let Some(sequence) = program.sequence(&program.launches[position])
             && (sequence.turns == Turns::Together || times[position] < position)
         {
-            flags.push(sequence.turns == Turns::Together);
+            flags[position] = sequence.turns == Turns::Together;
             if times[position] == position {
                 touched.clear();
                 touched.extend(accesses(program, &times, position));
@@ -156,11 +159,12 @@ pub(crate) fn set_barriers(program: &mut Program) {
                     && overlap(program, now.buffer, before.buffer)
             })
         });
-        if conflict {
+        // A barrier of one round is there in the other one, too.
+        flags[position] |= conflict;
+        if flags[position] {
             touched.clear();
         }
         touched.extend(accesses);
-        flags.push(conflict);
     }
     for (launch, flag) in program.launches.iter_mut().zip(flags) {
         launch.barrier = flag;

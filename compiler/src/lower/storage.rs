@@ -8,7 +8,7 @@
 use super::error::LowerError;
 use super::layout::Layout;
 use super::orders::{halos, wished_orders};
-use super::{Lowering, Place, is_persistent};
+use super::{Lowering, Place, Ports, is_persistent};
 use dlc_ir::literal::Elements;
 use dlc_ir::{Literal, NodeId, Op, Output};
 use dlc_kernel::{Buffer, BufferId, Storage};
@@ -82,13 +82,13 @@ pub(crate) struct Outputs {
 pub(crate) fn assign(
     lowering: &mut Lowering<'_>,
     persistent: &PersistentPlaces,
-    constants: &mut Constants,
 ) -> Result<Outputs, LowerError> {
     let mut outputs = Outputs::default();
     let orders = persistent.places.iter().map(|(name, (_, _, layout))| (name.clone(), layout.order.clone()));
     let mut wishes = wished_orders(lowering.prepared, &orders.collect());
     let halos = halos(lowering.prepared);
-    assign_externals(lowering, persistent, constants, &mut outputs)?;
+    assign_externals(lowering, persistent, &mut outputs)?;
+    super::scan::assign(lowering)?;
     let mut persistent_buffers: BTreeMap<String, BufferId> = BTreeMap::new();
     for (_, node) in lowering.function().nodes.iter() {
         if let Op::Parameter { name } | Op::State { name } = &node.op {
@@ -166,7 +166,6 @@ pub(crate) fn assign(
 fn assign_externals(
     lowering: &mut Lowering<'_>,
     persistent: &PersistentPlaces,
-    constants: &mut Constants,
     outputs: &mut Outputs,
 ) -> Result<(), LowerError> {
     let order = &lowering.options.inputs;
@@ -181,7 +180,11 @@ fn assign_externals(
         let (name, layout, storage) = match op {
             Op::Input { name } => {
                 outputs.inputs.push((name.clone(), lowering.ty(id).clone()));
-                (name, bound(lowering, id)?, Storage::Binding(outputs.inputs.len() - 1))
+                let layout = match &lowering.ports {
+                    Ports::Scan(layouts) if layouts.contains_key(&name) => layouts[&name].clone(),
+                    _ => bound(lowering, id)?,
+                };
+                (name, layout, Storage::Binding(outputs.inputs.len() - 1))
             }
             Op::Parameter { name } | Op::State { name } => {
                 let (offset, _, layout) = persistent.places.get(&name).ok_or_else(|| {
@@ -189,9 +192,11 @@ fn assign_externals(
                 })?;
                 (name, layout.clone(), Storage::Persistent(*offset))
             }
-            Op::Constant(literal) if literal.ty.shape.rank() > 0 => {
-                ("constant".to_owned(), plain(lowering, id)?, Storage::Constants(constants.add(&literal)))
-            }
+            Op::Constant(literal) if literal.ty.shape.rank() > 0 => (
+                "constant".to_owned(),
+                plain(lowering, id)?,
+                Storage::Constants(lowering.constants.add(&literal)),
+            ),
             _ => continue,
         };
         let dtype = lowering.ty(id).dtype;
@@ -201,10 +206,13 @@ fn assign_externals(
     Ok(())
 }
 
-/// The layout of an input or output, which must not depend on the greatest batch: the batch is the
+/// The layout of an input or output. A caller's must not depend on the greatest batch: the batch is the
 /// outermost axis.
 fn bound(lowering: &Lowering<'_>, id: NodeId) -> Result<Layout, LowerError> {
     let shape = &lowering.ty(id).shape;
+    if let Ports::Scan(_) = lowering.ports {
+        return plain(lowering, id);
+    }
     let mut long = shape.dims().iter().filter(|&&dim| dim != Dim::Fixed(1));
     if long.next().is_some() && long.any(|dim| dim.is_batch()) {
         return Err(

@@ -101,6 +101,8 @@ pub(super) fn cost(term: &Term, facts: &[&Facts]) -> f64 {
         Op::BatchNorm { .. } | Op::Softmax { .. } | Op::LogSoftmax { .. } | Op::Project(_) => {
             KERNEL + memory() * 3.0
         }
+        // No rule takes the place of a scan.
+        Op::Scan(_) => KERNEL,
     }
 }
 

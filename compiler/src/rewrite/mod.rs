@@ -26,7 +26,7 @@ mod terms;
 
 pub use rules::{RuleSummary, Tag};
 
-use dlc_ir::{Function, Type};
+use dlc_ir::{Function, Op, Type};
 use saturate::RuleIndex;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -193,7 +193,7 @@ pub fn rewrite(
 ) -> Result<(Function, RewriteReport), RewriteError> {
     let index = RuleIndex::new(rules::selected(options)?);
     for (id, node) in function.nodes.iter() {
-        if node.op.is_composite() || matches!(node.ty, Type::Tuple(_)) {
+        if node.op.is_composite() || matches!(node.ty, Type::Tuple(_)) && !matches!(node.op, Op::Scan(_)) {
             let (node, op) = (id.to_string(), node.op.name());
             return Err(RewriteError::Composite { op, node, function: function.name.clone() });
         }
@@ -201,13 +201,14 @@ pub fn rewrite(
     let mut report = RewriteReport { nodes_before: function.nodes.len(), ..RewriteReport::default() };
     let mut terms = Terms::default();
     let live = function.without_dead_nodes();
+    let live = if live.has_scan() { with_bodies_rewritten(&live, options, &mut report)? } else { live };
     report.dead_nodes = function.nodes.len() - live.nodes.len();
     let (mut current, merged) = region::merge_equal_nodes(&mut terms, &live);
-    report.common_subexpressions = merged;
+    report.common_subexpressions += merged;
     if !index.rules.is_empty() {
         let offsets: &[usize] = if current.nodes.len() > WINDOW { &[0, WINDOW / 2] } else { &[0] };
         for &offset in offsets {
-            let windows = region::windows(current.nodes.len(), WINDOW, offset);
+            let windows = region::windows(&current, WINDOW, offset);
             current = region::sweep(&mut terms, &index, &current, &windows, options, &mut report)?;
         }
     }
@@ -218,4 +219,25 @@ pub fn rewrite(
         rules: report.fired.keys().cloned().collect(),
     })?;
     Ok((current, report))
+}
+
+/// The function with the bodies of its scans rewritten, and what was done there.
+fn with_bodies_rewritten(
+    function: &Function,
+    options: &RewriteOptions,
+    report: &mut RewriteReport,
+) -> Result<Function, RewriteError> {
+    function.with_bodies(|body| {
+        let (body, inner) = rewrite(body, options)?;
+        for (sum, counts) in [(&mut report.applied, inner.applied), (&mut report.fired, inner.fired)] {
+            counts.into_iter().for_each(|(rule, count)| *sum.entry(rule).or_default() += count);
+        }
+        for (origin, counts) in inner.by_origin {
+            let sum = report.by_origin.entry(origin).or_default();
+            counts.into_iter().for_each(|(rule, count)| *sum.entry(rule).or_default() += count);
+        }
+        report.regions.extend(inner.regions);
+        report.common_subexpressions += inner.common_subexpressions;
+        Ok(body)
+    })
 }

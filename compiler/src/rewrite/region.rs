@@ -72,16 +72,29 @@ pub(super) fn merge_equal_nodes(terms: &mut Terms, function: &Function) -> (Func
     (emitter.finish(function, &moved), merged)
 }
 
-/// Windows of `size` nodes; the first is shorter by `offset`.
-pub(super) fn windows(count: usize, size: usize, offset: usize) -> Vec<Range<usize>> {
+/// Windows of `size` nodes; the first is shorter by `offset`. Scans and their projections have windows of their own:
+/// no rule knows them.
+pub(super) fn windows(function: &Function, size: usize, offset: usize) -> Vec<Range<usize>> {
+    let count = function.nodes.len();
     let mut windows = Vec::new();
     let mut start = 0;
+    let mut limit = if offset > 0 { offset } else { size };
     while start < count {
-        let end = if start == 0 && offset > 0 { offset } else { start + size };
-        windows.push(start..end.min(count));
+        if limit <= start {
+            limit += size;
+        }
+        let opaque = is_opaque(function, start);
+        let end = (start..limit.min(count)).find(|&node| is_opaque(function, node) != opaque);
+        let end = end.unwrap_or(limit.min(count));
+        windows.push(start..end);
         start = end;
     }
     windows
+}
+
+/// Whether a node is a scan or one of its results.
+fn is_opaque(function: &Function, node: usize) -> bool {
+    matches!(function.nodes[NodeId::from_usize(node)].op, Op::Scan(_) | Op::Project(_))
 }
 
 /// Rewrites every window of a function in turn.
@@ -97,6 +110,10 @@ pub(super) fn sweep(
     let mut emitter = Emitter::new();
     let mut moved: IndexVec<NodeId, Option<NodeId>> = function.nodes.indices().map(|_| None).collect();
     for window in windows {
+        if is_opaque(function, window.start) {
+            pass_over(terms, function, window, &mut emitter, &mut moved);
+            continue;
+        }
         let mut region = Region { terms, function, classes: BTreeMap::new(), imported: BTreeMap::new() };
         region.enter(window, &emitter, &moved)?;
         let roots: Vec<NodeId> =
@@ -121,6 +138,22 @@ pub(super) fn sweep(
         });
     }
     Ok(emitter.finish(function, &moved))
+}
+
+/// Takes the nodes of a window as they are.
+fn pass_over(
+    terms: &mut Terms,
+    function: &Function,
+    window: &Range<usize>,
+    emitter: &mut Emitter,
+    moved: &mut IndexVec<NodeId, Option<NodeId>>,
+) {
+    for id in window.clone().map(NodeId::from_usize) {
+        let node = &function.nodes[id];
+        let operands = node.operands.iter().filter_map(|&operand| moved[operand]).collect();
+        let number = terms.text_number(&node.op, &node.ty);
+        moved[id] = Some(emitter.emit(number, Node { operands, ..node.clone() }, Kept::NOTHING).0);
+    }
 }
 
 /// For every node the place of its last user; outputs are read behind the end.

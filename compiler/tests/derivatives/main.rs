@@ -12,5 +12,6 @@ mod indexing;
 mod movement;
 mod network;
 mod reduction;
+mod scan;
 mod text;
 mod window;

@@ -29,14 +29,14 @@ pub(super) struct Count {
     pub(super) bytes: u64,
 }
 
-/// The contraction or convolution that a launch for a value multiplies for, or moves the operands of: the value
+/// The contraction, convolution or scan that a launch for a value multiplies for, or moves the operands of: the value
 /// itself, or the one behind it that is not stored.
 fn contraction_behind(lowered: &Lowered, purpose: NodeId) -> Option<NodeId> {
     let mut pending = vec![purpose];
     let mut seen = BTreeSet::new();
     while let Some(id) = pending.pop() {
         let node = &lowered.function.nodes[id];
-        if matches!(node.op, Op::Contract(_) | Op::Convolve(_)) {
+        if matches!(node.op, Op::Contract(_) | Op::Convolve(_) | Op::Scan(_)) {
             return Some(id);
         }
         if seen.insert(id) {
@@ -71,6 +71,10 @@ pub(super) fn count(lowered: &Lowered, batch: usize) -> Vec<Count> {
             let category = match sources[number] {
                 _ if multiplies(number) => Category::Contraction,
                 _ if updates => Category::Optimizer,
+                // Steps of a scan do all kinds of work.
+                Some(source) if matches!(lowered.function.nodes[source].op, Op::Scan(_)) => {
+                    Category::Elementwise
+                }
                 Some(source) if !in_kernels.contains(&source) => Category::Contraction,
                 Some(_) => Category::Transform,
                 None if !groups[number].members.is_empty() && moves() => Category::Transform,

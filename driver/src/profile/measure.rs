@@ -84,6 +84,7 @@ fn bare(whole: &CompiledFunction) -> CompiledFunction {
                 name: program.name.clone(),
                 buffers: program.buffers.clone(),
                 sequences: program.sequences.clone(),
+                repetitions: program.repetitions.clone(),
                 arena_bytes: program.arena_bytes,
                 thread_bytes: program.thread_bytes,
             },

@@ -136,6 +136,7 @@ impl Trial<'_> {
                 arguments: arguments.clone(),
                 barrier: false,
                 part: self.launch.part.clone(),
+                rounds: self.launch.rounds.clone(),
             });
             functions.push(program);
         }
@@ -154,7 +155,11 @@ impl Trial<'_> {
 
     /// A program without launches that has the launch's buffers in its arena, and the launch's arguments there.
     fn memory(&self) -> (Program, Vec<BufferId>) {
-        let mut program = Program { sequences: self.program.sequences.clone(), ..Program::default() };
+        let mut program = Program {
+            sequences: self.program.sequences.clone(),
+            repetitions: self.program.repetitions.clone(),
+            ..Program::default()
+        };
         let mut places: BTreeMap<BufferId, BufferId> = BTreeMap::new();
         let mut arguments = Vec::new();
         for &argument in &self.launch.arguments {
@@ -186,7 +191,13 @@ impl Trial<'_> {
             );
             let kernel = parse_kernel(&text).map_err(|error| DriverError::Bug(format!("{error:?}")))?;
             let kernel = program.kernels.push(kernel);
-            program.launches.push(Launch { kernel, arguments: vec![id], barrier: false, part: None });
+            program.launches.push(Launch {
+                kernel,
+                arguments: vec![id],
+                barrier: false,
+                part: None,
+                rounds: Vec::new(),
+            });
         }
         Ok(program)
     }

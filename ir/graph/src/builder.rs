@@ -71,6 +71,12 @@ impl Builder {
         Ok(self.function.nodes.push(node))
     }
 
+    /// Gives a node another op of another type; whoever asks knows that its users agree.
+    pub(crate) fn replace(&mut self, id: NodeId, op: Op, ty: Type) {
+        let node = &mut self.function.nodes[id];
+        (node.op, node.ty) = (op, ty);
+    }
+
     /// Names a value as a result.
     pub fn output(&mut self, role: OutputRole, name: impl Into<String>, value: NodeId) {
         self.function.outputs.push(Output { role, name: name.into(), value });

@@ -155,6 +155,28 @@ impl Function {
         users
     }
 
+    /// The same function with the bodies of its scans made anew, if it has any; what they read and give stays.
+    ///
+    /// # Errors
+    /// The first failure of `make`.
+    pub fn with_bodies<E>(
+        &self,
+        mut make: impl FnMut(&Function) -> Result<Function, E>,
+    ) -> Result<Function, E> {
+        let mut result = self.clone();
+        for id in self.nodes.indices() {
+            if let Op::Scan(scan) = &mut result.nodes[id].op {
+                scan.body = make(&scan.body)?;
+            }
+        }
+        Ok(result)
+    }
+
+    /// Whether there is a scan among the nodes.
+    pub fn has_scan(&self) -> bool {
+        self.nodes.values().any(|node| matches!(node.op, Op::Scan(_)))
+    }
+
     /// The same function without the nodes that no output needs. Inputs, parameters and states stay
     /// only if they are read.
     pub fn without_dead_nodes(&self) -> Function {

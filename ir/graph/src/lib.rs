@@ -17,6 +17,7 @@ pub mod infer;
 pub mod literal;
 pub mod model;
 pub mod op;
+pub mod scan;
 pub mod text;
 pub mod training;
 pub mod verify;
@@ -30,4 +31,5 @@ pub use op::{
     ArgReduction, Binary, Comparison, Contraction, Convolution, Effort, Op, Reduction, ScatterKind, Unary,
     Window, WindowKind,
 };
+pub use scan::{Scan, ScanBuilder};
 pub use training::{Average, Clip, Clock, Group, Optimizer, Schedule, Time, Training, Warmup};

@@ -8,7 +8,7 @@
 //! *Composite* ops (batch-norm, softmax, log-softmax) stay whole through autodiff, because their
 //! derivatives are better than those of their parts; `dlc-compiler` expands them before lowering.
 
-use crate::Literal;
+use crate::{Literal, Scan};
 use dlc_types::{DType, named_enum};
 
 /// What a node computes.
@@ -209,6 +209,9 @@ pub enum Op {
     },
     /// Element `i` of the operand, a tuple.
     Project(usize),
+    /// A function of its own, done step by step. The result is a tuple: the carries behind the last step, then
+    /// what the steps gave, stacked.
+    Scan(Box<Scan>),
 }
 
 named_enum! {
@@ -504,6 +507,7 @@ impl Op {
             Op::Softmax { .. } => "softmax",
             Op::LogSoftmax { .. } => "log_softmax",
             Op::Project(_) => "project",
+            Op::Scan(_) => "scan",
         }
     }
 

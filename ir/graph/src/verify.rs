@@ -2,7 +2,7 @@
 //!
 //! A function:
 //! 1. Every operand of a node stands before it.
-//! 2. Every node has the type that `infer` gives its op over its operands (for
+//! 2. The body of a scan is a function that keeps these rules itself. Every node has the type that `infer` gives its op over its operands (for
 //!    ops whose type is a free choice: a type that it admits). So tuples are only projected, attributes
 //!    fit their shapes, and no value grows with the square of the batch.
 //! 3. The name of an input, parameter or state is not empty and unique among those of its kind: one
@@ -76,10 +76,19 @@ fn verify_node(function: &Function, id: NodeId) -> Result {
     let operands: Vec<&Type> = node.operands.iter().map(|&operand| &function.nodes[operand].ty).collect();
     let declared = if needs_declared_type(&node.op) { node.ty.tensor() } else { None };
     match infer(&node.op, &operands, declared) {
-        Ok(ty) if ty == node.ty => Ok(()),
+        Ok(ty) if ty == node.ty => verify_body(function, id),
         Ok(ty) => broken(function, id, 2, format!("{} gives {ty}, not {}", node.op.name(), node.ty)),
         Err(error) => broken(function, id, 2, error.message),
     }
+}
+
+/// The body of a scan is a function that keeps the rules, too.
+fn verify_body(function: &Function, id: NodeId) -> Result {
+    let Op::Scan(scan) = &function.nodes[id].op else { return Ok(()) };
+    verify(&scan.body).map_err(|error| VerifyError {
+        place: format!("{id} of fn {}: {}", function.name, error.place),
+        ..error
+    })
 }
 
 fn verify_external_names(function: &Function) -> Result {

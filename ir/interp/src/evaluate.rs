@@ -249,6 +249,7 @@ fn apply(op: &Op, operands: &[&Tensor], dtype: DType, dims: &[usize], batch: usi
         (Op::Softmax { axis }, [x]) => normalization::softmax(x, *axis)?,
         (Op::LogSoftmax { axis }, [x]) => normalization::log_softmax(x, *axis)?,
         (Op::Project(_), [element]) => element.data.clone(),
+        (Op::Scan(scan), operands) => return crate::scan::scan(scan, operands, batch),
         (
             Op::Input { .. }
             | Op::Parameter { .. }

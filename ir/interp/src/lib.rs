@@ -20,6 +20,7 @@ mod integer;
 mod normalization;
 mod offsets;
 mod reduction;
+mod scan;
 mod source;
 mod taps;
 mod tensor;

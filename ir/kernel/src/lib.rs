@@ -23,6 +23,7 @@ pub mod check;
 pub mod contraction;
 pub mod operations;
 pub mod program;
+pub mod repetition;
 pub mod sequence;
 pub mod text;
 pub mod traffic;
@@ -37,6 +38,7 @@ pub use check::{Coverage, CoverageError, PlanError, StoreCounts, check_coverage,
 pub use contraction::{Contraction, ContractionDim, Epilogue, EpilogueSum, Role, Split, Tap, Tile};
 pub use operations::launch_operations;
 pub use program::{Body, Buffer, BufferId, Kernel, KernelId, Launch, Operand, Program, Storage};
+pub use repetition::{Repetition, RepetitionId, Round, Stride};
 pub use sequence::{Part, Piece, Sequence, SequenceId, Steps, Turns};
 pub use text::{ParseError, parse_kernel, parse_program};
 pub use traffic::{OperandTraffic, Traffic, launch_traffic};

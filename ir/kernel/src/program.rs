@@ -1,7 +1,8 @@
 //! Programs: buffers, kernels and launches of one compiled function.
 
 use crate::{
-    Affine, Border, Contraction, IndexExpr, LoopBody, Part, ScalarOp, Sequence, SequenceId, Statement,
+    Affine, Border, Contraction, IndexExpr, LoopBody, Part, Repetition, RepetitionId, Round, ScalarOp,
+    Sequence, SequenceId, Statement,
 };
 use dlc_types::{DType, Dim, IndexVec, define_index};
 use std::collections::BTreeMap;
@@ -30,6 +31,8 @@ pub struct Program {
     pub launches: Vec<Launch>,
     /// What launches may be a part of.
     pub sequences: IndexVec<SequenceId, Sequence>,
+    /// What launches may be done over and over in.
+    pub repetitions: IndexVec<RepetitionId, Repetition>,
     /// Bytes of scratch that [`Storage::Arena`] buffers lie in.
     pub arena_bytes: usize,
     /// Bytes of scratch that every thread has for [`Storage::Thread`] buffers.
@@ -90,12 +93,14 @@ impl Program {
         launch.part.as_ref().and_then(|part| self.sequences.get(part.sequence))
     }
 
-    /// The batches that a launch's kernel is run for, with the number of times: all of it once, or its parts.
+    /// The batches that a launch's kernel is run for, with the number of times: all of it or its parts, in every
+    /// round.
     pub fn batches(&self, launch: &Launch, batch: usize) -> Vec<(usize, u64)> {
-        let Some(sequence) = self.sequence(launch) else { return vec![(batch, 1)] };
+        let rounds = self.rounds(launch);
+        let Some(sequence) = self.sequence(launch) else { return vec![(batch, rounds)] };
         let mut by_images: BTreeMap<usize, u64> = BTreeMap::new();
         for number in 0..sequence.parts(batch) {
-            *by_images.entry(sequence.piece(number, batch).count).or_insert(0) += 1;
+            *by_images.entry(sequence.piece(number, batch).count).or_insert(0) += rounds;
         }
         by_images.into_iter().collect()
     }
@@ -176,6 +181,8 @@ pub struct Launch {
     /// Its place in a sequence, if it is done part of the batch by part. Then `barrier` is that of all launches of
     /// the sequence where threads are alone, and stands at the first of them.
     pub part: Option<Part>,
+    /// Its places in repetitions, outermost first.
+    pub rounds: Vec<Round>,
 }
 
 /// Whether a statement uses the size of the batch.

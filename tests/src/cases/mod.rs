@@ -8,6 +8,7 @@ pub mod indexing;
 pub mod movement;
 pub mod normalization;
 pub mod reduction;
+pub mod scan;
 pub mod source;
 pub mod window;
 
@@ -140,6 +141,7 @@ pub fn all() -> Vec<Case> {
         window::cases(),
         indexing::cases(),
         normalization::cases(),
+        scan::cases(),
     ]
     .concat()
 }

@@ -2,7 +2,8 @@
 //!
 //! For each launch: the barrier where asked, then this thread's contiguous share of the kernel's points.
 //! Shares follow from (thread, threads) alone; the barrier is called by every thread, share or not. Launches of a
-//! sequence stand in a loop over parts of the batch ([`super::sequence`]).
+//! sequence stand in a loop over parts of the batch ([`super::sequence`]), those of a repetition in one over
+//! rounds ([`super::repetition`]).
 
 use crate::ClifError;
 use cranelift_codegen::ir::condcodes::IntCC;
@@ -39,6 +40,8 @@ pub(crate) struct Entry<'e, 'f> {
     barrier_data: Value,
     barrier_signature: SigRef,
     kernels: BTreeMap<KernelId, FuncRef>,
+    /// Counters of the repetitions around this place, outermost first.
+    pub(crate) rounds: Vec<Value>,
 }
 
 /// A program's entry as a function of Cranelift IR. `import` declares a kernel's function in it.
@@ -108,28 +111,16 @@ fn emit(
         barrier_data,
         barrier_signature,
         kernels,
+        rounds: Vec::new(),
     };
-    let (prologue, main) = program
+    let prologue = program
         .launches
-        .split_at_checked(program.prologue)
+        .get(..program.prologue)
         .ok_or_else(|| malformed(program, "the prologue is longer than the program"))?;
     if !prologue.is_empty() {
         entry.prologue(context, prologue)?;
     }
-    let mut rest = main;
-    while let Some(launch) = rest.first() {
-        let sequence = |launch: &Launch| launch.part.as_ref().map(|part| part.sequence);
-        let count = match sequence(launch) {
-            Some(id) => rest.iter().take_while(|other| sequence(other) == Some(id)).count(),
-            None => 1,
-        };
-        let (now, later) = rest.split_at(count);
-        match program.sequence(launch) {
-            Some(sequence) => entry.sequence(sequence, now)?,
-            None => entry.launch(launch)?,
-        }
-        rest = later;
-    }
+    entry.launches(program.prologue..program.launches.len(), 0)?;
     entry.builder.ins().return_(&[]);
     Ok(())
 }
@@ -151,6 +142,25 @@ impl<'e> Entry<'e, '_> {
         }
         self.builder.ins().jump(done, &[]);
         self.builder.switch_to_block(done);
+        Ok(())
+    }
+
+    /// Does launches and sequences that are in no more repetitions than are open.
+    pub(crate) fn in_order(&mut self, launches: &[Launch]) -> Result<(), ClifError> {
+        let mut rest = launches;
+        while let Some(launch) = rest.first() {
+            let sequence = |launch: &Launch| launch.part.as_ref().map(|part| part.sequence);
+            let count = match sequence(launch) {
+                Some(id) => rest.iter().take_while(|other| sequence(other) == Some(id)).count(),
+                None => 1,
+            };
+            let (now, later) = rest.split_at(count);
+            match self.program.sequence(launch) {
+                Some(sequence) => self.sequence(sequence, now)?,
+                None => self.launch(launch)?,
+            }
+            rest = later;
+        }
         Ok(())
     }
 
@@ -197,8 +207,8 @@ impl<'e> Entry<'e, '_> {
         Ok(())
     }
 
-    /// Calls the kernel of a launch for `[batch, begin, end]`, with operands that begin `starts` bytes later; none
-    /// are 0.
+    /// Calls the kernel of a launch for `[batch, begin, end]`, with operands that begin `starts` bytes later than
+    /// those of the round; none are 0.
     pub(crate) fn call(
         &mut self,
         launch: &Launch,
@@ -208,8 +218,16 @@ impl<'e> Entry<'e, '_> {
         let mut arguments = range.to_vec();
         for (position, &buffer) in launch.arguments.iter().enumerate() {
             let none = || malformed(self.program, format!("there is no buffer {buffer}"));
-            let storage = self.program.buffers.get(buffer).ok_or_else(none)?.storage;
-            let pointer = self.pointer(storage)?;
+            let (storage, dtype) = self
+                .program
+                .buffers
+                .get(buffer)
+                .map(|buffer| (buffer.storage, buffer.dtype))
+                .ok_or_else(none)?;
+            let mut pointer = self.pointer(storage)?;
+            if let Some(start) = self.round_start(launch, position, dtype.size())? {
+                pointer = self.builder.ins().iadd(pointer, start);
+            }
             arguments.push(match starts.get(position).copied().flatten() {
                 Some(start) => self.builder.ins().iadd(pointer, start),
                 None => pointer,

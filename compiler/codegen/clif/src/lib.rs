@@ -32,6 +32,7 @@ mod lanes;
 mod nest;
 mod random;
 mod repeated;
+mod repetition;
 mod scalar_op;
 mod sequence;
 mod settings;

@@ -94,6 +94,7 @@ pub(super) fn prepare(function: &Function, options: &LowerOptions) -> Prepared {
                 }
             }
             Op::Contract(contraction) => prepare_contraction(&mut prepared, contraction, &mut operands),
+            Op::Scan(scan) => prepare_scan(&mut prepared, scan.carries, &mut operands),
             _ => {}
         }
         let new = prepared.function.nodes.push(Node { operands, ..node.clone() });
@@ -178,6 +179,18 @@ fn single_channel_apart(prepared: &mut Prepared, input: NodeId, groups: usize) -
     let apart = Type::Tensor(TensorType::new(ty.dtype, Shape(dims)));
     let apart = prepared.function.nodes.push(Node { ty: apart, ..node.clone() });
     prepared.function.nodes.push(Node { operands: vec![apart], ..node })
+}
+
+/// The steps of a scan read its operands, but for the first carries, as if they lay row-major.
+fn prepare_scan(prepared: &mut Prepared, carries: usize, operands: &mut [NodeId]) {
+    for operand in operands.iter_mut().skip(carries) {
+        let last = prepared.shape(*operand).rank().checked_sub(1);
+        let lanes_fit = last.is_none_or(|axis| is_innermost(prepared, *operand, axis));
+        if !told_by_strides(prepared, *operand) || !lanes_fit {
+            let order = (0..prepared.shape(*operand).rank()).collect();
+            *operand = prepared.copy(*operand, Some(order));
+        }
+    }
 }
 
 fn prepare_contraction(prepared: &mut Prepared, contraction: &Contraction, operands: &mut [NodeId]) {

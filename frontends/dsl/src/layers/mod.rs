@@ -12,6 +12,7 @@ mod function;
 pub(crate) mod initializer;
 mod normalization;
 mod pooling;
+mod recurrent;
 mod reduction;
 mod resampling;
 mod reshaping;
@@ -73,6 +74,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static LayerSpec> {
         .chain(statistics::SPECS)
         .chain(embedding::SPECS)
         .chain(attention::SPECS)
+        .chain(recurrent::SPECS)
         .chain(activation::SPECS)
         .chain(reshaping::SPECS)
         .chain(reduction::SPECS)

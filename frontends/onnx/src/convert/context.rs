@@ -1,10 +1,12 @@
 //! What a converter function works with.
 
+use super::body::Body;
 use super::region::{Region, Slot};
-use super::{Measure, Purpose, Stop, broadcast};
+use super::{AtHand, Measure, Purpose, Stop, broadcast};
 use crate::{Array, Element, Graph, Node};
-use dlc_ir::{Builder, Function, NodeId};
+use dlc_ir::{Builder, Function, NodeId, Origin};
 use dlc_types::{DType, Dim, Shape, TensorType};
+use std::collections::BTreeMap;
 
 /// A node under conversion, its inputs and outputs. See the module's documentation.
 pub struct Context<'c, 'h> {
@@ -35,6 +37,12 @@ impl<'c, 'h> Context<'c, 'h> {
     /// The graph under construction.
     pub fn builder(&mut self) -> &mut Builder {
         &mut self.region.builder
+    }
+
+    /// Where the node's values come from.
+    pub fn origin(&self) -> Origin {
+        let path = if self.node.name.is_empty() { &self.node.op_type } else { &self.node.name };
+        Origin { path: path.clone(), span: None }
     }
 
     /// That this case of the operator is not done, with what makes it a case.
@@ -236,6 +244,11 @@ impl<'c, 'h> Context<'c, 'h> {
         let slots = self.region.scoped(graph, &[])?;
         slots.into_iter().enumerate().for_each(|(position, slot)| self.set(position, slot));
         Ok(())
+    }
+
+    /// The graph of an iteration as a function of its own.
+    pub(super) fn body(&self, graph: &Graph, given: BTreeMap<String, AtHand>) -> Result<Body, Stop> {
+        self.region.body(graph, given)
     }
 
     /// A value by its name, whether it is an input of the node or not.

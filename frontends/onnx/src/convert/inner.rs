@@ -1,21 +1,11 @@
 //! Graphs of a node that become part of the region around it.
 
 use super::Stop;
+use super::body::within;
 use super::region::{Region, Slot};
-use crate::{Graph, Node};
+use crate::Graph;
 use dlc_ir::NodeId;
 use std::collections::BTreeSet;
-
-/// A stop inside of the graph, as the node around it tells it.
-fn from_inside(stop: Stop, node: &Node) -> Stop {
-    match stop {
-        Stop::Invalid(what) => Stop::Invalid(format!("{} of its graph: {what}", node.label())),
-        Stop::NotDone(what) => Stop::NotDone(format!("{} of its graph: {what}", node.label())),
-        Stop::NeedsValue(name) => Stop::NeedsValue(name),
-        Stop::Waiting(name) => Stop::Waiting(name),
-        Stop::Host | Stop::UnknownOperator => Stop::NotDone(format!("{} in its graph", node.label())),
-    }
-}
 
 /// Names of values that the graph makes, which hide those of the same name around it.
 fn own_names(graph: &Graph) -> BTreeSet<&str> {
@@ -44,16 +34,14 @@ impl Region<'_> {
             return Err(Stop::Invalid(format!("its graph has {own} inputs, and is given {given}")));
         }
         let outside = self.slots.clone();
-        for (name, array) in &graph.initializers {
-            self.slots.insert(name.clone(), Slot::Known(array.clone(), None));
-        }
+        self.know(&graph.initializers);
         for (info, slot) in graph.inputs.iter().zip(inputs) {
             self.slots.insert(info.name.clone(), slot.clone());
         }
         let converted = graph
             .nodes
             .iter()
-            .try_for_each(|node| self.convert(node).map_err(|stop| from_inside(stop, node)))
+            .try_for_each(|node| self.convert(node).map_err(|stop| within(stop, node)))
             .and_then(|()| graph.outputs.iter().map(|output| self.value(&output.name)).collect());
         let inside = std::mem::replace(&mut self.slots, outside);
         let own = own_names(graph);

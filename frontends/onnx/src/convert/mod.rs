@@ -38,6 +38,7 @@
 //! easy, and [`Context::dims`] (which wants numbers) where it is not.
 
 mod attributes;
+mod body;
 mod broadcast;
 mod cone;
 mod context;
@@ -59,6 +60,7 @@ mod dropout;
 mod elementary;
 mod gradient;
 mod indexing;
+mod iteration;
 mod loss;
 mod movement;
 mod optimizer;

@@ -3,7 +3,7 @@
 
 use super::{AtHand, Context, Hand, LeafKind, Purpose, Stop, find};
 use crate::{Array, Element, Node};
-use dlc_ir::{Builder, Function, Literal, NodeId, Origin, literal::Elements};
+use dlc_ir::{Builder, Function, Literal, NodeId, literal::Elements};
 use dlc_types::{DType, Dim, Shape, TensorType};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -66,9 +66,9 @@ impl<'h> Region<'h> {
             }
         }
         let operator = find(&node.domain, &node.op_type).ok_or(Stop::UnknownOperator)?;
-        let path = if node.name.is_empty() { &node.op_type } else { &node.name };
-        self.builder.set_origin(Origin { path: path.clone(), span: None });
         let mut context = Context::new(self, node);
+        let origin = context.origin();
+        context.builder().set_origin(origin);
         (operator.convert)(&mut context)?;
         let outputs = context.into_outputs()?;
         self.slots.extend(outputs);
@@ -81,6 +81,13 @@ impl<'h> Region<'h> {
         parameters: &[String],
     ) -> Result<Function, Stop> {
         self.hand.differentiate(function, parameters).map_err(Stop::NotDone)
+    }
+
+    /// Makes values known.
+    pub(super) fn know(&mut self, arrays: &BTreeMap<String, Array>) {
+        for (name, array) in arrays {
+            self.slots.insert(name.clone(), Slot::Known(array.clone(), None));
+        }
     }
 
     /// Whether the region computes or knows the value.

@@ -3,9 +3,9 @@
 use super::{
     Context, Stop, activation, arithmetic, attention, batch_normalization, bits, blocks, branch, comparison,
     conversion, convolution, deformable, determinant, dropout, einsum, elementary, fourier, gradient, grid,
-    indexing, loss, movement, normalization, optimizer, padding, pooling, product, quantization, quantized,
-    recurrent, reduction, region_align, resize, scatter, sequence_order, shape, softmax, sorting, triangle,
-    unpooling, window_function,
+    indexing, iteration, loss, movement, normalization, optimizer, padding, pooling, product, quantization,
+    quantized, recurrent, reduction, region_align, resize, scatter, sequence_order, shape, softmax, sorting,
+    triangle, unpooling, window_function,
 };
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -59,6 +59,7 @@ pub const FAMILIES: &[(&str, &[Operator])] = &[
     ("gradient", gradient::OPERATORS),
     ("grid", grid::OPERATORS),
     ("indexing", indexing::OPERATORS),
+    ("iteration", iteration::OPERATORS),
     ("loss", loss::OPERATORS),
     ("movement", movement::OPERATORS),
     ("normalization", normalization::OPERATORS),

@@ -176,6 +176,9 @@ fn infer_from_operands(op: &Op, operands: &[&Type]) -> Result<Type> {
             normalization::softmax(op.name(), operands::one(op, operands)?, *axis)?
         }
         Op::Project(index) => operands::project(operands, *index)?,
+        Op::Scan(scan) => {
+            return Ok(Type::Tuple(crate::scan::infer(scan, &operands::list(op, operands)?)?));
+        }
         Op::Input { .. }
         | Op::Parameter { .. }
         | Op::State { .. }

@@ -20,7 +20,7 @@
 //! in parentheses where it has any, attributes `key=value` in any order, and `@ "path"`. Values are
 //! words, lists of words and lists of pairs. A float is written with the fewest digits that give it
 //! back; `inf`, `-inf`, `nan`, and `nan0x` with 16 hexadecimal digits of the `f64` for other NaNs. `end`
-//! as a limit of a slice is the whole axis.
+//! as a limit of a slice is the whole axis. A scan has its body, nodes and outputs in braces, behind its attributes.
 
 mod attributes;
 mod lexer;

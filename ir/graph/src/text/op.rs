@@ -3,8 +3,8 @@
 use super::attributes::{Attributes, float, number};
 use crate::literal::Elements;
 use crate::{
-    ArgReduction, Binary, Comparison, Contraction, Convolution, Literal, Op, Reduction, ScatterKind, Type,
-    Unary, Window, WindowKind,
+    ArgReduction, Binary, Comparison, Contraction, Convolution, Function, Literal, Op, Reduction, Scan,
+    ScatterKind, Type, Unary, Window, WindowKind,
 };
 use dlc_types::{DType, Dim};
 
@@ -110,8 +110,16 @@ fn op_of_operands(name: &str, attributes: &mut Attributes<'_>) -> Result<Op> {
         "softmax" => Op::Softmax { axis: attributes.parsed("axis")? },
         "log_softmax" => Op::LogSoftmax { axis: attributes.parsed("axis")? },
         "project" => Op::Project(attributes.parsed("index")?),
+        "scan" => return Err("a scan needs its body in braces".to_owned()),
         _ => return Err(format!("there is no op {name}")),
     })
+}
+
+/// The scan of that body.
+pub(super) fn scan(body: Function, attributes: &mut Attributes<'_>) -> Result<Op> {
+    let steps = attributes.parsed("steps")?;
+    let (carries, slices) = (attributes.parsed("carries")?, attributes.parsed("slices")?);
+    Ok(Op::Scan(Box::new(Scan { body, steps, carries, slices, reverse: attributes.parsed("reverse")? })))
 }
 
 fn convolution(attributes: &mut Attributes<'_>) -> Result<Convolution> {

@@ -3,8 +3,8 @@
 use super::ParseError;
 use super::attributes::{Attributes, Item, Value, number};
 use super::lexer::{Token, tokens};
-use super::op::{Subject, dim, op};
-use crate::{Function, Node, NodeId, Origin, Output, OutputRole, Type};
+use super::op::{Subject, dim, op, scan};
+use crate::{Function, Node, NodeId, Origin, Output, OutputRole, Scan, Type};
 use dlc_types::index::EntityIndex;
 use dlc_types::{DType, Shape, TensorType};
 
@@ -13,7 +13,7 @@ type Result<T> = std::result::Result<T, String>;
 
 pub(super) fn parse(text: &str) -> std::result::Result<Function, ParseError> {
     let tokens = tokens(text)?;
-    let mut parser = Parser { tokens: &tokens, position: 0 };
+    let mut parser = Parser { tokens: &tokens, position: 0, depth: 0 };
     parser.function().map_err(|message| {
         // The token that was taken last is the one that does not fit.
         let last = tokens.len().saturating_sub(1).min(parser.position.saturating_sub(1));
@@ -24,7 +24,12 @@ pub(super) fn parse(text: &str) -> std::result::Result<Function, ParseError> {
 struct Parser<'t, 'a> {
     tokens: &'t [(usize, Token<'a>)],
     position: usize,
+    /// How many blocks are open.
+    depth: usize,
 }
+
+/// Blocks that may be open at once.
+const DEEPEST: usize = 16;
 
 impl<'t, 'a> Parser<'t, 'a> {
     fn peek(&self) -> Option<&'t Token<'a>> {
@@ -89,6 +94,19 @@ impl<'t, 'a> Parser<'t, 'a> {
             Token::Text(text) => text.clone(),
             other => return Err(format!("expected a name, found {}", describe(other))),
         };
+        let function = self.block(name)?;
+        match self.next() {
+            Err(_) => Ok(function),
+            Ok(token) => Err(format!("expected the end, found {}", describe(token))),
+        }
+    }
+
+    /// Nodes and outputs in braces, of a function or of a scan's body.
+    fn block(&mut self, name: String) -> Result<Function> {
+        self.depth += 1;
+        if self.depth > DEEPEST {
+            return Err(format!("scans stand in one another more than {DEEPEST} deep"));
+        }
         let mut function = Function { name, ..Function::default() };
         self.expect('{')?;
         while !self.accept('}') {
@@ -100,10 +118,8 @@ impl<'t, 'a> Parser<'t, 'a> {
                 function.outputs.push(output);
             }
         }
-        match self.next() {
-            Err(_) => Ok(function),
-            Ok(token) => Err(format!("expected the end, found {}", describe(token))),
-        }
+        self.depth -= 1;
+        Ok(function)
     }
 
     fn output(&mut self, nodes: usize) -> Result<Output> {
@@ -144,7 +160,13 @@ impl<'t, 'a> Parser<'t, 'a> {
             Vec::new()
         };
         let mut attributes = self.attributes()?;
-        let op = op(name, subject, &ty, &mut attributes)?;
+        let op = match self.peek() {
+            Some(Token::Mark('{')) if name == "scan" => {
+                let body = self.block(Scan::BODY.to_owned())?;
+                scan(body, &mut attributes)?
+            }
+            _ => op(name, subject, &ty, &mut attributes)?,
+        };
         attributes.finish(name)?;
         let path = if self.accept('@') { self.string()? } else { String::new() };
         Ok(Node { op, operands, ty, origin: Origin { path, span: None } })

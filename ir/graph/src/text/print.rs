@@ -1,7 +1,7 @@
 //! Printing functions.
 
 use crate::literal::Elements;
-use crate::{Convolution, Function, Node, Op, Window};
+use crate::{Convolution, Function, Node, Op, Scan, Window};
 use std::fmt::{self, Display, Formatter, Write};
 
 impl Display for Function {
@@ -12,17 +12,27 @@ impl Display for Function {
         } else {
             quoted(f, &self.name)?;
         }
-        f.write_str(" {\n")?;
-        for (id, node) in self.nodes.iter() {
-            writeln!(f, "  {id}: {} = {node}", node.ty)?;
-        }
-        for output in &self.outputs {
-            write!(f, "  output {} ", output.role.name())?;
-            quoted(f, &output.name)?;
-            writeln!(f, " {}", output.value)?;
-        }
-        f.write_str("}\n")
+        f.write_str(" ")?;
+        block(f, self, 0)?;
+        f.write_str("\n")
     }
+}
+
+/// Nodes and outputs in braces, of a function or of a scan's body.
+fn block(f: &mut Formatter<'_>, function: &Function, depth: usize) -> fmt::Result {
+    let margin = depth * 2;
+    f.write_str("{\n")?;
+    for (id, node) in function.nodes.iter() {
+        write!(f, "{:margin$}  {id}: {} = ", "", node.ty)?;
+        print_node(f, node, depth + 1)?;
+        f.write_str("\n")?;
+    }
+    for output in &function.outputs {
+        write!(f, "{:margin$}  output {} ", "", output.role.name())?;
+        quoted(f, &output.name)?;
+        writeln!(f, " {}", output.value)?;
+    }
+    write!(f, "{:margin$}}}", "")
 }
 
 /// The op with its attributes, as in the text form but without type, operands and origin.
@@ -30,25 +40,29 @@ impl Display for Op {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())?;
         subject(f, self)?;
-        attributes(f, self)
+        attributes(f, self, 1)
     }
 }
 
 /// The op with operands, attributes and origin, as the text form has it behind the node's type.
 impl Display for Node {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.write_str(self.op.name())?;
-        subject(f, &self.op)?;
-        if !self.operands.is_empty() {
-            write!(f, "({})", Joined(&self.operands))?;
-        }
-        attributes(f, &self.op)?;
-        if !self.origin.path.is_empty() {
-            f.write_str(" @ ")?;
-            quoted(f, &self.origin.path)?;
-        }
-        Ok(())
+        print_node(f, self, 1)
     }
+}
+
+fn print_node(f: &mut Formatter<'_>, node: &Node, depth: usize) -> fmt::Result {
+    f.write_str(node.op.name())?;
+    subject(f, &node.op)?;
+    if !node.operands.is_empty() {
+        write!(f, "({})", Joined(&node.operands))?;
+    }
+    attributes(f, &node.op, depth)?;
+    if !node.origin.path.is_empty() {
+        f.write_str(" @ ")?;
+        quoted(f, &node.origin.path)?;
+    }
+    Ok(())
 }
 
 /// What stands between the op's name and its operands.
@@ -70,7 +84,7 @@ fn subject(f: &mut Formatter<'_>, op: &Op) -> fmt::Result {
     }
 }
 
-fn attributes(f: &mut Formatter<'_>, op: &Op) -> fmt::Result {
+fn attributes(f: &mut Formatter<'_>, op: &Op, depth: usize) -> fmt::Result {
     match op {
         Op::Input { .. }
         | Op::Parameter { .. }
@@ -118,6 +132,11 @@ fn attributes(f: &mut Formatter<'_>, op: &Op) -> fmt::Result {
         | Op::Softmax { axis }
         | Op::LogSoftmax { axis } => write!(f, " axis={axis}"),
         Op::Project(index) => write!(f, " index={index}"),
+        Op::Scan(scan) => {
+            let Scan { body, steps, carries, slices, reverse } = scan.as_ref();
+            write!(f, " steps={steps} carries={carries} slices={slices} reverse={reverse} ")?;
+            block(f, body, depth)
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod coverage;
 mod plan;
+mod repetitions;
 mod sequences;
 mod stores;
 

@@ -12,11 +12,15 @@
 //! - Constants are never written.
 //! - Operands of one launch overlap only where they are one buffer, or constants.
 //! - Launches of a sequence take place at the same time ([`super::sequences`]).
+//! - A buffer that a repetition touches lives through all of it, unless nobody else does, every round begins by
+//!   writing it, and it lies still: then it lives from the first launch to the last of the round.
 //! - A launch that touches what an earlier one wrote, or writes what an earlier one read, has a barrier
-//!   between, unless both have a single point: those run on one thread, in order.
+//!   between, unless both have a single point: those run on one thread, in order. Behind the last launch of a
+//!   round comes the first of the next.
 
+use super::repetitions::check_repetitions;
 use super::sequences::check_sequences;
-use crate::{Border, Buffer, BufferId, Launch, Program, Storage};
+use crate::{Border, Buffer, BufferId, Launch, Program, RepetitionId, Storage};
 use std::fmt::{self, Display, Formatter};
 use std::ops::Range;
 use thiserror::Error;
@@ -64,6 +68,8 @@ pub enum PlanError {
     },
     #[error("bug in dlc: launch {launch} of a sequence {rule}")]
     Sequence { launch: usize, rule: &'static str },
+    #[error("bug in dlc: launch {launch} of a repetition {rule}")]
+    Repetition { launch: usize, rule: &'static str },
     #[error("bug in dlc: launch {0} names a kernel or buffer that is none, or too few buffers")]
     Malformed(usize),
 }
@@ -95,6 +101,7 @@ pub fn check_plan(program: &Program) -> Result<(), PlanError> {
     }
     let touches = touches(program)?;
     check_sequences(program, &touches)?;
+    check_repetitions(program)?;
     check_prologue(program, &touches)?;
     check_lives(program, &touches)?;
     check_barriers(program, &touches)
@@ -233,7 +240,49 @@ fn lives(program: &Program, touches: &[Vec<Touch>]) -> Result<Vec<Range<usize>>,
             life.end = if kept { usize::MAX } else { life.end.max(times[launch] + 1) };
         }
     }
+    for depth in (0..depth(program)).rev() {
+        let blocks = program.blocks(0..touches.len(), depth);
+        for (repetition, range) in blocks {
+            let Some(repetition) = repetition else { continue };
+            for (position, life) in lives.iter_mut().enumerate() {
+                let id = dlc_types::index::EntityIndex::from_usize(position);
+                let touched = touches[range.clone()].iter().flatten().any(|touch| touch.buffer == id);
+                if touched && !of_one_round(program, touches, id, repetition, &range, depth) {
+                    *life = life.start.min(range.start)..life.end.max(range.end);
+                }
+            }
+        }
+    }
     Ok(lives)
+}
+
+/// How many repetitions stand in one another at most.
+fn depth(program: &Program) -> usize {
+    program.launches.iter().map(|launch| launch.rounds.len()).max().unwrap_or(0)
+}
+
+/// Whether every round of a repetition begins with a buffer's first writing, and no other launch knows the buffer.
+fn of_one_round(
+    program: &Program,
+    touches: &[Vec<Touch>],
+    id: BufferId,
+    repetition: RepetitionId,
+    range: &Range<usize>,
+    depth: usize,
+) -> bool {
+    let times = program.repetitions.get(repetition).map_or(0, |found| found.times);
+    let mut first = None;
+    for (position, touches) in touches.iter().enumerate() {
+        for (operand, touch) in touches.iter().enumerate().filter(|(_, touch)| touch.buffer == id) {
+            let rounds = &program.launches[position].rounds;
+            let still = rounds.get(depth).and_then(|round| round.strides.get(operand));
+            if !range.contains(&position) || still.is_none_or(|stride| !stride.is_still(times)) {
+                return false;
+            }
+            first.get_or_insert(*touch);
+        }
+    }
+    first.is_some_and(|touch| touch.writes && !touch.reads)
 }
 
 fn check_lives(program: &Program, touches: &[Vec<Touch>]) -> Result<(), PlanError> {
@@ -273,10 +322,16 @@ fn check_lives(program: &Program, touches: &[Vec<Touch>]) -> Result<(), PlanErro
 }
 
 fn check_barriers(program: &Program, touches: &[Vec<Touch>]) -> Result<(), PlanError> {
-    let mut pending: Vec<(usize, Touch)> = Vec::new();
+    let mut pending: Vec<(usize, usize, Touch)> = Vec::new();
     let times = program.times();
-    for (launch, (now, description)) in touches.iter().zip(&program.launches).enumerate() {
-        if description.barrier {
+    let (mut occasion, mut before) = (0, None);
+    for launch in program.two_rounds() {
+        let now = &touches[launch];
+        // Launches of one sequence take place at the same time.
+        let goes_on = |before: usize| before < launch && times[before] == times[launch];
+        occasion += usize::from(!before.is_some_and(goes_on));
+        before = Some(launch);
+        if program.launches[launch].barrier {
             pending.clear();
         }
         let single = |launch: usize| {
@@ -284,11 +339,11 @@ fn check_barriers(program: &Program, touches: &[Vec<Touch>]) -> Result<(), PlanE
             launch.part.is_none() && program.kernels[launch.kernel].is_single_point()
         };
         for later in now {
-            for &(earlier_launch, earlier) in &pending {
+            for &(when, earlier_launch, earlier) in &pending {
                 let conflict =
                     earlier.writes && (later.reads || later.writes) || earlier.reads && later.writes;
                 if conflict
-                    && times[launch] != times[earlier_launch]
+                    && when != occasion
                     && !(single(launch) && single(earlier_launch))
                     && (earlier.buffer == later.buffer || share(program, earlier.buffer, later.buffer))
                 {
@@ -305,7 +360,7 @@ fn check_barriers(program: &Program, touches: &[Vec<Touch>]) -> Result<(), PlanE
         }
         let seen =
             now.iter().filter(|touch| !matches!(program.buffers[touch.buffer].storage, Storage::Thread(_)));
-        pending.extend(seen.map(|&touch| (launch, touch)));
+        pending.extend(seen.map(|&touch| (occasion, launch, touch)));
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use super::cursor::{Cursor, Parsed, entity};
 use crate::{
     Body, Border, BorderAxis, Buffer, BufferId, Kernel, KernelId, Launch, LoopBody, Operand, Part, Program,
-    Sequence, SequenceId, Steps, Storage, Turns,
+    Repetition, RepetitionId, Round, Sequence, SequenceId, Steps, Storage, Stride, Turns,
 };
 
 impl Cursor<'_> {
@@ -64,6 +64,14 @@ impl Cursor<'_> {
                 return self.error(format_args!("{id} is out of order"));
             }
         }
+        while self.eat_word("repetition") {
+            let id: RepetitionId = self.repetition_id()?;
+            self.keyword("times")?;
+            let repetition = Repetition { times: self.number()? };
+            if program.repetitions.push(repetition) != id {
+                return self.error(format_args!("{id} is out of order"));
+            }
+        }
         while !self.eat("}") {
             program.launches.push(self.launch()?);
         }
@@ -117,7 +125,28 @@ impl Cursor<'_> {
         } else {
             None
         };
-        Ok(Launch { kernel, arguments, barrier, part })
+        let mut rounds = Vec::new();
+        while self.eat_word("of") {
+            let repetition = self.repetition_id()?;
+            self.keyword("stride")?;
+            rounds.push(Round { repetition, strides: self.list("[", "]", Self::stride)? });
+        }
+        Ok(Launch { kernel, arguments, barrier, part, rounds })
+    }
+
+    fn repetition_id(&mut self) -> Parsed<RepetitionId> {
+        self.word("a repetition", |word| entity(word, "r"))
+    }
+
+    fn stride(&mut self) -> Parsed<Stride> {
+        self.symbol("(")?;
+        let first = self.number()?;
+        self.symbol(",")?;
+        let step = self.integer()?;
+        self.symbol(",")?;
+        let period = self.number()?;
+        self.symbol(")")?;
+        Ok(Stride { first, step, period })
     }
 
     fn sequence(&mut self) -> Parsed<Sequence> {

@@ -2,7 +2,7 @@
 
 use super::tokens::is_word;
 use crate::{Affine, Body, Carry, Contraction, ContractionDim, Guard, IndexExpr, Kernel, Loop, Operand};
-use crate::{Program, ScalarOp, Sequence, Statement, Steps, Storage, Turns};
+use crate::{Program, Round, ScalarOp, Sequence, Statement, Steps, Storage, Stride, Turns};
 use dlc_types::Shape;
 use std::fmt::{self, Display, Formatter};
 
@@ -69,6 +69,9 @@ impl Display for Program {
                 Turns::Alone { parts } => writeln!(f, "alone {parts}")?,
             }
         }
+        for (id, repetition) in self.repetitions.iter() {
+            writeln!(f, "  repetition {id} times {}", repetition.times)?;
+        }
         for launch in &self.launches {
             if launch.barrier {
                 f.write_str("  barrier\n")?;
@@ -78,6 +81,11 @@ impl Display for Program {
                 let step = |steps: &Steps| format!("({}, {}, {})", steps.image, steps.strip, steps.run);
                 let steps: Vec<String> = part.steps.iter().map(step).collect();
                 write!(f, " in {} step [{}]", part.sequence, List(&steps))?;
+            }
+            for Round { repetition, strides } in &launch.rounds {
+                let stride = |it: &Stride| format!("({}, {}, {})", it.first, it.step, it.period);
+                let strides: Vec<String> = strides.iter().map(stride).collect();
+                write!(f, " of {repetition} stride [{}]", List(&strides))?;
             }
             match self.kernels.get(launch.kernel) {
                 Some(kernel) => writeln!(f, "  # {}", kernel.name.escape_debug())?,

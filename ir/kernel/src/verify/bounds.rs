@@ -2,7 +2,8 @@
 //!
 //! For the greatest batch, half of it and 1, every variable of a kernel gets a range: coordinates from
 //! the space, loop variables from the least start to the greatest end, quotients, remainders, chunk
-//! starts and clamped values from their forms. Of a sequence the parts at both ends are taken. Then the range of every access lies in the buffers that
+//! starts and clamped values from their forms. Of a sequence the parts at both ends are taken, of
+//! a repetition the rounds. Then the range of every access lies in the buffers that
 //! launches bind. A guarded load is read only where its guards hold, which narrows the range: a guard's
 //! form must be a part of the index, or have a single variable. Forms that are divided are never negative
 //! and clamped values have room. Result elements of a contraction without an epilogue are addressed once.
@@ -31,6 +32,8 @@ pub fn verify_bounds(program: &Program, batch_max: usize) -> Result<(), VerifyEr
             .iter()
             .filter_map(|&argument| program.buffers.get(argument))
             .map(|buffer| buffer.bytes / buffer.dtype.size())
+            .enumerate()
+            .map(|(operand, elements)| behind_starts(elements, program.reach(launch, operand)))
             .collect();
         let fault = |fault| VerifyError {
             place: format!("{} of launch {position}", kernel_place(kernel)),
@@ -52,6 +55,12 @@ pub fn verify_bounds(program: &Program, batch_max: usize) -> Result<(), VerifyEr
         }
     }
     Ok(())
+}
+
+/// Elements of a buffer that are left to an operand in every round, whose least and greatest start are given.
+fn behind_starts(elements: usize, (least, greatest): (i128, i128)) -> usize {
+    let left = usize::try_from(greatest).map_or(0, |greatest| elements.saturating_sub(greatest));
+    if least < 0 { 0 } else { left }
 }
 
 fn verify_launch(kernel: &Kernel, elements: &[usize], batch: usize) -> Checked {

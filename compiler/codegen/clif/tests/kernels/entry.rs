@@ -49,8 +49,20 @@ fn program() -> Program {
     }
     let kernel = program.kernels.push(add(Dim::Batch(2)));
     let buffers = |list: [usize; 3]| list.map(BufferId::from_usize).to_vec();
-    program.launches.push(Launch { kernel, arguments: buffers([0, 1, 2]), barrier: false, part: None });
-    program.launches.push(Launch { kernel, arguments: buffers([2, 3, 4]), barrier: true, part: None });
+    program.launches.push(Launch {
+        kernel,
+        arguments: buffers([0, 1, 2]),
+        barrier: false,
+        part: None,
+        rounds: Vec::new(),
+    });
+    program.launches.push(Launch {
+        kernel,
+        arguments: buffers([2, 3, 4]),
+        barrier: true,
+        part: None,
+        rounds: Vec::new(),
+    });
     program
 }
 

@@ -1,18 +1,19 @@
 //! The steps of LSTM, GRU and RNN.
 
 use super::super::{Context, Stop};
-use super::Layer;
 use super::gate::Gate;
-use dlc_ir::NodeId;
+use super::{Layer, part};
+use dlc_ir::{Builder, InferError, NodeId, Op};
 
 /// The product of the states with the recurrent weights of some gates.
-fn recurrent(context: &mut Context<'_, '_>, state: NodeId, weight: NodeId) -> Result<NodeId, Stop> {
-    Ok(context.builder().contract(state, weight, &[], &[(1, 1)])?)
+fn recurrent(builder: &mut Builder, state: NodeId, weight: NodeId) -> Result<NodeId, InferError> {
+    builder.contract(state, weight, &[], &[(1, 1)])
 }
 
-/// The part of a gate, `hidden` columns.
-fn gate_part(context: &mut Context<'_, '_>, x: NodeId, gate: usize, hidden: usize) -> Result<NodeId, Stop> {
-    context.part(x, 1, gate * hidden, hidden)
+/// Rows of a matrix.
+fn rows(builder: &mut Builder, x: NodeId, start: usize, count: usize) -> Result<NodeId, InferError> {
+    let (starts, limits) = (vec![start, 0], vec![start + count, usize::MAX]);
+    builder.add_node(Op::Slice { starts, limits, strides: vec![1, 1] }, &[x])
 }
 
 /// Gates in the order i, o, f, c; peepholes in the order i, o, f.
@@ -33,43 +34,41 @@ pub(super) fn long_short_term_memory(context: &mut Context<'_, '_>) -> Result<()
             None => None,
         };
         // A gate that sees the cell through its peephole.
-        let peep = |context: &mut Context<'_, '_>, x: NodeId, cell: NodeId, place: usize| match peephole {
-            None => Ok(x),
-            Some(all) => {
-                let own = context.part(all, 0, place * hidden, hidden)?;
-                let shape = context.shape(cell);
-                let own = context.builder().broadcast_along(own, shape, 1)?;
-                let seen = context.builder().mul(own, cell)?;
-                Ok::<NodeId, Stop>(context.builder().add(x, seen)?)
-            }
+        let peep = |builder: &mut Builder, x: NodeId, cell: NodeId, shared: &[NodeId], place: usize| {
+            let Some(&all) = shared.get(1) else { return Ok(x) };
+            let own = part(builder, all, place * hidden, hidden)?;
+            let own = builder.broadcast_along(own, builder.shape(cell).clone(), 1)?;
+            let seen = builder.mul(own, cell)?;
+            builder.add(x, seen)
         };
         let initial =
             vec![layer.initial(context, first_result, number)?, layer.initial(context, first_cell, number)?];
-        let step = |context: &mut Context<'_, '_>, projected: NodeId, states: &[NodeId]| {
-            let product = recurrent(context, states[0], direction.recurrence)?;
-            let all = context.builder().add(projected, product)?;
-            let part = |context: &mut Context<'_, '_>, gate| gate_part(context, all, gate, hidden);
-            let (input, output) = (part(context, 0)?, part(context, 1)?);
-            let (forget, candidate) = (part(context, 2)?, part(context, 3)?);
-            let input = peep(context, input, states[1], 0)?;
-            let input = f.apply(context.builder(), input)?;
+        let step = |builder: &mut Builder, projected: NodeId, states: &[NodeId], shared: &[NodeId]| {
+            let product = recurrent(builder, states[0], shared[0])?;
+            let all = builder.add(projected, product)?;
+            let gate = |builder: &mut Builder, gate: usize| part(builder, all, gate * hidden, hidden);
+            let (input, output) = (gate(builder, 0)?, gate(builder, 1)?);
+            let (forget, candidate) = (gate(builder, 2)?, gate(builder, 3)?);
+            let input = peep(builder, input, states[1], shared, 0)?;
+            let input = f.apply(builder, input)?;
             let forget = if coupled {
-                let one = context.builder().splat_like(input, 1.0)?;
-                context.builder().sub(one, input)?
+                let one = builder.splat_like(input, 1.0)?;
+                builder.sub(one, input)?
             } else {
-                let forget = peep(context, forget, states[1], 2)?;
-                f.apply(context.builder(), forget)?
+                let forget = peep(builder, forget, states[1], shared, 2)?;
+                f.apply(builder, forget)?
             };
-            let candidate = g.apply(context.builder(), candidate)?;
-            let kept = context.builder().mul(forget, states[1])?;
-            let new = context.builder().mul(input, candidate)?;
-            let cell = context.builder().add(kept, new)?;
-            let output = peep(context, output, cell, 1)?;
-            let output = f.apply(context.builder(), output)?;
-            let shown = h.apply(context.builder(), cell)?;
-            Ok(vec![context.builder().mul(output, shown)?, cell])
+            let candidate = g.apply(builder, candidate)?;
+            let kept = builder.mul(forget, states[1])?;
+            let new = builder.mul(input, candidate)?;
+            let cell = builder.add(kept, new)?;
+            let output = peep(builder, output, cell, shared, 1)?;
+            let output = f.apply(builder, output)?;
+            let shown = h.apply(builder, cell)?;
+            Ok(vec![builder.mul(output, shown)?, cell])
         };
-        let (result, last) = layer.run(context, &direction, initial, &step)?;
+        let shared: Vec<NodeId> = std::iter::once(direction.recurrence).chain(peephole).collect();
+        let (result, last) = layer.run(context, &direction, initial, &shared, &step)?;
         results.push(result);
         states.push(last);
     }
@@ -91,50 +90,40 @@ pub(super) fn gated_recurrent_unit(context: &mut Context<'_, '_>) -> Result<(), 
             Some(bias) if late_reset => Some(context.part(bias, 0, 5 * hidden, hidden)?),
             _ => None,
         };
-        let (early, late) = if late_reset {
-            (direction.recurrence, None)
-        } else {
-            let early = context.part(direction.recurrence, 0, 0, 2 * hidden)?;
-            (early, Some(context.part(direction.recurrence, 0, 2 * hidden, hidden)?))
-        };
         let initial = vec![layer.initial(context, first, number)?];
-        let step = |context: &mut Context<'_, '_>, projected: NodeId, states: &[NodeId]| {
-            let state = states[0];
-            let product = recurrent(context, state, early)?;
-            let gate = |context: &mut Context<'_, '_>, place: usize| {
-                let (own, from_state) = (
-                    gate_part(context, projected, place, hidden)?,
-                    gate_part(context, product, place, hidden)?,
-                );
-                let sum = context.builder().add(own, from_state)?;
-                Ok::<NodeId, Stop>(f.apply(context.builder(), sum)?)
+        let step = |builder: &mut Builder, projected: NodeId, states: &[NodeId], shared: &[NodeId]| {
+            let (state, recurrence) = (states[0], shared[0]);
+            let early = if late_reset { recurrence } else { rows(builder, recurrence, 0, 2 * hidden)? };
+            let product = recurrent(builder, state, early)?;
+            let gate = |builder: &mut Builder, place: usize| {
+                let own = part(builder, projected, place * hidden, hidden)?;
+                let from_state = part(builder, product, place * hidden, hidden)?;
+                let sum = builder.add(own, from_state)?;
+                f.apply(builder, sum)
             };
-            let (update, reset) = (gate(context, 0)?, gate(context, 1)?);
-            let own = gate_part(context, projected, 2, hidden)?;
-            let from_state = match late {
-                Some(weight) => {
-                    let kept = context.builder().mul(reset, state)?;
-                    recurrent(context, kept, weight)?
+            let (update, reset) = (gate(builder, 0)?, gate(builder, 1)?);
+            let own = part(builder, projected, 2 * hidden, hidden)?;
+            let from_state = if late_reset {
+                let mut linear = part(builder, product, 2 * hidden, hidden)?;
+                if let Some(&bias) = shared.get(1) {
+                    let bias = builder.broadcast_along(bias, builder.shape(linear).clone(), 1)?;
+                    linear = builder.add(linear, bias)?;
                 }
-                None => {
-                    let mut linear = gate_part(context, product, 2, hidden)?;
-                    if let Some(bias) = hidden_bias {
-                        let shape = context.shape(linear);
-                        let bias = context.builder().broadcast_along(bias, shape, 1)?;
-                        linear = context.builder().add(linear, bias)?;
-                    }
-                    context.builder().mul(reset, linear)?
-                }
+                builder.mul(reset, linear)?
+            } else {
+                let late = rows(builder, recurrence, 2 * hidden, hidden)?;
+                let kept = builder.mul(reset, state)?;
+                recurrent(builder, kept, late)?
             };
-            let sum = context.builder().add(own, from_state)?;
-            let candidate = g.apply(context.builder(), sum)?;
-            let builder = context.builder();
+            let sum = builder.add(own, from_state)?;
+            let candidate = g.apply(builder, sum)?;
             let one = builder.splat_like(update, 1.0)?;
             let rest = builder.sub(one, update)?;
             let (new, kept) = (builder.mul(rest, candidate)?, builder.mul(update, state)?);
             Ok(vec![builder.add(new, kept)?])
         };
-        let (result, last) = layer.run(context, &direction, initial, &step)?;
+        let shared: Vec<NodeId> = std::iter::once(direction.recurrence).chain(hidden_bias).collect();
+        let (result, last) = layer.run(context, &direction, initial, &shared, &step)?;
         results.push(result);
         states.push(last);
     }
@@ -150,12 +139,12 @@ pub(super) fn plain(context: &mut Context<'_, '_>) -> Result<(), Stop> {
         let f = gates[0];
         let direction = layer.direction(context, number, 1)?;
         let initial = vec![layer.initial(context, first, number)?];
-        let step = |context: &mut Context<'_, '_>, projected: NodeId, states: &[NodeId]| {
-            let product = recurrent(context, states[0], direction.recurrence)?;
-            let sum = context.builder().add(projected, product)?;
-            Ok(vec![f.apply(context.builder(), sum)?])
+        let step = |builder: &mut Builder, projected: NodeId, states: &[NodeId], shared: &[NodeId]| {
+            let product = recurrent(builder, states[0], shared[0])?;
+            let sum = builder.add(projected, product)?;
+            Ok(vec![f.apply(builder, sum)?])
         };
-        let (result, last) = layer.run(context, &direction, initial, &step)?;
+        let (result, last) = layer.run(context, &direction, initial, &[direction.recurrence], &step)?;
         results.push(result);
         states.push(last);
     }

@@ -1,8 +1,8 @@
 //! Recurrent layers: LSTM, GRU and RNN.
 //!
 //! The products of all steps' inputs with the weights are one contraction before the steps; each step adds one
-//! contraction of the state (two in a GRU that resets before its linear part). Steps are unrolled: their number
-//! is the extent of the time axis. The reverse direction goes through the steps from the last to the first,
+//! contraction of the state (two in a GRU that resets before its linear part). Steps are a scan over the time axis, unless
+//! there is one alone. The reverse direction goes through the steps from the last to the first,
 //! and skips those behind the end of a sequence, so that it begins at each sequence's own end.
 //!
 //! History: opset 7 took `output_sequence` away and brought `linear_before_reset` of GRU into its present form;
@@ -12,7 +12,7 @@ mod cell;
 mod gate;
 
 use super::{Context, Operator, Stop};
-use dlc_ir::{Comparison, NodeId};
+use dlc_ir::{Builder, Comparison, InferError, NodeId, Op, ScanBuilder};
 use dlc_types::{DType, Dim, Shape};
 
 pub(super) const OPERATORS: &[Operator] = &[
@@ -53,8 +53,41 @@ struct Direction {
     bias: Option<NodeId>,
 }
 
-/// One step: the states behind it from its projected input and the states before.
-type Step<'s> = dyn Fn(&mut Context<'_, '_>, NodeId, &[NodeId]) -> Result<Vec<NodeId>, Stop> + 's;
+/// One step: the states behind it from its projected input, the states before and what steps share.
+type Step<'s> = dyn Fn(&mut Builder, NodeId, &[NodeId], &[NodeId]) -> Result<Vec<NodeId>, InferError> + 's;
+
+/// The result of a step and the states behind it; behind the end of a sequence zeros, and the states before.
+fn one_step(
+    builder: &mut Builder,
+    step: &Step<'_>,
+    projected: NodeId,
+    inside: Option<NodeId>,
+    states: &[NodeId],
+    shared: &[NodeId],
+) -> Result<(NodeId, Vec<NodeId>), InferError> {
+    let mut next = step(builder, projected, states, shared)?;
+    let mut result = next[0];
+    if let Some(inside) = inside {
+        let inside = builder.broadcast(inside, builder.shape(result).clone(), &[0])?;
+        for (state, &before) in next.iter_mut().zip(states) {
+            *state = builder.select(inside, *state, before)?;
+        }
+        let zero = builder.splat_like(result, 0.0)?;
+        result = builder.select(inside, result, zero)?;
+    }
+    Ok((result, next))
+}
+
+/// Columns of a matrix, or elements of a vector.
+fn part(builder: &mut Builder, x: NodeId, start: usize, length: usize) -> Result<NodeId, InferError> {
+    let rank = builder.shape(x).rank();
+    let mut starts = vec![0; rank];
+    let mut limits = vec![usize::MAX; rank];
+    if let (Some(first), Some(limit)) = (starts.last_mut(), limits.last_mut()) {
+        (*first, *limit) = (start, start + length);
+    }
+    builder.add_node(Op::Slice { starts, limits, strides: vec![1; rank] }, &[x])
+}
 
 impl Layer {
     fn read(context: &mut Context<'_, '_>, gates: usize) -> Result<Layer, Stop> {
@@ -142,37 +175,56 @@ impl Layer {
         }
     }
 
-    /// Runs all steps of a direction; the first state is the result of a step. Gives the results by time, and the
-    /// last states.
+    /// Runs all steps of a direction, which read `shared` values beside their own; the first state is the result of
+    /// a step. Gives the results by time, and the last states.
     fn run(
         &self,
         context: &mut Context<'_, '_>,
         direction: &Direction,
-        mut states: Vec<NodeId>,
+        states: Vec<NodeId>,
+        shared: &[NodeId],
         step: &Step<'_>,
     ) -> Result<(NodeId, Vec<NodeId>), Stop> {
-        let mut results = vec![None; self.steps];
-        for number in 0..self.steps {
-            let time = if self.backward[direction.number] { self.steps - 1 - number } else { number };
-            let projected = context.element_at(direction.projected, 0, time)?;
-            let mut next = step(context, projected, &states)?;
-            let mut result = next[0];
-            if let Some(lengths) = self.lengths {
-                let builder = context.builder();
-                let now = builder.splat_like(lengths, time as f64)?;
-                let inside = builder.compare(Comparison::Less, now, lengths)?;
-                let inside = builder.broadcast(inside, builder.shape(result).clone(), &[0])?;
-                for (state, &before) in next.iter_mut().zip(&states) {
-                    *state = builder.select(inside, *state, before)?;
-                }
-                let zero = builder.splat_like(result, 0.0)?;
-                result = builder.select(inside, result, zero)?;
-            }
-            results[time] = Some(context.with_axis(result, 0)?);
-            states = next;
+        let inside = self.inside(context)?;
+        let builder = context.builder();
+        if self.steps == 1 {
+            let slice = |builder: &mut Builder, x: NodeId| {
+                let rest = Shape(builder.shape(x).dims()[1..].to_vec());
+                builder.reshape(x, rest)
+            };
+            let projected = slice(builder, direction.projected)?;
+            let inside = inside.map(|inside| slice(builder, inside)).transpose()?;
+            let (result, last) = one_step(builder, step, projected, inside, &states, shared)?;
+            let dims = [&[Dim::Fixed(1)], builder.shape(result).dims()].concat();
+            return Ok((builder.reshape(result, Shape(dims))?, last));
         }
-        let results: Vec<NodeId> = results.into_iter().flatten().collect();
-        Ok((context.joined(&results, 0)?, states))
+        let mut scan = ScanBuilder::new(self.steps, self.backward[direction.number]);
+        let mut before = Vec::with_capacity(states.len());
+        for &state in &states {
+            before.push(scan.carry(builder, state)?);
+        }
+        let projected = scan.slice(builder, direction.projected)?;
+        let inside = inside.map(|inside| scan.slice(builder, inside)).transpose()?;
+        let mut seen = Vec::with_capacity(shared.len());
+        for &value in shared {
+            seen.push(scan.invariant(builder, value)?);
+        }
+        scan.step.set_origin(context.origin());
+        let (result, next) = one_step(&mut scan.step, step, projected, inside, &before, &seen)?;
+        next.into_iter().enumerate().for_each(|(number, state)| scan.leave(number, state));
+        scan.result(result);
+        let (last, results) = scan.finish(context.builder())?;
+        Ok((results[0], last))
+    }
+
+    /// Whether a step lies within a sequence, `bool[time, batch]`, where sequences have lengths.
+    fn inside(&self, context: &mut Context<'_, '_>) -> Result<Option<NodeId>, Stop> {
+        let Some(lengths) = self.lengths else { return Ok(None) };
+        let shape = Shape(vec![Dim::Fixed(self.steps), self.batch]);
+        let time = context.iota(DType::I32, &shape, 0)?;
+        let builder = context.builder();
+        let lengths = builder.broadcast_along(lengths, shape, 1)?;
+        Ok(Some(builder.compare(Comparison::Less, time, lengths)?))
     }
 
     /// Sets the outputs: the results `[time, batch, hidden]` of each direction, then its states
