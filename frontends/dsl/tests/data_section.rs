@@ -165,20 +165,26 @@ fn sources_that_contradict_themselves() {
                |                                                                                 ^^^^ expected a string of one character such as ";"
         "#]],
     );
-    refused("  source = csv(\"t.csv\", target = \"y\", text = \"t\") -> (x, label, a, b)", expect![[r#"
+    refused(
+        "  source = csv(\"t.csv\", target = \"y\", text = \"t\") -> (x, label, a, b)",
+        expect![[r#"
         error[DLC0402]: `csv` yields 3 fields with the features, not 4
           --> test.dsl:6:12
            |   source = csv("t.csv", target = "y", text = "t") -> (x, label, a, b)
            |            ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ the fields are named behind `->`
           help: in order: the features, each column of `index`, each of `text`, the target
-    "#]]);
-    refused("  source = numpy(\"a.npz\", arrays = [\"u\"]) -> (x, label)", expect![[r#"
+    "#]],
+    );
+    refused(
+        "  source = numpy(\"a.npz\", arrays = [\"u\"]) -> (x, label)",
+        expect![[r#"
         error[DLC0402]: `numpy` yields one field per array, not 2
           --> test.dsl:6:12
            |   source = numpy("a.npz", arrays = ["u"]) -> (x, label)
            |            ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ the fields are named behind `->`
           help: write `source = numpy("file.npz", arrays = ["a", "b"]) -> (x, y)`
-    "#]]);
+    "#]],
+    );
     refused(
         "  source = idx(\"mnist\", test_images = \"t\") -> (x, label)\n  class_weights = [1, -2]",
         expect![[r#"
@@ -243,10 +249,13 @@ fn steps_and_splits_out_of_their_ranges() {
                |                        ^ of how many?
         "#]],
     );
-    refused("  source = synthetic() -> (x, label)\n  transform = label |> standardize()", expect![[r#"
+    refused(
+        "  source = synthetic() -> (x, label)\n  transform = label |> standardize()",
+        expect![[r#"
         error[DLC0402]: `label` is i32[N]; transforms compute with floats
           --> test.dsl:6:12
            |   source = synthetic() -> (x, label)
            |            ^^^^^^^^^^^ the source of that field
-    "#]]);
+    "#]],
+    );
 }
