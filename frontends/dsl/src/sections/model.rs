@@ -29,6 +29,7 @@ struct Elaborated {
     ownership: Ownership,
     inputs: Vec<Declaration>,
     targets: BTreeMap<String, Target>,
+    class_weights_used: bool,
 }
 
 /// The model and recipe of a file; `None` after errors.
@@ -84,7 +85,11 @@ fn supervised(
     };
     let weights =
         data.as_ref().and_then(|data| data.as_ref().ok()).and_then(|data| data.class_weights.clone());
-    let objective = Some(Objective { train, fields: &fields, class_weights: weights.as_ref() });
+    let objective = Some(Objective {
+        train,
+        fields: &fields,
+        class_weights: weights.as_ref().map(|(weights, _)| weights),
+    });
     let evaluate = elaborate(program, model, "evaluate", Mode::Inference, objective, reporter);
     let forward = elaborate(program, model, "forward", Mode::Training, objective, reporter);
     let mut result = inference_model(model, predict);
@@ -100,6 +105,13 @@ fn supervised(
     let (data, plan, evaluate, forward) = (data?.ok()?, plan.ok()?, evaluate.ok()?, forward.ok()?);
     check_agreement(model, &result, &[&evaluate, &forward], reporter);
     result.targets = targets(&forward, &data, reporter);
+    if let Some((_, span)) = data.class_weights.as_ref().filter(|_| !forward.class_weights_used) {
+        reporter.push(
+            Diagnostic::error(codes::UNUSED, "nothing uses the class weights")
+                .at(*span, "not part of the loss")
+                .help("use `class_weights(classes)` in `loss`, or leave them out"),
+        );
+    }
     let source_span = data.source_span;
     let recipe = recipe(train, section, data, &plan, &result, reporter);
     result.evaluate = Some(evaluate.function);
@@ -249,7 +261,13 @@ fn elaborate(
         }
     }
     fault?;
-    Ok(Elaborated { function: el.builder.finish(), ownership: el.ownership, inputs, targets: el.targets })
+    Ok(Elaborated {
+        function: el.builder.finish(),
+        ownership: el.ownership,
+        inputs,
+        targets: el.targets,
+        class_weights_used: el.class_weights_used,
+    })
 }
 
 /// The values of the outputs that the header names; all faults are told.
@@ -360,7 +378,7 @@ fn recipe(
             transform: data.transform,
             augment: data.augment,
             split: data.split,
-            class_weights: data.class_weights,
+            class_weights: data.class_weights.map(|(weights, _)| weights),
             batch: data.batch,
             shuffle: data.shuffle,
         },
