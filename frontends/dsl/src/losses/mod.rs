@@ -200,12 +200,15 @@ fn class_vector(
 ) -> Eval<Option<NodeId>> {
     let Some((value, span)) = arguments.get(key).cloned() else { return Ok(None) };
     let ty = el.builder.ty(scores).clone();
+    if let Value::Tensor(weights) = value {
+        return class_tensor(el, arguments, key, weights, &ty).map(Some);
+    }
     let numbers: Option<Vec<f64>> = match &value {
         Value::List(list) => list.items().iter().map(Value::as_float).collect(),
         _ => None,
     };
     let Some(numbers) = numbers.filter(|numbers| numbers.iter().all(|&number| number >= 0.0)) else {
-        return arguments.mismatch(el, key, "a list of numbers that are not negative, one per class");
+        return arguments.mismatch(el, key, "numbers that are not negative, one per class");
     };
     let classes = ty.shape.0.get(1).and_then(|dim: &Dim| dim.fixed());
     if classes != Some(numbers.len()) {
@@ -223,6 +226,27 @@ fn class_vector(
     }
     let literal = Literal::floats(ty.dtype, &[numbers.len()], &numbers);
     el.build(span, |builder| builder.constant(literal)).map(Some)
+}
+
+/// The same of a tensor.
+fn class_tensor(
+    el: &mut Elaborator<'_>,
+    arguments: &Arguments,
+    key: &str,
+    weights: NodeId,
+    scores: &TensorType,
+) -> Eval<NodeId> {
+    let found = el.builder.ty(weights).clone();
+    let classes = scores.shape.0.get(1).copied();
+    if found.shape.rank() != 1 || found.shape.0.first().copied() != classes || !found.dtype.is_float() {
+        let message = format!("`{key}` of `{}` is {found}, but the prediction is {scores}", arguments.callee);
+        return el.fail(
+            Diagnostic::error(codes::SHAPE, message)
+                .at(arguments.span_of(key), format!("{} against {}", found.shape, scores.shape))
+                .note("classes are the second axis of the prediction, and each has one number"),
+        );
+    }
+    el.build(arguments.span, |builder| builder.cast(weights, scores.dtype))
 }
 
 fn poisoned<T>() -> Eval<T> {
