@@ -107,9 +107,7 @@ fn save(
         match leaf {
             Leaf::Invariant(_) => {}
             Leaf::Slice(operand) => drop(outside.insert(value, operands[operand])),
-            Leaf::Seed(result) => {
-                outside.extend(slots[scan.carries + result].map(|slot| (value, slot)))
-            }
+            Leaf::Seed(result) => outside.extend(slots[scan.carries + result].map(|slot| (value, slot))),
             Leaf::CarrySeed => {}
             Leaf::Stacked => {
                 let number = results.iter().position(|&result| result == value).unwrap_or_else(|| {
