@@ -7,6 +7,7 @@ pub mod emit;
 pub mod legalize;
 pub mod lower;
 pub mod pipeline;
+pub mod prune;
 pub mod rewrite;
 pub mod step;
 

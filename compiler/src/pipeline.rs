@@ -13,6 +13,7 @@ use crate::legalize::{LegalizeError, legalize, widen};
 use crate::lower::{
     self, Constants, LowerError, LowerOptions, Lowered, PersistentOrders, PersistentPlaces, Winograd,
 };
+use crate::prune::prune_scans;
 use crate::rewrite::{RewriteError, RewriteOptions, RewriteReport, RuleSelection, rewrite};
 use crate::step::{self, StepError};
 use dlc_abi::{
@@ -162,7 +163,7 @@ pub fn compile(model: &Model, options: &CompileOptions) -> Result<Compilation, C
     let expanded = timings.measure("expand", || {
         graphs
             .iter()
-            .map(|graph| Ok(expand_composites(&widen(graph)?, options.statistics())?))
+            .map(|graph| Ok(expand_composites(&widen(&prune_scans(graph))?, options.statistics())?))
             .collect::<Result<Vec<Function>, CompileError>>()
     })?;
     for graph in &expanded {

@@ -72,6 +72,11 @@ fn softmax() {
 }
 
 #[test]
+fn steps_of_an_lstm() {
+    check("lstm.txt");
+}
+
+#[test]
 fn update_in_place() {
     check("update.txt");
 }

@@ -2,7 +2,8 @@
 //! kernel, operands that are views, scans within scans.
 
 use super::{Built, Case, batched, fixed};
-use dlc_ir::{Builder, InferError, NodeId, Op, Reduction, ScanBuilder, Unary};
+use dlc_compiler::autodiff::differentiate;
+use dlc_ir::{Builder, InferError, NodeId, Op, OutputRole, Reduction, ScanBuilder, Unary};
 use dlc_types::{DType, Dim, Shape, TensorType};
 
 type Result<T> = std::result::Result<T, InferError>;
@@ -32,9 +33,55 @@ pub fn cases() -> Vec<Case> {
             cases.push(Case::new(name(dtype.name()), |b| typed(b, dtype, steps, reverse)));
         }
     }
-    cases.push(Case::new("a carry that nobody changes", |b| kept(b)));
-    cases.push(Case::new("counting without the batch", |b| counting(b)));
+    cases.push(Case::new("a carry that nobody changes", kept));
+    cases.push(Case::new("counting without the batch", counting));
+    for (steps, reverse) in [(1, false), (4, false), (3, true)] {
+        let case = |what: &str, build: fn(&mut Builder, usize, bool) -> Built| {
+            let name = format!("gradients of {what}, {steps} steps, reverse {reverse}");
+            gradients(&name, |b| build(b, steps, reverse))
+        };
+        cases.push(case("a recurrent layer", |b, steps, reverse| recurrent(b, steps, reverse, 7, 5)));
+        cases.push(case("an LSTM", |b, steps, reverse| lstm(b, steps, reverse, 3, 9)));
+        cases.push(case("carries before and behind", saved_carries));
+        cases.push(case("views", views));
+        cases.push(case("a scan within a scan", nested));
+        cases.push(case("softmax", softmax));
+        cases.push(case("a convolution of the carry", convolution));
+    }
     cases
+}
+
+/// The sum of the squares of what is built, and its derivatives by all inputs, which become inputs again.
+fn gradients(name: &str, build: impl FnOnce(&mut Builder) -> Built) -> Case {
+    let case = Case::new(name, |b| {
+        let mut total = b.scalar(DType::F32, 0.0)?;
+        for value in build(b)? {
+            let square = b.mul(value, value)?;
+            let axes: Vec<usize> = (0..b.shape(square).rank()).collect();
+            let sum = b.sum(square, &axes)?;
+            total = b.add(total, sum)?;
+        }
+        Ok(vec![total])
+    });
+    let mut forward = case.function.clone();
+    forward.outputs[0].role = OutputRole::Loss;
+    // What depends on the batch is no parameter to the verifier, and one to the derivative all the same.
+    let mut names = Vec::new();
+    for id in forward.nodes.indices() {
+        let Op::Input { name } = forward.nodes[id].op.clone() else { continue };
+        names.push(name.clone());
+        forward.nodes[id].op = Op::Parameter { name };
+    }
+    let mut function = differentiate(&forward, &names).unwrap_or_else(|error| panic!("{name}: {error}"));
+    for id in function.nodes.indices() {
+        if let Op::Parameter { name } = function.nodes[id].op.clone() {
+            function.nodes[id].op = Op::Input { name };
+        }
+    }
+    for (number, output) in function.outputs.iter_mut().enumerate() {
+        (output.role, output.name) = (OutputRole::Output, format!("y{number}"));
+    }
+    Case { function, ..case }
 }
 
 /// `[steps, N, rest…]`
