@@ -299,6 +299,16 @@ pub(crate) struct TrainArguments {
     /// End after this many epochs of the run are done; it can be resumed [default: all].
     #[arg(long, value_name = "K", value_parser = positive)]
     pub(crate) stop_after: Option<usize>,
+    /// Keep a checkpoint of every so many epochs, as epoch-NNNN.safetensors [default: the last and the best].
+    #[arg(long, value_name = "EPOCHS", value_parser = positive)]
+    pub(crate) keep_every: Option<usize>,
+    /// Renew the last checkpoint every so many steps inside an epoch, too [default: after every epoch].
+    #[arg(long, value_name = "STEPS", value_parser = positive)]
+    pub(crate) save_steps: Option<usize>,
+    /// Write statistics of activations, gradients and parameters every epoch: statistics.csv, and histograms for
+    /// TensorBoard [default: none].
+    #[arg(long)]
+    pub(crate) statistics: bool,
     #[command(flatten)]
     pub(crate) engine: EngineArguments,
     #[command(flatten)]
@@ -373,6 +383,9 @@ pub(crate) struct EvalArguments {
     /// Seed of the split [default: the checkpoint's].
     #[arg(long, value_name = "S")]
     pub(crate) seed: Option<u64>,
+    /// Folder for report.html and pictures; made if absent [default: none].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) engine: EngineArguments,
     #[command(flatten)]

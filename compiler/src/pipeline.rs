@@ -80,6 +80,8 @@ pub enum FunctionKind {
     Train,
     /// Inputs, targets -> loss, metrics, gradients; nothing moves on.
     Gradients,
+    /// Inputs, targets -> loss, values of layers, gradients; nothing moves on.
+    Inspect,
 }
 
 impl FunctionKind {
@@ -214,7 +216,8 @@ fn step_functions(model: &Model, options: &CompileOptions) -> Result<Vec<Functio
             FunctionKind::Evaluate => functions.extend(model.evaluate.as_ref().map(|f| named("evaluate", f))),
             FunctionKind::Train if trainable => functions.push(step::training_step(model)?),
             FunctionKind::Gradients if trainable => functions.push(step::gradients(model)?),
-            FunctionKind::Train | FunctionKind::Gradients => {}
+            FunctionKind::Inspect if trainable => functions.push(step::inspection(model)?),
+            FunctionKind::Train | FunctionKind::Gradients | FunctionKind::Inspect => {}
         }
     }
     Ok(functions)

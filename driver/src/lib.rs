@@ -22,6 +22,7 @@ mod export;
 mod flops;
 mod groups;
 mod inspect;
+mod inspector;
 mod interpreted;
 mod load;
 mod meaning;
@@ -81,7 +82,10 @@ pub use dlc_compiler::emit::Cpu;
 pub use dlc_compiler::rewrite::{RewriteOptions, RuleSelection};
 #[cfg(unix)]
 pub use dlc_runtime::report_crashes;
-pub use dlc_trainer::{EpochReport, EvalReport, Observer, Outcome, Silent, TrainReport};
+pub use dlc_trainer::{
+    Confusion, EpochReport, EvalReport, Evaluated, Measures, Observer, Outcome, Silent, StepReport,
+    TrainReport,
+};
 
 /// Results of this crate.
 pub type Result<T> = std::result::Result<T, DriverError>;

@@ -100,6 +100,7 @@ pub(super) fn operators(flags: &OperatorArguments) -> Outcome {
 pub(super) fn predict(console: &Console, flags: &PredictArguments) -> Outcome {
     let loaded = loaded(console, &flags.model)?;
     let settings = PredictSettings {
+        out: None,
         data: flags.data.clone(),
         seed: None,
         threads: flags.engine.threads,

@@ -6,10 +6,12 @@
 //! the run.
 
 mod initialize;
+mod inspect;
 mod optimizer;
 mod schedule;
 
 pub use initialize::initialize;
+pub use inspect::inspection;
 
 use crate::autodiff::{AutodiffError, differentiate};
 use dlc_ir::training::{SEED, STEP, TOTAL_STEPS};

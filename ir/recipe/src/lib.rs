@@ -5,6 +5,10 @@
 //! (optimiser, schedule) is `dlc_ir::Training`. Files are named as the model's author wrote them;
 //! whoever opens them resolves them against the folder of the model's file.
 
+mod metric;
+
+pub use metric::{Average, Measure, Metric};
+
 use dlc_types::{Span, TensorType};
 
 /// Everything around the compiled step.
@@ -21,6 +25,19 @@ pub struct Recipe {
     pub seed: u64,
     /// Which metric decides what the best checkpoint is; `None` for the validation loss.
     pub monitor: Option<String>,
+    /// The metrics, in the order of the text.
+    pub metrics: Vec<Metric>,
+    /// When a run ends before its last epoch.
+    pub early_stop: Option<EarlyStop>,
+}
+
+/// The rule by which a run ends when it gets no better; it then keeps its best weights.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct EarlyStop {
+    /// Epochs without a better value after which the run ends; at least 1.
+    pub patience: usize,
+    /// By how much a value must differ from the best one to be better.
+    pub min_delta: f64,
 }
 
 /// The `data` section.

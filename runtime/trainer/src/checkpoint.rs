@@ -4,7 +4,7 @@
 //! for the progress. A file from elsewhere, with weights alone, has no progress and cannot be resumed,
 //! but evaluated.
 
-use crate::metrics::Means;
+use crate::metrics::{Layout, Tally};
 use crate::transform::PREFIX as SCALING;
 use crate::{Result, TrainError};
 use dlc_runtime::{Checkpoint, HostTensor, RuntimeError};
@@ -51,11 +51,9 @@ fn integer(value: usize) -> HostTensor {
 }
 
 impl Progress {
-    pub(crate) fn means(&self, values: usize) -> Means {
-        if self.sums.len() == values {
-            return Means { sums: self.sums.clone(), samples: self.samples };
-        }
-        Means::new(values)
+    /// What the epoch that is not finished has added up to.
+    pub(crate) fn tally(&self, layout: &Layout) -> Tally {
+        Tally::restored(layout, &self.sums, self.samples).unwrap_or_else(|| Tally::new(layout))
     }
 
     /// Puts the progress into a checkpoint.

@@ -142,7 +142,7 @@ pub fn predict(
         parts: Parts::default(),
         pipelines: vec![pipeline],
     };
-    let feed = Feed::new(engine, "predict", &prepared)?;
+    let feed = Feed::new(engine, "predict", &prepared, &recipe.metrics)?;
     let outputs = function_of(engine, "predict")?.outputs.iter();
     let ports: Vec<Port> = outputs.filter(|port| port.role == PortRole::Output).cloned().collect();
     let batch = engine.interface().batch_max.min(data.batch.max(1));

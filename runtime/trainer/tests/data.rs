@@ -12,7 +12,15 @@ use std::path::Path;
 const ALL: Split = Split { validation: 0.0, test: 0.0, stratified: false, seed: None };
 
 fn recipe(data: Data) -> Recipe {
-    Recipe { model: "m".to_owned(), data, epochs: 1, seed: 1, monitor: None }
+    Recipe {
+        model: "m".to_owned(),
+        data,
+        epochs: 1,
+        seed: 1,
+        monitor: None,
+        metrics: Vec::new(),
+        early_stop: None,
+    }
 }
 
 fn open_with(data: &Data, folder: &Path, options: &RunOptions) -> Result<PreparedData, TrainError> {

@@ -9,7 +9,7 @@ use crate::value::{List, MAX_TEXT_LENGTH, Value};
 use dlc_types::{DType, Diagnostic, Dim, Shape, Span, TensorType, diagnostic::nearest};
 
 /// Words that mean themselves unless they are bound.
-const SYMBOLS: [&str; 2] = ["same", "valid"];
+const SYMBOLS: [&str; 7] = ["same", "valid", "binary", "macro", "micro", "weighted", "per_class"];
 
 impl Elaborator<'_> {
     /// The value of an expression.

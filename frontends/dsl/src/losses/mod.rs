@@ -1,7 +1,7 @@
 //! Losses and metrics: the functions of the `train` section.
 //!
-//! A loss says what type its target has, unless the data section says it. All results are scalars, means
-//! over the run-time batch.
+//! A loss says what type its target has, unless the data section says it. Losses are scalars, means over the
+//! run-time batch; so are many metrics, and the others say how the trainer makes them of what a batch gives.
 
 mod metric;
 mod objective;
@@ -17,16 +17,20 @@ use dlc_types::{DType, Diagnostic, Shape, Span, TensorType};
 
 const PAIR: &[(&str, bool)] = &[("prediction", true), ("target", true)];
 
-/// Everything that the `train` section can call beside the layers.
-pub(crate) const SPECS: &[LayerSpec] = &[
+/// The losses.
+const SPECS: &[LayerSpec] = &[
     LayerSpec::new("cross_entropy", PAIR, objective::cross_entropy),
     LayerSpec::new("cross_entropy_probabilities", PAIR, objective::cross_entropy_probabilities),
     LayerSpec::new("binary_cross_entropy", PAIR, objective::binary_cross_entropy),
     LayerSpec::new("binary_cross_entropy_probabilities", PAIR, objective::binary_cross_entropy_probabilities),
     LayerSpec::new("mse", PAIR, objective::mse),
     LayerSpec::new("mae", PAIR, objective::mae),
-    LayerSpec::new("accuracy", PAIR, metric::accuracy),
 ];
+
+/// Losses and metrics.
+pub(crate) fn all() -> impl Iterator<Item = &'static LayerSpec> {
+    SPECS.iter().chain(metric::SPECS)
+}
 
 impl Elaborator<'_> {
     /// The target of that name: a tensor once its type is known.

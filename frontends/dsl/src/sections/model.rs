@@ -10,7 +10,7 @@ use crate::program::Program;
 use crate::report::{Eval, Poison, Reporter};
 use crate::value::Value;
 use dlc_ir::{Declaration, Function, Model, NodeId, OutputRole};
-use dlc_recipe::{Data, Field, Recipe};
+use dlc_recipe::{Data, Field, Metric, Recipe};
 use dlc_types::{Diagnostic, Span, TensorType, diagnostic::nearest};
 use std::collections::BTreeMap;
 
@@ -20,6 +20,7 @@ struct Elaborated {
     ownership: Ownership,
     inputs: Vec<Declaration>,
     targets: BTreeMap<String, Target>,
+    metrics: Vec<Metric>,
 }
 
 /// The model and recipe of a file; `None` after errors.
@@ -88,7 +89,8 @@ fn supervised(
     let (data, plan, evaluate, forward) = (data?.ok()?, plan.ok()?, evaluate.ok()?, forward.ok()?);
     check_agreement(model, &result, &[&evaluate, &forward], reporter);
     result.targets = targets(&forward, &data, reporter);
-    let recipe = recipe(train, section, data, &plan, &result, reporter);
+    let mut recipe = recipe(train, section, data, &plan, &result, reporter);
+    recipe.metrics = evaluate.metrics;
     result.evaluate = Some(evaluate.function);
     result.forward = Some(forward.function);
     result.training = Some(plan.training);
@@ -180,6 +182,7 @@ fn elaborate(
 ) -> Eval<Elaborated> {
     let mut el = Elaborator::new(program, name, mode, reporter);
     let mut inputs = Vec::new();
+    let mut metrics = Vec::new();
     let mut fault = Ok(());
     for (name, default) in &model.options {
         let value = el.expr(default).unwrap_or(Value::Poison);
@@ -225,7 +228,10 @@ fn elaborate(
                 }
             }
             el.in_train_section = true;
-            fault = fault.and(train::outputs(&mut el, train));
+            match train::outputs(&mut el, train) {
+                Ok(made) => metrics = made,
+                Err(poison) => fault = Err(poison),
+            }
             let updates: Vec<_> = el.ownership.updates.clone().into_iter().collect();
             for (name, node) in updates {
                 el.builder.output(OutputRole::State, name, node);
@@ -233,7 +239,8 @@ fn elaborate(
         }
     }
     fault?;
-    Ok(Elaborated { function: el.builder.finish(), ownership: el.ownership, inputs, targets: el.targets })
+    let (function, ownership, targets) = (el.builder.finish(), el.ownership, el.targets);
+    Ok(Elaborated { function, ownership, inputs, targets, metrics })
 }
 
 /// The values of the outputs that the header names; all faults are told.
@@ -350,5 +357,7 @@ fn recipe(
         epochs: plan.epochs,
         seed: plan.seed,
         monitor: plan.monitor.as_ref().map(|monitor| monitor.text.clone()).filter(|name| name != "loss"),
+        metrics: Vec::new(),
+        early_stop: plan.early_stop,
     }
 }

@@ -40,7 +40,15 @@ pub(crate) fn regression() -> Recipe {
     let fields = vec![field("x", DType::F32, &[2]), field("y", DType::F32, &[])];
     let mut data = data(csv("table.csv", "y"), fields, 8);
     data.transform.push(("x".to_owned(), Transform::Standardize));
-    Recipe { model: "linear".to_owned(), data, epochs: 4, seed: 7, monitor: None }
+    Recipe {
+        model: "linear".to_owned(),
+        data,
+        epochs: 4,
+        seed: 7,
+        monitor: None,
+        metrics: Vec::new(),
+        early_stop: None,
+    }
 }
 
 /// A table with `y = 2 a - b + 1`.
