@@ -84,7 +84,11 @@ fn check(name: &str, model: &str, width: usize) {
             let near = (value - wanted).abs() <= 1e-6 * wanted.abs().max(1.0);
             assert!(near || value.is_nan() && wanted.is_nan(), "{name} {metric}: {value}, not {wanted}");
         }
-        assert_eq!(compared, found.len() - 1 + usize::from(width > 1), "loss has no reference, the matrix no number");
+        assert_eq!(
+            compared,
+            found.len() - 1 + usize::from(width > 1),
+            "loss has no reference, the matrix no number"
+        );
     }
 }
 

@@ -444,3 +444,36 @@ fn data_that_does_not_fit_the_model() {
         "#]],
     );
 }
+
+fn with_metric(outputs: usize, loss: &str, label: &str, rest: &str) -> String {
+    format!(
+        "dlc 1\nmodel m(x: f32[N, 4]) -> (y) {{ y = x |> dense({outputs}) as head }}\n\
+         data d {{ source = csv(\"t.csv\", target = \"t\") -> (x, t{label}) }}\n\
+         train m on d {{\n  loss = {loss}(y, t)\n  optimizer = sgd(lr = 0.1)\n  epochs = 1\n  {rest}\n}}\n"
+    )
+}
+
+#[test]
+fn a_metric_that_does_not_fit_the_output() {
+    refused(&with_metric(3, "cross_entropy", "", "metrics = f1(y, t, average = binary)"), expect![[r#""#]]);
+    refused(&with_metric(3, "cross_entropy", "", "metrics = top_k(y, t)"), expect![[r#""#]]);
+    refused(&with_metric(3, "mse", ": f32[N, 3]", "metrics = r2(y, x)"), expect![[r#""#]]);
+    refused(&with_metric(3, "cross_entropy", "", "metrics = 1 - auc(y, t) as rest"), expect![[r#""#]]);
+    refused(&with_metric(3, "cross_entropy", "", "metrics = f1(y, t, average = mean)"), expect![[r#""#]]);
+}
+
+#[test]
+fn early_stopping_that_cannot_be() {
+    let early = |rest: &str| with_metric(3, "cross_entropy", "", rest);
+    refused(&early("early_stop = early_stop(patience = 0)"), expect![[r#""#]]);
+    refused(
+        &early("early_stop = early_stop(patience = 2, metric = acuracy)\n  metrics = accuracy(y, t)"),
+        expect![[r#""#]],
+    );
+    refused(
+        &early(
+            "monitor = loss\n  early_stop = early_stop(patience = 2, metric = accuracy)\n  metrics = accuracy(y, t)",
+        ),
+        expect![[r#""#]],
+    );
+}

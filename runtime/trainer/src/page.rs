@@ -2,15 +2,14 @@
 
 use crate::Result;
 use crate::pictures::{Picture, base64};
-use crate::report::Measures;
 use dlc_runtime::write_atomically;
 use std::fmt::Write;
 use std::path::Path;
 
-const STYLE: &str = "body{font:15px/1.45 system-ui,sans-serif;margin:2em auto;max-width:1180px;padding:0 1em;color:#222;\
+const STYLE: &str = "body{font:15px/1.45 system-ui,sans-serif;margin:2em auto;max-width:1200px;padding:0 1em;color:#222;\
 background:#fff}h1{font-size:1.5em}h2{font-size:1.1em;margin:1.6em 0 .4em}table{border-collapse:collapse}\
-td{padding:.15em 1.2em .15em 0;border-bottom:1px solid #eee}td+td{text-align:right;font-variant-numeric:tabular-nums}\
-.pictures{display:flex;flex-wrap:wrap;gap:1em}figure{margin:0}figcaption{font-weight:600;margin:.8em 0 .2em}\
+td,th{padding:.15em 1.4em .15em 0;border-bottom:1px solid #eee}td+td,th{text-align:right;font-variant-numeric:tabular-nums}\
+.pictures{display:flex;flex-wrap:wrap;gap:1em}figure{margin:0;max-width:calc(50% - .5em)}figcaption{font-weight:600;margin:.8em 0 .2em}\
 img,svg{max-width:100%;height:auto;border:1px solid #eee}";
 
 /// A page under construction.
@@ -34,13 +33,21 @@ impl Page {
         Page { text }
     }
 
-    /// Names and numbers.
-    pub(crate) fn table(&mut self, title: &str, measures: &Measures) {
+    /// Rows of numbers; one that is absent leaves its cell empty.
+    pub(crate) fn table(&mut self, title: &str, columns: &[&str], rows: &[(String, Vec<Option<f64>>)]) {
+        let number = |value: &Option<f64>| match value {
+            None => String::new(),
+            Some(value) if value.is_nan() => "not defined".to_owned(),
+            Some(value) => format!("{value:.6}"),
+        };
         // Writing to a string cannot fail.
-        let _ = writeln!(self.text, "<h2>{}</h2>\n<table>", escaped(title));
-        for (name, value) in &measures.0 {
-            let value = if value.is_nan() { "not defined".to_owned() } else { format!("{value:.6}") };
-            let _ = writeln!(self.text, "<tr><td>{}</td><td>{value}</td></tr>", escaped(name));
+        let _ = write!(self.text, "<h2>{}</h2>\n<table><tr><th></th>", escaped(title));
+        columns.iter().for_each(|column| self.text.push_str(&format!("<th>{}</th>", escaped(column))));
+        self.text.push_str("</tr>\n");
+        for (name, values) in rows {
+            let _ = write!(self.text, "<tr><td>{}</td>", escaped(name));
+            values.iter().for_each(|value| self.text.push_str(&format!("<td>{}</td>", number(value))));
+            self.text.push_str("</tr>\n");
         }
         self.text.push_str("</table>\n");
     }

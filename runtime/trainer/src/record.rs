@@ -7,7 +7,7 @@ use crate::metrics::Evaluated;
 use crate::page::Page;
 use crate::pictures::{Line, Lines, Matrix, Picture};
 use crate::prepare::PreparedData;
-use crate::report::{EpochReport, Measures};
+use crate::report::EpochReport;
 use crate::statistics::StatisticsTable;
 use crate::table::MetricsTable;
 use crate::tensorboard::EventFile;
@@ -73,17 +73,40 @@ impl Record {
             self.events.picture(step, &picture.name, picture.size, &picture.png)?;
         }
         let mut page = Page::new(&format!("{} on {}", recipe.model, recipe.data.name));
-        let last = last_row(&self.table);
-        if !last.0.is_empty() {
-            page.table("Last epoch", &last);
-        }
-        if !tested.measures.0.is_empty() {
-            page.table("Test", &tested.measures);
-        }
+        self.tabulate(&mut page, tested);
         page.pictures(&pictures);
         let path = self.folder.join("report.html");
         page.write(&path)?;
         Ok(path)
+    }
+}
+
+impl Record {
+    /// The last epoch beside the test.
+    fn tabulate(&self, page: &mut Page, tested: &Evaluated) {
+        let columns = self.table.columns();
+        let last = |name: &str| {
+            let found = columns.iter().find(|(known, _)| known == name);
+            found.and_then(|(_, values)| values.last().copied())
+        };
+        let epochs = columns.first().map_or(0, |(_, epochs)| epochs.len());
+        let mut names: Vec<&str> = Vec::new();
+        let parts = columns.iter().filter_map(|(name, _)| Some(name.split_once('_')?.1));
+        for name in parts.chain(tested.measures.0.iter().map(|(name, _)| name.as_str())) {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        let row = |name: &&str| {
+            let values = vec![
+                last(&format!("train_{name}")),
+                last(&format!("validation_{name}")),
+                tested.measures.get(name),
+            ];
+            ((*name).to_owned(), values)
+        };
+        let rows: Vec<_> = names.iter().map(row).collect();
+        page.table(&format!("After {epochs} epochs"), &["training", "validation", "test"], &rows);
     }
 }
 
@@ -102,7 +125,9 @@ pub(crate) fn draw_evaluation(
     pictures.extend(samples(engine, data, feed)?);
     write_all(&pictures, &folder.join("pictures"))?;
     let mut page = Page::new(&format!("{} on {}", recipe.model, recipe.data.name));
-    page.table(part, &evaluated.measures);
+    let rows: Vec<_> =
+        evaluated.measures.0.iter().map(|(name, value)| (name.clone(), vec![Some(*value)])).collect();
+    page.table("Evaluation", &[part], &rows);
     page.pictures(&pictures);
     page.write(&folder.join("report.html"))
 }
@@ -112,11 +137,6 @@ pub(crate) fn write_all(pictures: &[Picture], folder: &Path) -> Result<()> {
     std::fs::create_dir_all(folder)
         .map_err(|cause| crate::TrainError::File { path: folder.to_owned(), cause })?;
     pictures.iter().try_for_each(|picture| picture.write(folder))
-}
-
-fn last_row(table: &MetricsTable) -> Measures {
-    let last = |(name, values): (String, Vec<f64>)| Some((name, values.last().copied()?));
-    Measures(table.columns().into_iter().filter_map(last).collect())
 }
 
 /// A file's name made of a metric's.
@@ -171,22 +191,23 @@ pub(crate) fn of_evaluation(evaluated: &Evaluated) -> Result<Vec<Picture>> {
 }
 
 fn of_ranking(ranking: &Ranking) -> Result<Vec<Picture>> {
-    let picture = |name: &str, title: &str, (x, y): (&str, &str), curves: Vec<Curve>| {
+    let picture = |name: &str, title: &str, (x, y, chance): (&str, &str, bool), curves: Vec<Curve>| {
         let line = |curve: Curve| Line {
             label: format!("{} ({:.3})", curve.class, curve.value),
             points: curve.points,
         };
         let lines = curves.into_iter().filter(|curve| curve.value.is_finite()).take(10).map(line).collect();
-        let lines = Lines { lines, x: x.to_owned(), y: y.to_owned(), shares: true, ..Lines::default() };
+        let lines =
+            Lines { lines, x: x.to_owned(), y: y.to_owned(), shares: true, chance, ..Lines::default() };
         Picture::of(name, title, &lines)
     };
-    let axes = ("share of the others taken", "share of the class found");
+    let axes = ("share of the others taken", "share of the class found", true);
     Ok(vec![
         picture("roc", "Receiver operating characteristic (area)", axes, ranking.characteristics())?,
         picture(
             "precision_recall",
             "Precision over recall (average precision)",
-            ("recall", "precision"),
+            ("recall", "precision", false),
             ranking.precision_over_recall(),
         )?,
     ])

@@ -24,6 +24,8 @@ pub(crate) struct Lines {
     pub(crate) y: String,
     /// Both axes are shares.
     pub(crate) shares: bool,
+    /// The line of pure chance is drawn, too.
+    pub(crate) chance: bool,
     /// The x axis counts whole things.
     pub(crate) whole: bool,
     /// x is the decimal logarithm of what the axis tells.
@@ -85,7 +87,7 @@ impl Drawing for Lines {
             (_, true) => format!("{:.0e}", 10f64.powf(*value)),
             _ => number(*value),
         };
-        let text = (FONT, 13).into_font();
+        let text = (FONT, 14).into_font();
         chart
             .configure_mesh()
             .x_desc(self.x.as_str())
@@ -101,7 +103,7 @@ impl Drawing for Lines {
             .axis_style(RGBColor(130, 130, 130))
             .draw()
             .map_err(told)?;
-        if self.shares {
+        if self.chance {
             let diagonal = LineSeries::new([(0.0, 0.0), (1.0, 1.0)], RGBColor(200, 200, 200));
             chart.draw_series(diagonal).map_err(told)?;
         }
@@ -123,8 +125,16 @@ impl Drawing for Lines {
             chart.draw_series([Circle::new(mark, 5, COLOURS[1].filled())]).map_err(told)?;
         }
         if self.lines.iter().any(|line| !line.label.is_empty()) {
-            let corner =
-                if self.shares { SeriesLabelPosition::LowerRight } else { SeriesLabelPosition::UpperRight };
+            // Curves end at the right: high ones leave the lower corner free.
+            let middle = (y.start + y.end) / 2.0;
+            let ends =
+                self.lines.iter().filter_map(|line| line.points.iter().rev().find(|point| within(point)));
+            let high = ends.clone().filter(|end| end.1 > middle).count();
+            let corner = if self.shares || 2 * high > ends.count() {
+                SeriesLabelPosition::LowerRight
+            } else {
+                SeriesLabelPosition::UpperRight
+            };
             chart
                 .configure_series_labels()
                 .position(corner)

@@ -20,6 +20,7 @@ const MARGIN: i32 = 110;
 
 const DARK: RGBColor = RGBColor(40, 40, 40);
 
+/// Text of an even size: the bitmap form sets glyphs of others a pixel off their line.
 fn style(size: i32, colour: &'static RGBColor) -> TextStyle<'static> {
     TextStyle::from((FONT, size).into_font()).color(colour)
 }
@@ -57,7 +58,7 @@ impl Drawing for Matrix<'_> {
                 area.draw(&Rectangle::new(corner, colour.filled())).map_err(told)?;
                 if classes <= MOST_NUMBERED && count > 0 {
                     let ink = if share > 0.5 { &WHITE } else { &DARK };
-                    let size = (cell / 3).clamp(8, 15);
+                    let size = (cell / 3).clamp(8, 15) & !1;
                     let centre = style(size, ink).pos(Pos::new(HPos::Center, VPos::Center));
                     let place = (x + cell / 2, y + cell / 2);
                     area.draw(&Text::new(count.to_string(), place, centre)).map_err(told)?;
@@ -66,7 +67,7 @@ impl Drawing for Matrix<'_> {
         }
         let frame = [(MARGIN - 1, 9), (MARGIN + side, 10 + side)];
         area.draw(&Rectangle::new(frame, RGBColor(150, 150, 150))).map_err(told)?;
-        let size = (cell - 2).clamp(8, 13);
+        let size = (cell - 2).clamp(8, 12) & !1;
         for (class, name) in self.0.names.iter().enumerate().filter(|_| classes <= MOST_NAMED) {
             let middle = class as i32 * cell + cell / 2;
             let right = style(size, &DARK).pos(Pos::new(HPos::Right, VPos::Center));
@@ -76,9 +77,9 @@ impl Drawing for Matrix<'_> {
             area.draw(&Text::new(short(name), (MARGIN + middle, 16 + side), turned)).map_err(told)?;
         }
         let label =
-            style(13, &DARK).transform(FontTransform::Rotate270).pos(Pos::new(HPos::Center, VPos::Center));
-        area.draw(&Text::new("label".to_owned(), (10, 10 + side / 2), label)).map_err(told)?;
-        let decided = style(13, &DARK).pos(Pos::new(HPos::Center, VPos::Bottom));
+            style(14, &DARK).transform(FontTransform::Rotate270).pos(Pos::new(HPos::Center, VPos::Center));
+        area.draw(&Text::new("label".to_owned(), (18, 10 + side / 2), label)).map_err(told)?;
+        let decided = style(14, &DARK).pos(Pos::new(HPos::Center, VPos::Bottom));
         area.draw(&Text::new("decision".to_owned(), (MARGIN + side / 2, MARGIN + side + 16), decided))
             .map_err(told)?;
         area.present().map_err(told)

@@ -165,8 +165,8 @@ mod tests {
         let coloured = decoded.pixels().filter(|pixel| pixel.0 == [0, 114, 178]).count();
         assert!(coloured > 100, "the line is drawn: {coloured}");
         // Text is drawn by the font of the program: dark pixels left of the axis.
-        let dark = |x: u32, y: u32| decoded.get_pixel(x, y).0.iter().all(|&value| value < 100);
-        let text = (0..45).flat_map(|x| (0..picture.size.1).map(move |y| (x, y)));
+        let dark = |x: u32, y: u32| decoded.get_pixel(x, y).0.iter().all(|&value| value < 130);
+        let text = (0..78).flat_map(|x| (0..picture.size.1).map(move |y| (x, y)));
         assert!(text.filter(|&(x, y)| dark(x, y)).count() > 50);
     }
 

@@ -101,7 +101,7 @@ impl Drawing for Tiles {
                     Some(false) => RGBColor(190, 60, 0),
                     None => RGBColor(40, 40, 40),
                 };
-                let style = TextStyle::from((FONT, 11).into_font())
+                let style = TextStyle::from((FONT, 12).into_font())
                     .color(&colour)
                     .pos(Pos::new(HPos::Center, VPos::Top));
                 let place = (left + width as i32 / 2, top + height as i32 + 3);
