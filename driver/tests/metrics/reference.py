@@ -38,7 +38,7 @@ def averaged(values, label, decided, classes):
     values["mean_iou"] = float(metrics.jaccard_score(label, decided, average="macro", zero_division=0))
 
 
-def multiclass(name, scores, label):
+def multiclass(name, scores, label, ranked=True):
     classes = scores.shape[1]
     decided = scores.argmax(axis=1)
     values = {"accuracy": float(metrics.accuracy_score(label, decided))}
@@ -56,11 +56,11 @@ def multiclass(name, scores, label):
     if len(np.unique(label)) == classes:
         together = metrics.roc_auc_score(label, probability, multi_class="ovr", average="macro")
         assert abs(together - np.mean(areas)) < 1e-12
-    values["auc"] = float(np.mean(areas))
-    values["average_precision"] = float(np.mean(precisions))
+    if ranked:
+        values["auc"] = float(np.mean(areas))
+        values["average_precision"] = float(np.mean(precisions))
     counts = metrics.confusion_matrix(label, decided, labels=list(range(classes)))
     values["confusion"] = " ".join(str(count) for count in counts.flatten())
-    values = {key: value for key, value in values.items()}
     columns = [f"s{number}" for number in range(classes)] + ["label"]
     text = {key: value for key, value in values.items() if key != "confusion"}
     write(name, columns, np.column_stack([scores, label]), text)
@@ -97,7 +97,8 @@ multiclass("several", grid((90, 5)), RANDOM.integers(0, 5, 90))
 absent = grid((70, 5))
 absent[:, 4] = -8
 multiclass("absent", absent, RANDOM.integers(0, 3, 70))
-multiclass("ties", RANDOM.integers(0, 3, (80, 4)) / 2.0, RANDOM.integers(0, 4, 80))
+# Rows of the same scores in another order have equal probabilities but for rounding, so ranks are left out.
+multiclass("ties", RANDOM.integers(0, 3, (80, 4)) / 2.0, RANDOM.integers(0, 4, 80), ranked=False)
 binary("binary", grid(75), RANDOM.integers(0, 2, 75))
 binary("binary_ties", RANDOM.integers(-2, 3, 75) / 2.0, RANDOM.integers(0, 2, 75))
 binary("one_class", grid(40), np.ones(40, dtype=int))
