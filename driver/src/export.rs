@@ -8,6 +8,7 @@ use crate::engine::{EngineKind, default_threads, engine};
 use crate::onnx::array_of_host;
 use crate::{CompileChoices, DriverError, Loaded, Result};
 use dlc_compiler::{CompileOptions, FunctionKind};
+use dlc_ir::training::AVERAGE;
 use dlc_onnx::Array;
 use dlc_onnx::export::{ExportError, Exported, INLINE_LIMIT, OPSET};
 use dlc_runtime::Checkpoint;
@@ -143,7 +144,11 @@ impl Values<'_> {
         if self.read.is_none() {
             self.read = Some(initial(self.loaded, self.settings.seed)?);
         }
-        let found = self.read.as_mut().and_then(|read| read.tensors.remove(name));
+        let averages = self.loaded.model.training.as_ref().is_some_and(|training| training.average.is_some());
+        let found = self.read.as_mut().and_then(|read| {
+            let average = averages.then(|| read.tensors.remove(&format!("{name}.{AVERAGE}"))).flatten();
+            average.or_else(|| read.tensors.remove(name))
+        });
         let place = self.settings.checkpoint.as_ref().map(|path| path.display().to_string());
         let place = place.unwrap_or_else(|| "the initial values".to_owned());
         let tensor =

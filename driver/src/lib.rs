@@ -1,4 +1,4 @@
-//! The commands of `dlc` as functions: check, fmt, compile, run, predict, train, eval, compare, bench,
+//! The commands of `dlc` as functions: check, fmt, compile, run, predict, train, eval, lr, compare, bench,
 //! profile, inspect, explain and export.
 //!
 //! This crate joins all others. A command takes typed options, does its work and returns a report that
@@ -35,6 +35,7 @@ mod peak;
 mod predict;
 mod profile;
 mod rate;
+mod rate_finder;
 mod rewriting;
 mod run;
 mod timed;
@@ -71,7 +72,8 @@ pub use predict::{PredictReport, PredictSettings, PredictedRow, predict};
 pub use profile::{
     Category, CategoryTime, KernelRow, LaunchProfile, Limit, Profile, Roofs, profile, write_roofline,
 };
-pub use rate::rate_at;
+pub use rate::LearningRate;
+pub use rate_finder::{RateSettings, find_rate};
 pub use rewriting::{baseline, rule_selection};
 pub use run::{RunReport, RunSettings, run};
 pub use timed::{BenchTarget, TimedOptions};
@@ -83,8 +85,8 @@ pub use dlc_compiler::rewrite::{RewriteOptions, RuleSelection};
 #[cfg(unix)]
 pub use dlc_runtime::report_crashes;
 pub use dlc_trainer::{
-    Confusion, EpochReport, EvalReport, Evaluated, Measures, Observer, Outcome, Silent, StepReport,
-    TrainReport,
+    Confusion, EpochReport, EvalReport, Evaluated, Measures, Observer, Outcome, RatePoint, RateReport,
+    Silent, StepReport, TrainReport,
 };
 
 /// Results of this crate.

@@ -174,7 +174,7 @@ fn settings_replace_what_the_file_says() {
     let recipe = loaded.recipe.unwrap();
     assert_eq!((recipe.epochs, recipe.seed, recipe.data.batch, recipe.data.shuffle), (3, 7, 32, false));
     let schedule = loaded.model.training.unwrap().schedule;
-    assert!(matches!(schedule, dlc_ir::Schedule::OneCycle { max: 0.1, warmup: 0.2, .. }));
+    assert!(matches!(schedule, dlc_ir::Schedule::OneCycle { rate: 0.1, warmup: 0.2, .. }));
     let sized = model("x: f32[N, L]", "y", "y = relu(x)");
     let (loaded, ..) = load_text(
         "t",
@@ -205,7 +205,7 @@ fn the_recipe_of_the_example_with_every_feature() {
         [("image", RandomCrop { size: (12, 12), padding: 2 }), ("image", RandomFlip { probability: 0.25 })]
         Split { validation: 0.1, test: 0.2, stratified: false, seed: Some(3) }, batch 16, shuffle false
         Some("accuracy"), seed 42
-        Training { optimizer: Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0001 }, schedule: OneCycle { max: 0.01, warmup: 0.3, div: 25.0, final_div: 10000.0, momentum: None } }"#]].assert_eq(&lines.join("\n"));
+        Training { optimizer: Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decoupled: false }, schedule: OneCycle { rate: 0.01, warmup: 0.3, div: 25.0, final_div: 10000.0, momentum: None }, plateau: false, weight_decay: 0.0001, groups: [], clip: [], accumulate: 1, average: None }"#]].assert_eq(&lines.join("\n"));
 }
 
 /// Loss, metrics and target types that verify.

@@ -29,6 +29,8 @@ pub struct Recipe {
     pub metrics: Vec<Metric>,
     /// When a run ends before its last epoch.
     pub early_stop: Option<EarlyStop>,
+    /// When the learning rate falls because the watched value stands still.
+    pub plateau: Option<Plateau>,
 }
 
 /// The rule by which a run ends when it gets no better; it then keeps its best weights.
@@ -38,6 +40,22 @@ pub struct EarlyStop {
     pub patience: usize,
     /// By how much a value must differ from the best one to be better.
     pub min_delta: f64,
+}
+
+/// The learning rate is lowered when the value that decides about the best checkpoint has not become better
+/// for some epochs. PyTorch's ReduceLROnPlateau, with its relative threshold.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Plateau {
+    /// What the rate is multiplied with.
+    pub factor: f64,
+    /// Epochs without a better value that are let pass.
+    pub patience: usize,
+    /// Share of the best value that a better one must differ by.
+    pub threshold: f64,
+    /// Epochs after a change in which nothing is counted.
+    pub cooldown: usize,
+    /// Least share of the schedule's rate.
+    pub least: f64,
 }
 
 /// The `data` section.

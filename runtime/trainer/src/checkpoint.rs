@@ -5,6 +5,7 @@
 //! but evaluated.
 
 use crate::metrics::{Layout, Tally};
+use crate::plateau::Standstill;
 use crate::transform::PREFIX as SCALING;
 use crate::{Result, TrainError};
 use dlc_runtime::{Checkpoint, HostTensor, RuntimeError};
@@ -29,6 +30,8 @@ pub struct Progress {
     pub seed: u64,
     /// The best value so far and the epoch (from 1) that had it.
     pub best: Option<(f64, usize)>,
+    /// What is known of the watched value, where the learning rate depends on it.
+    pub standstill: Option<Standstill>,
     /// Sums of loss and metrics over the samples of the epoch that is not finished.
     pub sums: Vec<f64>,
     /// Samples in `sums`.
@@ -68,6 +71,9 @@ impl Progress {
             put("best", HostTensor::scalar_f64(value));
             put("best_epoch", integer(epoch));
         }
+        if let Some(standstill) = &self.standstill {
+            put("standstill", standstill.saved()?);
+        }
         if self.step > 0 {
             put("sums", HostTensor::from_f64(&[self.sums.len()], &self.sums)?);
             put("samples", HostTensor::scalar_i64(self.samples.cast_signed()));
@@ -94,6 +100,10 @@ impl Progress {
             }
             None => None,
         };
+        let standstill = match find("standstill") {
+            Some(tensor) => Some(Standstill::read(tensor).ok_or_else(|| damaged("standstill"))?),
+            None => None,
+        };
         let step = count("step")?;
         let sums = match find("sums") {
             Some(sums) => sums.f64_values()?,
@@ -107,6 +117,7 @@ impl Progress {
             step,
             seed: number("seed")?.cast_unsigned(),
             best,
+            standstill,
             sums,
             samples: if step > 0 { number("samples")?.cast_unsigned() } else { 0 },
         }))
@@ -162,6 +173,7 @@ mod tests {
             step: 2,
             seed: u64::MAX - 1,
             best: Some((0.5, 2)),
+            standstill: Some(Standstill { best: Some(0.5), bad: 1, resting: 0, factor: 0.1 }),
             sums: vec![1.5, 2.5],
             samples: 64,
         };
@@ -184,6 +196,7 @@ mod tests {
             ("trainer.epochs", HostTensor::from_f32(&[1], &[1.0]).unwrap()),
             ("trainer.seed", HostTensor::from_i64(&[0], &[]).unwrap()),
             ("trainer.step", HostTensor::scalar_i64(1)),
+            ("trainer.standstill", HostTensor::from_f64(&[1], &[1.0]).unwrap()),
         ] {
             let mut file = Checkpoint::default();
             let progress = Progress {
@@ -193,6 +206,7 @@ mod tests {
                 step: 0,
                 seed: 0,
                 best: None,
+                standstill: None,
                 sums: vec![],
                 samples: 0,
             };

@@ -20,6 +20,7 @@ fn recipe(data: Data) -> Recipe {
         monitor: None,
         metrics: Vec::new(),
         early_stop: None,
+        plateau: None,
     }
 }
 

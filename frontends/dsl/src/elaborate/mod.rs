@@ -69,6 +69,13 @@ pub(crate) struct Ownership {
     repeated: usize,
 }
 
+impl Ownership {
+    /// The node of a parameter.
+    pub(crate) fn parameter_node(&self, name: &str) -> Option<NodeId> {
+        self.nodes.get(name).copied()
+    }
+}
+
 /// A target of training: fed beside the model's inputs.
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
@@ -164,7 +171,7 @@ impl<'a> Elaborator<'a> {
     }
 
     /// Runs `run` one level deeper.
-    fn deeper<T>(&mut self, span: Span, run: impl FnOnce(&mut Self) -> Eval<T>) -> Eval<T> {
+    pub(crate) fn deeper<T>(&mut self, span: Span, run: impl FnOnce(&mut Self) -> Eval<T>) -> Eval<T> {
         if self.depth >= MAX_EVALUATION_DEPTH {
             let message = format!("blocks and expressions nest more than {MAX_EVALUATION_DEPTH} levels deep");
             return self.fail_at(codes::NESTING, message, span, "too deep from here");

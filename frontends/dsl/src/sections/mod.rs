@@ -7,8 +7,11 @@ mod fit;
 mod freeze;
 mod model;
 mod network;
+mod optimizer;
+mod schedule;
 mod settings;
 mod train;
+mod update;
 
 pub(crate) use model::assemble;
 pub(crate) use settings::apply as apply_settings;

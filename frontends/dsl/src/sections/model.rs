@@ -2,7 +2,7 @@
 
 use super::data::{DataSection, NamedField};
 use super::train::{self, Plan};
-use super::{data, fit, freeze, network};
+use super::{data, fit, freeze, network, update};
 use crate::ast::{File, Ident, ModelSection, Section, TrainSection};
 use crate::codes;
 use crate::elaborate::{Elaborator, Mode, Ownership, Target};
@@ -61,7 +61,7 @@ fn supervised(
     let section = find_data(file, &train.data, reporter).ok();
     let mut sections = Elaborator::new(program, "sections", Mode::Inference, reporter);
     let data = section.map(|section| data::read(&mut sections, section));
-    let plan = train::read(&mut sections, train);
+    let mut plan = train::read(&mut sections, train);
     let (model, predict) = model?;
     let section = section?;
     let fields = match &data {
@@ -78,8 +78,9 @@ fn supervised(
     let evaluate = elaborate(program, model, "evaluate", Mode::Inference, objective, reporter);
     let forward = elaborate(program, model, "forward", Mode::Training, objective, reporter);
     let mut result = inference_model(model, predict);
-    if let Ok(plan) = &plan {
+    if let Ok(plan) = &mut plan {
         freeze::freeze(&mut result.parameters, &plan.freeze, reporter);
+        update::resolve(plan, &result.parameters, reporter);
         if let Some(monitor) = &plan.monitor {
             let mut sections = Elaborator::new(program, "sections", Mode::Inference, reporter);
             // A fault is told; the model stands without it.
@@ -356,6 +357,7 @@ fn recipe(
         },
         epochs: plan.epochs,
         seed: plan.seed,
+        plateau: plan.plateau,
         monitor: plan.monitor.as_ref().map(|monitor| monitor.text.clone()).filter(|name| name != "loss"),
         metrics: Vec::new(),
         early_stop: plan.early_stop,

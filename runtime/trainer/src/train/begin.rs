@@ -5,6 +5,7 @@ use crate::checkpoint::{Progress, SavedRun};
 use crate::evaluate::{Feed, restore};
 use crate::loader::steps_per_epoch;
 use crate::monitor::Monitor;
+use crate::plateau::set_epoch_steps;
 use crate::prepare::{Preparation, PreparedData};
 use crate::{Engine, Result, RunOptions, TrainError};
 use dlc_recipe::Recipe;
@@ -102,6 +103,7 @@ impl<'a> Run<'a> {
         })?;
         options.initial.begin(engine, seed)?;
         engine.set_total_steps(total)?;
+        set_epoch_steps(engine, steps)?;
         Ok(Progress {
             epochs,
             epoch: 0,
@@ -109,6 +111,7 @@ impl<'a> Run<'a> {
             step: 0,
             seed,
             best: None,
+            standstill: recipe.plateau.map(|_| Default::default()),
             sums: Vec::new(),
             samples: 0,
         })

@@ -48,6 +48,7 @@ pub(crate) fn regression() -> Recipe {
         monitor: None,
         metrics: Vec::new(),
         early_stop: None,
+        plateau: None,
     }
 }
 
