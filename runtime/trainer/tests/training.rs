@@ -5,7 +5,7 @@ mod fake;
 
 use dlc_runtime::HostTensor;
 use dlc_trainer::{
-    EpochReport, InitialTensors, Observer, Outcome, RateAt, RunOptions, Silent, StepReport, TrainError,
+    Engine, EpochReport, InitialTensors, Observer, Outcome, RateAt, RunOptions, Silent, StepReport, TrainError,
     TrainReport, evaluate, predict, read_checkpoint, train,
 };
 use fake::{Linear, regression, write_table};
