@@ -28,8 +28,6 @@ mod load;
 mod meaning;
 mod movement;
 mod native;
-mod npy;
-mod npz;
 mod onnx;
 mod peak;
 mod predict;
@@ -55,7 +53,7 @@ pub use evaluate::{EvalSettings, evaluate};
 pub use explain::{
     ExplainOptions, ExplainReport, KernelDetail, KernelExplanation, RuleUse, UnstoredValue, explain,
 };
-pub use export::{ExportReport, ExportSettings, ScaledInput, export};
+pub use export::{ExportReport, ExportSettings, export};
 pub use flops::{function_flops, node_flops};
 pub use groups::{LaunchGroup, launch_groups};
 pub use inspect::{InspectReport, LayerRow, inspect};
@@ -64,8 +62,6 @@ pub use load::{Loaded, Weights, load, load_text, model_name};
 pub use meaning::Meaning;
 pub use movement::{Movement, movement};
 pub use native::{native_program, native_session, tuned_session};
-pub use npy::{ArrayFault, read_npy, write_npy};
-pub use npz::read_npz;
 pub use onnx::{OnnxRunReport, OnnxTraining, OperatorRow, is_onnx, load_for_training, operators, run_onnx};
 pub use peak::{InstructionSet, peak_gflops};
 pub use predict::{PredictReport, PredictSettings, PredictedRow, predict};
@@ -84,6 +80,7 @@ pub use dlc_compiler::emit::Cpu;
 pub use dlc_compiler::rewrite::{RewriteOptions, RuleSelection};
 #[cfg(unix)]
 pub use dlc_runtime::report_crashes;
+pub use dlc_trainer::numpy::{ArrayFault, read_npy, read_npz, write_npy};
 pub use dlc_trainer::{
     Confusion, EpochReport, EvalReport, Evaluated, Measures, Observer, Outcome, RatePoint, RateReport,
     Silent, StepReport, TrainReport,

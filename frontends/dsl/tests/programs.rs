@@ -201,9 +201,9 @@ fn the_recipe_of_the_example_with_every_feature() {
     ];
     expect_test::expect![[r#"
         Synthetic { samples: 64, classes: 10 } -> ["image: f32[N, 3, 12, 12]", "extra: f32[N, 10]", "label: i32[N]", "value: f32[N, 1]"]
-        [("image", Normalize { mean: [0.5, 0.5, 0.5], std: [0.1, 0.2, 0.3] }), ("image", Resize { height: 12, width: 12 }), ("extra", Standardize), ("value", MinMax), ("value", Scale { divisor: 2.5 })]
-        [("image", RandomCrop { size: (12, 12), padding: 2 }), ("image", RandomFlip { probability: 0.25 })]
-        Split { validation: 0.1, test: 0.2, stratified: false, seed: Some(3) }, batch 16, shuffle false
+        [("image", Normalize { mean: [0.5, 0.5, 0.5], std: [0.1, 0.2, 0.3] }), ("image", Resize { height: 12, width: 12 }), ("extra", Standardize { per_channel: false }), ("value", MinMax { per_channel: false }), ("value", Scale { divisor: 2.5 })]
+        [("image", RandomCrop { size: (12, 12), padding: 2 }), ("image", RandomFlip { probability: 0.25, vertical: false })]
+        Split { validation: 0.1, test: 0.2, stratified: false, seed: Some(3), fold: None }, batch 16, shuffle false
         Some("accuracy"), seed 42
         Training { optimizer: Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decoupled: false }, schedule: OneCycle { rate: 0.01, warmup: 0.3, div: 25.0, final_div: 10000.0, momentum: None }, plateau: false, weight_decay: 0.0001, groups: [], clip: [], accumulate: 1, average: None }"#]].assert_eq(&lines.join("\n"));
 }

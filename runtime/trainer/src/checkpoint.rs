@@ -1,12 +1,12 @@
 //! A run's checkpoint: parameters and states, the fitted scaling, and how far the run is.
 //!
-//! All of it is tensors in one safetensors file: the engine's own, `data.scaling.*`, and `trainer.*`
-//! for the progress. A file from elsewhere, with weights alone, has no progress and cannot be resumed,
+//! All of it is tensors in one safetensors file: the engine's own, with the fitted scaling among its states,
+//! what the trainer learned of the data (see [`crate::Fitted`]), and `trainer.*` for the progress. A file from elsewhere, with weights alone, has no progress and cannot be resumed,
 //! but evaluated.
 
+use crate::fitted::{Fitted, is_fitted};
 use crate::metrics::{Layout, Tally};
 use crate::plateau::Standstill;
-use crate::transform::PREFIX as SCALING;
 use crate::{Result, TrainError};
 use dlc_runtime::{Checkpoint, HostTensor, RuntimeError};
 use dlc_types::DType;
@@ -43,8 +43,8 @@ pub struct Progress {
 pub struct SavedRun {
     /// The engine's parameters and states.
     pub model: Checkpoint,
-    /// The scaling of fields, as [`crate::Scaling::saved`] reads it.
-    pub scaling: Checkpoint,
+    /// What training learned of its data.
+    pub fitted: Fitted,
     /// How far the run was.
     pub progress: Option<Progress>,
 }
@@ -127,10 +127,10 @@ impl Progress {
 /// Reads a checkpoint from its bytes.
 pub fn read_checkpoint(bytes: &[u8]) -> std::result::Result<SavedRun, RuntimeError> {
     let mut model = Checkpoint::from_bytes(bytes)?;
-    let (mut scaling, mut progress) = (Checkpoint::default(), Checkpoint::default());
+    let (mut fitted, mut progress) = (Checkpoint::default(), Checkpoint::default());
     for (name, tensor) in std::mem::take(&mut model.tensors) {
-        let part = if name.starts_with(SCALING) {
-            &mut scaling
+        let part = if is_fitted(&name) {
+            &mut fitted
         } else if name.starts_with(PROGRESS) {
             &mut progress
         } else {
@@ -138,7 +138,7 @@ pub fn read_checkpoint(bytes: &[u8]) -> std::result::Result<SavedRun, RuntimeErr
         };
         part.tensors.insert(name, tensor);
     }
-    Ok(SavedRun { model, scaling, progress: Progress::read(&progress)? })
+    Ok(SavedRun { model, fitted: Fitted::read(&fitted)?, progress: Progress::read(&progress)? })
 }
 
 impl SavedRun {

@@ -59,6 +59,7 @@ pub fn find_rate(
     let feed = Feed::new(engine, "train", &data, &recipe.metrics)?;
     options.initial.begin(engine, seed)?;
     engine.set_total_steps(steps)?;
+    data.teach(engine)?;
     let points = sweep(recipe, engine, &data, &feed, (options, seed, steps), observer, stop)?;
     std::fs::create_dir_all(&options.out)
         .map_err(|cause| TrainError::File { path: options.out.clone(), cause })?;

@@ -18,6 +18,7 @@ use crate::program::Program;
 use crate::report::{Eval, Poison, Reporter};
 use crate::value::{LayerInstance, Value};
 use dlc_ir::{Builder, NodeId, Parameter, State};
+use dlc_recipe::ClassWeights;
 use dlc_types::{Diagnostic, Span, TensorType};
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -102,6 +103,8 @@ pub(crate) struct Elaborator<'a> {
     active: Vec<String>,
     /// Whether losses and metrics may be called.
     pub(crate) in_train_section: bool,
+    /// What the data section says of classes.
+    pub(crate) class_weights: Option<ClassWeights>,
 }
 
 impl<'a> Elaborator<'a> {
@@ -126,6 +129,7 @@ impl<'a> Elaborator<'a> {
             streams: 0,
             active: Vec::new(),
             in_train_section: false,
+            class_weights: None,
         }
     }
 

@@ -5,6 +5,7 @@
 
 mod binary;
 mod classification;
+pub(crate) mod class_weights;
 mod metric;
 mod penalty;
 mod regression;
@@ -56,6 +57,7 @@ const SPECS: &[LayerSpec] = &[
     ),
     LayerSpec::new("l1", PENALTY, penalty::l1),
     LayerSpec::new("l2", PENALTY, penalty::l2),
+    LayerSpec::new("class_weights", &[("classes", true)], class_weights::class_weights),
 ];
 
 /// Losses and metrics.
@@ -202,6 +204,9 @@ fn class_vector(
 ) -> Eval<Option<NodeId>> {
     let Some((value, span)) = arguments.get(key).cloned() else { return Ok(None) };
     let ty = el.builder.ty(scores).clone();
+    if let Value::Tensor(node) = value {
+        return class_tensor(el, arguments, key, (node, span), &ty).map(Some);
+    }
     let numbers: Option<Vec<f64>> = match &value {
         Value::List(list) => list.items().iter().map(Value::as_float).collect(),
         _ => None,
@@ -225,6 +230,26 @@ fn class_vector(
     }
     let literal = Literal::floats(ty.dtype, &[numbers.len()], &numbers);
     el.build(span, |builder| builder.constant(literal)).map(Some)
+}
+
+/// One number per class that is a tensor, such as `class_weights(10)`.
+fn class_tensor(
+    el: &mut Elaborator<'_>,
+    arguments: &Arguments,
+    key: &str,
+    (node, span): (NodeId, Span),
+    scores: &TensorType,
+) -> Eval<NodeId> {
+    let classes = scores.shape.0.get(1).copied();
+    if el.builder.shape(node).0.as_slice() != classes.as_slice() {
+        let message =
+            format!("`{key}` of `{}` is {}, but the prediction is {scores}", arguments.callee, el.builder.ty(node));
+        return el.fail_at(codes::SHAPE, message, span, "not one number per class");
+    }
+    if el.dtype(node) == scores.dtype {
+        return Ok(node);
+    }
+    el.build(span, |builder| builder.cast(node, scores.dtype))
 }
 
 fn poisoned<T>() -> Eval<T> {

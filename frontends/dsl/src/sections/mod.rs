@@ -8,8 +8,11 @@ mod freeze;
 mod model;
 mod network;
 mod optimizer;
+mod scaling;
 mod schedule;
 mod settings;
+mod source;
+mod steps;
 mod train;
 mod update;
 

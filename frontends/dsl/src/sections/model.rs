@@ -2,17 +2,26 @@
 
 use super::data::{DataSection, NamedField};
 use super::train::{self, Plan};
-use super::{data, fit, freeze, network, update};
+use super::{data, fit, freeze, network, scaling, update};
 use crate::ast::{File, Ident, ModelSection, Section, TrainSection};
 use crate::codes;
 use crate::elaborate::{Elaborator, Mode, Ownership, Target};
+use crate::losses::class_weights;
 use crate::program::Program;
 use crate::report::{Eval, Poison, Reporter};
 use crate::value::Value;
 use dlc_ir::{Declaration, Function, Model, NodeId, OutputRole};
-use dlc_recipe::{Data, Field, Metric, Recipe};
+use dlc_recipe::{ClassWeights, Data, Field, Metric, Recipe};
 use dlc_types::{Diagnostic, Span, TensorType, diagnostic::nearest};
 use std::collections::BTreeMap;
+
+/// What evaluation and training compute beside the model's outputs.
+#[derive(Clone, Copy)]
+struct Objective<'a> {
+    train: &'a TrainSection,
+    fields: &'a [NamedField],
+    class_weights: Option<&'a ClassWeights>,
+}
 
 /// One elaboration's results.
 struct Elaborated {
@@ -74,7 +83,9 @@ fn supervised(
             .map(|(name, _)| (name.clone(), None))
             .collect(),
     };
-    let objective = Some((train, fields.as_slice()));
+    let weights =
+        data.as_ref().and_then(|data| data.as_ref().ok()).and_then(|data| data.class_weights.clone());
+    let objective = Some(Objective { train, fields: &fields, class_weights: weights.as_ref() });
     let evaluate = elaborate(program, model, "evaluate", Mode::Inference, objective, reporter);
     let forward = elaborate(program, model, "forward", Mode::Training, objective, reporter);
     let mut result = inference_model(model, predict);
@@ -90,11 +101,14 @@ fn supervised(
     let (data, plan, evaluate, forward) = (data?.ok()?, plan.ok()?, evaluate.ok()?, forward.ok()?);
     check_agreement(model, &result, &[&evaluate, &forward], reporter);
     result.targets = targets(&forward, &data, reporter);
+    let source_span = data.source_span;
     let mut recipe = recipe(train, section, data, &plan, &result, reporter);
     recipe.metrics = evaluate.metrics;
     result.evaluate = Some(evaluate.function);
     result.forward = Some(forward.function);
     result.training = Some(plan.training);
+    class_weights::declare(&mut result);
+    scaling::apply(&mut result, &recipe.data, source_span, reporter);
     Some((result, Some(recipe)))
 }
 
@@ -178,7 +192,7 @@ fn elaborate(
     model: &ModelSection,
     name: &str,
     mode: Mode,
-    objective: Option<(&TrainSection, &[NamedField])>,
+    objective: Option<Objective<'_>>,
     reporter: &mut Reporter,
 ) -> Eval<Elaborated> {
     let mut el = Elaborator::new(program, name, mode, reporter);
@@ -221,7 +235,8 @@ fn elaborate(
                 el.builder.output(OutputRole::Output, name, node);
             }
         }
-        Some((train, fields)) => {
+        Some(Objective { train, fields, class_weights }) => {
+            el.class_weights = class_weights.cloned();
             for (field, ty) in fields {
                 if !inputs.iter().any(|input| input.name == field.text) {
                     el.forget(&field.text);
@@ -352,6 +367,7 @@ fn recipe(
             transform: data.transform,
             augment: data.augment,
             split: data.split,
+            class_weights: data.class_weights,
             batch: data.batch,
             shuffle: data.shuffle,
         },

@@ -54,8 +54,8 @@ impl<'a> Run<'a> {
             Some((progress, _, _)) => progress.seed,
             None => options.seed.unwrap_or(recipe.seed),
         };
-        let scaling = resumed.as_ref().map(|(_, saved, _)| &saved.scaling);
-        let data = PreparedData::open(recipe, &Preparation { folder, options, seed, saved: scaling })?;
+        let fitted = resumed.as_ref().map(|(_, saved, _)| &saved.fitted);
+        let data = PreparedData::open(recipe, &Preparation { folder, options, seed, saved: fitted })?;
         let (batch, batch_max) = (recipe.data.batch, engine.interface().batch_max);
         if batch > batch_max {
             return Err(TrainError::Recipe(format!(
@@ -84,7 +84,11 @@ impl<'a> Run<'a> {
                 restore(engine, path, LoadPolicy::Exact)?;
                 progress
             }
-            None => Run::start_anew(recipe, engine, options, seed, steps)?,
+            None => {
+                let progress = Run::start_anew(recipe, engine, options, seed, steps)?;
+                data.teach(engine)?;
+                progress
+            }
         };
         Ok(Run { recipe, options, engine, data, train_feed, evaluate_feed, monitor, progress })
     }

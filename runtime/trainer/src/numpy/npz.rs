@@ -4,7 +4,7 @@
 //! are found by the central directory. Source: PKWARE, "APPNOTE.TXT", sections 4.3.7, 4.3.12, 4.3.16.
 //! A file is data from elsewhere: an entry is inflated to at most what deflate can make of its bytes.
 
-use crate::npy::{ArrayFault, read_npy};
+use super::npy::{ArrayFault, read_npy};
 use dlc_runtime::HostTensor;
 use std::io::Read;
 
@@ -88,6 +88,11 @@ fn contents(bytes: &[u8], entry: &Entry<'_>) -> Result<Vec<u8>, ArrayFault> {
 
 /// Reads one array of a `.npz` file: the one of that name, or the only one.
 pub fn read_npz(bytes: &[u8], name: &str) -> Result<HostTensor, ArrayFault> {
+    read_npy(&unpack_npz(bytes, name)?)
+}
+
+/// The `.npy` file in a `.npz` file: the one of that name, or the only one.
+pub fn unpack_npz(bytes: &[u8], name: &str) -> Result<Vec<u8>, ArrayFault> {
     let entries = entries(bytes)?;
     let named =
         |entry: &&Entry<'_>| entry.name == format!("{name}.npy").as_bytes() || entry.name == name.as_bytes();
@@ -100,14 +105,14 @@ pub fn read_npz(bytes: &[u8], name: &str) -> Result<HostTensor, ArrayFault> {
             .collect::<Vec<_>>()
             .join(", "),
     })?;
-    read_npy(&contents(bytes, found)?)
+    contents(bytes, found)
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
-    use crate::npy::write_npy;
+    use crate::numpy::write_npy;
     use std::io::Write;
 
     /// An archive of `.npy` files; the sizes and offsets that the reader uses are right, sums are zero.

@@ -4,6 +4,7 @@
 //! `fortran_order`, `shape`), then the elements. Source: NumPy's documentation of `numpy.lib.format`.
 //! A file is data from elsewhere: nothing is allocated that its own length does not warrant.
 
+use crate::encoding::Encoding;
 use dlc_abi::ElementType;
 use dlc_runtime::HostTensor;
 use thiserror::Error;
@@ -39,8 +40,29 @@ fn damaged(what: impl Into<String>) -> ArrayFault {
     ArrayFault::Damaged(what.into())
 }
 
+/// What stands before the elements.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// Type and byte order of the elements.
+    pub encoding: Encoding,
+    /// The array's extents.
+    pub dims: Vec<usize>,
+    /// Bytes before the first element.
+    pub start: usize,
+    /// Bytes of all elements.
+    pub length: usize,
+}
+
 /// Reads a `.npy` file of floats, integers or bools.
 pub fn read_npy(bytes: &[u8]) -> Result<HostTensor, ArrayFault> {
+    let header = read_header(bytes)?;
+    let data = header.elements(bytes)?;
+    let native = header.encoding.native(data);
+    HostTensor::new(header.encoding.element, header.dims, native).map_err(|error| damaged(error.to_string()))
+}
+
+/// Reads what stands before the elements; `bytes` may end behind it.
+pub fn read_header(bytes: &[u8]) -> Result<Header, ArrayFault> {
     let rest = bytes.strip_prefix(MAGIC).ok_or(ArrayFault::Kind(".npy"))?;
     let (&version, rest) = rest.split_first_chunk::<2>().ok_or_else(|| damaged("no version"))?;
     let (length, rest) = match version[0] {
@@ -63,7 +85,31 @@ pub fn read_npy(bytes: &[u8]) -> Result<HostTensor, ArrayFault> {
         return Err(ArrayFault::Unsupported("Fortran order (use `numpy.ascontiguousarray`)".to_owned()));
     }
     let dims = shape(entry(header, "shape")?)?;
-    decode(&descr(entry(header, "descr")?)?, dims, data)
+    let encoding = encoding(&descr(entry(header, "descr")?)?)?;
+    let count = dims.iter().try_fold(1usize, |product, &dim| product.checked_mul(dim));
+    let length = count.and_then(|count| count.checked_mul(encoding.size()));
+    let length = length.ok_or_else(|| damaged("it is too large"))?;
+    Ok(Header { encoding, dims, start: bytes.len() - data.len(), length })
+}
+
+impl Header {
+    /// The elements' bytes in a whole file.
+    pub fn elements<'a>(&self, file: &'a [u8]) -> Result<&'a [u8], ArrayFault> {
+        let data = file.get(self.start..).unwrap_or_default();
+        data.get(..self.length).ok_or_else(|| self.cut_short(file.len() as u64))
+    }
+
+    /// The fault of a file that ends before its elements do.
+    pub fn cut_short(&self, found: u64) -> ArrayFault {
+        damaged(format!(
+            "{:?} of {} takes {} bytes behind byte {}, the file has {}",
+            self.dims,
+            self.encoding.element.name(),
+            self.length,
+            self.start,
+            found.saturating_sub(self.start as u64)
+        ))
+    }
 }
 
 /// What stands behind a key of the header.
@@ -92,29 +138,8 @@ fn descr(text: &str) -> Result<String, ArrayFault> {
     text[1..].split(quote).next().map(str::to_owned).ok_or_else(|| damaged("the type is unreadable"))
 }
 
-fn decode(descr: &str, dims: Vec<usize>, data: &[u8]) -> Result<HostTensor, ArrayFault> {
-    let unsupported = || ArrayFault::Unsupported(format!("the element type `{descr}`"));
+fn encoding(descr: &str) -> Result<Encoding, ArrayFault> {
     let kind = descr.trim_start_matches(['<', '>', '=', '|']);
-    let big = descr.starts_with('>');
-    let size: usize = kind.get(1..).and_then(|size| size.parse().ok()).ok_or_else(unsupported)?;
-    let count = dims.iter().try_fold(1usize, |product, &dim| product.checked_mul(dim));
-    let expected =
-        count.and_then(|count| count.checked_mul(size)).ok_or_else(|| damaged("it is too large"))?;
-    if data.len() < expected || size == 0 {
-        return Err(damaged(format!(
-            "{dims:?} of `{descr}` takes {expected} bytes, the file has {}",
-            data.len()
-        )));
-    }
-    let items = data[..expected].chunks_exact(size);
-    // Every element as eight little-endian bytes, or fewer, of its own size.
-    let ordered = items.map(|item| {
-        let mut bytes = [0u8; 8];
-        for (place, &byte) in item.iter().enumerate().take(8) {
-            bytes[if big { size - 1 - place } else { place }] = byte;
-        }
-        bytes
-    });
     let element = match kind {
         "f2" => ElementType::F16,
         "f4" => ElementType::F32,
@@ -128,18 +153,9 @@ fn decode(descr: &str, dims: Vec<usize>, data: &[u8]) -> Result<HostTensor, Arra
         "i8" => ElementType::I64,
         "u8" => ElementType::U64,
         "b1" => ElementType::Bool,
-        _ => return Err(unsupported()),
+        _ => return Err(ArrayFault::Unsupported(format!("the element type `{descr}`"))),
     };
-    let bytes = match element {
-        ElementType::Bool => ordered.map(|bytes| u8::from(bytes[0] != 0)).collect(),
-        _ => ordered.flat_map(|bytes| native(bytes, size)).collect(),
-    };
-    HostTensor::new(element, dims, bytes).map_err(|error| damaged(error.to_string()))
-}
-
-/// The lowest bytes of a little-endian number, in native order.
-fn native(bytes: [u8; 8], size: usize) -> impl Iterator<Item = u8> {
-    (0..size).map(move |place| bytes[if cfg!(target_endian = "big") { size - 1 - place } else { place }])
+    Ok(Encoding { element, big_endian: descr.starts_with('>') })
 }
 
 /// The bytes of a `.npy` file.
