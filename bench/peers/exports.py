@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Exports well-known networks to ONNX, checks dlc's results against ONNX Runtime's, and times both in turns.
+"""Exports well-known networks to ONNX, checks dlc's results against ONNX Runtime's, and times both in turns, and tract.
 
     bench/peers/setup.sh && target/peers/bin/python bench/peers/exports.py --dlc target/release/dlc
 
 Weights are random, but for statistics and heads that would make results trivial. Every round times one system after the
-other, two threads each; the table has the medians over the rounds, in ms, and the norm-wise difference of the results.
+other, two threads each; the table has the medians over the rounds, in ms, and the norm-wise difference of the results from
+ONNX Runtime's. For tract, `cargo build --release --manifest-path bench/peers/tract/Cargo.toml` and `--tract PROGRAM`.
 """
 
 import argparse
@@ -92,12 +93,29 @@ def time_dlc(dlc, path):
 
 
 def difference(dlc, path, fed, session):
-    """The norm of the difference of dlc's result over the norm of ONNX Runtime's."""
-    expected = session.run(None, {"x": np.load(fed)})[0].astype(np.float64)
+    """How far dlc's result is from ONNX Runtime's."""
     with tempfile.TemporaryDirectory() as folder:
         command = [dlc, "run", path, "--input", f"x=@{fed}", "--output-dir", folder]
         subprocess.run(command, capture_output=True, check=True)
         found = np.load(Path(folder) / "y.npy")
+    return apart(found, session.run(None, {"x": np.load(fed)})[0])
+
+
+def time_tract(tract, path, fed, seconds, session):
+    """The median, after a check of the result."""
+    with tempfile.TemporaryDirectory() as folder:
+        result = Path(folder) / "y.npy"
+        command = [tract, path, fed, str(THREADS), str(seconds), result]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        found = np.load(result)
+    if apart(found, session.run(None, {"x": np.load(fed)})[0]) > 1e-3:
+        sys.exit(f"{path}: tract's result is another")
+    return float(done.stdout)
+
+
+def apart(found, expected):
+    """The norm of the difference of two results over the norm of the second."""
+    expected = expected.astype(np.float64)
     return float(np.linalg.norm(found - expected) / np.linalg.norm(expected))
 
 
@@ -108,19 +126,29 @@ def main():
     parser.add_argument("--folder", type=Path, default="target/peers/exports", help="of the files [default: %(default)s]")
     parser.add_argument("--rounds", type=int, default=3, help="turns of both [default: %(default)s]")
     parser.add_argument("--seconds", type=float, default=2, help="for one turn of ONNX Runtime [default: %(default)s]")
+    parser.add_argument("--tract", type=Path, help="the program of bench/peers/tract, to time it too")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
-    print("| network | ONNX Runtime | dlc | ratio | difference |\n|---|---|---|---|---|")
+    peers = ["ONNX Runtime"] + (["tract"] if options.tract else [])
+    print(f"| network | {' | '.join(peers)} | dlc | {' | '.join(f'{peer} / dlc' for peer in peers)} | difference |")
+    print(f"|---{'|---' * (2 * len(peers) + 2)}|")
     ratios = []
     for name in options.networks or NETWORKS:
         path, fed = export(name, options.folder)
         session = runtime_session(path)
-        apart = difference(options.dlc, path, fed, session)
-        turns = [(time_runtime(session, fed, options.seconds), time_dlc(options.dlc, path)) for _ in range(options.rounds)]
-        runtime, ours = (statistics.median(column) for column in zip(*turns))
-        ratios.append(runtime / ours)
-        print(f"| {name} | {runtime:.4g} | {ours:.4g} | {ratios[-1]:.2f} | {apart:.1e} |", flush=True)
-    print(f"\nThe geometric mean of the ratios is {math.exp(statistics.fmean(map(math.log, ratios))):.2f}.")
+        off = difference(options.dlc, path, fed, session)
+        turns = []
+        for _ in range(options.rounds):
+            turn = [time_runtime(session, fed, options.seconds)]
+            if options.tract:
+                turn.append(time_tract(options.tract, path, fed, options.seconds, session))
+            turns.append([*turn, time_dlc(options.dlc, path)])
+        *others, ours = (statistics.median(column) for column in zip(*turns))
+        ratios.append([other / ours for other in others])
+        cells = [f"{time:.4g}" for time in (*others, ours)] + [f"{ratio:.2f}" for ratio in ratios[-1]] + [f"{off:.1e}"]
+        print(f"| {name} | {' | '.join(cells)} |", flush=True)
+    for peer, column in zip(peers, zip(*ratios)):
+        print(f"\nThe geometric mean of {peer} / dlc is {math.exp(statistics.fmean(map(math.log, column))):.2f}.")
 
 
 if __name__ == "__main__":

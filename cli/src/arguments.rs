@@ -51,6 +51,8 @@ pub(crate) enum Command {
     Train(Box<TrainArguments>),
     /// Loss and metrics of a checkpoint on the test split.
     Eval(EvalArguments),
+    /// Find a learning rate: a short run whose rate grows from step to step.
+    Lr(RateArguments),
     /// Compare compiled with interpreted numbers: every value of a training step, and end to end.
     Compare(CompareArguments),
     /// Check, then time a training step or an inference.
@@ -384,6 +386,37 @@ pub(crate) struct EvalArguments {
     #[arg(long, value_name = "S")]
     pub(crate) seed: Option<u64>,
     /// Folder for report.html and pictures; made if absent [default: none].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) engine: EngineArguments,
+    #[command(flatten)]
+    pub(crate) choices: ChoiceArguments,
+    /// Print one JSON object [default: text].
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RateArguments {
+    #[command(flatten)]
+    pub(crate) model: ModelArguments,
+    /// The data's file or folder [default: what the file says].
+    #[arg(long, value_name = "PATH")]
+    pub(crate) data: Option<PathBuf>,
+    /// Seed of weights, split, order and augmentation [default: what the file says].
+    #[arg(long, value_name = "S")]
+    pub(crate) seed: Option<u64>,
+    /// First learning rate.
+    #[arg(long, value_name = "RATE", default_value_t = 1e-6)]
+    pub(crate) from: f64,
+    /// Learning rate of the last step; the run ends before where the loss diverges.
+    #[arg(long, value_name = "RATE", default_value_t = 10.0)]
+    pub(crate) to: f64,
+    /// Number of steps.
+    #[arg(long, value_name = "N", value_parser = positive, default_value_t = 120)]
+    pub(crate) steps: usize,
+    /// Folder for the picture and the table of losses [default: runs/MODEL].
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     #[command(flatten)]

@@ -212,8 +212,13 @@ fn step_functions(model: &Model, options: &CompileOptions) -> Result<Vec<Functio
         let trainable = model.forward.is_some() && model.training.is_some();
         match kind {
             FunctionKind::Initialize => functions.push(step::initialize(model)?),
-            FunctionKind::Predict => functions.push(named("predict", &model.predict)),
-            FunctionKind::Evaluate => functions.extend(model.evaluate.as_ref().map(|f| named("evaluate", f))),
+            FunctionKind::Predict => {
+                functions.push(named("predict", &step::of_averages(&model.predict, model)))
+            }
+            FunctionKind::Evaluate => {
+                let averaged = model.evaluate.as_ref().map(|function| step::of_averages(function, model));
+                functions.extend(averaged.map(|function| named("evaluate", &function)));
+            }
             FunctionKind::Train if trainable => functions.push(step::training_step(model)?),
             FunctionKind::Gradients if trainable => functions.push(step::gradients(model)?),
             FunctionKind::Inspect if trainable => functions.push(step::inspection(model)?),

@@ -7,7 +7,7 @@ use dlc_compiler::CompileError;
 use dlc_compiler::autodiff::AutodiffError;
 use dlc_compiler::step::StepError;
 use dlc_ir::Model;
-use dlc_recipe::{Recipe, Source};
+use dlc_recipe::Recipe;
 use dlc_types::{Diagnostic, Diagnostics, SourceMap};
 use std::path::Path;
 
@@ -44,10 +44,7 @@ pub fn check(path: &Path, settings: &[(String, String)]) -> Result<CheckReport> 
 }
 
 fn missing_data(recipe: &Recipe, folder: &Path) -> Option<Diagnostic> {
-    let path = match &recipe.data.source {
-        Source::Csv { path, .. } | Source::Cifar10 { path } | Source::ImageFolder { path } => path,
-        Source::Synthetic { .. } => return None,
-    };
+    let path = recipe.data.source.path()?;
     let place = dlc_trainer::dataset::resolve(path, folder, None);
     if place.exists() {
         return None;

@@ -1,13 +1,14 @@
 //! `dlc export`: the inference graph of a model as an ONNX file.
 //!
-//! The weights are a checkpoint's, or those that came with the model, or initial ones of a seed. A model that was
-//! trained on scaled data takes scaled inputs, in the file too: the report tells how each is scaled.
+//! The weights are a checkpoint's, or those that came with the model, or initial ones of a seed. The scaling of the
+//! data is part of the graph, so the file takes raw values, too.
 
 use crate::data::dtype_of;
 use crate::engine::{EngineKind, default_threads, engine};
 use crate::onnx::array_of_host;
 use crate::{CompileChoices, DriverError, Loaded, Result};
 use dlc_compiler::{CompileOptions, FunctionKind};
+use dlc_ir::training::AVERAGE;
 use dlc_onnx::Array;
 use dlc_onnx::export::{ExportError, Exported, INLINE_LIMIT, OPSET};
 use dlc_runtime::Checkpoint;
@@ -29,17 +30,6 @@ pub struct ExportSettings {
     pub limit: Option<u64>,
 }
 
-/// How a field was scaled when the model was trained: `(x - offset) * factor`.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct ScaledInput {
-    /// The field of the data.
-    pub field: String,
-    /// One per unit, or one for all if they are equal.
-    pub offset: Vec<f64>,
-    /// One per unit, or one for all if they are equal.
-    pub factor: Vec<f64>,
-}
-
 /// What was written.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ExportReport {
@@ -57,8 +47,6 @@ pub struct ExportReport {
     pub weights: usize,
     /// Bytes of the weights.
     pub weight_bytes: u64,
-    /// Scaling that is not in the file: the caller's part.
-    pub scaled: Vec<ScaledInput>,
     /// The files that were written.
     pub files: Vec<PathBuf>,
 }
@@ -66,7 +54,7 @@ pub struct ExportReport {
 /// Writes the inference graph with its weights.
 pub fn export(loaded: &Loaded, settings: &ExportSettings) -> Result<ExportReport> {
     let model = &loaded.model;
-    let mut values = Values { loaded, settings, read: None, scaling: Checkpoint::default() };
+    let mut values = Values { loaded, settings, read: None };
     let mut failure = None;
     let exported = dlc_onnx::export::export(&model.name, &model.predict, &model.inputs, &mut |name, ty| {
         values.array(name, ty).map_err(|error| {
@@ -76,20 +64,13 @@ pub fn export(loaded: &Loaded, settings: &ExportSettings) -> Result<ExportReport
         })
     });
     let exported = exported.map_err(|error| failure.take().unwrap_or_else(|| refused(&model.name, error)))?;
-    // A frozen part of a model may need no weight of the checkpoint, which may be scaled all the same.
-    values.saved()?;
     let limit = settings.limit.unwrap_or(INLINE_LIMIT);
     let version = env!("CARGO_PKG_VERSION");
     let files = dlc_onnx::export::write(&exported.document, version, &settings.output, limit)?;
-    Ok(report(loaded, &exported, scaled(&values.scaling), files))
+    Ok(report(loaded, &exported, files))
 }
 
-fn report(
-    loaded: &Loaded,
-    exported: &Exported,
-    scaled: Vec<ScaledInput>,
-    files: Vec<PathBuf>,
-) -> ExportReport {
+fn report(loaded: &Loaded, exported: &Exported, files: Vec<PathBuf>) -> ExportReport {
     let predict = &loaded.model.predict;
     let initializers = &exported.document.graph.initializers;
     let weights = exported.weights.iter().filter_map(|name| initializers.get(name));
@@ -106,7 +87,6 @@ fn report(
         operators: exported.operators.clone(),
         weights: exported.weights.len(),
         weight_bytes: weights.map(|array| array.bytes().len() as u64).sum(),
-        scaled,
         files,
     }
 }
@@ -129,7 +109,6 @@ struct Values<'a> {
     settings: &'a ExportSettings,
     /// A checkpoint's tensors, or initial ones.
     read: Option<Checkpoint>,
-    scaling: Checkpoint,
 }
 
 impl Values<'_> {
@@ -143,7 +122,11 @@ impl Values<'_> {
         if self.read.is_none() {
             self.read = Some(initial(self.loaded, self.settings.seed)?);
         }
-        let found = self.read.as_mut().and_then(|read| read.tensors.remove(name));
+        let averages = self.loaded.model.training.as_ref().is_some_and(|training| training.average.is_some());
+        let found = self.read.as_mut().and_then(|read| {
+            let average = averages.then(|| read.tensors.remove(&format!("{name}.{AVERAGE}"))).flatten();
+            average.or_else(|| read.tensors.remove(name))
+        });
         let place = self.settings.checkpoint.as_ref().map(|path| path.display().to_string());
         let place = place.unwrap_or_else(|| "the initial values".to_owned());
         let tensor =
@@ -166,7 +149,6 @@ impl Values<'_> {
             let saved = dlc_trainer::read_checkpoint(&bytes);
             let saved =
                 saved.map_err(|cause| dlc_trainer::TrainError::Checkpoint { path: path.clone(), cause })?;
-            self.scaling = saved.scaling;
             self.read = Some(saved.model);
         }
         Ok(())
@@ -181,24 +163,4 @@ fn initial(loaded: &Loaded, seed: u64) -> Result<Checkpoint> {
     let mut engine = engine(&compilation, EngineKind::default(), default_threads(), &choices.tune)?;
     loaded.begin(engine.as_mut(), seed)?;
     Ok(engine.checkpoint()?)
-}
-
-/// The scaling that a checkpoint holds, by field.
-fn scaled(scaling: &Checkpoint) -> Vec<ScaledInput> {
-    let one = |values: Vec<f64>| match values.first() {
-        Some(&first) if values.iter().all(|&value| value == first) => vec![first],
-        _ => values,
-    };
-    let fields = scaling.tensors.keys().filter_map(|name| name.strip_suffix(".offset"));
-    fields
-        .filter_map(|prefix| {
-            let numbers = |part: &str| {
-                let tensor = scaling.tensors.get(&format!("{prefix}.{part}"))?;
-                tensor.f64_values().ok().map(one)
-            };
-            let field = prefix.rsplit_once("scaling.").map_or(prefix, |(_, field)| field).to_owned();
-            Some(ScaledInput { field, offset: numbers("offset")?, factor: numbers("factor")? })
-        })
-        .filter(|scaled| scaled.offset != [0.0] || scaled.factor != [1.0])
-        .collect()
 }

@@ -246,7 +246,7 @@ impl Engine for Interpreted {
             return Err(RuntimeError::OtherModel { model: self.interface.model.clone(), faults });
         }
         for (name, own) in &mut self.tensors {
-            if let Some(value) = checkpoint.tensors.get(name) {
+            if let Some(value) = checkpoint.value_for(name) {
                 *own = tensor_of_host(value).map_err(engine_error)?;
             }
         }

@@ -1,4 +1,4 @@
-//! The commands of `dlc` as functions: check, fmt, compile, run, predict, train, eval, compare, bench,
+//! The commands of `dlc` as functions: check, fmt, compile, run, predict, train, eval, lr, compare, bench,
 //! profile, inspect, explain and export.
 //!
 //! This crate joins all others. A command takes typed options, does its work and returns a report that
@@ -28,13 +28,12 @@ mod load;
 mod meaning;
 mod movement;
 mod native;
-mod npy;
-mod npz;
 mod onnx;
 mod peak;
 mod predict;
 mod profile;
 mod rate;
+mod rate_finder;
 mod rewriting;
 mod run;
 mod timed;
@@ -54,7 +53,7 @@ pub use evaluate::{EvalSettings, evaluate};
 pub use explain::{
     ExplainOptions, ExplainReport, KernelDetail, KernelExplanation, RuleUse, UnstoredValue, explain,
 };
-pub use export::{ExportReport, ExportSettings, ScaledInput, export};
+pub use export::{ExportReport, ExportSettings, export};
 pub use flops::{function_flops, node_flops};
 pub use groups::{LaunchGroup, launch_groups};
 pub use inspect::{InspectReport, LayerRow, inspect};
@@ -63,15 +62,14 @@ pub use load::{Loaded, Weights, load, load_text, model_name};
 pub use meaning::Meaning;
 pub use movement::{Movement, movement};
 pub use native::{native_program, native_session, tuned_session};
-pub use npy::{ArrayFault, read_npy, write_npy};
-pub use npz::read_npz;
 pub use onnx::{OnnxRunReport, OnnxTraining, OperatorRow, is_onnx, load_for_training, operators, run_onnx};
 pub use peak::{InstructionSet, peak_gflops};
 pub use predict::{PredictReport, PredictSettings, PredictedRow, predict};
 pub use profile::{
     Category, CategoryTime, KernelRow, LaunchProfile, Limit, Profile, Roofs, profile, write_roofline,
 };
-pub use rate::rate_at;
+pub use rate::LearningRate;
+pub use rate_finder::{RateSettings, find_rate};
 pub use rewriting::{baseline, rule_selection};
 pub use run::{RunReport, RunSettings, run};
 pub use timed::{BenchTarget, TimedOptions};
@@ -82,9 +80,10 @@ pub use dlc_compiler::emit::Cpu;
 pub use dlc_compiler::rewrite::{RewriteOptions, RuleSelection};
 #[cfg(unix)]
 pub use dlc_runtime::report_crashes;
+pub use dlc_trainer::numpy::{ArrayFault, read_npy, read_npz, write_npy};
 pub use dlc_trainer::{
-    Confusion, EpochReport, EvalReport, Evaluated, Measures, Observer, Outcome, Silent, StepReport,
-    TrainReport,
+    Confusion, EpochReport, EvalReport, Evaluated, Measures, Observer, Outcome, RatePoint, RateReport,
+    Silent, StepReport, TrainReport,
 };
 
 /// Results of this crate.

@@ -2,7 +2,7 @@
 
 use crate::engine::{EngineKind, default_threads, engine};
 use crate::inspector::inspector;
-use crate::{CompileChoices, Loaded, Result, meaning, rate_at};
+use crate::{CompileChoices, LearningRate, Loaded, Result, meaning};
 use dlc_compiler::emit::Cpu;
 use dlc_compiler::{CompileOptions, FunctionKind};
 use dlc_ir::Model;
@@ -67,6 +67,8 @@ pub fn train(
     };
     let inspector = inspector(&loaded.model, &settings.choices, recipe.data.batch, cpu, threads);
     let mut engine = engine(&compilation, settings.engine, threads, &settings.choices.tune)?;
+    let rate = loaded.model.training.as_ref().map(LearningRate::new).transpose()?;
+    let rate_at = rate.map(|rate| RateAt(Arc::new(move |step, total, epoch| rate.at(step, total, epoch))));
     let run = RunOptions {
         epochs: settings.epochs,
         seed: settings.seed,
@@ -77,10 +79,7 @@ pub fn train(
         data: settings.data.clone(),
         initial: loaded.weights.initial(),
         classes: meaning::classes(&loaded.model),
-        rate_at: loaded
-            .model
-            .training
-            .map(|training| RateAt(Arc::new(move |step, total| rate_at(&training.schedule, step, total)))),
+        rate_at,
         inspector: Some(inspector),
         statistics: settings.statistics,
         keep_every: settings.keep_every,

@@ -1,13 +1,17 @@
-//! Any bytes are a picture of the size asked for, or an error.
+//! Any bytes are a picture or label map of the size asked for, or an error.
 #![no_main]
 
-use dlc_trainer::dataset::picture::decode;
+use dlc_trainer::dataset::fit::Fit;
+use dlc_trainer::dataset::picture::{decode, decode_label_map};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
-    for (channels, size) in [(1, None), (3, Some((5, 7)))] {
-        let Ok(picture) = decode(bytes, channels, size) else { continue };
-        assert_eq!(picture.planes.len(), channels * picture.size.0 * picture.size.1);
-        assert!(size.is_none_or(|size| size == picture.size));
+    for (channels, fit) in [(1, Fit::default()), (3, Fit::to((5, 7)))] {
+        for picture in [decode(bytes, channels, &fit), decode_label_map(bytes, &fit)] {
+            let Ok(picture) = picture else { continue };
+            let plane = picture.size.0 * picture.size.1;
+            assert!(picture.planes.len() == channels * plane || picture.planes.len() == plane);
+            assert!(fit.is_empty() || picture.size == (5, 7));
+        }
     }
 });

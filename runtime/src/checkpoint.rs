@@ -64,6 +64,13 @@ fn damaged(cause: impl ToString) -> RuntimeError {
 }
 
 impl Checkpoint {
+    /// The value of a tensor. An average of weights that is not there is the weights themselves, so that a file
+    /// with weights alone fits a program that keeps averages.
+    pub fn value_for(&self, name: &str) -> Option<&HostTensor> {
+        let averaged = || self.tensors.get(name.strip_suffix(".average")?);
+        self.tensors.get(name).or_else(averaged)
+    }
+
     /// The file's bytes.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         let mut views = Vec::with_capacity(self.tensors.len());

@@ -48,7 +48,7 @@ impl Session {
             return Err(RuntimeError::OtherModel { model: interface.model.clone(), faults });
         }
         for tensor in &interface.tensors {
-            if let Some(value) = checkpoint.tensors.get(&tensor.name) {
+            if let Some(value) = checkpoint.value_for(&tensor.name) {
                 self.set_tensor(&tensor.name, value)?;
             }
         }

@@ -7,3 +7,4 @@ pub mod cases;
 pub mod harness;
 pub mod models;
 pub mod random_graph;
+pub mod reference;

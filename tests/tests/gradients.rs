@@ -153,3 +153,27 @@ fn sequences_with_dropout() {
                 y = h |> flatten() |> dense(3) as head";
     check(body, "f32[N, 3, 17]");
 }
+
+#[test]
+fn transposed_convolutions() {
+    let body = "  h = x |> conv_transpose2d(4, kernel = 3, stride = (2, 3), padding = (1, 0), output_padding = 1) as a |> silu()\n  \
+                h = h |> separable_conv2d(5, kernel = 3, stride = 2) as b |> group_norm(5) as n |> mish()\n  \
+                y = h |> adaptive_avg_pool((3, 2)) |> flatten() |> dense(3) as head";
+    check(body, "f32[N, 3, 5, 3]");
+}
+
+#[test]
+fn attention_over_words() {
+    let body = "  h = x |> dense(6) as a |> learned_positions() as p |> layer_norm() as n\n  \
+                h = h + (h |> attention(heads = 3, causal = true, dropout = 0.2) as mix)\n  \
+                y = h |> rms_norm() as m |> prelu() as bend |> flatten() |> dense(3) as head";
+    check(body, "f32[N, 7, 5]");
+}
+
+#[test]
+fn upsampled_maps() {
+    let body = "  h = x |> conv2d(4, kernel = 3, padding = same) as a |> elu() |> upsample(size = (7, 9), mode = \"bilinear\")\n  \
+                h = h |> instance_norm(affine = true) as n |> upsample((2, 1)) |> softplus()\n  \
+                y = h |> flatten() |> dense(3) as head";
+    check(body, "f32[N, 2, 5, 4]");
+}

@@ -132,7 +132,13 @@ fn inference_has_no_normalisation_left() {
     let convolutions = after.nodes.values().filter(|node| node.op.name() == "convolve").count();
     assert_eq!(convolutions, 21, "the convolutions are kept");
     let names: Vec<&str> = wide.keys().copied().collect();
-    assert_eq!(names, ["add", "relu"], "nothing but bias, residual and activation per pixel: {wide:?}");
+    assert_eq!(
+        names,
+        ["add", "relu", "sub"],
+        "nothing but bias, residual and activation per pixel: {wide:?}"
+    );
+    // The raw picture is shifted before its padding; its factor is in the first layer's weights.
+    assert_eq!(wide["sub"], 1, "{wide:?}");
     // One bias per convolution, but both of a residual sum with a projection in one; nine residual sums.
     assert!(wide["add"] <= 21 + 9, "{wide:?}");
 }

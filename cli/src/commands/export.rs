@@ -4,10 +4,7 @@ use super::{Outcome, loaded};
 use crate::arguments::ExportArguments;
 use crate::console::{self, Console};
 use crate::table::bytes;
-use dlc_driver::{ExportReport, ExportSettings, ScaledInput};
-
-/// Numbers of a scaling that are printed.
-const SHOWN: usize = 8;
+use dlc_driver::{ExportReport, ExportSettings};
 
 pub(super) fn export(console: &Console, flags: &ExportArguments) -> Outcome {
     let loaded = loaded(console, &flags.model)?;
@@ -38,23 +35,6 @@ fn summary(report: &ExportReport) -> String {
         format!("outputs: {}", report.outputs.join(", ")),
         format!("weights: {} tensors, {}", report.weights, bytes(weights)),
     ];
-    lines.extend(report.scaled.iter().map(scaling));
     lines.extend(report.files.iter().map(|file| format!("wrote {}", file.display())));
     lines.join("\n")
-}
-
-fn scaling(scaled: &ScaledInput) -> String {
-    let numbers = |values: &[f64]| {
-        let mut texts: Vec<String> = values.iter().take(SHOWN).map(f64::to_string).collect();
-        if values.len() > SHOWN {
-            texts.push(format!("… ({} values; --json tells all)", values.len()));
-        }
-        texts.join(", ")
-    };
-    format!(
-        "note: the file takes `{}` as it was trained on: (x - offset) * factor\n  offset: {}\n  factor: {}",
-        scaled.field,
-        numbers(&scaled.offset),
-        numbers(&scaled.factor)
-    )
 }

@@ -1,11 +1,11 @@
-//! `train` and `eval`.
+//! `train`, `eval` and `lr`.
 
 use super::{Outcome, loaded};
-use crate::arguments::{EvalArguments, TrainArguments};
+use crate::arguments::{EvalArguments, RateArguments, TrainArguments};
 use crate::console::{self, Console};
 use crate::progress::TrainingProgress;
 use crate::table::table;
-use dlc_driver::{DriverError, EvalSettings, Loaded, TrainReport, TrainSettings};
+use dlc_driver::{DriverError, EvalSettings, Loaded, RateSettings, TrainReport, TrainSettings};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -123,4 +123,34 @@ fn confusion_table(confusion: &dlc_driver::Confusion) -> String {
         std::iter::once(name.clone()).chain(row.iter().map(u64::to_string)).collect::<Vec<String>>()
     });
     table(&std::iter::once(header.collect()).chain(rows).collect::<Vec<_>>())
+}
+
+pub(super) fn find_rate(console: &Console, flags: &RateArguments) -> Outcome {
+    let loaded = loaded(console, &flags.model)?;
+    let run = EvalSettings {
+        data: flags.data.clone(),
+        seed: flags.seed,
+        threads: flags.engine.threads,
+        out: flags.out.clone(),
+        engine: flags.engine.kind(),
+        choices: flags.choices.choices(console)?,
+    };
+    let settings = RateSettings { run, from: flags.from, to: flags.to, steps: flags.steps };
+    let stop = stop_flag()?;
+    let mut progress = TrainingProgress::new(flags.json);
+    let report = dlc_driver::find_rate(&loaded, &settings, &mut progress, &stop);
+    progress.finish();
+    let report = report?;
+    if flags.json {
+        console::json(&report);
+        return Ok(0);
+    }
+    match report.suggestion {
+        Some(lr) => {
+            console::data(&format!("lr {lr:.1e}  (the loss falls fastest there; good as the greatest rate)"))
+        }
+        None => console::data("the loss never falls; try other bounds with --from and --to"),
+    }
+    eprintln!("picture  {}", report.picture.display());
+    Ok(0)
 }

@@ -9,7 +9,7 @@
 //! before it is written) and `U` reads when stored.
 
 use super::prepare::{Prepared, is_movement};
-use dlc_ir::{Function, NodeId, Op, Unary};
+use dlc_ir::{Effort, Function, NodeId, Op};
 use dlc_types::{Dim, IndexVec, Shape};
 use std::collections::BTreeSet;
 
@@ -133,28 +133,13 @@ fn much_smaller(shape: &Shape, than: &Shape) -> bool {
 
 fn work_of(op: &Op) -> usize {
     match op {
-        Op::Unary(
-            Unary::Exp
-            | Unary::Log
-            | Unary::LogOnePlus
-            | Unary::Tanh
-            | Unary::Sigmoid
-            | Unary::Erf
-            | Unary::Cos
-            | Unary::Sin,
-        ) => 12,
-        Op::Unary(
-            Unary::Tan
-            | Unary::Asin
-            | Unary::Acos
-            | Unary::Atan
-            | Unary::Sinh
-            | Unary::Cosh
-            | Unary::Asinh
-            | Unary::Acosh
-            | Unary::Atanh,
-        ) => 24,
-        Op::Unary(Unary::Sqrt | Unary::ReciprocalSqrt) | Op::Binary(dlc_ir::Binary::Divide) => 4,
+        Op::Unary(function) => match function.effort() {
+            Effort::Instruction => 1,
+            Effort::Root => 4,
+            Effort::Polynomial => 12,
+            Effort::Formula => 24,
+        },
+        Op::Binary(dlc_ir::Binary::Divide) => 4,
         Op::Binary(dlc_ir::Binary::Power) => 24,
         Op::Binary(dlc_ir::Binary::Remainder) => 12,
         Op::Random { .. } => 40,

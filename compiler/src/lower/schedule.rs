@@ -1,8 +1,8 @@
 //! The order of work, and where threads must meet.
 //!
 //! Values are computed in the order of nodes, except that new values of parameters and states, which
-//! are written over the old ones, come last: all readers of the old values are done by then. The new momentum of a
-//! parameter and the parameter's new value, which reads it, share a kernel. Barriers
+//! are written over the old ones, come last, with all that reads them: all readers of the old values are done by
+//! then. The new momentum of a parameter and the parameter's new value, which reads it, share a kernel. Barriers
 //! are set once memory has places: before a launch that touches bytes which an earlier launch since the
 //! last barrier wrote, or writes bytes which one read. Launches of a single point share a thread and do
 //! not wait for one another.
@@ -23,8 +23,16 @@ pub(crate) fn groups(lowering: &Lowering<'_>, outputs: &Outputs) -> Vec<Vec<Node
         let nodes = lowering.function().nodes.indices();
         nodes.filter(|id| lowering.stored[*id] && !in_kernels.contains(id))
     };
-    let first = stored().filter(|id| !outputs.updates.contains(id));
-    let order: Vec<NodeId> = first.chain(stored().filter(|id| outputs.updates.contains(id))).collect();
+    let mut late: BTreeSet<NodeId> = outputs.updates.clone();
+    for id in stored() {
+        let sums = lowering.fused.get(&id).into_iter().flat_map(|fusion| fusion.sums.iter().copied());
+        let mut parts = std::iter::once(id).chain(sums);
+        if parts.any(|part| stored_reads(lowering, part).iter().any(|read| late.contains(read))) {
+            late.insert(id);
+        }
+    }
+    let first = stored().filter(|id| !late.contains(id));
+    let order: Vec<NodeId> = first.chain(stored().filter(|id| late.contains(id))).collect();
     let mut taken: BTreeSet<NodeId> = BTreeSet::new();
     let mut groups = Vec::new();
     for (position, &id) in order.iter().enumerate() {

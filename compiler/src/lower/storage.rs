@@ -10,7 +10,7 @@ use super::layout::Layout;
 use super::orders::{halos, wished_orders};
 use super::{Lowering, Place, is_persistent};
 use dlc_ir::literal::Elements;
-use dlc_ir::{Literal, NodeId, Op, Output, OutputRole};
+use dlc_ir::{Literal, NodeId, Op, Output};
 use dlc_kernel::{Buffer, BufferId, Storage};
 use dlc_types::{DType, Dim, TensorType};
 use std::collections::{BTreeMap, BTreeSet};
@@ -102,6 +102,7 @@ pub(crate) fn assign(
         }
     }
     let mut next_binding = outputs.inputs.len();
+    let late = after_updates(lowering);
     for output in lowering.function().outputs.clone() {
         let id = output.value;
         let ty = lowering.ty(id).clone();
@@ -120,7 +121,7 @@ pub(crate) fn assign(
                     buffer
                 }
             };
-            if free && may_overwrite(lowering, id, &output.name) {
+            if free && may_overwrite(lowering, id, &output.name, &late) {
                 lowering.places[id] = Some(Place { buffer, layout: layout.clone() });
                 outputs.updates.insert(id);
             } else {
@@ -237,9 +238,23 @@ pub(crate) fn add_buffer(
     }))
 }
 
+/// The values that may be computed after others were written over old ones: new values of parameters and states,
+/// and all that depends on one.
+fn after_updates(lowering: &Lowering<'_>) -> BTreeSet<NodeId> {
+    let function = lowering.function();
+    let updates = function.outputs.iter().filter(|output| is_persistent(output));
+    let mut late: BTreeSet<NodeId> = updates.map(|output| output.value).collect();
+    for (id, node) in function.nodes.iter() {
+        if node.operands.iter().any(|operand| late.contains(operand)) {
+            late.insert(id);
+        }
+    }
+    late
+}
+
 /// Whether the kernel of `id` may write over the tensor of that name: the kernel is elementwise and
-/// reads the old value at its own element only, and no update that runs later reads it.
-fn may_overwrite(lowering: &Lowering<'_>, id: NodeId, name: &str) -> bool {
+/// reads the old value at its own element only, and no kernel that runs later, of the values in `late`, reads it.
+fn may_overwrite(lowering: &Lowering<'_>, id: NodeId, name: &str, late: &BTreeSet<NodeId>) -> bool {
     let function = lowering.function();
     let named = |node: NodeId| match &function.nodes[node].op {
         Op::Parameter { name: external } | Op::State { name: external } => external == name,
@@ -249,15 +264,11 @@ fn may_overwrite(lowering: &Lowering<'_>, id: NodeId, name: &str) -> bool {
         return true;
     }
     let op = &function.nodes[id].op;
-    let later_updates = function.outputs.iter().filter(|output| {
-        matches!(output.role, OutputRole::Parameter | OutputRole::State) && output.value > id
-    });
+    let later = late.iter().filter(|&&other| other > id && lowering.stored[other]);
     let mut seen = BTreeSet::new();
     op.is_elementwise()
         && reads_only_in_place(lowering, id, id, &named)
-        && later_updates
-            .into_iter()
-            .all(|output| !reads(lowering, output.value, output.value, &named, &mut seen))
+        && later.into_iter().all(|&other| !reads(lowering, other, other, &named, &mut seen))
 }
 
 fn reads_only_in_place(

@@ -15,7 +15,7 @@
 
 use super::facts::Facts;
 use super::term::Term;
-use dlc_ir::{Binary, Convolution, Op, Type, Unary};
+use dlc_ir::{Binary, Convolution, Effort, Op, Type, Unary};
 use dlc_types::TensorType;
 
 /// Size of the batch that costs are estimated for.
@@ -130,28 +130,11 @@ fn bytes(ty: &TensorType) -> f64 {
 }
 
 fn unary(function: Unary) -> f64 {
-    match function {
-        Unary::Negate
-        | Unary::Abs
-        | Unary::Sign
-        | Unary::Relu
-        | Unary::Floor
-        | Unary::Ceil
-        | Unary::Round
-        | Unary::Not => 1.0,
-        Unary::Sqrt | Unary::ReciprocalSqrt => 6.0,
-        Unary::Exp | Unary::Log | Unary::LogOnePlus => 10.0,
-        Unary::Tanh | Unary::Sigmoid => 14.0,
-        Unary::Erf | Unary::Cos | Unary::Sin => 18.0,
-        Unary::Tan
-        | Unary::Asin
-        | Unary::Acos
-        | Unary::Atan
-        | Unary::Sinh
-        | Unary::Cosh
-        | Unary::Asinh
-        | Unary::Acosh
-        | Unary::Atanh => 30.0,
+    match function.effort() {
+        Effort::Instruction => 1.0,
+        Effort::Root => 6.0,
+        Effort::Polynomial => 14.0,
+        Effort::Formula => 30.0,
     }
 }
 

@@ -1,17 +1,25 @@
 //! First values of parameters and states, drawn by compiled code from the seed alone.
 
+use super::average::{average_of, averaged};
+use super::normal::{normal, truncated_normal};
+use super::orthogonal::{FINE, STEEP, as_matrix, newton_schulz};
 use super::{StepError, state, step_states};
-use dlc_ir::training::{SEED, TOTAL_STEPS};
-use dlc_ir::{
-    Binary, Builder, Function, InferError, Initializer, Model, NodeId, Op, Origin, OutputRole, Unary,
-};
+use dlc_ir::training::{EPOCH_STEPS, SEED, TOTAL_STEPS};
+use dlc_ir::{Builder, Function, InferError, Initializer, Model, NodeId, Op, Origin, OutputRole};
 use dlc_types::{DType, TensorType};
+use std::collections::BTreeMap;
 
 /// Stream of the first draw. Dropout and the like count their streams from 0, so the two never meet.
 const FIRST_STREAM: u32 = 0x1000_0000;
 
+/// Steps that bring singular values of 1e-7 of the norm near 1.
+const STEEP_STEPS: usize = 14;
+/// Steps from there to the rounding of `f32`.
+const FINE_STEPS: usize = 5;
+
 /// (state [`SEED`]) -> first value of every parameter and state, those of [`step_states`] included, but
-/// for [`SEED`] and [`TOTAL_STEPS`], which the caller sets. Tensor number `i` (parameters, then the
+/// for [`SEED`], [`TOTAL_STEPS`] and [`EPOCH_STEPS`], which the caller sets. An average begins as what it is
+/// the average of. Tensor number `i` (parameters, then the
 /// model's states) draws from the streams `0x1000_0000 + 2 i` and the next.
 pub fn initialize(model: &Model) -> Result<Function, StepError> {
     let mut b = Builder::new("initialize");
@@ -21,12 +29,21 @@ pub fn initialize(model: &Model) -> Result<Function, StepError> {
     let parameters =
         model.parameters.iter().map(|one| (OutputRole::Parameter, &one.name, &one.ty, one.initializer));
     let added = step_states(model);
+    let averages: BTreeMap<String, String> =
+        averaged(model).into_iter().map(|(name, _)| (average_of(&name), name)).collect();
     let states = model.states.iter().chain(&added);
     let states = states.map(|one| (OutputRole::State, &one.name, &one.ty, one.initializer));
     for (role, name, ty, initializer) in parameters.chain(states) {
         let draws = Draws { seed, step, stream };
         stream = stream.wrapping_add(2);
-        if role == OutputRole::State && (name == SEED || name == TOTAL_STEPS) {
+        if role == OutputRole::State && [SEED, TOTAL_STEPS, EPOCH_STEPS].contains(&name.as_str()) {
+            continue;
+        }
+        if let Some(source) = averages.get(name).filter(|_| role == OutputRole::State) {
+            let known = |role| b.function().output(role, source).map(|output| output.value);
+            if let Some(value) = known(OutputRole::Parameter).or_else(|| known(OutputRole::State)) {
+                b.output(role, name.clone(), value);
+            }
             continue;
         }
         if !ty.dtype.is_float() && !matches!(initializer, Initializer::Constant(_)) {
@@ -67,6 +84,19 @@ impl Draws {
                 let scaled = b.scale(normal, deviation)?;
                 b.shift(scaled, mean)?
             }
+            Initializer::TruncatedNormal { deviation, limit } => {
+                let unit = self.unit(b, ty, 0)?;
+                let normal = truncated_normal(b, unit, limit)?;
+                b.scale(normal, deviation)?
+            }
+            Initializer::Orthogonal { gain } => {
+                let normal = self.normal(b, ty)?;
+                let matrix = as_matrix(b, normal)?;
+                let steps = [STEEP; STEEP_STEPS].into_iter().chain([FINE; FINE_STEPS]);
+                let orthogonal = newton_schulz(b, matrix, steps)?;
+                let orthogonal = b.reshape(orthogonal, ty.shape.clone())?;
+                b.scale(orthogonal, gain)?
+            }
         };
         b.cast(value, ty.dtype)
     }
@@ -77,18 +107,9 @@ impl Draws {
         b.declare(op, &[self.seed, self.step], TensorType::new(DType::F32, ty.shape.clone()))
     }
 
-    /// Standard normal numbers: `sqrt(-2 log(1 - u)) cos(2 pi v)`. `1 - u` is exact and never 0.
-    /// Source: Box, Muller, "A Note on the Generation of Random Normal Deviates", 1958.
     fn normal(&self, b: &mut Builder, ty: &TensorType) -> Result<NodeId, InferError> {
         let u = self.unit(b, ty, 0)?;
         let v = self.unit(b, ty, 1)?;
-        let one = b.splat_like(u, 1.0)?;
-        let rest = b.binary(Binary::Subtract, one, u)?;
-        let log = b.unary(Unary::Log, rest)?;
-        let square = b.scale(log, -2.0)?;
-        let radius = b.unary(Unary::Sqrt, square)?;
-        let angle = b.scale(v, std::f64::consts::TAU)?;
-        let cosine = b.unary(Unary::Cos, angle)?;
-        b.mul(radius, cosine)
+        normal(b, u, v)
     }
 }

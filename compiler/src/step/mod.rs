@@ -2,20 +2,30 @@
 //!
 //! A step is a function like any other: the new value of a parameter or state is an output of its name,
 //! and a state without such an output keeps its value. Schedules are graph expressions of the step
-//! counter, so a step needs nothing from its caller but the batch, the seed and the number of steps of
-//! the run.
+//! counter, so a step needs nothing from its caller but the batch, the seed, the number of steps of the run
+//! and, where something is told in epochs, of an epoch.
 
+mod arithmetic;
+mod average;
+mod gradient;
 mod initialize;
 mod inspect;
+mod normal;
+mod now;
+mod one_cycle;
 mod optimizer;
+mod orthogonal;
 mod schedule;
 
+pub(crate) use average::of_averages;
 pub use initialize::initialize;
 pub use inspect::inspection;
 
 use crate::autodiff::{AutodiffError, differentiate};
-use dlc_ir::training::{SEED, STEP, TOTAL_STEPS};
-use dlc_ir::{Builder, Function, InferError, Initializer, Model, NodeId, Op, Origin, OutputRole, State};
+use dlc_ir::training::{ACCUMULATED, EPOCH_STEPS, MOMENTUM_PRODUCT, RATE_FACTOR, SEED, STEP, TOTAL_STEPS};
+use dlc_ir::{
+    Builder, Function, InferError, Initializer, Model, NodeId, Op, Origin, OutputRole, State, Training,
+};
 use dlc_types::{DType, TensorType};
 use thiserror::Error;
 
@@ -62,18 +72,26 @@ pub fn training_step(model: &Model) -> Result<Function, StepError> {
     differentiated.outputs.retain(|output| output.role != OutputRole::Gradient);
     let mut build = Builder::extend(differentiated);
     build.set_origin(Origin { path: "train".to_owned(), span: None });
-    let step = state(&mut build, STEP, TensorType::scalar(DType::I32))?;
-    let total = state(&mut build, TOTAL_STEPS, TensorType::scalar(DType::I32))?;
-    let rates = schedule::rates(&mut build, training, step, total)?;
-    let update = optimizer::Update::new(&mut build, training, rates, step)?;
-    for (name, gradient) in gradients {
+    let now = now::Now::new(&mut build, training)?;
+    let update = optimizer::Update::new(&mut build, training, now)?;
+    for (name, gradient) in gradient::prepared(&mut build, training, &now, gradients)? {
         build.set_origin(Origin { path: format!("update({name})"), span: None });
         update.apply(&mut build, &name, gradient)?;
     }
+    average::update(&mut build, training, &now, &average::averaged(model))?;
     build.set_origin(Origin { path: STEP.to_owned(), span: None });
     let one = build.scalar(DType::I32, 1.0)?;
-    let next = build.add(step, one)?;
+    let next = build.add(now.step, one)?;
     build.output(OutputRole::State, STEP, next);
+    Ok(build.finish().without_dead_nodes())
+}
+
+/// The learning rate of a step as a function of the training's states: `() -> rate`.
+pub fn learning_rate(training: &Training) -> Result<Function, StepError> {
+    let mut build = Builder::new("learning_rate");
+    let now = now::Now::new(&mut build, training)?;
+    let rates = schedule::rates(&mut build, training, None, &now)?;
+    build.output(OutputRole::Output, "rate", rates.rate);
     Ok(build.finish().without_dead_nodes())
 }
 
@@ -88,34 +106,43 @@ pub fn gradients(model: &Model) -> Result<Function, StepError> {
 }
 
 /// The states that training adds to the model's own: for every trainable parameter the optimiser's slots
-/// (`PATH.momentum`, `PATH.first_moment`, `PATH.second_moment`), then [`STEP`], [`TOTAL_STEPS`] and
-/// [`SEED`]. A model without training has the seed alone, from which [`initialize`] draws.
+/// (such as `PATH.momentum`) and its gathered gradient, for every averaged tensor the average, then the
+/// step's bookkeeping ([`dlc_ir::training`]). A model without training has the seed alone, from which
+/// [`initialize`] draws.
 pub fn step_states(model: &Model) -> Vec<State> {
     let mut states = Vec::new();
-    let mut scalar = |name: &str, dtype: DType| {
-        let ty = TensorType::scalar(dtype);
-        states.push(State { name: name.to_owned(), ty, initializer: Initializer::Constant(0.0) });
+    let mut declare = |name: String, ty: TensorType, initial: f64| {
+        states.push(State { name, ty, initializer: Initializer::Constant(initial) });
     };
-    if model.training.is_some() {
-        scalar(STEP, DType::I32);
-        scalar(TOTAL_STEPS, DType::I32);
-    }
-    scalar(SEED, DType::I64);
-    let mut all = Vec::new();
     if let Some(training) = &model.training {
         for parameter in model.parameters.iter().filter(|parameter| parameter.trainable) {
-            for slot in optimizer::slots(training) {
-                all.push(State {
-                    name: format!("{}.{slot}", parameter.name),
-                    ty: parameter.ty.clone(),
-                    initializer: Initializer::Constant(0.0),
-                });
+            let (name, ty) = (&parameter.name, &parameter.ty);
+            for slot in optimizer::slots(training, name, ty) {
+                declare(format!("{name}.{}", slot.name), ty.clone(), slot.initial);
+            }
+            if training.accumulate > 1 {
+                declare(format!("{name}.{ACCUMULATED}"), ty.clone(), 0.0);
             }
         }
+        for (name, ty) in average::averaged(model) {
+            declare(average::average_of(&name), ty, 0.0);
+        }
+        let scalar = |dtype| TensorType::scalar(dtype);
+        declare(STEP.to_owned(), scalar(DType::I32), 0.0);
+        declare(TOTAL_STEPS.to_owned(), scalar(DType::I32), 0.0);
+        if training.counts_epochs() {
+            declare(EPOCH_STEPS.to_owned(), scalar(DType::I32), 0.0);
+        }
+        if training.plateau {
+            declare(RATE_FACTOR.to_owned(), scalar(DType::F32), 1.0);
+        }
+        if optimizer::keeps_momentum_product(training) {
+            declare(MOMENTUM_PRODUCT.to_owned(), scalar(DType::F32), 1.0);
+        }
     }
-    all.extend(states);
-    all.retain(|state| model.states.iter().all(|own| own.name != state.name));
-    all
+    declare(SEED.to_owned(), TensorType::scalar(DType::I64), 0.0);
+    states.retain(|state| model.states.iter().all(|own| own.name != state.name));
+    states
 }
 
 fn trainable(model: &Model) -> Vec<String> {

@@ -6,8 +6,8 @@ use dlc_types::{DType, Shape, TensorType};
 use std::collections::BTreeMap;
 
 fn sample() -> Model {
-    let optimizer = Optimizer::Sgd { momentum: 0.9, nesterov: false, weight_decay: 0.0 };
-    let mut model = model(optimizer, Schedule::Constant(0.1));
+    let optimizer = Optimizer::Sgd { momentum: 0.9, nesterov: false };
+    let mut model = model(optimizer, Schedule::Constant { rate: 0.1 });
     let ty = TensorType::new(DType::F32, Shape::fixed(&[100, 200]));
     let initializers = [
         ("uniform", Initializer::Uniform { low: -0.5, high: 1.5 }),
@@ -97,4 +97,52 @@ fn integers_start_from_constants() {
     assert!(initialize(&model).is_ok());
     model.states[0].initializer = Initializer::Uniform { low: 0.0, high: 9.0 };
     assert!(matches!(initialize(&model), Err(StepError::IntegerInitializer { .. })));
+}
+
+fn with_initializer(initializer: Initializer, sizes: &[usize]) -> Vec<f64> {
+    let mut model = sample();
+    model.parameters.truncate(1);
+    model.parameters[0].initializer = initializer;
+    model.parameters[0].ty = TensorType::new(DType::F32, Shape::fixed(sizes));
+    floats(&first_values(&model, 3), OutputRole::Parameter, "uniform")
+}
+
+/// Mean and deviation of a normal distribution cut off at two deviations: 0 and 0.8796 (SciPy's `truncnorm`).
+#[test]
+fn truncated_normal_numbers() {
+    let values = with_initializer(Initializer::TruncatedNormal { deviation: 0.5, limit: 2.0 }, &[200, 200]);
+    assert!(values.iter().all(|value| value.abs() <= 1.0));
+    let (mean, deviation) = moments(&values);
+    assert!(mean.abs() < 0.01 && (deviation - 0.439_8).abs() < 0.005, "{mean} {deviation}");
+    let beyond = values.iter().filter(|value| value.abs() > 0.5).count() as f64 / values.len() as f64;
+    assert!((beyond - 0.284_8).abs() < 0.01, "share beyond one deviation {beyond}");
+}
+
+#[test]
+fn orthogonal_matrices() {
+    for sizes in [[24, 24].as_slice(), &[40, 8], &[8, 40], &[6, 3, 2, 2], &[3, 1]] {
+        let values = with_initializer(Initializer::Orthogonal { gain: 1.5 }, sizes);
+        let (rows, columns) = (sizes[0], sizes[1..].iter().product::<usize>());
+        let at = |row: usize, column: usize| values[row * columns + column];
+        let few = rows.min(columns);
+        for one in 0..few {
+            for other in 0..few {
+                let product: f64 = match rows <= columns {
+                    true => (0..columns).map(|k| at(one, k) * at(other, k)).sum(),
+                    false => (0..rows).map(|k| at(k, one) * at(k, other)).sum(),
+                };
+                let expected = if one == other { 2.25 } else { 0.0 };
+                assert!((product - expected).abs() < 2e-5, "{sizes:?}: {one} by {other} is {product}");
+            }
+        }
+    }
+}
+
+#[test]
+fn averages_begin_as_the_weights() {
+    let mut model = sample();
+    model.training.as_mut().unwrap().average = Some(dlc_ir::Average::Exponential { decay: 0.9 });
+    let values = first_values(&model, 1);
+    let of = |role, name: &str| floats(&values, role, name);
+    assert_eq!(of(OutputRole::State, "normal.average"), of(OutputRole::Parameter, "normal"));
 }

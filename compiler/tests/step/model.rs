@@ -55,7 +55,7 @@ pub(crate) fn model(optimizer: Optimizer, schedule: Schedule) -> Model {
         predict: Function::default(),
         evaluate: None,
         forward: Some(b.finish()),
-        training: Some(Training { optimizer, schedule }),
+        training: Some(Training::new(optimizer, schedule)),
     }
 }
 

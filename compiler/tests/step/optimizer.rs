@@ -9,7 +9,8 @@ use dlc_types::{DType, TensorType};
 const RATE: f64 = 0.1;
 
 fn descend(momentum: f64, nesterov: bool, weight_decay: f64) {
-    let model = model(Optimizer::Sgd { momentum, nesterov, weight_decay }, Schedule::Constant(RATE));
+    let mut model = model(Optimizer::Sgd { momentum, nesterov }, Schedule::Constant { rate: RATE });
+    model.training.as_mut().unwrap().weight_decay = weight_decay;
     let mut session = Session::new(&model, 10);
     let (mut weights, mut velocity) = (WEIGHTS, [0.0; 2]);
     for step in 1..=5 {
@@ -41,8 +42,9 @@ fn stochastic_gradient_descent() {
 fn adam() {
     for (beta1, beta2, weight_decay) in [(0.9, 0.999, 0.0), (0.8, 0.95, 0.02), (0.0, 0.5, 0.0)] {
         let epsilon = 1e-8;
-        let optimizer = Optimizer::Adam { beta1, beta2, epsilon, weight_decay };
-        let model = model(optimizer, Schedule::Constant(RATE));
+        let optimizer = Optimizer::Adam { beta1, beta2, epsilon, decoupled: false };
+        let mut model = model(optimizer, Schedule::Constant { rate: RATE });
+        model.training.as_mut().unwrap().weight_decay = weight_decay;
         let mut session = Session::new(&model, 10);
         let (mut weights, mut first, mut second) = (WEIGHTS, [0.0; 2], [0.0; 2]);
         for step in 1..=6 {
@@ -68,21 +70,26 @@ fn states_of_a_step() {
     let names = |optimizer, schedule| -> Vec<String> {
         step_states(&model(optimizer, schedule)).into_iter().map(|state| state.name).collect()
     };
-    let plain = Optimizer::Sgd { momentum: 0.0, nesterov: false, weight_decay: 0.0 };
-    let adam = Optimizer::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0 };
+    let plain = Optimizer::Sgd { momentum: 0.0, nesterov: false };
+    let adam = Optimizer::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decoupled: false };
     let common = ["train.step", "train.total_steps", "train.seed"];
-    assert_eq!(names(plain, Schedule::Constant(0.1)), common);
-    let cycle =
-        Schedule::OneCycle { max: 0.1, warmup: 0.3, div: 25.0, final_div: 1e4, momentum: Some((0.95, 0.85)) };
+    assert_eq!(names(plain.clone(), Schedule::Constant { rate: 0.1 }), common);
+    let cycle = Schedule::OneCycle {
+        rate: 0.1,
+        warmup: 0.3,
+        div: 25.0,
+        final_div: 1e4,
+        momentum: Some((0.95, 0.85)),
+    };
     assert_eq!(names(plain, cycle), [&["w.momentum"], &common[..]].concat());
     let moments = ["w.first_moment", "w.second_moment"];
-    assert_eq!(names(adam, Schedule::Constant(0.1)), [&moments, &common[..]].concat());
+    assert_eq!(names(adam, Schedule::Constant { rate: 0.1 }), [&moments, &common[..]].concat());
 }
 
 #[test]
 fn outputs_of_a_step() {
-    let plain = Optimizer::Sgd { momentum: 0.9, nesterov: false, weight_decay: 0.0 };
-    let model = model(plain, Schedule::Constant(0.1));
+    let plain = Optimizer::Sgd { momentum: 0.9, nesterov: false };
+    let model = model(plain, Schedule::Constant { rate: 0.1 });
     let outputs = |function: dlc_ir::Function| -> Vec<(OutputRole, String)> {
         function.outputs.into_iter().map(|output| (output.role, output.name)).collect()
     };
@@ -104,8 +111,8 @@ fn outputs_of_a_step() {
 
 #[test]
 fn refusals() {
-    let plain = Optimizer::Sgd { momentum: 0.0, nesterov: false, weight_decay: 0.0 };
-    let mut model = model(plain, Schedule::Constant(0.1));
+    let plain = Optimizer::Sgd { momentum: 0.0, nesterov: false };
+    let mut model = model(plain, Schedule::Constant { rate: 0.1 });
     let mut forgotten = model.parameters[0].clone();
     forgotten.name = "forgotten".to_owned();
     model.parameters.push(forgotten);
@@ -119,8 +126,8 @@ fn refusals() {
 /// Dropout reads seed and step itself; running statistics are new states of the forward function.
 #[test]
 fn states_of_the_forward_function_are_shared() {
-    let plain = Optimizer::Sgd { momentum: 0.0, nesterov: false, weight_decay: 0.0 };
-    let mut model = model(plain, Schedule::Constant(0.1));
+    let plain = Optimizer::Sgd { momentum: 0.0, nesterov: false };
+    let mut model = model(plain, Schedule::Constant { rate: 0.1 });
     let mut b = Builder::extend(model.forward.take().unwrap());
     let scalar = TensorType::scalar;
     let seed = b.state(SEED, scalar(DType::I64)).unwrap();

@@ -24,7 +24,7 @@ fn one_cycle(step: f64, total: f64, warmup: f64) -> (f64, f64) {
 }
 
 fn schedule(warmup: f64, momentum: Option<(f64, f64)>) -> Schedule {
-    Schedule::OneCycle { max: MAX, warmup, div: DIV, final_div: FINAL_DIV, momentum }
+    Schedule::OneCycle { rate: MAX, warmup, div: DIV, final_div: FINAL_DIV, momentum }
 }
 
 #[test]
@@ -36,9 +36,9 @@ fn known_rates() {
 
 #[test]
 fn rates_of_plain_descent() {
-    let plain = Optimizer::Sgd { momentum: 0.0, nesterov: false, weight_decay: 0.0 };
+    let plain = Optimizer::Sgd { momentum: 0.0, nesterov: false };
     for (warmup, total) in [(0.3, 20), (0.25, 7), (0.5, 4), (0.1, 5)] {
-        let mut session = Session::new(&model(plain, schedule(warmup, None)), total);
+        let mut session = Session::new(&model(plain.clone(), schedule(warmup, None)), total);
         let mut weights = WEIGHTS;
         for step in 0..total {
             session.step();
@@ -52,7 +52,7 @@ fn rates_of_plain_descent() {
 
 #[test]
 fn momentum_runs_against_the_rate() {
-    let optimizer = Optimizer::Sgd { momentum: 0.9, nesterov: false, weight_decay: 0.0 };
+    let optimizer = Optimizer::Sgd { momentum: 0.9, nesterov: false };
     let mut session = Session::new(&model(optimizer, schedule(0.3, Some((0.95, 0.85)))), 12);
     let (mut weights, mut velocity) = (WEIGHTS, [0.0; 2]);
     for step in 0..12 {
@@ -70,7 +70,7 @@ fn momentum_runs_against_the_rate() {
 #[test]
 fn first_moment_of_adam_follows_the_schedule() {
     let (beta2, epsilon) = (0.99, 1e-8);
-    let optimizer = Optimizer::Adam { beta1: 0.9, beta2, epsilon, weight_decay: 0.0 };
+    let optimizer = Optimizer::Adam { beta1: 0.9, beta2, epsilon, decoupled: false };
     let mut session = Session::new(&model(optimizer, schedule(0.4, Some((0.95, 0.85)))), 10);
     let (mut weights, mut first, mut second) = (WEIGHTS, [0.0; 2], [0.0; 2]);
     for step in 0..10 {
@@ -90,9 +90,9 @@ fn first_moment_of_adam_follows_the_schedule() {
 
 #[test]
 fn odd_totals_stay_finite() {
-    let plain = Optimizer::Sgd { momentum: 0.0, nesterov: false, weight_decay: 0.0 };
+    let plain = Optimizer::Sgd { momentum: 0.0, nesterov: false };
     for (warmup, total) in [(0.3, 0), (0.3, 1), (1.0, 1), (0.0, 3), (1.0, 3), (0.5, 2)] {
-        let mut session = Session::new(&model(plain, schedule(warmup, None)), total);
+        let mut session = Session::new(&model(plain.clone(), schedule(warmup, None)), total);
         for _ in 0..total + 2 {
             let before = session.floats("w");
             session.step();

@@ -77,8 +77,8 @@ codes! {
     LOSS = "DLC0404";
     /// A setting that fits nothing.
     SETTING = "DLC0405";
-    /// A `freeze` pattern that fits no parameter.
-    FREEZE = "DLC0406";
+    /// A pattern of paths that fits no parameter, or freezes all.
+    PATTERN = "DLC0406";
 
     /// A file that cannot be read.
     FILE = "DLC0501";

@@ -21,6 +21,7 @@ mod liveness;
 mod losses;
 mod networks;
 mod parser;
+mod patterns;
 mod program;
 mod report;
 mod sections;

@@ -174,7 +174,7 @@ fn settings_replace_what_the_file_says() {
     let recipe = loaded.recipe.unwrap();
     assert_eq!((recipe.epochs, recipe.seed, recipe.data.batch, recipe.data.shuffle), (3, 7, 32, false));
     let schedule = loaded.model.training.unwrap().schedule;
-    assert!(matches!(schedule, dlc_ir::Schedule::OneCycle { max: 0.1, warmup: 0.2, .. }));
+    assert!(matches!(schedule, dlc_ir::Schedule::OneCycle { rate: 0.1, warmup: 0.2, .. }));
     let sized = model("x: f32[N, L]", "y", "y = relu(x)");
     let (loaded, ..) = load_text(
         "t",
@@ -201,11 +201,11 @@ fn the_recipe_of_the_example_with_every_feature() {
     ];
     expect_test::expect![[r#"
         Synthetic { samples: 64, classes: 10 } -> ["image: f32[N, 3, 12, 12]", "extra: f32[N, 10]", "label: i32[N]", "value: f32[N, 1]"]
-        [("image", Normalize { mean: [0.5, 0.5, 0.5], std: [0.1, 0.2, 0.3] }), ("image", Resize { height: 12, width: 12 }), ("extra", Standardize), ("value", MinMax), ("value", Scale { divisor: 2.5 })]
-        [("image", RandomCrop { size: (12, 12), padding: 2 }), ("image", RandomFlip { probability: 0.25 })]
-        Split { validation: 0.1, test: 0.2, stratified: false, seed: Some(3) }, batch 16, shuffle false
+        [("image", Normalize { mean: [0.5, 0.5, 0.5], std: [0.1, 0.2, 0.3] }), ("image", Resize { height: 12, width: 12 }), ("extra", Standardize { per_channel: false }), ("value", MinMax { per_channel: false }), ("value", Scale { divisor: 2.5 })]
+        [("image", RandomCrop { size: (12, 12), padding: 2 }), ("image", RandomFlip { probability: 0.25, vertical: false })]
+        Split { validation: 0.1, test: 0.2, stratified: false, seed: Some(3), fold: None }, batch 16, shuffle false
         Some("accuracy"), seed 42
-        Training { optimizer: Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0001 }, schedule: OneCycle { max: 0.01, warmup: 0.3, div: 25.0, final_div: 10000.0, momentum: None } }"#]].assert_eq(&lines.join("\n"));
+        Training { optimizer: Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decoupled: false }, schedule: OneCycle { rate: 0.01, warmup: 0.3, div: 25.0, final_div: 10000.0, momentum: None }, plateau: false, weight_decay: 0.0001, groups: [], clip: [], accumulate: 1, average: None }"#]].assert_eq(&lines.join("\n"));
 }
 
 /// Loss, metrics and target types that verify.

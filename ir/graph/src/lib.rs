@@ -27,7 +27,7 @@ pub use infer::InferError;
 pub use literal::Literal;
 pub use model::{Declaration, Initializer, Model, Parameter, State};
 pub use op::{
-    ArgReduction, Binary, Comparison, Contraction, Convolution, Op, Reduction, ScatterKind, Unary, Window,
-    WindowKind,
+    ArgReduction, Binary, Comparison, Contraction, Convolution, Effort, Op, Reduction, ScatterKind, Unary,
+    Window, WindowKind,
 };
-pub use training::{Optimizer, Schedule, Training};
+pub use training::{Average, Clip, Clock, Group, Optimizer, Schedule, Time, Training, Warmup};

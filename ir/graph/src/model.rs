@@ -32,6 +32,19 @@ pub enum Initializer {
         /// Standard deviation.
         deviation: f64,
     },
+    /// Normal about zero, of which values beyond `limit` deviations are not drawn.
+    TruncatedNormal {
+        /// Standard deviation before truncation.
+        deviation: f64,
+        /// Greatest magnitude, in deviations; above 0.
+        limit: f64,
+    },
+    /// Rows or columns (the fewer) of the tensor as a matrix, first axis against all others, are orthogonal
+    /// and of length `gain`; for tensors of rank 2 or more.
+    Orthogonal {
+        /// Length.
+        gain: f64,
+    },
     /// Zero, until the model's owner sets the value that came with the model.
     Given,
 }

@@ -363,6 +363,53 @@ named_enum! {
     }
 }
 
+/// What computing a function of one operand takes, from cheap to dear.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Effort {
+    /// An instruction or two.
+    Instruction,
+    /// A root, which processors have an instruction for, but a slow one.
+    Root,
+    /// A polynomial behind a reduction of the argument.
+    Polynomial,
+    /// A formula of several such functions.
+    Formula,
+}
+
+impl Unary {
+    /// What computing one element takes.
+    pub const fn effort(self) -> Effort {
+        match self {
+            Unary::Negate
+            | Unary::Abs
+            | Unary::Sign
+            | Unary::Relu
+            | Unary::Floor
+            | Unary::Ceil
+            | Unary::Round
+            | Unary::Not => Effort::Instruction,
+            Unary::Sqrt | Unary::ReciprocalSqrt => Effort::Root,
+            Unary::Exp
+            | Unary::Log
+            | Unary::LogOnePlus
+            | Unary::Tanh
+            | Unary::Sigmoid
+            | Unary::Erf
+            | Unary::Cos
+            | Unary::Sin => Effort::Polynomial,
+            Unary::Tan
+            | Unary::Asin
+            | Unary::Acos
+            | Unary::Atan
+            | Unary::Sinh
+            | Unary::Cosh
+            | Unary::Asinh
+            | Unary::Acosh
+            | Unary::Atanh => Effort::Formula,
+        }
+    }
+}
+
 named_enum! {
     /// Ways to combine the elements under a window.
     WindowKind {

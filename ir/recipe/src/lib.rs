@@ -6,8 +6,16 @@
 //! whoever opens them resolves them against the folder of the model's file.
 
 mod metric;
+mod scaling;
+mod source;
+mod split;
+mod steps;
 
 pub use metric::{Average, Measure, Metric};
+pub use scaling::{SCALING, Scaling, ScalingPlan, Statistics, scaling_states};
+pub use source::{Arrays, Duplicates, IdxFiles, Missing, Source, Table, WordRules};
+pub use split::{CLASS_WEIGHTS, ClassWeights, Fold, Split};
+pub use steps::{Augment, Transform};
 
 use dlc_types::{Span, TensorType};
 
@@ -29,6 +37,8 @@ pub struct Recipe {
     pub metrics: Vec<Metric>,
     /// When a run ends before its last epoch.
     pub early_stop: Option<EarlyStop>,
+    /// When the learning rate falls because the watched value stands still.
+    pub plateau: Option<Plateau>,
 }
 
 /// The rule by which a run ends when it gets no better; it then keeps its best weights.
@@ -38,6 +48,22 @@ pub struct EarlyStop {
     pub patience: usize,
     /// By how much a value must differ from the best one to be better.
     pub min_delta: f64,
+}
+
+/// The learning rate is lowered when the value that decides about the best checkpoint has not become better
+/// for some epochs. PyTorch's ReduceLROnPlateau, with its relative threshold.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Plateau {
+    /// What the rate is multiplied with.
+    pub factor: f64,
+    /// Epochs without a better value that are let pass.
+    pub patience: usize,
+    /// Share of the best value that a better one must differ by.
+    pub threshold: f64,
+    /// Epochs after a change in which nothing is counted.
+    pub cooldown: usize,
+    /// Least share of the schedule's rate.
+    pub least: f64,
 }
 
 /// The `data` section.
@@ -57,6 +83,8 @@ pub struct Data {
     pub augment: Vec<(String, Augment)>,
     /// How samples are divided.
     pub split: Split,
+    /// What classes count in the loss, for losses that ask.
+    pub class_weights: Option<ClassWeights>,
     /// Samples per training step.
     pub batch: usize,
     /// Whether training samples are put into a new order every epoch.
@@ -70,99 +98,4 @@ pub struct Field {
     pub name: String,
     /// Type with the leading batch axis, as the model declares it.
     pub ty: TensorType,
-}
-
-/// Where samples come from. Paths are relative to the model's file.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Source {
-    /// A table with a header. The first field is made of the feature columns in the order of the file,
-    /// the second of the target column.
-    Csv {
-        /// Path of the file.
-        path: String,
-        /// Name of the target column.
-        target: String,
-        /// Feature columns; `None` for all but the target and the dropped ones.
-        features: Option<Vec<String>>,
-        /// Columns to leave out.
-        drop: Vec<String>,
-    },
-    /// CIFAR-10's binary files in a folder: `data_batch_1.bin` … `data_batch_5.bin`, `test_batch.bin`.
-    /// Fields: image in 0..=1, label.
-    Cifar10 {
-        /// Path of the folder, or of a folder that holds `cifar-10-batches-bin`.
-        path: String,
-    },
-    /// `train/CLASS/*.jpg|png`, `test/CLASS/*`, or `CLASS/*` alone. Classes are numbered in the order of
-    /// their names. Fields: image in 0..=1, label.
-    ImageFolder {
-        /// Path of the folder.
-        path: String,
-    },
-    /// Random tensors for a model without data: inputs standard normal, integer targets uniform below
-    /// `classes`, float targets standard normal.
-    Synthetic {
-        /// Number of samples.
-        samples: usize,
-        /// Bound of integer targets.
-        classes: usize,
-    },
-}
-
-/// A step that turns raw values of one field into what the model is fed.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Transform {
-    /// `(x - mean) / std`, per channel of an image (or one value for all).
-    Normalize {
-        /// Mean per channel.
-        mean: Vec<f64>,
-        /// Deviation per channel.
-        std: Vec<f64>,
-    },
-    /// `x / divisor`.
-    Scale {
-        /// The divisor.
-        divisor: f64,
-    },
-    /// To 0..=1 by the least and greatest value of each feature in the training split.
-    MinMax,
-    /// To mean 0 and deviation 1 by each feature's statistics in the training split.
-    Standardize,
-    /// Resize an image to height and width (bilinear).
-    Resize {
-        /// Height in pixels.
-        height: usize,
-        /// Width in pixels.
-        width: usize,
-    },
-}
-
-/// A random change of a training sample.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Augment {
-    /// Pads with zeros on all sides and cuts out a random piece of `size`.
-    RandomCrop {
-        /// Height and width of the result.
-        size: (usize, usize),
-        /// Pixels of padding on each side.
-        padding: usize,
-    },
-    /// Mirrors left and right with this probability.
-    RandomFlip {
-        /// The probability.
-        probability: f64,
-    },
-}
-
-/// How samples are divided. Sources with a test split of their own keep it; `test` then must be 0.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Split {
-    /// Share of the samples for validation.
-    pub validation: f64,
-    /// Share of the samples for the test.
-    pub test: f64,
-    /// Whether every class keeps its share in every split.
-    pub stratified: bool,
-    /// Seed of the division when it is not to follow the run's.
-    pub seed: Option<u64>,
 }

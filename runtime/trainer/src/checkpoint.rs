@@ -1,11 +1,12 @@
 //! A run's checkpoint: parameters and states, the fitted scaling, and how far the run is.
 //!
-//! All of it is tensors in one safetensors file: the engine's own, `data.scaling.*`, and `trainer.*`
-//! for the progress. A file from elsewhere, with weights alone, has no progress and cannot be resumed,
+//! All of it is tensors in one safetensors file: the engine's own, with the fitted scaling among its states,
+//! what the trainer learned of the data (see [`crate::Fitted`]), and `trainer.*` for the progress. A file from elsewhere, with weights alone, has no progress and cannot be resumed,
 //! but evaluated.
 
+use crate::fitted::{Fitted, is_fitted};
 use crate::metrics::{Layout, Tally};
-use crate::transform::PREFIX as SCALING;
+use crate::plateau::Standstill;
 use crate::{Result, TrainError};
 use dlc_runtime::{Checkpoint, HostTensor, RuntimeError};
 use dlc_types::DType;
@@ -29,6 +30,8 @@ pub struct Progress {
     pub seed: u64,
     /// The best value so far and the epoch (from 1) that had it.
     pub best: Option<(f64, usize)>,
+    /// What is known of the watched value, where the learning rate depends on it.
+    pub standstill: Option<Standstill>,
     /// Sums of loss and metrics over the samples of the epoch that is not finished.
     pub sums: Vec<f64>,
     /// Samples in `sums`.
@@ -40,8 +43,8 @@ pub struct Progress {
 pub struct SavedRun {
     /// The engine's parameters and states.
     pub model: Checkpoint,
-    /// The scaling of fields, as [`crate::Scaling::saved`] reads it.
-    pub scaling: Checkpoint,
+    /// What training learned of its data.
+    pub fitted: Fitted,
     /// How far the run was.
     pub progress: Option<Progress>,
 }
@@ -67,6 +70,9 @@ impl Progress {
         if let Some((value, epoch)) = self.best {
             put("best", HostTensor::scalar_f64(value));
             put("best_epoch", integer(epoch));
+        }
+        if let Some(standstill) = &self.standstill {
+            put("standstill", standstill.saved()?);
         }
         if self.step > 0 {
             put("sums", HostTensor::from_f64(&[self.sums.len()], &self.sums)?);
@@ -94,6 +100,10 @@ impl Progress {
             }
             None => None,
         };
+        let standstill = match find("standstill") {
+            Some(tensor) => Some(Standstill::read(tensor).ok_or_else(|| damaged("standstill"))?),
+            None => None,
+        };
         let step = count("step")?;
         let sums = match find("sums") {
             Some(sums) => sums.f64_values()?,
@@ -107,6 +117,7 @@ impl Progress {
             step,
             seed: number("seed")?.cast_unsigned(),
             best,
+            standstill,
             sums,
             samples: if step > 0 { number("samples")?.cast_unsigned() } else { 0 },
         }))
@@ -116,10 +127,10 @@ impl Progress {
 /// Reads a checkpoint from its bytes.
 pub fn read_checkpoint(bytes: &[u8]) -> std::result::Result<SavedRun, RuntimeError> {
     let mut model = Checkpoint::from_bytes(bytes)?;
-    let (mut scaling, mut progress) = (Checkpoint::default(), Checkpoint::default());
+    let (mut fitted, mut progress) = (Checkpoint::default(), Checkpoint::default());
     for (name, tensor) in std::mem::take(&mut model.tensors) {
-        let part = if name.starts_with(SCALING) {
-            &mut scaling
+        let part = if is_fitted(&name) {
+            &mut fitted
         } else if name.starts_with(PROGRESS) {
             &mut progress
         } else {
@@ -127,7 +138,7 @@ pub fn read_checkpoint(bytes: &[u8]) -> std::result::Result<SavedRun, RuntimeErr
         };
         part.tensors.insert(name, tensor);
     }
-    Ok(SavedRun { model, scaling, progress: Progress::read(&progress)? })
+    Ok(SavedRun { model, fitted: Fitted::read(&fitted)?, progress: Progress::read(&progress)? })
 }
 
 impl SavedRun {
@@ -162,6 +173,7 @@ mod tests {
             step: 2,
             seed: u64::MAX - 1,
             best: Some((0.5, 2)),
+            standstill: Some(Standstill { best: Some(0.5), bad: 1, resting: 0, factor: 0.1 }),
             sums: vec![1.5, 2.5],
             samples: 64,
         };
@@ -184,6 +196,7 @@ mod tests {
             ("trainer.epochs", HostTensor::from_f32(&[1], &[1.0]).unwrap()),
             ("trainer.seed", HostTensor::from_i64(&[0], &[]).unwrap()),
             ("trainer.step", HostTensor::scalar_i64(1)),
+            ("trainer.standstill", HostTensor::from_f64(&[1], &[1.0]).unwrap()),
         ] {
             let mut file = Checkpoint::default();
             let progress = Progress {
@@ -193,6 +206,7 @@ mod tests {
                 step: 0,
                 seed: 0,
                 best: None,
+                standstill: None,
                 sums: vec![],
                 samples: 0,
             };

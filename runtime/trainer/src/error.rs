@@ -1,6 +1,6 @@
 //! What can go wrong around a training run, each told in one sentence.
 
-use crate::dataset::csv::CsvFault;
+use crate::dataset::table::TableFault;
 use dlc_runtime::RuntimeError;
 use std::path::PathBuf;
 
@@ -16,17 +16,20 @@ pub enum TrainError {
     File { path: PathBuf, cause: std::io::Error },
     /// A table that is not what the recipe says.
     #[error("{}: {fault}", .path.display())]
-    Table { path: PathBuf, fault: CsvFault },
+    Table { path: PathBuf, fault: TableFault },
     /// A file that does not consist of whole records.
     #[error(
-        "{}: the file has {found} bytes, but CIFAR-10's files consist of records of {record} bytes \
+        "{}: the file has {found} bytes, but {name}'s files consist of records of {record} bytes \
          (expected {expected}); is it cut short?",
         .path.display()
     )]
-    Truncated { path: PathBuf, record: usize, expected: usize, found: usize },
+    Truncated { path: PathBuf, name: &'static str, record: usize, expected: usize, found: usize },
     /// A label that the source or the model does not know.
     #[error("{}: {place} has the label {label}, outside 0..{classes}", .path.display())]
     Label { path: PathBuf, place: String, label: i64, classes: usize },
+    /// A file of numbers that is not what it should be.
+    #[error("{}: {place}: {problem}", .path.display())]
+    Format { path: PathBuf, place: String, problem: String },
     /// A picture that cannot be used.
     #[error("{}: {problem}", .path.display())]
     Image { path: PathBuf, problem: String },

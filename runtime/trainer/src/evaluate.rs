@@ -139,7 +139,7 @@ pub fn evaluate(
 ) -> Result<EvalReport> {
     let saved = restore(engine, checkpoint, LoadPolicy::IgnoreExtra)?;
     let seed = options.seed.or(saved.progress.map(|progress| progress.seed)).unwrap_or(recipe.seed);
-    let with = Preparation { folder, options, seed, saved: Some(&saved.scaling) };
+    let with = Preparation { folder, options, seed, saved: Some(&saved.fitted) };
     let data = PreparedData::open(recipe, &with)?;
     let feed = Feed::new(engine, "evaluate", &data, &recipe.metrics)?;
     let parts =

@@ -8,21 +8,27 @@
 
 pub mod augment;
 pub mod checkpoint;
+mod class_weights;
 pub mod dataset;
 mod divergence;
+mod encoding;
 mod engine;
 mod error;
 mod evaluate;
 mod field;
+mod fitted;
 mod gallery;
 mod loader;
 mod metrics;
 mod monitor;
+pub mod numpy;
 mod options;
 mod page;
 mod pictures;
+mod plateau;
 mod predict;
 mod prepare;
+mod rate_finder;
 mod record;
 mod report;
 pub mod split;
@@ -30,22 +36,24 @@ mod statistics;
 mod table;
 mod tensorboard;
 mod train;
-mod transform;
 
 pub use checkpoint::{Progress, read_checkpoint};
-pub use dataset::csv::{CsvColumns, CsvFault, CsvTable, TargetKind, Targets, parse_csv};
+pub use dataset::table::{Purpose, TableContent, TableFault, TargetKind, Targets, parse_table};
 pub use dataset::{Column, Dataset};
+pub use encoding::Encoding;
 pub use engine::Engine;
 pub use error::TrainError;
 pub use evaluate::{EvalReport, evaluate};
+pub use fitted::Fitted;
 pub use loader::{Batch, Pass, each_batch};
 pub use metrics::{Confusion, Curve, Evaluated, Ranking};
 pub use options::{InitialTensors, Inspected, InspectedKind, Inspector, RateAt, RunOptions};
+pub use plateau::Standstill;
 pub use predict::{Prediction, Predictions, predict};
 pub use prepare::{Preparation, PreparedData};
+pub use rate_finder::{RatePoint, RateReport, find_rate};
 pub use report::{EpochReport, Measures, Observer, Outcome, Silent, StepReport, TrainReport};
 pub use train::train;
-pub use transform::Scaling;
 
 /// Results of this crate.
 pub(crate) type Result<T> = std::result::Result<T, TrainError>;

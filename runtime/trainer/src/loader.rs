@@ -1,17 +1,22 @@
-//! Batches prepared on a second thread while the engine computes.
+//! Batches prepared on other threads while the engine computes.
 //!
-//! A few buffers go round between the two threads, so that after the first batches nothing is
-//! allocated. The order of samples and every random change follow from seed and epoch alone.
+//! One thread makes them, or several where samples are decoded from files or costly to change. Two buffers
+//! more than threads go round, so that after the first batches nothing is allocated: a run holds
+//! `threads + 2` batches, and one sample per thread while it is made. The order of samples and every random
+//! change follow from seed, epoch and sample alone, so batches are the same for any number of threads.
 
-use crate::augment::draws;
+use crate::augment::{Draws, Mixing};
 use crate::field::Scratch;
 use crate::prepare::PreparedData;
 use crate::{Result, TrainError};
+use dlc_types::DType;
 use dlc_types::random::Stream;
-use std::sync::mpsc::{channel, sync_channel};
+use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Mutex, PoisonError};
 
-/// Buffers that go round.
-const BUFFERS: usize = 3;
+/// Buffers that go round beside one per thread.
+const MORE_BUFFERS: usize = 2;
 /// Names the use of the seed for the order of samples.
 const STREAM: u32 = 0xD1C0_0003;
 
@@ -52,6 +57,54 @@ pub(crate) fn steps_per_epoch(training: usize, batch: usize) -> usize {
     (training / batch).max(1)
 }
 
+/// Writes one sample of every input.
+fn fill_sample(
+    data: &PreparedData,
+    pass: &Pass<'_>,
+    draws: Option<Draws>,
+    (sample, place): (usize, usize),
+    scratch: &mut Scratch,
+    inputs: &mut [Vec<u8>],
+) -> Result<()> {
+    let mixing = match (draws, data.mixup) {
+        (Some(draws), Some((step, alpha))) => {
+            Some(Mixing::drawn(alpha, draws, sample, step, data.parts.training.len()))
+        }
+        _ => None,
+    };
+    for (&field, bytes) in pass.feed.iter().zip(inputs) {
+        let (pipeline, column) = (&data.pipelines[field], &data.dataset.columns[field]);
+        let length = pipeline.sample_bytes();
+        let out = &mut bytes[place * length..][..length];
+        pipeline.fill(column, sample, draws, scratch, out)?;
+        if let Some(Mixing { other, share }) = mixing {
+            let mut aside = std::mem::take(&mut scratch.other);
+            aside.resize(length, 0);
+            let made = pipeline.fill(column, data.parts.training[other], draws, scratch, &mut aside);
+            mix(pipeline.dtype, share, out, &aside);
+            scratch.other = aside;
+            made?;
+        }
+    }
+    Ok(())
+}
+
+/// `share * out + (1 - share) * other`, in place.
+fn mix(dtype: DType, share: f32, out: &mut [u8], other: &[u8]) {
+    if dtype == DType::F64 {
+        let share = f64::from(share);
+        for (out, other) in out.as_chunks_mut().0.iter_mut().zip(other.as_chunks().0) {
+            let (a, b) = (f64::from_ne_bytes(*out), f64::from_ne_bytes(*other));
+            *out = (share * a + (1.0 - share) * b).to_ne_bytes();
+        }
+        return;
+    }
+    for (out, other) in out.as_chunks_mut().0.iter_mut().zip(other.as_chunks().0) {
+        let (a, b) = (f32::from_ne_bytes(*out), f32::from_ne_bytes(*other));
+        *out = (share * a + (1.0 - share) * b).to_ne_bytes();
+    }
+}
+
 fn fill(
     data: &PreparedData,
     pass: &Pass<'_>,
@@ -62,48 +115,78 @@ fn fill(
     out.samples = samples.len();
     out.inputs.resize_with(pass.feed.len(), Vec::new);
     for (&field, bytes) in pass.feed.iter().zip(&mut out.inputs) {
-        let pipeline = &data.pipelines[field];
-        let column = &data.dataset.columns[field];
-        let length = pipeline.sample_bytes();
-        bytes.resize(length * samples.len(), 0);
-        for (&sample, out) in samples.iter().zip(bytes.chunks_exact_mut(length.max(1))) {
-            let mut random = pass.random.map(|(seed, epoch)| draws(seed, epoch, sample));
-            pipeline.fill(column, sample, random.as_mut(), scratch, out)?;
-        }
+        bytes.resize(data.pipelines[field].sample_bytes() * samples.len(), 0);
+    }
+    let draws = PreparedData::draws(pass.random);
+    for (place, &sample) in samples.iter().enumerate() {
+        fill_sample(data, pass, draws, (sample, place), scratch, &mut out.inputs)?;
     }
     Ok(())
 }
 
-/// Makes the batches of a pass on a second thread and hands each to `consume` on this one; `Ok(false)`
-/// from it ends the pass.
+/// The empty buffers, and the number of the next batch.
+struct Queue {
+    empty: Receiver<Batch>,
+    next: usize,
+}
+
+/// Makes batches until there are no more, or nobody takes them.
+fn work(data: &PreparedData, pass: &Pass<'_>, queue: &Mutex<Queue>, full: &Sender<(usize, Result<Batch>)>) {
+    let size = pass.batch.max(1);
+    let mut scratch = Scratch::default();
+    loop {
+        let (number, mut batch) = {
+            // The lock is held while waiting, so the lowest number that is missing has a buffer.
+            let mut queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
+            if queue.next * size >= pass.order.len() {
+                return;
+            }
+            let Ok(batch) = queue.empty.recv() else { return };
+            queue.next += 1;
+            (queue.next - 1, batch)
+        };
+        let samples = &pass.order[number * size..];
+        let samples = &samples[..size.min(samples.len())];
+        let made = fill(data, pass, samples, &mut scratch, &mut batch).map(|()| batch);
+        if full.send((number, made)).is_err() {
+            return;
+        }
+    }
+}
+
+/// Makes the batches of a pass on other threads and hands each in order to `consume` on this one;
+/// `Ok(false)` from it ends the pass.
 pub fn each_batch(
     data: &PreparedData,
     pass: &Pass<'_>,
     mut consume: impl FnMut(&Batch) -> Result<bool>,
 ) -> Result<()> {
+    let threads = data.threads.max(1);
+    let (empty_sender, empty) = channel::<Batch>();
+    let queue = Mutex::new(Queue { empty, next: 0 });
     std::thread::scope(|scope| {
-        let (full_sender, full) = sync_channel::<Result<Batch>>(BUFFERS);
-        let (empty_sender, empty) = channel::<Batch>();
-        for _ in 0..BUFFERS {
-            // The other end is alive in this scope.
+        // Both ends that this thread holds go when it is done, which ends the others.
+        let empty_sender = empty_sender;
+        let (full_sender, full) = channel::<(usize, Result<Batch>)>();
+        for _ in 0..threads + MORE_BUFFERS {
+            // The other end is alive.
             let _ = empty_sender.send(Batch::default());
         }
-        let prepare = move || {
-            let mut scratch = Scratch::default();
-            for samples in pass.order.chunks(pass.batch.max(1)) {
-                let Ok(mut batch) = empty.recv() else { return };
-                let made = fill(data, pass, samples, &mut scratch, &mut batch).map(|()| batch);
-                let failed = made.is_err();
-                if full_sender.send(made).is_err() || failed {
-                    return;
-                }
+        for _ in 0..threads {
+            let (queue, full) = (&queue, full_sender.clone());
+            std::thread::Builder::new()
+                .name("dlc-loader".to_owned())
+                .spawn_scoped(scope, move || work(data, pass, queue, &full))
+                .map_err(|cause| TrainError::Runtime(dlc_runtime::RuntimeError::Thread(cause)))?;
+        }
+        drop(full_sender);
+        let mut early = BTreeMap::new();
+        for number in 0.. {
+            while !early.contains_key(&number) {
+                let Ok((made, batch)) = full.recv() else { return Ok(()) };
+                early.insert(made, batch);
             }
-        };
-        std::thread::Builder::new()
-            .name("dlc-loader".to_owned())
-            .spawn_scoped(scope, prepare)
-            .map_err(|cause| TrainError::Runtime(dlc_runtime::RuntimeError::Thread(cause)))?;
-        for batch in full {
+            let Some(batch) = early.remove(&number) else { return Ok(()) };
             let batch = batch?;
             if !consume(&batch)? {
                 return Ok(());

@@ -38,6 +38,16 @@ impl Monitor {
         Ok(Monitor { name: name.to_owned(), falling, min_delta })
     }
 
+    /// The watched value.
+    pub(crate) fn watched(&self, measures: &Measures) -> Option<f64> {
+        measures.get(&self.name)
+    }
+
+    /// Whether less is better.
+    pub(crate) fn is_falling(&self) -> bool {
+        self.falling
+    }
+
     /// The watched value, if it is better than the best so far by more than the least difference.
     pub(crate) fn better(&self, measures: &Measures, best: Option<(f64, usize)>) -> Option<f64> {
         let value = measures.get(&self.name).filter(|value| value.is_finite())?;

@@ -6,9 +6,9 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// The learning rate at a step (from 0) of a run of so many steps.
+/// The learning rate at a step (from 0) of a run of so many steps, so many of them an epoch.
 #[derive(Clone)]
-pub struct RateAt(pub Arc<dyn Fn(usize, usize) -> f64 + Send + Sync>);
+pub struct RateAt(pub Arc<dyn Fn(usize, usize, usize) -> f64 + Send + Sync>);
 
 impl fmt::Debug for RateAt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,14 +1,17 @@
-//! Raw files in, the model's outputs out: rows of a table, or pictures, scaled as in training.
+//! Raw files in, the model's outputs out: rows of tables, pictures or arrays, read as training read its own.
 
-use crate::dataset::csv::{CsvColumns, parse_csv};
-use crate::dataset::picture::{Pictures, decode_file};
-use crate::dataset::{self, Column, Dataset, image_folder, read_file, resize_of, sample_dims};
+use crate::dataset::array::Array;
+use crate::dataset::fit::Fit;
+use crate::dataset::picture::{Meaning, Pictures, decode_file};
+use crate::dataset::records::Records;
+use crate::dataset::table::{Purpose, has_features, input_columns, read_files};
+use crate::dataset::{self, Column, Dataset, image_folder, named_arrays, sample_dims};
 use crate::evaluate::{Feed, function_of, restore, slices};
+use crate::fitted::Fitted;
 use crate::loader::{Pass, each_batch};
-use crate::prepare::{PreparedData, pipeline_of};
-use crate::split::Parts;
+use crate::prepare::{PreparedData, complete};
 use crate::{Engine, Result, RunOptions, TrainError};
-use dlc_recipe::{Data, Field, Recipe, Source};
+use dlc_recipe::{Data, Field, Recipe, Source, Table};
 use dlc_runtime::abi::{Port, PortRole};
 use dlc_runtime::{HostTensor, LoadPolicy};
 use dlc_types::DType;
@@ -34,38 +37,30 @@ pub struct Predictions {
     pub rows: Vec<Prediction>,
 }
 
-/// Samples to predict for: the first field's column and each sample's name.
-type Raw = (Column, Vec<String>);
+/// Samples to predict for: a column for each input field, and each sample's name.
+type Raw = (Vec<Column>, Vec<String>);
 
-fn read_tables(data: &Data, files: &[PathBuf]) -> Result<Raw> {
-    let Source::Csv { target, features, drop, .. } = &data.source else {
-        return Err(TrainError::Recipe("this model's data is not a table".to_owned()));
-    };
-    // The target may be absent in new data, and is no feature where it is present.
-    let excluded: Vec<String> = drop.iter().chain([target]).cloned().collect();
-    let (mut values, mut names, mut width) = (Vec::new(), Vec::new(), 0);
-    for path in files {
-        let columns = CsvColumns { target: None, features: features.as_deref(), drop: &excluded };
-        let table = parse_csv(&read_file(path)?, &columns)
-            .map_err(|fault| TrainError::Table { path: path.clone(), fault })?;
-        width = table.features.len();
-        names.extend((1..=table.rows).map(|row| format!("{}:{row}", path.display())));
-        values.extend(table.values);
-    }
-    Ok((Column::Numbers { values, width }, names))
+fn read_tables(data: &Data, table: &Table, files: &[PathBuf], known: &Fitted) -> Result<Raw> {
+    let features = has_features(data, table)?;
+    let purpose = Purpose { target: None, features, known: Some(known), predicting: true };
+    let mut content = read_files(files, table, purpose)?;
+    let of_files = files.iter().zip(&content.files);
+    let paths = of_files.flat_map(|(path, &rows)| std::iter::repeat_n(path, rows));
+    let names = paths.zip(&content.numbers).map(|(path, row)| format!("{}:{row}", path.display()));
+    let names = names.collect();
+    Ok((input_columns(&mut content, features), names))
 }
 
-fn read_pictures(data: &Data, field: &Field, files: &[PathBuf]) -> Result<Raw> {
+fn read_pictures(data: &Data, files: &[PathBuf]) -> Result<Raw> {
+    let field = first_field(data)?;
     let channels = image_folder::channels_of(field)?;
-    let own = match sample_dims(field)?.as_slice() {
-        [.., height, width] => Some((*height, *width)),
-        _ => None,
-    };
-    let wanted = resize_of(data, &field.name).or(own);
-    let mut size = wanted.unwrap_or((0, 0));
-    let mut bytes = Vec::new();
+    let mut fit = Fit::of(data, &field.name)?;
+    if let (true, [.., height, width]) = (fit.is_empty(), sample_dims(field)?.as_slice()) {
+        fit = Fit::to((*height, *width));
+    }
+    let (mut size, mut bytes) = ((0, 0), Vec::new());
     for (number, path) in files.iter().enumerate() {
-        let picture = decode_file(path, channels, wanted)?;
+        let picture = decode_file(path, channels, &fit, Meaning::Light)?;
         if number > 0 && picture.size != size {
             let problem = "all pictures of one call must have one size".to_owned();
             return Err(TrainError::Image { path: path.clone(), problem });
@@ -73,24 +68,45 @@ fn read_pictures(data: &Data, field: &Field, files: &[PathBuf]) -> Result<Raw> {
         size = picture.size;
         bytes.extend(picture.planes);
     }
+    let records = Records::in_memory(bytes, 0, channels * size.0 * size.1);
     let names = files.iter().map(|path| path.display().to_string()).collect();
-    Ok((Column::Pictures(Pictures::in_memory(channels, size, None, bytes)), names))
+    Ok((vec![Column::Pictures(Pictures::of_records(channels, size, Fit::default(), records))], names))
 }
 
-/// Names of the classes, where they can be told without training data or the data is there.
+/// A `.npy` file feeds the first field.
+fn read_arrays(data: &Data, files: &[PathBuf]) -> Result<Raw> {
+    let field = first_field(data)?;
+    let (mut all, mut names): (Option<Array>, Vec<String>) = (None, Vec::new());
+    for path in files {
+        let array = named_arrays::open_npy(path, &field.name)?;
+        named_arrays::check_dims(field, &array, path, &field.name)?;
+        names.extend((1..=array.records.len()).map(|sample| format!("{}:{sample}", path.display())));
+        all = Some(match all {
+            None => array,
+            Some(first) if first.encoding == array.encoding => {
+                Array { records: first.records.followed_by(array.records), ..first }
+            }
+            Some(_) => {
+                let problem = "its element type is another than that of the files before it".to_owned();
+                return Err(TrainError::Image { path: path.clone(), problem });
+            }
+        });
+    }
+    Ok((all.into_iter().map(Column::Array).collect(), names))
+}
+
+fn first_field(data: &Data) -> Result<&Field> {
+    data.fields.first().ok_or_else(|| TrainError::Recipe("the data section names no field".to_owned()))
+}
+
+/// Names of the classes where the checkpoint does not tell them.
 fn class_names(recipe: &Recipe, folder: &Path, options: &RunOptions) -> Vec<String> {
     match &recipe.data.source {
-        Source::Cifar10 { .. } => dataset::cifar10::CLASSES.map(str::to_owned).to_vec(),
+        Source::Cifar10 { .. } => dataset::cifar::CLASSES.map(str::to_owned).to_vec(),
         Source::ImageFolder { path } => {
             image_folder::class_names(&dataset::resolve(path, folder, options.data.as_deref()))
         }
-        Source::Csv { .. } => {
-            // Absent data only means that classes stay numbers.
-            dataset::open(&recipe.data, folder, options, recipe.seed)
-                .map(|d| d.class_names)
-                .unwrap_or_default()
-        }
-        Source::Synthetic { .. } => Vec::new(),
+        _ => Vec::new(),
     }
 }
 
@@ -106,7 +122,7 @@ fn numbers(port: &Port, bytes: Vec<u8>, batch: usize) -> Result<Vec<f64>> {
     })
 }
 
-/// Predicts for the rows of CSV files, or for picture files, as the recipe's source asks for.
+/// Predicts for the rows of CSV files, for picture files or for `.npy` arrays, as the recipe's source asks for.
 pub fn predict(
     recipe: &Recipe,
     folder: &Path,
@@ -117,31 +133,19 @@ pub fn predict(
 ) -> Result<Predictions> {
     let saved = restore(engine, checkpoint, LoadPolicy::IgnoreExtra)?;
     let data = &recipe.data;
-    let field = data
-        .fields
-        .first()
-        .ok_or_else(|| TrainError::Recipe("the data section names no field".to_owned()))?;
-    let (column, names) = match &data.source {
-        Source::Csv { .. } => read_tables(data, files)?,
-        Source::Cifar10 { .. } | Source::ImageFolder { .. } => read_pictures(data, field, files)?,
+    let (columns, names) = match &data.source {
+        Source::Csv(table) => read_tables(data, table, files, &saved.fitted)?,
+        Source::Numpy(_) => read_arrays(data, files)?,
         Source::Synthetic { .. } => {
             return Err(TrainError::Recipe("synthetic data has no files to predict for".to_owned()));
         }
+        _ => read_pictures(data, files)?,
     };
-    let pipeline = pipeline_of(data, field, &column, &[], Some(&saved.scaling))?;
+    let mut dataset = Dataset::new(Path::new(""), names.len(), columns);
+    let mut fitted = saved.fitted;
+    complete(data, &mut dataset, &mut fitted, None)?;
     let samples: Vec<usize> = (0..names.len()).collect();
-    let prepared = PreparedData {
-        dataset: Dataset {
-            samples: names.len(),
-            columns: vec![column],
-            own_test: None,
-            class_names: Vec::new(),
-            path: PathBuf::new(),
-            sample_noun: "sample",
-        },
-        parts: Parts::default(),
-        pipelines: vec![pipeline],
-    };
+    let prepared = PreparedData::of_inputs(data, dataset, fitted)?;
     let feed = Feed::new(engine, "predict", &prepared, &recipe.metrics)?;
     let outputs = function_of(engine, "predict")?.outputs.iter();
     let ports: Vec<Port> = outputs.filter(|port| port.role == PortRole::Output).cloned().collect();
@@ -165,5 +169,9 @@ pub fn predict(
         Ok(true)
     })?;
     let outputs = ports.into_iter().map(|port| port.name).collect();
-    Ok(Predictions { outputs, class_names: class_names(recipe, folder, options), rows })
+    let mut class_names = class_names(recipe, folder, options);
+    if !prepared.fitted.classes.is_empty() {
+        class_names.clone_from(&prepared.fitted.classes);
+    }
+    Ok(Predictions { outputs, class_names, rows })
 }

@@ -84,7 +84,7 @@ pub struct StepReport {
     pub steps: usize,
     /// The step's loss.
     pub loss: f32,
-    /// Its learning rate.
+    /// The learning rate of about this step.
     pub lr: Option<f64>,
     /// Samples that it was trained on.
     pub samples: usize,

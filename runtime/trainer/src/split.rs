@@ -3,7 +3,7 @@
 //! The three parts are disjoint, together all samples, each in the order of the source.
 
 use crate::{Result, TrainError};
-use dlc_recipe::Split;
+use dlc_recipe::{Fold, Split};
 use dlc_types::random::Stream;
 use std::collections::BTreeMap;
 
@@ -36,28 +36,45 @@ fn take(exact: f64, owed: &mut f64) -> usize {
     number as usize
 }
 
-/// Divides `samples` samples, the last `own_test` of which are the source's own test split.
-/// `classes` gives each sample's class for a stratified division.
-pub fn divide(
-    samples: usize,
-    own_test: Option<usize>,
-    classes: Option<&[i64]>,
-    split: &Split,
-    seed: u64,
-) -> Result<Parts> {
+/// What is divided.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Samples<'a> {
+    /// How many samples there are.
+    pub count: usize,
+    /// How many samples, before those of the test, are the source's own validation split.
+    pub own_validation: Option<usize>,
+    /// How many of the last samples are the source's own test split.
+    pub own_test: Option<usize>,
+    /// Each sample's class, for a stratified division.
+    pub classes: Option<&'a [i64]>,
+}
+
+/// The shares, if they fit each other and the source.
+fn shares(samples: &Samples<'_>, split: &Split) -> Result<(f64, f64)> {
     let (validation, test) = (share(split.validation, "validation")?, share(split.test, "test")?);
+    let fault = |what: String| Err(TrainError::Recipe(what));
     if validation + test >= 1.0 {
-        return Err(TrainError::Recipe(format!(
-            "validation ({validation}) and test ({test}) leave nothing to train on"
-        )));
+        return fault(format!("validation ({validation}) and test ({test}) leave nothing to train on"));
     }
-    if own_test.is_some() && test > 0.0 {
-        return Err(TrainError::Recipe(
-            "the source has a test split of its own; the split's `test` must be 0".to_owned(),
-        ));
+    if samples.own_test.is_some() && test > 0.0 {
+        return fault("the source has a test split of its own; the split's `test` must be 0".to_owned());
     }
-    let divided = samples.saturating_sub(own_test.unwrap_or(0));
-    let groups: Vec<Vec<usize>> = match (split.stratified, classes) {
+    if samples.own_validation.is_some() && (validation > 0.0 || split.fold.is_some()) {
+        let what = "the source has a validation split of its own; the split must not ask for another";
+        return fault(what.to_owned());
+    }
+    if split.fold.is_some() && validation > 0.0 {
+        return fault("a split has a share for validation or folds, not both".to_owned());
+    }
+    Ok((validation, test))
+}
+
+/// Divides samples by seed.
+pub fn divide(samples: &Samples<'_>, split: &Split, seed: u64) -> Result<Parts> {
+    let (validation, test) = shares(samples, split)?;
+    let before_test = samples.count.saturating_sub(samples.own_test.unwrap_or(0));
+    let divided = before_test.saturating_sub(samples.own_validation.unwrap_or(0));
+    let groups: Vec<Vec<usize>> = match (split.stratified, samples.classes) {
         (false, _) => vec![(0..divided).collect()],
         (true, Some(classes)) => {
             let mut groups: BTreeMap<i64, Vec<usize>> = BTreeMap::new();
@@ -70,10 +87,15 @@ pub fn divide(
             return Err(TrainError::Recipe("a stratified split needs class labels".to_owned()));
         }
     };
-    let mut parts = Parts { test: (divided..samples).collect(), ..Parts::default() };
+    let mut parts = Parts {
+        validation: (divided..before_test).collect(),
+        test: (before_test..samples.count).collect(),
+        ..Parts::default()
+    };
     let mut stream = Stream::new(split.seed.unwrap_or(seed), STREAM, 0);
     // What rounding left over goes to the next group, so that the totals keep their shares too.
     let (mut owed_validation, mut owed_test) = (0.0, 0.0);
+    let mut left = Vec::with_capacity(divided);
     for mut group in groups {
         stream.shuffle(&mut group);
         let size = group.len() as f64;
@@ -81,7 +103,11 @@ pub fn divide(
         parts.test.extend(group.drain(..into_test));
         let into_validation = take(validation * size, &mut owed_validation).min(group.len());
         parts.validation.extend(group.drain(..into_validation));
-        parts.training.extend(group);
+        left.extend(group);
+    }
+    match split.fold {
+        None => parts.training = left,
+        Some(fold) => cut(left, fold, &mut parts)?,
     }
     parts.training.sort_unstable();
     parts.validation.sort_unstable();
@@ -92,12 +118,77 @@ pub fn divide(
     Ok(parts)
 }
 
+/// Deals samples, group after group, to the parts in turn, so that every part has its share of each group.
+fn cut(samples: Vec<usize>, fold: Fold, parts: &mut Parts) -> Result<()> {
+    let Fold { of, number } = fold;
+    if of < 2 || number >= of {
+        return Err(TrainError::Recipe(format!("fold {number} of {of} is none of 2 parts or more")));
+    }
+    if of > samples.len() {
+        let found = samples.len();
+        return Err(TrainError::Recipe(format!("{found} samples cannot be cut into {of} folds")));
+    }
+    for (place, sample) in samples.into_iter().enumerate() {
+        let part = if place % of == number { &mut parts.validation } else { &mut parts.training };
+        part.push(sample);
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
-    const SPLIT: Split = Split { validation: 0.2, test: 0.1, stratified: false, seed: None };
+    const SPLIT: Split = Split { validation: 0.2, test: 0.1, stratified: false, seed: None, fold: None };
+
+    fn divide(
+        count: usize,
+        own_test: Option<usize>,
+        classes: Option<&[i64]>,
+        split: &Split,
+        seed: u64,
+    ) -> Result<Parts> {
+        super::divide(&Samples { count, own_validation: None, own_test, classes }, split, seed)
+    }
+
+    #[test]
+    fn folds_show_every_sample_once() {
+        let classes: Vec<i64> = (0..103).map(|sample| i64::from(sample % 10 == 0)).collect();
+        let base = Split { validation: 0.0, stratified: true, ..SPLIT };
+        let folds: Vec<Parts> = (0..5)
+            .map(|number| divide(103, None, Some(&classes), &base.fold(5, number), 1).unwrap())
+            .collect();
+        let mut seen: Vec<usize> = folds.iter().flat_map(|parts| parts.validation.clone()).collect();
+        seen.extend(&folds[0].test);
+        seen.sort_unstable();
+        assert_eq!(seen, (0..103).collect::<Vec<_>>());
+        for parts in &folds {
+            assert_eq!(parts.test, folds[0].test);
+            assert!((18..=19).contains(&parts.validation.len()));
+            let ones = parts.validation.iter().filter(|&&sample| classes[sample] == 1).count();
+            assert!((1..=3).contains(&ones), "{ones}");
+            assert_eq!(parts.training.len() + parts.validation.len() + parts.test.len(), 103);
+        }
+        let error = |of, number| {
+            divide(10, None, None, &Split { test: 0.0, ..SPLIT }.fold(of, number), 1).unwrap_err().to_string()
+        };
+        assert_eq!(error(11, 0), "10 samples cannot be cut into 11 folds");
+        assert_eq!(error(3, 3), "fold 3 of 3 is none of 2 parts or more");
+        assert!(divide(10, None, None, &Split { validation: 0.5, ..SPLIT.fold(2, 0) }, 1).is_err());
+    }
+
+    #[test]
+    fn a_validation_split_of_the_source_stays() {
+        let samples = Samples { count: 20, own_validation: Some(4), own_test: Some(6), classes: None };
+        let none = Split::default();
+        let parts = super::divide(&samples, &none, 1).unwrap();
+        assert_eq!(parts.training, (0..10).collect::<Vec<_>>());
+        assert_eq!(parts.validation, (10..14).collect::<Vec<_>>());
+        assert_eq!(parts.test, (14..20).collect::<Vec<_>>());
+        assert!(super::divide(&samples, &Split { validation: 0.1, ..none }, 1).is_err());
+        assert!(super::divide(&samples, &none.fold(2, 0), 1).is_err());
+    }
 
     #[test]
     fn parts_are_disjoint_complete_and_follow_the_seed() {

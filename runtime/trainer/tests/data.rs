@@ -3,44 +3,13 @@
 
 mod fake;
 
-use dlc_recipe::{Augment, Data, Recipe, Source, Split, Transform};
-use dlc_trainer::{Column, Pass, Preparation, PreparedData, RunOptions, TrainError, each_batch};
+use dlc_recipe::{Augment, Data, Source, Transform};
+use dlc_trainer::{Column, Pass, Preparation, PreparedData, RunOptions, TrainError};
 use dlc_types::DType;
-use fake::{csv, data, field, flip, floats, regression, write_table};
+use fake::{
+    ALL, batches, csv, data, field, flip, floats, open, open_with, regression, write_picture, write_table,
+};
 use std::path::Path;
-
-const ALL: Split = Split { validation: 0.0, test: 0.0, stratified: false, seed: None };
-
-fn recipe(data: Data) -> Recipe {
-    Recipe {
-        model: "m".to_owned(),
-        data,
-        epochs: 1,
-        seed: 1,
-        monitor: None,
-        metrics: Vec::new(),
-        early_stop: None,
-    }
-}
-
-fn open_with(data: &Data, folder: &Path, options: &RunOptions) -> Result<PreparedData, TrainError> {
-    PreparedData::open(&recipe(data.clone()), &Preparation { folder, options, seed: 1, saved: None })
-}
-
-fn open(data: &Data, folder: &Path) -> Result<PreparedData, TrainError> {
-    open_with(data, folder, &RunOptions { threads: 2, ..RunOptions::default() })
-}
-
-/// All batches of a pass: number of samples and bytes of each input.
-fn batches(data: &PreparedData, pass: &Pass<'_>) -> Vec<(usize, Vec<Vec<u8>>)> {
-    let mut all = Vec::new();
-    each_batch(data, pass, |batch| {
-        all.push((batch.samples, batch.inputs.clone()));
-        Ok(true)
-    })
-    .unwrap();
-    all
-}
 
 #[test]
 fn scaling_is_fitted_on_the_training_split_alone() {
@@ -60,8 +29,10 @@ fn scaling_is_fitted_on_the_training_split_alone() {
     assert!((scaling.offset[0] - mean(&(0..60).collect::<Vec<_>>())).abs() > 1e-6);
     let pass = Pass { order: training, batch: training.len(), feed: &[0], random: None };
     let x = floats(&batches(&prepared, &pass)[0].1[0]);
+    assert_eq!(x[..2], values[2 * training[0]..][..2]);
     for unit in 0..2 {
-        let column: Vec<f64> = x.iter().skip(unit).step_by(2).map(|&x| f64::from(x)).collect();
+        let scaled = |x: &f32| (f64::from(*x) - scaling.offset[unit]) * scaling.factor[unit];
+        let column: Vec<f64> = x.iter().skip(unit).step_by(2).map(scaled).collect();
         let mean = column.iter().sum::<f64>() / column.len() as f64;
         let variance = column.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / column.len() as f64;
         assert!(mean.abs() < 1e-6 && (variance - 1.0).abs() < 1e-5, "{mean} {variance}");
@@ -78,7 +49,7 @@ fn transforms_compose_in_their_order() {
     let x = |transform| ("x".to_owned(), transform);
     data.transform = vec![
         x(Transform::Scale { divisor: -2.0 }),
-        x(Transform::MinMax),
+        x(Transform::MinMax { per_channel: false }),
         x(Transform::Normalize { mean: vec![1.0], std: vec![0.5] }),
     ];
     let prepared = open(&data, folder.path()).unwrap();
@@ -87,12 +58,18 @@ fn transforms_compose_in_their_order() {
     assert_eq!(samples, 3);
     assert_eq!(inputs[0], [1.0f64, 2.0, 3.0].map(f64::to_ne_bytes).concat());
     // Column b never varies: it is shifted to 0 by min_max, and then normalised like the other.
-    assert_eq!(floats(&inputs[1]), [0.0, -2.0, -2.0, -2.0, -1.0, -2.0]);
-    data.transform = vec![x(Transform::Scale { divisor: 0.0 })];
+    let scaling = prepared.scaling("x").unwrap();
+    let scaled = floats(&inputs[1])
+        .into_iter()
+        .enumerate()
+        .map(|(place, x)| (f64::from(x) - scaling.offset[place % 2]) * scaling.factor[place % 2]);
+    assert_eq!(scaled.collect::<Vec<_>>(), [0.0, -2.0, -2.0, -2.0, -1.0, -2.0]);
+    let minmax = || x(Transform::MinMax { per_channel: false });
+    data.transform = vec![x(Transform::Scale { divisor: 0.0 }), minmax()];
     assert!(open(&data, folder.path()).unwrap_err().to_string().contains("divides by zero"));
-    data.transform = vec![x(Transform::Normalize { mean: vec![0.0; 3], std: vec![1.0] })];
+    data.transform = vec![x(Transform::Normalize { mean: vec![0.0; 3], std: vec![1.0] }), minmax()];
     assert!(open(&data, folder.path()).unwrap_err().to_string().contains("3 values of mean"));
-    data.transform = vec![("z".to_owned(), Transform::MinMax)];
+    data.transform = vec![("z".to_owned(), Transform::MinMax { per_channel: false })];
     assert!(open(&data, folder.path()).unwrap_err().to_string().contains("no field `z`"));
 }
 
@@ -147,8 +124,7 @@ fn cifar_files_round_trip() {
     let folder = tempfile::tempdir().unwrap();
     write_cifar(folder.path());
     let mut data = cifar_data();
-    let (mean, std) = (vec![0.5, 0.25, 0.0], vec![0.25, 0.5, 1.0]);
-    data.transform.push(("image".to_owned(), Transform::Normalize { mean, std }));
+    data.transform.push(("image".to_owned(), Transform::Standardize { per_channel: false }));
     let prepared = open(&data, folder.path()).unwrap();
     assert_eq!((prepared.parts().training.len(), &prepared.parts().test[..]), (20, &[20, 21, 22][..]));
     assert_eq!(prepared.dataset().class_names[3], "cat");
@@ -157,10 +133,12 @@ fn cifar_files_round_trip() {
     // The second record of the second file.
     assert_eq!(inputs[1], 3i32.to_ne_bytes());
     let image = floats(&inputs[0]);
-    for (position, scale) in [(0, (0.5, 0.25)), (1024, (0.25, 0.5)), (3071, (0.0, 1.0))] {
+    for position in [0, 1024, 3071] {
         let byte = f32::from((position + 3 + 2) as u8);
-        assert!((image[position] - (byte / 255.0 - scale.0) / scale.1).abs() < 1e-6);
+        assert_eq!(image[position], byte / 255.0);
     }
+    // Pictures are scaled per channel.
+    assert_eq!(prepared.scaling("image").unwrap().offset.len(), 3);
 }
 
 #[test]
@@ -182,12 +160,6 @@ fn damaged_cifar_files_are_errors() {
     let options = RunOptions { data: Some(folder.path().join("nowhere")), ..RunOptions::default() };
     let missing = open_with(&cifar_data(), folder.path(), &options);
     assert!(matches!(missing, Err(TrainError::MissingData { what: "folder", .. })));
-}
-
-fn write_picture(path: &Path, width: u32, height: u32, seed: u32) {
-    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-    let pixel = |x: u32, y: u32| image::Rgb([(x * 10 + seed) as u8, (y * 10) as u8, seed as u8]);
-    image::RgbImage::from_fn(width, height, pixel).save(path).unwrap();
 }
 
 #[test]

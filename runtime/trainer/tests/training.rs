@@ -30,7 +30,7 @@ fn a_run_learns_and_reports() {
     let folder = tempfile::tempdir().unwrap();
     write_table(folder.path(), 103);
     let mut options = options(folder.path(), "out");
-    options.rate_at = Some(RateAt(Arc::new(|step, total| step as f64 / total as f64)));
+    options.rate_at = Some(RateAt(Arc::new(|step, total, _| step as f64 / total as f64)));
     options.epochs = Some(30);
     let mut engine = Linear::new();
     let report =

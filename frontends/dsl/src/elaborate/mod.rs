@@ -18,6 +18,7 @@ use crate::program::Program;
 use crate::report::{Eval, Poison, Reporter};
 use crate::value::{LayerInstance, Value};
 use dlc_ir::{Builder, NodeId, Parameter, State};
+use dlc_recipe::ClassWeights;
 use dlc_types::{Diagnostic, Span, TensorType};
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -69,6 +70,13 @@ pub(crate) struct Ownership {
     repeated: usize,
 }
 
+impl Ownership {
+    /// The node of a parameter.
+    pub(crate) fn parameter_node(&self, name: &str) -> Option<NodeId> {
+        self.nodes.get(name).copied()
+    }
+}
+
 /// A target of training: fed beside the model's inputs.
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
@@ -95,6 +103,8 @@ pub(crate) struct Elaborator<'a> {
     active: Vec<String>,
     /// Whether losses and metrics may be called.
     pub(crate) in_train_section: bool,
+    /// What the data section says of classes.
+    pub(crate) class_weights: Option<ClassWeights>,
 }
 
 impl<'a> Elaborator<'a> {
@@ -119,6 +129,7 @@ impl<'a> Elaborator<'a> {
             streams: 0,
             active: Vec::new(),
             in_train_section: false,
+            class_weights: None,
         }
     }
 
@@ -164,7 +175,7 @@ impl<'a> Elaborator<'a> {
     }
 
     /// Runs `run` one level deeper.
-    fn deeper<T>(&mut self, span: Span, run: impl FnOnce(&mut Self) -> Eval<T>) -> Eval<T> {
+    pub(crate) fn deeper<T>(&mut self, span: Span, run: impl FnOnce(&mut Self) -> Eval<T>) -> Eval<T> {
         if self.depth >= MAX_EVALUATION_DEPTH {
             let message = format!("blocks and expressions nest more than {MAX_EVALUATION_DEPTH} levels deep");
             return self.fail_at(codes::NESTING, message, span, "too deep from here");

@@ -85,6 +85,14 @@ impl Elaborator<'_> {
             return self.known(name, node, &ty, span);
         }
         self.check_size(&ty, span)?;
+        if matches!(initializer, Initializer::Orthogonal { .. }) && ty.shape.rank() < 2 {
+            let message = format!("`orthogonal` makes matrices, but `{name}` is {ty}");
+            return self.fail(
+                Diagnostic::error(codes::RANK, message)
+                    .at(span, format!("rank {}", ty.shape.rank()))
+                    .help("use `normal(0.02)` or `zeros` for it"),
+            );
+        }
         let node = self.build(span, |builder| builder.parameter(name, ty.clone()))?;
         self.ownership.nodes.insert(name.to_owned(), node);
         self.ownership.parameters.push(Parameter {

@@ -24,9 +24,43 @@ const PARAMETERS: &[Parameter<'static>] = &[
     ("bias_init", false),
 ];
 
+const DEPTHWISE: &[Parameter<'static>] = &[
+    ("x", true),
+    ("kernel", true),
+    ("multiplier", false),
+    ("stride", false),
+    ("padding", false),
+    ("dilation", false),
+    ("bias", false),
+    ("init", false),
+    ("bias_init", false),
+];
+
+const SEPARABLE: &[Parameter<'static>] = &[
+    ("x", true),
+    ("channels", true),
+    ("kernel", true),
+    ("multiplier", false),
+    ("stride", false),
+    ("padding", false),
+    ("dilation", false),
+    ("bias", false),
+    ("init", false),
+    ("bias_init", false),
+];
+
 pub(super) const SPECS: &[LayerSpec] = &[
     LayerSpec::new("conv1d", PARAMETERS, conv1d).owning(),
     LayerSpec::new("conv2d", PARAMETERS, conv2d).owning(),
+    LayerSpec::new("depthwise_conv1d", DEPTHWISE, |el, arguments, path| {
+        depthwise(el, arguments, path, conv1d)
+    })
+    .owning(),
+    LayerSpec::new("depthwise_conv2d", DEPTHWISE, |el, arguments, path| {
+        depthwise(el, arguments, path, conv2d)
+    })
+    .owning(),
+    LayerSpec::new("separable_conv2d", SEPARABLE, separable_conv2d).owning(),
 ];
 
 fn conv1d(el: &mut Elaborator<'_>, arguments: &Arguments, path: &str) -> Eval<Value> {
@@ -35,6 +69,55 @@ fn conv1d(el: &mut Elaborator<'_>, arguments: &Arguments, path: &str) -> Eval<Va
 
 fn conv2d(el: &mut Elaborator<'_>, arguments: &Arguments, path: &str) -> Eval<Value> {
     convolution(el, arguments, path, 2, "[N, channels, height, width]")
+}
+
+/// A convolution of each channel by itself, with `multiplier` results per channel.
+fn depthwise(
+    el: &mut Elaborator<'_>,
+    arguments: &Arguments,
+    path: &str,
+    convolve: fn(&mut Elaborator<'_>, &Arguments, &str) -> Eval<Value>,
+) -> Eval<Value> {
+    let x = arguments.float_tensor(el, "x")?;
+    let inputs = match el.builder.shape(x).0.get(1) {
+        Some(&Dim::Fixed(inputs)) => inputs,
+        // The convolution tells what it takes.
+        _ => 1,
+    };
+    let multiplier = match arguments.get("multiplier") {
+        None => 1,
+        Some(_) => arguments.size(el, "multiplier")?,
+    };
+    let whole = |number: usize| (Value::Int(i64::try_from(number).unwrap_or(i64::MAX)), arguments.span);
+    let mut values = arguments.values.clone();
+    values.remove("multiplier");
+    values.insert("channels".to_owned(), whole(inputs.saturating_mul(multiplier)));
+    values.insert("groups".to_owned(), whole(inputs));
+    let callee = arguments.callee.clone();
+    convolve(el, &Arguments { callee, span: arguments.span, values, rest: Vec::new() }, path)
+}
+
+/// A depthwise convolution without bias (`PATH.depthwise`), then one over the channels at each place
+/// (`PATH.pointwise`): Chollet, "Xception", CVPR 2017.
+fn separable_conv2d(el: &mut Elaborator<'_>, arguments: &Arguments, path: &str) -> Eval<Value> {
+    let part = |keys: &[&str]| Arguments {
+        callee: arguments.callee.clone(),
+        span: arguments.span,
+        values: arguments
+            .values
+            .iter()
+            .filter(|(key, _)| keys.contains(&key.as_str()))
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect(),
+        rest: Vec::new(),
+    };
+    let mut first = part(&["x", "kernel", "multiplier", "stride", "padding", "dilation", "init"]);
+    first.values.insert("bias".to_owned(), (Value::Bool(false), arguments.span));
+    let maps = depthwise(el, &first, &format!("{path}.depthwise"), conv2d)?;
+    let mut second = part(&["channels", "bias", "init", "bias_init"]);
+    second.values.insert("x".to_owned(), (maps, arguments.span));
+    second.values.insert("kernel".to_owned(), (Value::Int(1), arguments.span));
+    conv2d(el, &second, &format!("{path}.pointwise"))
 }
 
 /// Weight `[channels, inputs / groups, kernel…]`, bias `[channels]`.

@@ -21,6 +21,9 @@ pub(crate) enum InitializerRule {
     XavierNormal,
     HeNormal,
     HeUniform,
+    /// Deviation and limit, in deviations.
+    TruncatedNormal(f64, f64),
+    Orthogonal(f64),
 }
 
 impl InitializerRule {
@@ -33,6 +36,7 @@ impl InitializerRule {
             "xavier_normal" => InitializerRule::XavierNormal,
             "he" | "he_normal" => InitializerRule::HeNormal,
             "he_uniform" => InitializerRule::HeUniform,
+            "orthogonal" => InitializerRule::Orthogonal(1.0),
             _ => return None,
         })
     }
@@ -51,6 +55,10 @@ impl InitializerRule {
             InitializerRule::XavierNormal => normal((2.0 / (fan_in + fan_out)).sqrt()),
             InitializerRule::HeNormal => normal((2.0 / fan_in).sqrt()),
             InitializerRule::HeUniform => uniform((6.0 / fan_in).sqrt()),
+            InitializerRule::TruncatedNormal(deviation, limit) => {
+                Initializer::TruncatedNormal { deviation, limit }
+            }
+            InitializerRule::Orthogonal(gain) => Initializer::Orthogonal { gain },
         }
     }
 }
@@ -59,7 +67,20 @@ pub(super) const SPECS: &[LayerSpec] = &[
     LayerSpec::new("constant", &[("value", true)], constant),
     LayerSpec::new("normal", &[("std", true)], normal),
     LayerSpec::new("uniform", &[("low", true), ("high", true)], uniform),
+    LayerSpec::new("truncated_normal", &[("std", true), ("limit", false)], truncated_normal),
+    LayerSpec::new("orthogonal", &[("gain", true)], orthogonal),
 ];
+
+fn truncated_normal(el: &mut Elaborator<'_>, arguments: &Arguments, _: &str) -> Eval<Value> {
+    let deviation = arguments.float_within(el, "std", 1.0, 0.0..=1e6)?;
+    let limit = arguments.float_within(el, "limit", 2.0, 0.1..=5.0)?;
+    Ok(Value::Initializer(InitializerRule::TruncatedNormal(deviation, limit)))
+}
+
+fn orthogonal(el: &mut Elaborator<'_>, arguments: &Arguments, _: &str) -> Eval<Value> {
+    let gain = arguments.float_within(el, "gain", 1.0, 0.0..=1e6)?;
+    Ok(Value::Initializer(InitializerRule::Orthogonal(gain)))
+}
 
 fn constant(el: &mut Elaborator<'_>, arguments: &Arguments, _: &str) -> Eval<Value> {
     Ok(Value::Initializer(InitializerRule::Constant(arguments.float_or(el, "value", 0.0)?)))

@@ -4,14 +4,19 @@
 //! reads about layers; the graph's own rules are the second net.
 
 mod activation;
+mod attention;
 mod convolution;
 mod dense;
+mod embedding;
 mod function;
 pub(crate) mod initializer;
 mod normalization;
 mod pooling;
 mod reduction;
+mod resampling;
 mod reshaping;
+mod statistics;
+mod transposed;
 pub(crate) mod window;
 
 use crate::elaborate::Elaborator;
@@ -61,8 +66,13 @@ pub(crate) fn all() -> impl Iterator<Item = &'static LayerSpec> {
     dense::SPECS
         .iter()
         .chain(convolution::SPECS)
+        .chain(transposed::SPECS)
         .chain(pooling::SPECS)
+        .chain(resampling::SPECS)
         .chain(normalization::SPECS)
+        .chain(statistics::SPECS)
+        .chain(embedding::SPECS)
+        .chain(attention::SPECS)
         .chain(activation::SPECS)
         .chain(reshaping::SPECS)
         .chain(reduction::SPECS)

@@ -8,7 +8,7 @@ use crate::elaborate::{Elaborator, Mode};
 use crate::report::Eval;
 use crate::value::Value;
 use dlc_ir::{Binary, Builder, Comparison, InferError, NodeId, Op, Unary, training};
-use dlc_types::{DType, Diagnostic, Dim, Shape, TensorType};
+use dlc_types::{DType, Diagnostic, Dim, Shape, Span, TensorType};
 
 pub(super) const SPECS: &[LayerSpec] = &[
     LayerSpec::new("batch_norm", &[("x", true), ("momentum", false), ("epsilon", false)], batch_norm)
@@ -133,10 +133,14 @@ fn dropout(el: &mut Elaborator<'_>, arguments: &Arguments, _: &str) -> Eval<Valu
         let message = format!("`rate` of `dropout` is {rate}; it is at least 0 and below 1");
         return el.fail_at(codes::RANGE, message, arguments.span_of("rate"), "out of range");
     }
+    drop_share(el, x, rate, arguments.span).map(Value::Tensor)
+}
+
+/// Zeroes a share of the elements in training; the same tensor in inference.
+pub(super) fn drop_share(el: &mut Elaborator<'_>, x: NodeId, rate: f64, span: Span) -> Eval<NodeId> {
     if el.mode == Mode::Inference || rate == 0.0 {
-        return Ok(Value::Tensor(x));
+        return Ok(x);
     }
-    let span = arguments.span;
     let seed = el.step_state(training::SEED, TensorType::scalar(DType::I64), span)?;
     let step = el.step_state(training::STEP, TensorType::scalar(DType::I32), span)?;
     let stream = el.streams;
@@ -151,5 +155,4 @@ fn dropout(el: &mut Elaborator<'_>, arguments: &Arguments, _: &str) -> Eval<Valu
         let zeros = builder.splat_like(x, 0.0)?;
         builder.select(keep, scaled, zeros)
     })
-    .map(Value::Tensor)
 }

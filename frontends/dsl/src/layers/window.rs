@@ -77,7 +77,11 @@ pub(crate) fn read(
     Ok(SpatialWindow { kernel, strides, dilations, padding })
 }
 
-fn spatial_sizes(el: &mut Elaborator<'_>, arguments: &Arguments, ty: &TensorType) -> Eval<Vec<usize>> {
+pub(crate) fn spatial_sizes(
+    el: &mut Elaborator<'_>,
+    arguments: &Arguments,
+    ty: &TensorType,
+) -> Eval<Vec<usize>> {
     let sizes: Option<Vec<usize>> = ty.shape.0.iter().skip(2).map(|dim| dim.fixed()).collect();
     match sizes {
         Some(sizes) => Ok(sizes),
@@ -98,18 +102,26 @@ fn padding(
     spans: &[usize],
     strides: &[usize],
 ) -> Eval<Vec<(usize, usize)>> {
-    let axes = sizes.len();
+    if !matches!(arguments.get("padding"), Some((Value::Symbol("same"), _))) {
+        return explicit_padding(el, arguments, sizes.len());
+    }
+    let same = |axis: usize| {
+        let positions = sizes[axis].div_ceil(strides[axis]).max(1);
+        let needed = (positions - 1).saturating_mul(strides[axis]).saturating_add(spans[axis]);
+        let total = needed.saturating_sub(sizes[axis]);
+        (total / 2, total - total / 2)
+    };
+    Ok((0..sizes.len()).map(same).collect())
+}
+
+/// Padding that is told in numbers, or none.
+pub(crate) fn explicit_padding(
+    el: &mut Elaborator<'_>,
+    arguments: &Arguments,
+    axes: usize,
+) -> Eval<Vec<(usize, usize)>> {
     let value = match arguments.get("padding") {
         None | Some((Value::Symbol("valid"), _)) => return Ok(vec![(0, 0); axes]),
-        Some((Value::Symbol("same"), _)) => {
-            let same = |axis: usize| {
-                let positions = sizes[axis].div_ceil(strides[axis]).max(1);
-                let needed = (positions - 1).saturating_mul(strides[axis]).saturating_add(spans[axis]);
-                let total = needed.saturating_sub(sizes[axis]);
-                (total / 2, total - total / 2)
-            };
-            return Ok((0..axes).map(same).collect());
-        }
         Some((value, _)) => value,
     };
     let number = |value: &Value| match value {

@@ -3,8 +3,12 @@
 //! A loss says what type its target has, unless the data section says it. Losses are scalars, means over the
 //! run-time batch; so are many metrics, and the others say how the trainer makes them of what a batch gives.
 
+mod binary;
+mod classification;
+pub(crate) mod class_weights;
 mod metric;
-mod objective;
+mod penalty;
+mod regression;
 
 use crate::codes;
 use crate::elaborate::arguments::Arguments;
@@ -12,19 +16,48 @@ use crate::elaborate::{Elaborator, Target};
 use crate::layers::LayerSpec;
 use crate::report::{Eval, Poison};
 use crate::value::Value;
-use dlc_ir::NodeId;
-use dlc_types::{DType, Diagnostic, Shape, Span, TensorType};
+use dlc_ir::{Binary, Builder, InferError, Literal, NodeId, Op};
+use dlc_types::{DType, Diagnostic, Dim, Shape, Span, TensorType};
 
 const PAIR: &[(&str, bool)] = &[("prediction", true), ("target", true)];
 
+const CLASSES: &[(&str, bool)] = &[
+    ("prediction", true),
+    ("target", true),
+    ("weights", false),
+    ("label_smoothing", false),
+    ("ignore", false),
+];
+const PENALTY: &[(&str, bool)] = &[("paths", true), ("factor", true)];
+
 /// The losses.
 const SPECS: &[LayerSpec] = &[
-    LayerSpec::new("cross_entropy", PAIR, objective::cross_entropy),
-    LayerSpec::new("cross_entropy_probabilities", PAIR, objective::cross_entropy_probabilities),
-    LayerSpec::new("binary_cross_entropy", PAIR, objective::binary_cross_entropy),
-    LayerSpec::new("binary_cross_entropy_probabilities", PAIR, objective::binary_cross_entropy_probabilities),
-    LayerSpec::new("mse", PAIR, objective::mse),
-    LayerSpec::new("mae", PAIR, objective::mae),
+    LayerSpec::new("cross_entropy", CLASSES, classification::cross_entropy),
+    LayerSpec::new("cross_entropy_probabilities", CLASSES, classification::cross_entropy_probabilities),
+    LayerSpec::new(
+        "nll",
+        &[("prediction", true), ("target", true), ("weights", false), ("ignore", false)],
+        classification::negative_log_likelihood,
+    ),
+    LayerSpec::new("kl_divergence", PAIR, classification::kl_divergence),
+    LayerSpec::new(
+        "binary_cross_entropy",
+        &[("prediction", true), ("target", true), ("pos_weight", false)],
+        binary::binary_cross_entropy,
+    ),
+    LayerSpec::new("binary_cross_entropy_probabilities", PAIR, binary::binary_cross_entropy_probabilities),
+    LayerSpec::new("hinge", &[("prediction", true), ("target", true), ("margin", false)], binary::hinge),
+    LayerSpec::new("mse", PAIR, regression::mse),
+    LayerSpec::new("mae", PAIR, regression::mae),
+    LayerSpec::new("huber", &[("prediction", true), ("target", true), ("delta", false)], regression::huber),
+    LayerSpec::new(
+        "smooth_l1",
+        &[("prediction", true), ("target", true), ("beta", false)],
+        regression::smooth_l1,
+    ),
+    LayerSpec::new("l1", PENALTY, penalty::l1),
+    LayerSpec::new("l2", PENALTY, penalty::l2),
+    LayerSpec::new("class_weights", &[("classes", true)], class_weights::class_weights),
 ];
 
 /// Losses and metrics.
@@ -129,6 +162,94 @@ fn check_classes(el: &mut Elaborator<'_>, arguments: &Arguments, scores: NodeId,
             .at(arguments.span, format!("{} against {expected}", label.shape))
             .note("class numbers have the shape of the scores without their second axis"),
     )
+}
+
+/// Probabilities are kept this far from 0 and 1 before their logarithm.
+const MARGIN: f64 = 1e-7;
+
+/// The operand of the op that made a value.
+fn operand_of(el: &Elaborator<'_>, node: NodeId, accept: impl Fn(&Op) -> bool) -> Option<NodeId> {
+    let node = &el.builder.function().nodes[node];
+    if accept(&node.op) { node.operands.first().copied() } else { None }
+}
+
+fn warn_about(el: &mut Elaborator<'_>, arguments: &Arguments, made_by: &str) {
+    let callee = &arguments.callee;
+    let message = format!("`{callee}` takes logits, but this is the result of `{made_by}`");
+    el.reporter.push(
+        Diagnostic::warning(codes::LOSS, message)
+            .at(arguments.span_of("prediction"), "probabilities")
+            .help(format!("use `{callee}_probabilities`, or drop the `{made_by}`")),
+    );
+}
+
+fn mean_of_all(builder: &mut Builder, x: NodeId) -> Result<NodeId, InferError> {
+    let axes: Vec<usize> = (0..builder.shape(x).rank()).collect();
+    builder.mean(x, &axes)
+}
+
+fn clamp(builder: &mut Builder, p: NodeId) -> Result<NodeId, InferError> {
+    let low = builder.splat_like(p, MARGIN)?;
+    let high = builder.splat_like(p, 1.0 - MARGIN)?;
+    let p = builder.binary(Binary::Max, p, low)?;
+    builder.binary(Binary::Min, p, high)
+}
+
+/// One number per class of a prediction, `[classes]`, where the argument is given.
+fn class_vector(
+    el: &mut Elaborator<'_>,
+    arguments: &Arguments,
+    key: &str,
+    scores: NodeId,
+) -> Eval<Option<NodeId>> {
+    let Some((value, span)) = arguments.get(key).cloned() else { return Ok(None) };
+    let ty = el.builder.ty(scores).clone();
+    if let Value::Tensor(node) = value {
+        return class_tensor(el, arguments, key, (node, span), &ty).map(Some);
+    }
+    let numbers: Option<Vec<f64>> = match &value {
+        Value::List(list) => list.items().iter().map(Value::as_float).collect(),
+        _ => None,
+    };
+    let Some(numbers) = numbers.filter(|numbers| numbers.iter().all(|&number| number >= 0.0)) else {
+        return arguments.mismatch(el, key, "a list of numbers that are not negative, one per class");
+    };
+    let classes = ty.shape.0.get(1).and_then(|dim: &Dim| dim.fixed());
+    if classes != Some(numbers.len()) {
+        let message = format!(
+            "`{key}` of `{}` has {} numbers, but {ty} has {} classes",
+            arguments.callee,
+            numbers.len(),
+            classes.unwrap_or(0)
+        );
+        return el.fail(
+            Diagnostic::error(codes::SHAPE, message)
+                .at(span, format!("{} against {}", numbers.len(), classes.unwrap_or(0)))
+                .note("classes are the second axis of the prediction, and each has one number"),
+        );
+    }
+    let literal = Literal::floats(ty.dtype, &[numbers.len()], &numbers);
+    el.build(span, |builder| builder.constant(literal)).map(Some)
+}
+
+/// One number per class that is a tensor, such as `class_weights(10)`.
+fn class_tensor(
+    el: &mut Elaborator<'_>,
+    arguments: &Arguments,
+    key: &str,
+    (node, span): (NodeId, Span),
+    scores: &TensorType,
+) -> Eval<NodeId> {
+    let classes = scores.shape.0.get(1).copied();
+    if el.builder.shape(node).0.as_slice() != classes.as_slice() {
+        let message =
+            format!("`{key}` of `{}` is {}, but the prediction is {scores}", arguments.callee, el.builder.ty(node));
+        return el.fail_at(codes::SHAPE, message, span, "not one number per class");
+    }
+    if el.dtype(node) == scores.dtype {
+        return Ok(node);
+    }
+    el.build(span, |builder| builder.cast(node, scores.dtype))
 }
 
 fn poisoned<T>() -> Eval<T> {

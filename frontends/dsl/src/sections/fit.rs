@@ -27,15 +27,15 @@ pub(super) fn check(data: &DataSection, fields: &[Field], reporter: &mut Reporte
             return;
         }
     };
-    let resized = data
-        .transform
-        .iter()
-        .any(|(name, step)| *name == input.name && matches!(step, Transform::Resize { .. }));
+    let resized = data.transform.iter().any(|(name, step)| *name == input.name && step.is_spatial());
     let wrong = match &data.source {
-        Source::Csv { features: Some(features), .. } if features.len() != count => {
-            Some(format!("{} feature columns", features.len()))
+        Source::Csv(table) if takes_features(data) && table.one_hot.is_empty() => {
+            let features = table.features.as_ref().map(Vec::len);
+            features.filter(|&found| found != count).map(|found| format!("{found} feature columns"))
         }
-        Source::Cifar10 { .. } if !resized && sample != CIFAR.map(Some) => Some(format!("images {CIFAR:?}")),
+        Source::Cifar10 { .. } | Source::Cifar100 { .. } if !resized && sample != CIFAR.map(Some) => {
+            Some(format!("images {CIFAR:?}"))
+        }
         _ => None,
     };
     if let Some(found) = wrong {
@@ -59,5 +59,13 @@ pub(super) fn check(data: &DataSection, fields: &[Field], reporter: &mut Reporte
                     .note("`normalize` takes one value, or one per channel"),
             );
         }
+    }
+}
+
+/// Whether the first field of a table is made of its features.
+fn takes_features(data: &DataSection) -> bool {
+    match &data.source {
+        Source::Csv(table) => data.fields.len() > table.fields_beside_features(),
+        _ => true,
     }
 }

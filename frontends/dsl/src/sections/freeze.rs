@@ -1,9 +1,10 @@
 //! Parameters that are not trained.
 
 use crate::codes;
+use crate::patterns::{fits, unmatched};
 use crate::report::Reporter;
 use dlc_ir::Parameter;
-use dlc_types::{Diagnostic, Span, diagnostic::nearest};
+use dlc_types::{Diagnostic, Span};
 
 /// Marks the parameters that the patterns fit; a pattern that fits none is an error.
 pub(super) fn freeze(parameters: &mut [Parameter], patterns: &[(String, Span)], reporter: &mut Reporter) {
@@ -14,54 +15,12 @@ pub(super) fn freeze(parameters: &mut [Parameter], patterns: &[(String, Span)], 
             found = true;
         }
         if !found {
-            let message = format!("no parameter's path fits \"{pattern}\"");
-            let near = nearest(pattern, parameters.iter().map(|parameter| parameter.name.as_str()));
-            let help = match (near, parameters.first()) {
-                (Some(near), _) => format!("did you mean \"{near}\"?"),
-                (None, Some(first)) => format!("paths look like \"{}\"; `*` stands for any text", first.name),
-                (None, None) => "the model has no parameters".to_owned(),
-            };
-            reporter.push(Diagnostic::error(codes::FREEZE, message).at(*span, "freezes nothing").help(help));
+            reporter.push(unmatched(pattern, *span, "freezes nothing", parameters));
         }
     }
     if !patterns.is_empty() && parameters.iter().all(|parameter| !parameter.trainable) {
         let span = patterns[0].1;
         let message = "every parameter is frozen, so nothing is trained";
-        reporter.push(Diagnostic::error(codes::FREEZE, message).at(span, "freezes everything"));
-    }
-}
-
-/// Whether a path fits a pattern, in which `*` stands for any text. A layer's path stands for its values.
-fn fits(pattern: &str, path: &str) -> bool {
-    if path.strip_prefix(pattern).is_some_and(|rest| rest.starts_with('.')) {
-        return true;
-    }
-    let mut pieces = pattern.split('*');
-    let first = pieces.next().unwrap_or("");
-    let Some(mut rest) = path.strip_prefix(first) else { return false };
-    let pieces: Vec<&str> = pieces.collect();
-    let Some((last, middle)) = pieces.split_last() else { return rest.is_empty() };
-    for piece in middle {
-        match rest.find(piece) {
-            Some(at) => rest = &rest[at + piece.len()..],
-            None => return false,
-        }
-    }
-    rest.ends_with(last)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::fits;
-
-    #[test]
-    fn stars_stand_for_any_text() {
-        assert!(fits("stem.*", "stem.weight"));
-        assert!(fits("*.bias", "stage0.conv1.bias"));
-        assert!(fits("stage*.conv*.weight", "stage0.block1.conv1.weight"));
-        assert!(fits("stem", "stem.weight"));
-        assert!(!fits("stem", "stem_bn.scale"));
-        assert!(!fits("stem.*", "stem_bn.scale"));
-        assert!(!fits("*.weight", "head.bias"));
+        reporter.push(Diagnostic::error(codes::PATTERN, message).at(span, "freezes everything"));
     }
 }

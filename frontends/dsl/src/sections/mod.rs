@@ -7,8 +7,14 @@ mod fit;
 mod freeze;
 mod model;
 mod network;
+mod optimizer;
+mod scaling;
+mod schedule;
 mod settings;
+mod source;
+mod steps;
 mod train;
+mod update;
 
 pub(crate) use model::assemble;
 pub(crate) use settings::apply as apply_settings;

@@ -2,17 +2,26 @@
 
 use super::data::{DataSection, NamedField};
 use super::train::{self, Plan};
-use super::{data, fit, freeze, network};
+use super::{data, fit, freeze, network, scaling, update};
 use crate::ast::{File, Ident, ModelSection, Section, TrainSection};
 use crate::codes;
 use crate::elaborate::{Elaborator, Mode, Ownership, Target};
+use crate::losses::class_weights;
 use crate::program::Program;
 use crate::report::{Eval, Poison, Reporter};
 use crate::value::Value;
 use dlc_ir::{Declaration, Function, Model, NodeId, OutputRole};
-use dlc_recipe::{Data, Field, Metric, Recipe};
+use dlc_recipe::{ClassWeights, Data, Field, Metric, Recipe};
 use dlc_types::{Diagnostic, Span, TensorType, diagnostic::nearest};
 use std::collections::BTreeMap;
+
+/// What evaluation and training compute beside the model's outputs.
+#[derive(Clone, Copy)]
+struct Objective<'a> {
+    train: &'a TrainSection,
+    fields: &'a [NamedField],
+    class_weights: Option<&'a ClassWeights>,
+}
 
 /// One elaboration's results.
 struct Elaborated {
@@ -61,7 +70,7 @@ fn supervised(
     let section = find_data(file, &train.data, reporter).ok();
     let mut sections = Elaborator::new(program, "sections", Mode::Inference, reporter);
     let data = section.map(|section| data::read(&mut sections, section));
-    let plan = train::read(&mut sections, train);
+    let mut plan = train::read(&mut sections, train);
     let (model, predict) = model?;
     let section = section?;
     let fields = match &data {
@@ -74,12 +83,15 @@ fn supervised(
             .map(|(name, _)| (name.clone(), None))
             .collect(),
     };
-    let objective = Some((train, fields.as_slice()));
+    let weights =
+        data.as_ref().and_then(|data| data.as_ref().ok()).and_then(|data| data.class_weights.clone());
+    let objective = Some(Objective { train, fields: &fields, class_weights: weights.as_ref() });
     let evaluate = elaborate(program, model, "evaluate", Mode::Inference, objective, reporter);
     let forward = elaborate(program, model, "forward", Mode::Training, objective, reporter);
     let mut result = inference_model(model, predict);
-    if let Ok(plan) = &plan {
+    if let Ok(plan) = &mut plan {
         freeze::freeze(&mut result.parameters, &plan.freeze, reporter);
+        update::resolve(plan, &result.parameters, reporter);
         if let Some(monitor) = &plan.monitor {
             let mut sections = Elaborator::new(program, "sections", Mode::Inference, reporter);
             // A fault is told; the model stands without it.
@@ -89,11 +101,14 @@ fn supervised(
     let (data, plan, evaluate, forward) = (data?.ok()?, plan.ok()?, evaluate.ok()?, forward.ok()?);
     check_agreement(model, &result, &[&evaluate, &forward], reporter);
     result.targets = targets(&forward, &data, reporter);
+    let source_span = data.source_span;
     let mut recipe = recipe(train, section, data, &plan, &result, reporter);
     recipe.metrics = evaluate.metrics;
     result.evaluate = Some(evaluate.function);
     result.forward = Some(forward.function);
     result.training = Some(plan.training);
+    class_weights::declare(&mut result);
+    scaling::apply(&mut result, &recipe.data, source_span, reporter);
     Some((result, Some(recipe)))
 }
 
@@ -177,7 +192,7 @@ fn elaborate(
     model: &ModelSection,
     name: &str,
     mode: Mode,
-    objective: Option<(&TrainSection, &[NamedField])>,
+    objective: Option<Objective<'_>>,
     reporter: &mut Reporter,
 ) -> Eval<Elaborated> {
     let mut el = Elaborator::new(program, name, mode, reporter);
@@ -220,7 +235,8 @@ fn elaborate(
                 el.builder.output(OutputRole::Output, name, node);
             }
         }
-        Some((train, fields)) => {
+        Some(Objective { train, fields, class_weights }) => {
+            el.class_weights = class_weights.cloned();
             for (field, ty) in fields {
                 if !inputs.iter().any(|input| input.name == field.text) {
                     el.forget(&field.text);
@@ -351,11 +367,13 @@ fn recipe(
             transform: data.transform,
             augment: data.augment,
             split: data.split,
+            class_weights: data.class_weights,
             batch: data.batch,
             shuffle: data.shuffle,
         },
         epochs: plan.epochs,
         seed: plan.seed,
+        plateau: plan.plateau,
         monitor: plan.monitor.as_ref().map(|monitor| monitor.text.clone()).filter(|name| name != "loss"),
         metrics: Vec::new(),
         early_stop: plan.early_stop,

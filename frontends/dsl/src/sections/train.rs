@@ -1,38 +1,41 @@
-//! The `train` section: optimiser, schedule, and what is minimised and reported.
+//! The `train` section: its keys, and what is minimised and reported.
 
-use super::configuration::{Form, check_keys, find, form, single, texts, whole, word};
+use super::configuration::{check_keys, find, single, texts, whole, word};
 use super::early_stop;
+use super::optimizer::{self, Rule};
+use super::update::{self, GroupSpec};
 use crate::ast::{Expr, ExprKind, Ident, TrainSection};
 use crate::codes;
-use crate::elaborate::arguments::Arguments;
 use crate::elaborate::{Elaborator, Mode};
 use crate::report::{Eval, Poison};
 use crate::value::Value;
-use dlc_ir::{NodeId, Optimizer, OutputRole, Schedule, Training};
-use dlc_recipe::{EarlyStop, Measure, Metric};
+use dlc_ir::{NodeId, OutputRole, Training};
+use dlc_recipe::{EarlyStop, Measure, Metric, Plateau};
 use dlc_types::{Diagnostic, Span, diagnostic::nearest};
 
-const KEYS: [&str; 8] = ["loss", "metrics", "optimizer", "epochs", "seed", "freeze", "monitor", "early_stop"];
-
-const OPTIMIZERS: &[Form] = &[
-    ("sgd", &[("lr", true), ("momentum", false), ("nesterov", false), ("weight_decay", false)]),
-    (
-        "adam",
-        &[("lr", true), ("beta1", false), ("beta2", false), ("epsilon", false), ("weight_decay", false)],
-    ),
-];
-
-const SCHEDULES: &[Form] = &[
-    (
-        "one_cycle",
-        &[("max", true), ("warmup", false), ("div", false), ("final_div", false), ("momentum", false)],
-    ),
-    ("constant", &[("lr", true)]),
+const KEYS: [&str; 12] = [
+    "loss",
+    "metrics",
+    "optimizer",
+    "groups",
+    "clip",
+    "accumulate",
+    "average",
+    "epochs",
+    "seed",
+    "freeze",
+    "monitor",
+    "early_stop",
 ];
 
 /// The section without loss and metrics.
 pub(super) struct Plan {
+    /// Without groups and exceptions, whose patterns are matched when the parameters are known.
     pub(super) training: Training,
+    pub(super) groups: Vec<GroupSpec>,
+    /// Patterns of matrices that Muon leaves to AdamW.
+    pub(super) except: Vec<(String, Span)>,
+    pub(super) plateau: Option<Plateau>,
     pub(super) epochs: usize,
     pub(super) seed: u64,
     pub(super) monitor: Option<Ident>,
@@ -44,8 +47,8 @@ pub(super) struct Plan {
 pub(super) fn read(el: &mut Elaborator<'_>, section: &TrainSection) -> Eval<Plan> {
     let entries = &section.entries;
     check_keys(el, "train", entries, &KEYS, &[]);
-    let training = match find(entries, "optimizer") {
-        Some(entry) => single(el, entry).and_then(|expr| optimizer(el, expr)),
+    let rule = match find(entries, "optimizer") {
+        Some(entry) => single(el, entry).and_then(|expr| optimizer::read(el, expr)),
         None => missing(el, section, "optimizer", "optimizer = adam(lr = 0.001)"),
     };
     let epochs = match find(entries, "epochs") {
@@ -69,8 +72,25 @@ pub(super) fn read(el: &mut Elaborator<'_>, section: &TrainSection) -> Eval<Plan
         }),
     };
     let stopping = early_stop::read(el, entries, &monitor)?;
+    let groups = update::groups(el, entries);
+    let clip = update::clip(el, entries);
+    let accumulate =
+        find(entries, "accumulate").map_or(Ok(1), |entry| whole(el, entry, 1..=update::MAX_ACCUMULATED));
+    let average = update::average(el, entries);
+    let Rule { optimizer, schedule, weight_decay, plateau, except } = rule?;
+    let training = Training {
+        plateau: plateau.is_some(),
+        weight_decay,
+        clip: clip?,
+        accumulate: u32::try_from(accumulate?).map_err(|_| Poison)?,
+        average: average?,
+        ..Training::new(optimizer, schedule)
+    };
     Ok(Plan {
-        training: training?,
+        training,
+        groups: groups?,
+        except,
+        plateau,
         epochs: usize::try_from(epochs?).map_err(|_| Poison)?,
         seed: seed?.unsigned_abs(),
         monitor: stopping.monitor,
@@ -91,101 +111,6 @@ fn missing<T>(el: &mut Elaborator<'_>, section: &TrainSection, key: &str, exampl
             .at(span, "in the section of this header")
             .help(format!("write `{example}`")),
     )
-}
-
-fn optimizer(el: &mut Elaborator<'_>, expr: &Expr) -> Eval<Training> {
-    let (name, schedule, arguments) = {
-        // The rate may be a call of a schedule, which is no value; it is taken out before.
-        let ExprKind::Call(call) = &expr.kind else {
-            return form(el, "an optimizer", expr, OPTIMIZERS).and(Err(Poison));
-        };
-        let mut call = call.clone();
-        let mut schedule = None;
-        let position = call
-            .arguments
-            .iter()
-            .position(|argument| argument.name.as_ref().is_some_and(|name| name.text == "lr"))
-            .or_else(|| call.arguments.iter().position(|argument| argument.name.is_none()));
-        if let Some(argument) = position.and_then(|position| call.arguments.get_mut(position))
-            && matches!(argument.value.kind, ExprKind::Call(_))
-        {
-            schedule = Some(argument.value.clone());
-            argument.value.kind = ExprKind::Float(1.0);
-        }
-        let (name, arguments) = super::configuration::called_form(el, "an optimizer", &call, OPTIMIZERS)?;
-        (name, schedule, arguments)
-    };
-    let schedule = match schedule {
-        Some(expr) => read_schedule(el, &expr),
-        None => rate(el, &arguments, "lr").map(Schedule::Constant),
-    };
-    let weight_decay = arguments.float_within(el, "weight_decay", 0.0, 0.0..=1e6)?;
-    let optimizer = if name == "sgd" {
-        let momentum = share(el, &arguments, "momentum", 0.0)?;
-        let nesterov = arguments.bool_or(el, "nesterov", false)?;
-        if nesterov && momentum == 0.0 {
-            let message = "`nesterov` is a form of momentum, but there is none";
-            return el.fail(
-                Diagnostic::error(codes::RANGE, message)
-                    .at(arguments.span_of("nesterov"), "without momentum")
-                    .help("write `momentum = 0.9` too"),
-            );
-        }
-        Optimizer::Sgd { momentum, nesterov, weight_decay }
-    } else {
-        Optimizer::Adam {
-            beta1: share(el, &arguments, "beta1", 0.9)?,
-            beta2: share(el, &arguments, "beta2", 0.999)?,
-            epsilon: arguments.float_within(el, "epsilon", 1e-8, 1e-30..=1.0)?,
-            weight_decay,
-        }
-    };
-    Ok(Training { optimizer, schedule: schedule? })
-}
-
-fn rate(el: &mut Elaborator<'_>, arguments: &Arguments, key: &str) -> Eval<f64> {
-    let value = arguments.float_or(el, key, 0.0)?;
-    if value > 0.0 {
-        return Ok(value);
-    }
-    let message = format!("`{key}` of `{}` is {value}; a rate is above 0", arguments.callee);
-    el.fail_at(codes::RANGE, message, arguments.span_of(key), "not a rate")
-}
-
-/// A number of at least 0 and below 1.
-fn share(el: &mut Elaborator<'_>, arguments: &Arguments, key: &str, default: f64) -> Eval<f64> {
-    let value = arguments.float_or(el, key, default)?;
-    if (0.0..1.0).contains(&value) {
-        return Ok(value);
-    }
-    let message = format!("`{key}` of `{}` is {value}; it is at least 0 and below 1", arguments.callee);
-    el.fail_at(codes::RANGE, message, arguments.span_of(key), "out of range")
-}
-
-fn read_schedule(el: &mut Elaborator<'_>, expr: &Expr) -> Eval<Schedule> {
-    let (name, arguments) = form(el, "a learning rate", expr, SCHEDULES)?;
-    if name == "constant" {
-        return rate(el, &arguments, "lr").map(Schedule::Constant);
-    }
-    let momentum = match arguments.values.get("momentum") {
-        None => Some((0.95, 0.85)),
-        Some((Value::None, _)) => None,
-        Some((Value::List(list), _)) => match list.items() {
-            [first, second] => match (first.as_float(), second.as_float()) {
-                (Some(a), Some(b)) if (0.0..1.0).contains(&a) && (0.0..1.0).contains(&b) => Some((a, b)),
-                _ => return arguments.mismatch(el, "momentum", "a pair of numbers from 0 to below 1"),
-            },
-            _ => return arguments.mismatch(el, "momentum", "a pair of numbers or `none`"),
-        },
-        Some(_) => return arguments.mismatch(el, "momentum", "a pair of numbers or `none`"),
-    };
-    Ok(Schedule::OneCycle {
-        max: rate(el, &arguments, "max")?,
-        warmup: arguments.float_within(el, "warmup", 0.3, 0.0..=1.0)?,
-        div: arguments.float_within(el, "div", 25.0, 1.0..=1e12)?,
-        final_div: arguments.float_within(el, "final_div", 1e4, 1.0..=1e12)?,
-        momentum,
-    })
 }
 
 /// Loss and metrics become outputs of the function at hand; gives the metrics. One that needs all samples at

@@ -1,34 +1,17 @@
-//! Folders of JPEG and PNG files, one folder per class: `train/CLASS/*` and `test/CLASS/*`, or `CLASS/*`.
+//! Folders of JPEG and PNG files, one folder per class: `train/CLASS/*`, `validation/CLASS/*` and
+//! `test/CLASS/*`, or `CLASS/*`.
 //!
 //! Classes are numbered in the order of their names, files are taken in the order of theirs; hidden
 //! files are passed over. Without a `resize` step all pictures must have the size of the first.
 
-use super::picture::{MEMORY_LIMIT, Pictures, check_size, decode_file, decode_fitting};
-use super::{Column, Dataset, picture_and_label, resize_of, sample_dims};
+use super::fit::Fit;
+use super::folder::{PICTURES, entries, has_extension, parts};
+use super::picture::{Meaning, Pictures, decode_file};
+use super::records::MEMORY_LIMIT;
+use super::{Column, Dataset, LabelColumn, picture_and_label, sample_dims};
 use crate::{Result, TrainError};
 use dlc_recipe::{Data, Field};
 use std::path::{Path, PathBuf};
-
-fn is_picture(path: &Path) -> bool {
-    let extension = path.extension().and_then(|extension| extension.to_str());
-    extension.is_some_and(|extension| {
-        ["jpg", "jpeg", "png"].iter().any(|known| extension.eq_ignore_ascii_case(known))
-    })
-}
-
-/// Visible entries of a folder, in the order of their names.
-fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
-    let failed = |cause| TrainError::File { path: folder.to_owned(), cause };
-    let mut paths = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(failed)? {
-        let entry = entry.map_err(failed)?;
-        if !entry.file_name().to_string_lossy().starts_with('.') {
-            paths.push(entry.path());
-        }
-    }
-    paths.sort();
-    Ok(paths)
-}
 
 fn folder_name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
@@ -48,7 +31,7 @@ fn collect(folder: &Path, classes: &[String], files: &mut Vec<PathBuf>, labels: 
                 problem: format!("there is no class `{name}` among the training pictures"),
             });
         };
-        for file in entries(&class)?.into_iter().filter(|path| is_picture(path)) {
+        for file in entries(&class)?.into_iter().filter(|path| has_extension(path, PICTURES)) {
             files.push(file);
             labels.push(label as i64);
         }
@@ -72,36 +55,27 @@ pub(crate) fn channels_of(field: &Field) -> Result<usize> {
     )))
 }
 
-/// Decodes all files into memory, on several threads.
-fn decode_all(
-    files: &[PathBuf],
+/// Files as pictures of the first one's size: decoded into memory where all of them fit, else for each
+/// batch.
+pub(super) fn pictures(
+    files: Vec<PathBuf>,
     channels: usize,
-    size: (usize, usize),
-    fit: bool,
+    fit: Fit,
+    meaning: Meaning,
     threads: usize,
-) -> Result<Vec<u8>> {
-    let length = channels * size.0 * size.1;
-    let mut bytes = vec![0u8; files.len() * length];
-    let share = files.len().div_ceil(threads.max(1)).max(1);
-    let decode_share = |files: &[PathBuf], out: &mut [u8]| -> Result<()> {
-        for (file, out) in files.iter().zip(out.chunks_exact_mut(length)) {
-            let picture = decode_fitting(file, channels, size, fit)?;
-            out.copy_from_slice(&picture.planes);
-        }
-        Ok(())
+) -> Result<Pictures> {
+    let size = match files.first() {
+        Some(first) => decode_file(first, channels, &fit, meaning)?.size,
+        None => (0, 0),
     };
-    let results: Vec<Result<()>> = std::thread::scope(|scope| {
-        let shares = files.chunks(share).zip(bytes.chunks_mut(share * length));
-        let workers: Vec<_> =
-            shares.map(|(files, out)| scope.spawn(move || decode_share(files, out))).collect();
-        // A worker that panicked passes its panic on.
-        let join = |worker: std::thread::ScopedJoinHandle<'_, Result<()>>| {
-            worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        };
-        workers.into_iter().map(join).collect()
-    });
-    results.into_iter().collect::<Result<()>>()?;
-    Ok(bytes)
+    let total = [files.len(), channels, size.0, size.1]
+        .iter()
+        .try_fold(1usize, |product, &factor| product.checked_mul(factor));
+    let pictures = Pictures::in_files(channels, size, fit, files, meaning);
+    match total {
+        Some(total) if total <= MEMORY_LIMIT => pictures.decoded(threads),
+        _ => Ok(pictures),
+    }
 }
 
 /// Names of the classes of a folder; none if it cannot be read.
@@ -115,52 +89,35 @@ pub(crate) fn class_names(path: &Path) -> Vec<String> {
 /// Lists the folders, and reads the pictures where they fit into memory.
 pub(crate) fn open(data: &Data, path: &Path, threads: usize) -> Result<Dataset> {
     let (picture, _) = picture_and_label(data, "image_folder")?;
-    if !path.is_dir() {
-        return Err(TrainError::MissingData { what: "folder", path: path.to_owned() });
-    }
-    let divided = path.join("train").is_dir();
-    let training = if divided { path.join("train") } else { path.to_owned() };
-    let class_names: Vec<String> = class_folders(&training)?.iter().map(|class| folder_name(class)).collect();
+    let parts = parts(path)?;
+    let class_names = class_names(path);
     let (mut files, mut labels) = (Vec::new(), Vec::new());
-    collect(&training, &class_names, &mut files, &mut labels)?;
-    let mut own_test = None;
-    if divided && path.join("test").is_dir() {
+    let mut counts = [None; 3];
+    for (part, count) in parts.iter().zip(&mut counts) {
+        let Some(folder) = part else { continue };
         let before = files.len();
-        collect(&path.join("test"), &class_names, &mut files, &mut labels)?;
-        own_test = Some(files.len() - before);
+        collect(folder, &class_names, &mut files, &mut labels)?;
+        *count = Some(files.len() - before);
     }
-    let Some(first) = files.first() else {
+    if counts[0] == Some(0) {
         return Err(TrainError::Folder {
             path: path.to_owned(),
             problem: "there are no pictures in train/CLASS/ or CLASS/ (.jpg, .jpeg, .png)".to_owned(),
         });
-    };
-    let channels = channels_of(picture)?;
-    let wanted = resize_of(data, &picture.name);
-    if let Some(size) = wanted {
-        check_size(size)?;
     }
-    let size = match wanted {
-        Some(size) => size,
-        None => decode_file(first, channels, None)?.size,
-    };
-    let total = [files.len(), channels, size.0, size.1]
-        .iter()
-        .try_fold(1usize, |product, &factor| product.checked_mul(factor));
+    let fit = Fit::of(data, &picture.name)?;
     let samples = files.len();
-    let pictures = match total {
-        Some(total) if total <= MEMORY_LIMIT => {
-            let bytes = decode_all(&files, channels, size, wanted.is_some(), threads)?;
-            Pictures::in_memory(channels, size, None, bytes)
-        }
-        _ => Pictures::in_files(channels, size, files, wanted.is_some()),
-    };
+    let pictures = pictures(files, channels_of(picture)?, fit, Meaning::Light, threads)?;
     Ok(Dataset {
-        samples,
-        columns: vec![Column::Pictures(pictures), Column::Integers { values: labels, width: 1 }],
-        own_test,
+        own_validation: counts[1],
+        own_test: counts[2],
+        labels: Some(LabelColumn { column: 1, ignore: None }),
         class_names,
-        path: path.to_owned(),
         sample_noun: "picture",
+        ..Dataset::new(
+            path,
+            samples,
+            vec![Column::Pictures(pictures), Column::Integers { values: labels, width: 1 }],
+        )
     })
 }

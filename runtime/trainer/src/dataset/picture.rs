@@ -1,58 +1,72 @@
 //! Pictures as planes of bytes: kept in memory, or decoded from their files when asked for.
+//!
+//! Label maps are pictures of one channel whose bytes are class numbers: they are resized by the nearest
+//! pixel, and palette PNGs give the numbers of their palette.
 
+use super::fit::Fit;
+use super::records::Records;
 use crate::{Result, TrainError};
-use image::imageops::{self, FilterType};
 use image::{DynamicImage, GrayImage, ImageReader, Limits};
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
-/// Decoded pictures of a folder are kept in memory up to this size, else decoded for each batch.
-pub(crate) const MEMORY_LIMIT: usize = 1 << 30;
 /// Greatest height and width that is decoded.
-const LARGEST_SIDE: u32 = 20_000;
+pub(crate) const LARGEST_SIDE: u32 = 20_000;
 /// Most memory that decoding one picture may take.
 const DECODING_MEMORY: u64 = 512 << 20;
 
 /// Where the bytes are.
 #[derive(Clone, Debug)]
 enum Store {
-    /// Planar bytes (channel, row, column), picture after picture.
-    Bytes(Vec<u8>),
-    /// One file per picture; where `fit` is not set they must have the right size already.
-    Files { files: Vec<PathBuf>, fit: bool },
+    /// Planar bytes (channel, row, column), of this height and width.
+    Records(Records, (usize, usize)),
+    /// One file per picture.
+    Files(Vec<PathBuf>),
+}
+
+/// What the bytes of pictures mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Meaning {
+    /// Brightness.
+    Light,
+    /// Numbers of classes.
+    Classes,
 }
 
 /// Pictures of one size.
 #[derive(Clone, Debug)]
 pub struct Pictures {
-    /// 1 for grey, 3 for red, green, blue.
+    /// 1 for grey and for label maps, 3 for red, green, blue.
     pub channels: usize,
     /// Height and width as handed out.
     pub size: (usize, usize),
-    /// Height and width as stored.
-    stored: (usize, usize),
+    /// What their bytes mean.
+    pub meaning: Meaning,
+    fit: Fit,
     store: Store,
 }
 
 impl Pictures {
-    /// Pictures in memory: planar bytes of `stored` size, handed out resized to `size`.
-    pub fn in_memory(
-        channels: usize,
-        stored: (usize, usize),
-        size: Option<(usize, usize)>,
-        bytes: Vec<u8>,
-    ) -> Pictures {
-        Pictures { channels, size: size.unwrap_or(stored), stored, store: Store::Bytes(bytes) }
+    /// Planar bytes of `stored` size, handed out as `fit` says.
+    pub fn of_records(channels: usize, stored: (usize, usize), fit: Fit, records: Records) -> Pictures {
+        let size = fit.size(stored);
+        Pictures { channels, size, meaning: Meaning::Light, fit, store: Store::Records(records, stored) }
     }
 
-    /// Pictures in files; `fit` brings them to `size`, without it they must have that size.
+    /// Pictures in files, which `fit` must bring to `size`.
     pub(crate) fn in_files(
         channels: usize,
         size: (usize, usize),
+        fit: Fit,
         files: Vec<PathBuf>,
-        fit: bool,
+        meaning: Meaning,
     ) -> Pictures {
-        Pictures { channels, size, stored: size, store: Store::Files { files, fit } }
+        Pictures { channels, size, meaning, fit, store: Store::Files(files) }
+    }
+
+    /// Planes that are there already, as label maps.
+    pub(crate) fn with_meaning(self, meaning: Meaning) -> Pictures {
+        Pictures { meaning, ..self }
     }
 
     /// Height times width, as handed out.
@@ -60,47 +74,88 @@ impl Pictures {
         self.size.0 * self.size.1
     }
 
-    /// Puts the planes of one picture into `out`, whose former content is dropped.
-    pub fn read(&self, sample: usize, out: &mut Vec<u8>) -> Result<()> {
-        out.clear();
+    /// Whether every reading decodes a file.
+    pub(crate) fn is_stored(&self) -> bool {
         match &self.store {
-            Store::Bytes(bytes) => {
-                let length = self.channels * self.stored.0 * self.stored.1;
-                let picture = &bytes[sample * length..][..length];
-                if self.stored == self.size {
-                    out.extend_from_slice(picture);
-                } else {
-                    for plane in picture.chunks_exact(self.stored.0 * self.stored.1) {
-                        out.extend(resized_plane(plane, self.stored, self.size));
-                    }
+            Store::Files(_) => true,
+            Store::Records(records, _) => records.is_stored(),
+        }
+    }
+
+    /// The planes of one picture; `scratch` holds them where they are made on the way.
+    pub fn read<'a>(&'a self, sample: usize, scratch: &'a mut Vec<u8>) -> Result<&'a [u8]> {
+        match &self.store {
+            Store::Records(records, _) if self.fit.is_empty() => records.read(sample, scratch),
+            Store::Records(records, stored) => {
+                let mut raw = Vec::new();
+                let picture = records.read(sample, &mut raw)?;
+                scratch.clear();
+                for plane in picture.chunks_exact((stored.0 * stored.1).max(1)) {
+                    scratch.extend(self.fitted_plane(plane, *stored));
                 }
-                Ok(())
+                Ok(scratch)
             }
-            Store::Files { files, fit } => {
-                let picture = decode_fitting(&files[sample], self.channels, self.size, *fit)?;
-                out.extend_from_slice(&picture.planes);
-                Ok(())
+            Store::Files(files) => {
+                let picture = self.decode(&files[sample])?;
+                *scratch = picture.planes;
+                Ok(scratch)
             }
         }
     }
-}
 
-fn resized_plane(plane: &[u8], from: (usize, usize), to: (usize, usize)) -> Vec<u8> {
-    // Sizes were checked against `LARGEST_SIDE` when the pictures were made.
-    let (height, width) = (from.0 as u32, from.1 as u32);
-    match GrayImage::from_raw(width, height, plane.to_vec()) {
-        Some(grey) => imageops::resize(&grey, to.1 as u32, to.0 as u32, FilterType::Triangle).into_raw(),
-        None => vec![0; to.0 * to.1],
+    fn fitted_plane(&self, plane: &[u8], from: (usize, usize)) -> Vec<u8> {
+        // Sizes were checked against `LARGEST_SIDE` when the pictures were made.
+        match GrayImage::from_raw(from.1 as u32, from.0 as u32, plane.to_vec()) {
+            Some(grey) => {
+                let nearest = self.meaning == Meaning::Classes;
+                self.fit.apply(DynamicImage::ImageLuma8(grey), nearest).into_luma8().into_raw()
+            }
+            None => vec![0; self.plane()],
+        }
     }
-}
 
-/// That a size can be resized to.
-pub(crate) fn check_size(size: (usize, usize)) -> Result<()> {
-    let fits = |side: usize| side > 0 && side <= LARGEST_SIDE as usize;
-    if fits(size.0) && fits(size.1) {
-        return Ok(());
+    /// Decodes one of its files.
+    fn decode(&self, path: &Path) -> Result<Picture> {
+        let picture = decode_file(path, self.channels, &self.fit, self.meaning)?;
+        if picture.size == self.size {
+            return Ok(picture);
+        }
+        Err(TrainError::Image {
+            path: path.to_owned(),
+            problem: format!(
+                "this picture is {}x{}, not {}x{}; `resize(height, width)` brings all to one size",
+                picture.size.0, picture.size.1, self.size.0, self.size.1
+            ),
+        })
     }
-    Err(TrainError::Recipe(format!("pictures cannot be resized to {}x{}", size.0, size.1)))
+
+    /// Decodes all files into memory, on several threads.
+    pub(crate) fn decoded(self, threads: usize) -> Result<Pictures> {
+        let Store::Files(files) = &self.store else { return Ok(self) };
+        let length = self.channels * self.plane();
+        let mut bytes = vec![0u8; files.len() * length];
+        let share = files.len().div_ceil(threads.max(1)).max(1);
+        let decode_share = |files: &[PathBuf], out: &mut [u8]| -> Result<()> {
+            for (file, out) in files.iter().zip(out.chunks_exact_mut(length)) {
+                out.copy_from_slice(&self.decode(file)?.planes);
+            }
+            Ok(())
+        };
+        let results: Vec<Result<()>> = std::thread::scope(|scope| {
+            let shares = files.chunks(share).zip(bytes.chunks_mut((share * length).max(1)));
+            let workers: Vec<_> =
+                shares.map(|(files, out)| scope.spawn(move || decode_share(files, out))).collect();
+            // A worker that panicked passes its panic on.
+            let join = |worker: std::thread::ScopedJoinHandle<'_, Result<()>>| {
+                worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            };
+            workers.into_iter().map(join).collect()
+        });
+        results.into_iter().collect::<Result<()>>()?;
+        let records = Records::in_memory(bytes, 0, length);
+        let made = Pictures::of_records(self.channels, self.size, Fit::default(), records);
+        Ok(made.with_meaning(self.meaning))
+    }
 }
 
 /// One decoded picture.
@@ -125,11 +180,7 @@ fn planes_of(image: &DynamicImage, channels: usize) -> Vec<u8> {
 }
 
 /// Decodes a JPEG or PNG with bounds on size and memory, to 1 or 3 channels.
-pub fn decode(
-    bytes: &[u8],
-    channels: usize,
-    size: Option<(usize, usize)>,
-) -> std::result::Result<Picture, String> {
+pub fn decode(bytes: &[u8], channels: usize, fit: &Fit) -> std::result::Result<Picture, String> {
     let mut reader =
         ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|error| error.to_string())?;
     let mut limits = Limits::default();
@@ -137,38 +188,54 @@ pub fn decode(
     limits.max_image_height = Some(LARGEST_SIDE);
     limits.max_alloc = Some(DECODING_MEMORY);
     reader.limits(limits);
-    let mut image = reader.decode().map_err(|error| error.to_string())?;
-    if let Some((height, width)) = size
-        && (image.height() as usize, image.width() as usize) != (height, width)
-    {
-        image = image.resize_exact(width as u32, height as u32, FilterType::Triangle);
-    }
+    let image = fit.apply(reader.decode().map_err(|error| error.to_string())?, false);
     let size = (image.height() as usize, image.width() as usize);
     Ok(Picture { size, planes: planes_of(&image, channels) })
 }
 
-/// Decodes a file, as [`decode`] does.
-pub fn decode_file(path: &Path, channels: usize, size: Option<(usize, usize)>) -> Result<Picture> {
-    let bytes = super::read_file(path)?;
-    decode(&bytes, channels, size).map_err(|problem| TrainError::Image { path: path.to_owned(), problem })
+/// Decodes a label map: the numbers of a palette PNG, or the values of a grey one of up to 8 bits.
+pub fn decode_label_map(bytes: &[u8], fit: &Fit) -> std::result::Result<Picture, String> {
+    let limits = png::Limits { bytes: DECODING_MEMORY as usize };
+    let decoder = png::Decoder::new_with_limits(Cursor::new(bytes), limits);
+    let mut reader = decoder.read_info().map_err(|error| error.to_string())?;
+    let info = reader.info();
+    let (width, height, kind, depth) = (info.width, info.height, info.color_type, info.bit_depth);
+    if width > LARGEST_SIDE || height > LARGEST_SIDE {
+        return Err(format!("it is {height}x{width}; at most {LARGEST_SIDE} pixels a side are decoded"));
+    }
+    if !matches!(kind, png::ColorType::Grayscale | png::ColorType::Indexed) || depth == png::BitDepth::Sixteen
+    {
+        return Err(
+            "a label map is a palette or grey PNG of up to 8 bits, whose values are classes".to_owned()
+        );
+    }
+    let size = reader.output_buffer_size().ok_or("it is too large")?;
+    if size as u64 > DECODING_MEMORY {
+        return Err("it is too large".to_owned());
+    }
+    let mut packed = vec![0; size];
+    let frame = reader.next_frame(&mut packed).map_err(|error| error.to_string())?;
+    let (bits, columns) = (depth as usize, width as usize);
+    let mut numbers = Vec::with_capacity(columns * height as usize);
+    for row in packed.chunks_exact(frame.line_size.max(1)).take(height as usize) {
+        let one = |column: usize| {
+            let bit = column * bits;
+            row[bit / 8] >> (8 - bits - bit % 8) & (u8::MAX >> (8 - bits))
+        };
+        numbers.extend((0..columns).map(one));
+    }
+    let map = GrayImage::from_raw(width, height, numbers).ok_or("its rows are incomplete")?;
+    let map = fit.apply(DynamicImage::ImageLuma8(map), true);
+    let size = (map.height() as usize, map.width() as usize);
+    Ok(Picture { size, planes: map.into_luma8().into_raw() })
 }
 
-/// Decodes a file that is brought to a size, or must have it.
-pub(crate) fn decode_fitting(
-    path: &Path,
-    channels: usize,
-    size: (usize, usize),
-    fit: bool,
-) -> Result<Picture> {
-    let picture = decode_file(path, channels, fit.then_some(size))?;
-    if picture.size == size {
-        return Ok(picture);
-    }
-    Err(TrainError::Image {
-        path: path.to_owned(),
-        problem: format!(
-            "this picture is {}x{}, not {}x{}; `resize(height, width)` brings all to one size",
-            picture.size.0, picture.size.1, size.0, size.1
-        ),
-    })
+/// Decodes a file, as [`decode`] or [`decode_label_map`] does.
+pub(crate) fn decode_file(path: &Path, channels: usize, fit: &Fit, meaning: Meaning) -> Result<Picture> {
+    let bytes = super::read_file(path)?;
+    let picture = match meaning {
+        Meaning::Light => decode(&bytes, channels, fit),
+        Meaning::Classes => decode_label_map(&bytes, fit),
+    };
+    picture.map_err(|problem| TrainError::Image { path: path.to_owned(), problem })
 }

@@ -1,10 +1,10 @@
 //! Random samples for a model without data: the same for the same seed.
 
-use super::{Column, Dataset, sample_elements};
+use super::{Column, Dataset, LabelColumn, sample_elements};
 use crate::{Result, TrainError};
 use dlc_recipe::Data;
 use dlc_types::random::Stream;
-use std::path::PathBuf;
+use std::path::Path;
 
 /// Names this use of the seed; the field's number follows.
 const STREAM: u32 = 0xD1C0_0100;
@@ -37,6 +37,13 @@ pub(crate) fn make(data: &Data, samples: usize, classes: usize, seed: u64) -> Re
             Column::Integers { values, width: elements }
         });
     }
-    let path = PathBuf::from("synthetic data");
-    Ok(Dataset { samples, columns, own_test: None, class_names: Vec::new(), path, sample_noun: "sample" })
+    let labels = data
+        .fields
+        .len()
+        .checked_sub(1)
+        .filter(|&last| last > 0 && matches!(columns.get(last), Some(Column::Integers { .. })));
+    Ok(Dataset {
+        labels: labels.map(|column| LabelColumn { column, ignore: None }),
+        ..Dataset::new(Path::new("synthetic data"), samples, columns)
+    })
 }

@@ -5,6 +5,7 @@ use crate::checkpoint::{Progress, SavedRun};
 use crate::evaluate::{Feed, restore};
 use crate::loader::steps_per_epoch;
 use crate::monitor::Monitor;
+use crate::plateau::set_epoch_steps;
 use crate::prepare::{Preparation, PreparedData};
 use crate::{Engine, Result, RunOptions, TrainError};
 use dlc_recipe::Recipe;
@@ -53,8 +54,8 @@ impl<'a> Run<'a> {
             Some((progress, _, _)) => progress.seed,
             None => options.seed.unwrap_or(recipe.seed),
         };
-        let scaling = resumed.as_ref().map(|(_, saved, _)| &saved.scaling);
-        let data = PreparedData::open(recipe, &Preparation { folder, options, seed, saved: scaling })?;
+        let fitted = resumed.as_ref().map(|(_, saved, _)| &saved.fitted);
+        let data = PreparedData::open(recipe, &Preparation { folder, options, seed, saved: fitted })?;
         let (batch, batch_max) = (recipe.data.batch, engine.interface().batch_max);
         if batch > batch_max {
             return Err(TrainError::Recipe(format!(
@@ -83,7 +84,11 @@ impl<'a> Run<'a> {
                 restore(engine, path, LoadPolicy::Exact)?;
                 progress
             }
-            None => Run::start_anew(recipe, engine, options, seed, steps)?,
+            None => {
+                let progress = Run::start_anew(recipe, engine, options, seed, steps)?;
+                data.teach(engine)?;
+                progress
+            }
         };
         Ok(Run { recipe, options, engine, data, train_feed, evaluate_feed, monitor, progress })
     }
@@ -102,6 +107,7 @@ impl<'a> Run<'a> {
         })?;
         options.initial.begin(engine, seed)?;
         engine.set_total_steps(total)?;
+        set_epoch_steps(engine, steps)?;
         Ok(Progress {
             epochs,
             epoch: 0,
@@ -109,6 +115,7 @@ impl<'a> Run<'a> {
             step: 0,
             seed,
             best: None,
+            standstill: recipe.plateau.map(|_| Default::default()),
             sums: Vec::new(),
             samples: 0,
         })

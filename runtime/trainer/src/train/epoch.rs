@@ -16,6 +16,9 @@ use std::time::Instant;
 /// Steps from one copy of the weights in memory to the next, from which a step that fails is found again.
 const SNAPSHOT_STEPS: usize = 100;
 
+/// Steps from one look at the learning rate to the next.
+const RATE_STEPS: usize = 16;
+
 /// A number that is not finite.
 struct Fault {
     what: String,
@@ -76,7 +79,7 @@ impl Run<'_> {
         }
         let layout = &self.train_feed.layout;
         let train = self.progress.tally(layout).finish(layout).measures;
-        let checkpoint = self.engine.checkpoint()?;
+        let mut checkpoint = self.engine.checkpoint()?;
         if let Some((name, value)) = not_finite(&checkpoint) {
             let fault = Fault { what: format!("tensor `{name}`"), value };
             return Err(self.diverged(fault, Some(&snapshot), observer));
@@ -95,6 +98,12 @@ impl Run<'_> {
         self.progress.sums.clear();
         let validation = self.validates().then_some(validation.measures);
         let watched = validation.as_ref().unwrap_or(&train);
+        if let (Some(plateau), Some(value)) = (self.recipe.plateau.as_ref(), self.monitor.watched(watched)) {
+            let standstill = self.progress.standstill.get_or_insert_default();
+            standstill.watch(plateau, value, self.monitor.is_falling(), self.engine)?;
+            // The next epoch's rate is part of the state.
+            checkpoint = self.engine.checkpoint()?;
+        }
         if let Some(value) = self.monitor.better(watched, self.progress.best) {
             self.progress.best = Some((value, number));
             self.write(&self.best(), checkpoint.clone())?;
@@ -122,8 +131,10 @@ impl Run<'_> {
 
     /// The learning rate of a step of the run, from 0.
     fn rate(&self, step: usize) -> Option<f64> {
-        let total = self.progress.epochs * self.progress.steps_per_epoch;
-        self.options.rate_at.as_ref().map(|rate| (rate.0)(step, total))
+        let steps = self.progress.steps_per_epoch;
+        let factor = self.progress.standstill.map_or(1.0, |standstill| standstill.factor);
+        let rate = self.options.rate_at.as_ref();
+        rate.map(|rate| factor * (rate.0)(step, self.progress.epochs * steps, steps))
     }
 
     /// The epoch's samples in their order, without those that no full batch takes.
@@ -157,6 +168,8 @@ impl Run<'_> {
             let base = self.progress.epoch * steps;
             let total = self.progress.epochs * steps;
             let rate = self.options.rate_at.as_ref();
+            let factor = self.progress.standstill.map_or(1.0, |standstill| standstill.factor);
+            let mut lr = None;
             let (engine, progress) = (&mut self.engine, &mut self.progress);
             each_batch(&self.data, &pass, |batch| {
                 if stop.load(Ordering::Relaxed) {
@@ -178,7 +191,10 @@ impl Run<'_> {
                     return Ok(false);
                 }
                 tally.add(layout, report, batch.samples);
-                let lr = rate.map(|rate| (rate.0)(base + progress.step - 1, total));
+                // Telling the rate takes longer than a small step does.
+                if lr.is_none() || progress.step.is_multiple_of(RATE_STEPS) {
+                    lr = rate.map(|rate| factor * (rate.0)(base + progress.step - 1, total, steps));
+                }
                 observer.step(&StepReport { done: progress.step, steps, loss, lr, samples: batch.samples });
                 Ok(true)
             })?;

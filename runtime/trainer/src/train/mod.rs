@@ -132,9 +132,9 @@ impl Run<'_> {
         record.draw(step, self.recipe, self.engine, &self.data, self.evaluate_feed.as_ref(), tested)
     }
 
-    /// Writes the engine's state with scaling and progress.
+    /// Writes the engine's state with what was fitted and the progress.
     fn write(&self, path: &Path, mut checkpoint: Checkpoint) -> Result<()> {
-        self.data.save_scaling(&mut checkpoint)?;
+        self.data.fitted.save(&mut checkpoint)?;
         self.progress.save(&mut checkpoint)?;
         Ok(checkpoint.write(path)?)
     }

@@ -2,13 +2,13 @@
 
 #![allow(dead_code, reason = "not every test binary uses all of it")]
 
-use dlc_recipe::{Augment, Data, Field, Recipe, Source, Split, Transform};
+use dlc_recipe::{Augment, Data, Field, Recipe, Source, Split, Table, Transform};
 use dlc_runtime::abi::{
     ElementType, Extent, FunctionInterface, Interface, PersistentRole, PersistentTensor, Port, PortRole,
     VERSION,
 };
 use dlc_runtime::{Checkpoint, HostTensor, LoadPolicy, RuntimeError};
-use dlc_trainer::Engine;
+use dlc_trainer::{Engine, Pass, Preparation, PreparedData, RunOptions, TrainError, each_batch};
 use dlc_types::{DType, Dim, Shape, TensorType};
 use std::path::Path;
 
@@ -25,21 +25,22 @@ pub(crate) fn data(source: Source, fields: Vec<Field>, batch: usize) -> Data {
         fields,
         transform: Vec::new(),
         augment: Vec::new(),
-        split: Split { validation: 0.2, test: 0.1, stratified: false, seed: None },
+        split: Split { validation: 0.2, test: 0.1, ..Split::default() },
+        class_weights: None,
         batch,
         shuffle: true,
     }
 }
 
 pub(crate) fn csv(path: &str, target: &str) -> Source {
-    Source::Csv { path: path.to_owned(), target: target.to_owned(), features: None, drop: Vec::new() }
+    Source::Csv(Box::new(Table::new(path, target)))
 }
 
 /// Regression of `y` on two features, standardised.
 pub(crate) fn regression() -> Recipe {
     let fields = vec![field("x", DType::F32, &[2]), field("y", DType::F32, &[])];
     let mut data = data(csv("table.csv", "y"), fields, 8);
-    data.transform.push(("x".to_owned(), Transform::Standardize));
+    data.transform.push(("x".to_owned(), Transform::Standardize { per_channel: false }));
     Recipe {
         model: "linear".to_owned(),
         data,
@@ -48,6 +49,7 @@ pub(crate) fn regression() -> Recipe {
         monitor: None,
         metrics: Vec::new(),
         early_stop: None,
+        plateau: None,
     }
 }
 
@@ -61,14 +63,61 @@ pub(crate) fn write_table(folder: &Path, rows: usize) {
     std::fs::write(folder.join("table.csv"), text).unwrap();
 }
 
-pub(crate) fn flip() -> Augment {
-    Augment::RandomFlip { probability: 0.5 }
+/// Everything is for training.
+pub(crate) const ALL: Split = Split { validation: 0.0, test: 0.0, stratified: false, seed: None, fold: None };
+
+pub(crate) fn recipe(data: Data) -> Recipe {
+    Recipe {
+        model: "m".to_owned(),
+        data,
+        epochs: 1,
+        seed: 1,
+        monitor: None,
+        metrics: Vec::new(),
+        early_stop: None,
+        plateau: None,
+    }
 }
 
-/// Fits `y = w . x + w2` by gradient descent; diverges at step `poison`.
+pub(crate) fn open_with(
+    data: &Data,
+    folder: &Path,
+    options: &RunOptions,
+) -> Result<PreparedData, TrainError> {
+    PreparedData::open(&recipe(data.clone()), &Preparation { folder, options, seed: 1, saved: None })
+}
+
+pub(crate) fn open(data: &Data, folder: &Path) -> Result<PreparedData, TrainError> {
+    open_with(data, folder, &RunOptions { threads: 2, ..RunOptions::default() })
+}
+
+/// All batches of a pass: number of samples and bytes of each input.
+pub(crate) fn batches(data: &PreparedData, pass: &Pass<'_>) -> Vec<(usize, Vec<Vec<u8>>)> {
+    let mut all = Vec::new();
+    each_batch(data, pass, |batch| {
+        all.push((batch.samples, batch.inputs.clone()));
+        Ok(true)
+    })
+    .unwrap();
+    all
+}
+
+pub(crate) fn write_picture(path: &Path, width: u32, height: u32, seed: u32) {
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let pixel = |x: u32, y: u32| image::Rgb([(x * 10 + seed) as u8, (y * 10) as u8, seed as u8]);
+    image::RgbImage::from_fn(width, height, pixel).save(path).unwrap();
+}
+
+pub(crate) fn flip() -> Augment {
+    Augment::RandomFlip { probability: 0.5, vertical: false }
+}
+
+/// Fits `y = w . x + w2` on scaled `x` by gradient descent; diverges at step `poison`.
 pub(crate) struct Linear {
     interface: Interface,
     weights: [f32; 3],
+    offset: [f32; 2],
+    factor: [f32; 2],
     steps: i32,
     pub(crate) total_steps: usize,
     pub(crate) poison: Option<i32>,
@@ -120,6 +169,8 @@ impl Linear {
             tensors: vec![
                 tensor("weights", ElementType::F32, vec![3]),
                 tensor("train.step", ElementType::I32, vec![]),
+                tensor("data.scaling.x.offset", ElementType::F32, vec![2]),
+                tensor("data.scaling.x.factor", ElementType::F32, vec![2]),
             ],
             constants: Vec::new(),
             functions: vec![
@@ -131,6 +182,8 @@ impl Linear {
         Linear {
             interface,
             weights: [0.0; 3],
+            offset: [0.0; 2],
+            factor: [1.0; 2],
             steps: 0,
             total_steps: 0,
             poison: None,
@@ -140,7 +193,12 @@ impl Linear {
     }
 
     fn output(&self, x: &[f32]) -> f32 {
-        self.weights[0] * x[0] + self.weights[1] * x[1] + self.weights[2]
+        let [a, b] = self.scaled(x);
+        self.weights[0] * a + self.weights[1] * b + self.weights[2]
+    }
+
+    fn scaled(&self, x: &[f32]) -> [f32; 2] {
+        std::array::from_fn(|unit| (x[unit] - self.offset[unit]) * self.factor[unit])
     }
 
     fn pass(&self, batch: usize, inputs: &[&[u8]], report: &mut [f32]) -> [f32; 3] {
@@ -152,7 +210,8 @@ impl Linear {
             let error = self.output(x) - y;
             report[0] += error * error / batch as f32;
             report[1] += error.abs() / batch as f32;
-            for (slot, value) in gradient.iter_mut().zip([x[0], x[1], 1.0]) {
+            let [a, b] = self.scaled(x);
+            for (slot, value) in gradient.iter_mut().zip([a, b, 1.0]) {
                 *slot += error * value / batch as f32;
             }
         }
@@ -171,11 +230,16 @@ impl Engine for Linear {
 
     fn initialize(&mut self, seed: u64) -> Result<(), RuntimeError> {
         (self.weights, self.steps) = ([seed as f32 * 0.01; 3], 0);
+        (self.offset, self.factor) = ([0.0; 2], [1.0; 2]);
         Ok(())
     }
 
-    fn set_tensor(&mut self, _: &str, value: &HostTensor) -> Result<(), RuntimeError> {
-        self.weights.copy_from_slice(&value.f32_values()?);
+    fn set_tensor(&mut self, name: &str, value: &HostTensor) -> Result<(), RuntimeError> {
+        match name {
+            "data.scaling.x.offset" => self.offset.copy_from_slice(&value.f32_values()?),
+            "data.scaling.x.factor" => self.factor.copy_from_slice(&value.f32_values()?),
+            _ => self.weights.copy_from_slice(&value.f32_values()?),
+        }
         Ok(())
     }
 
@@ -216,12 +280,16 @@ impl Engine for Linear {
         let mut checkpoint = Checkpoint::default();
         checkpoint.tensors.insert("weights".to_owned(), HostTensor::from_f32(&[3], &self.weights)?);
         checkpoint.tensors.insert("train.step".to_owned(), HostTensor::from_i32(&[], &[self.steps])?);
+        for (part, values) in [("offset", &self.offset), ("factor", &self.factor)] {
+            let name = format!("data.scaling.x.{part}");
+            checkpoint.tensors.insert(name, HostTensor::from_f32(&[2], values)?);
+        }
         Ok(checkpoint)
     }
 
     fn restore(&mut self, checkpoint: &Checkpoint, policy: LoadPolicy) -> Result<(), RuntimeError> {
         if policy == LoadPolicy::Exact {
-            assert_eq!(checkpoint.tensors.len(), 2);
+            assert_eq!(checkpoint.tensors.len(), 4);
         }
         let find = |name: &str| {
             checkpoint.tensors.get(name).ok_or_else(|| RuntimeError::OtherModel {
@@ -231,6 +299,8 @@ impl Engine for Linear {
         };
         self.weights = find("weights")?.f32_values()?.try_into().unwrap();
         self.steps = find("train.step")?.i32_values()?[0];
+        self.offset = find("data.scaling.x.offset")?.f32_values()?.try_into().unwrap();
+        self.factor = find("data.scaling.x.factor")?.f32_values()?.try_into().unwrap();
         Ok(())
     }
 }

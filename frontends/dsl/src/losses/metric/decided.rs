@@ -1,6 +1,6 @@
 //! Shares of right decisions.
 
-use super::super::objective::mean_of_all;
+use super::super::mean_of_all;
 use super::super::{
     CLASS, check_classes, class_scores, equal_pair, is_class_index, poisoned, target, without_classes,
 };
