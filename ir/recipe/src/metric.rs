@@ -16,8 +16,8 @@ pub enum Measure {
     Mean,
     /// `[k…]`: means of squared errors per output. The mean over outputs of their roots.
     RootMeanSquare,
-    /// `[3, k…]`: per output the mean of squared errors, the mean of the target, and the mean of its
-    /// squared distance from that mean. One less the share of the target's variance that is left, the
+    /// `[4, k…]`: per output the mean of squared errors, an origin near the targets, the mean of their distances
+    /// from it, and the mean of squared distances from that mean. One less the share of the target's variance that is left, the
     /// mean over outputs.
     RSquared,
     /// `[classes, classes]`: how many samples of the class (row) were taken for the class (column).

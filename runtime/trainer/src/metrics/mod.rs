@@ -211,26 +211,26 @@ fn average_of(measure: Measure) -> Option<Average> {
     }
 }
 
-/// Adds a batch's `[3, k]` means to totals over `before` samples: the sum of squared errors, the mean of the target,
-/// and the sum of its squared distances from that mean. Chan, Golub, LeVeque, "Updating Formulae and a Pairwise
-/// Algorithm for Computing Sample Variances", 1979.
+/// Adds a batch's `[4, k]` means to totals over `before` samples: the sum of squared errors, the mean of the target,
+/// the sum of its squared distances from that mean, and nothing. Chan, Golub, LeVeque, "Updating Formulae and a
+/// Pairwise Algorithm for Computing Sample Variances", 1979.
 fn add_moments(totals: &mut [f64], before: f64, values: &[f32], samples: f64) {
-    let outputs = totals.len() / 3;
+    let outputs = totals.len() / 4;
     let all = before + samples;
     for output in 0..outputs {
         let value =
             |row: usize| values.get(row * outputs + output).map_or(f64::NAN, |&value| f64::from(value));
-        let difference = value(1) - totals[outputs + output];
+        let difference = value(1) + value(2) - totals[outputs + output];
         totals[output] += value(0) * samples;
         totals[outputs + output] += difference * samples / all;
-        totals[2 * outputs + output] += value(2) * samples + difference * difference * before * samples / all;
+        totals[2 * outputs + output] += value(3) * samples + difference * difference * before * samples / all;
     }
 }
 
 /// Mean over outputs of `1 - errors / spread`; where the target does not vary, 1 if there is no error, else 0. Of
 /// fewer than two samples it is not defined.
 fn r_squared(totals: &[f64], samples: u64) -> f64 {
-    let outputs = totals.len() / 3;
+    let outputs = totals.len() / 4;
     if samples < 2 || outputs == 0 {
         return f64::NAN;
     }
