@@ -241,3 +241,6 @@ fn r_squared(totals: &[f64], samples: u64) -> f64 {
     };
     (0..outputs).map(of).sum::<f64>() / outputs as f64
 }
+
+#[cfg(test)]
+mod tests;
