@@ -145,9 +145,9 @@ fn draw(points: &[RatePoint], found: Option<usize>) -> Result<Picture> {
     };
     // The last steps' losses would press all others to the floor.
     let lines = Lines {
-        lines: vec![line("smoothed loss", |point| point.smoothed)],
+        lines: vec![line("", |point| point.smoothed)],
         x: "learning rate".to_owned(),
-        y: "loss".to_owned(),
+        y: "smoothed loss".to_owned(),
         logarithmic: true,
         mark: found.and_then(|place| points.get(place)).map(|point| (point.lr.log10(), point.smoothed)),
         ..Lines::default()

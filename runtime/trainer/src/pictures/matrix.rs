@@ -72,6 +72,11 @@ impl Drawing for Matrix<'_> {
             let middle = class as i32 * cell + cell / 2;
             let right = style(size, &DARK).pos(Pos::new(HPos::Right, VPos::Center));
             area.draw(&Text::new(short(name), (MARGIN - 6, 10 + middle), right)).map_err(told)?;
+            if cell >= 24 && self.0.names.iter().all(|name| name.chars().count() <= 3) {
+                let below = style(size, &DARK).pos(Pos::new(HPos::Center, VPos::Top));
+                area.draw(&Text::new(name.clone(), (MARGIN + middle, 16 + side), below)).map_err(told)?;
+                continue;
+            }
             let turned =
                 style(size, &DARK).transform(FontTransform::Rotate90).pos(Pos::new(HPos::Left, VPos::Center));
             area.draw(&Text::new(short(name), (MARGIN + middle, 16 + side), turned)).map_err(told)?;
