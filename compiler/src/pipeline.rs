@@ -81,6 +81,8 @@ pub enum FunctionKind {
     Train,
     /// Inputs, targets -> loss, metrics, gradients; nothing moves on.
     Gradients,
+    /// Inputs, targets -> loss, values of layers, gradients; nothing moves on.
+    Inspect,
 }
 
 impl FunctionKind {
@@ -220,7 +222,8 @@ fn step_functions(model: &Model, options: &CompileOptions) -> Result<Vec<Functio
             }
             FunctionKind::Train if trainable => functions.push(step::training_step(model)?),
             FunctionKind::Gradients if trainable => functions.push(step::gradients(model)?),
-            FunctionKind::Train | FunctionKind::Gradients => {}
+            FunctionKind::Inspect if trainable => functions.push(step::inspection(model)?),
+            FunctionKind::Train | FunctionKind::Gradients | FunctionKind::Inspect => {}
         }
     }
     Ok(functions)

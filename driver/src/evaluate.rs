@@ -13,6 +13,8 @@ pub struct EvalSettings {
     pub data: Option<PathBuf>,
     /// Seed of the split; `None` for the checkpoint's.
     pub seed: Option<u64>,
+    /// Folder for a page with pictures; `None` for none. Predictions write nothing.
+    pub out: Option<PathBuf>,
     /// Threads; `None` for as many as the machine runs at once.
     pub threads: Option<usize>,
     /// Who computes.
@@ -27,6 +29,7 @@ impl EvalSettings {
             seed: self.seed,
             threads: self.threads.unwrap_or_else(default_threads),
             data: self.data.clone(),
+            out: self.out.clone().unwrap_or_default(),
             classes: meaning::classes(&loaded.model),
             ..RunOptions::default()
         }
@@ -36,10 +39,12 @@ impl EvalSettings {
 /// Evaluates a checkpoint on the test split, or the validation or training split where there is none.
 pub fn evaluate(loaded: &Loaded, checkpoint: &Path, settings: &EvalSettings) -> Result<EvalReport> {
     let recipe = loaded.recipe("dlc eval")?;
-    let options = CompileOptions {
-        functions: vec![FunctionKind::Evaluate],
-        ..settings.choices.options(recipe.data.batch)?
-    };
+    let mut functions = vec![FunctionKind::Evaluate];
+    if settings.out.is_some() {
+        // The page shows samples with what the model says of them.
+        functions.push(FunctionKind::Predict);
+    }
+    let options = CompileOptions { functions, ..settings.choices.options(recipe.data.batch)? };
     let compilation = dlc_compiler::compile(&loaded.model, &options)?;
     let run = settings.run_options(loaded);
     let mut engine = engine(&compilation, settings.engine, run.threads, &settings.choices.tune)?;

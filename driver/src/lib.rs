@@ -1,4 +1,4 @@
-//! The commands of `dlc` as functions: check, fmt, compile, run, predict, train, eval, compare, bench,
+//! The commands of `dlc` as functions: check, fmt, compile, run, predict, train, eval, lr, compare, bench,
 //! profile, inspect, explain, export and tune.
 //!
 //! This crate joins all others. A command takes typed options, does its work and returns a report that
@@ -22,6 +22,7 @@ mod export;
 mod flops;
 mod groups;
 mod inspect;
+mod inspector;
 mod interpreted;
 mod load;
 mod meaning;
@@ -32,6 +33,7 @@ mod peak;
 mod predict;
 mod profile;
 mod rate;
+mod rate_finder;
 mod rewriting;
 mod run;
 mod search;
@@ -71,6 +73,7 @@ pub use profile::{
     Category, CategoryTime, KernelRow, LaunchProfile, Limit, Profile, Roofs, profile, write_roofline,
 };
 pub use rate::LearningRate;
+pub use rate_finder::{RateSettings, find_rate};
 pub use rewriting::{baseline, rule_selection};
 pub use run::{RunReport, RunSettings, run};
 pub use search::{Candidate, Dimension, SearchObserver, SearchReport, SearchSettings, Trial, Values, search};
@@ -83,7 +86,10 @@ pub use dlc_compiler::rewrite::{RewriteOptions, RuleSelection};
 #[cfg(unix)]
 pub use dlc_runtime::report_crashes;
 pub use dlc_trainer::numpy::{ArrayFault, read_npy, read_npz, write_npy};
-pub use dlc_trainer::{EpochReport, EvalReport, Observer, Outcome, Silent, TrainReport};
+pub use dlc_trainer::{
+    Confusion, EpochReport, EvalReport, Evaluated, Measures, Observer, Outcome, RatePoint, RateReport,
+    Silent, StepReport, TrainReport,
+};
 
 /// Results of this crate.
 pub type Result<T> = std::result::Result<T, DriverError>;

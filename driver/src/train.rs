@@ -1,8 +1,11 @@
 //! `dlc train`: compile the step, then hand it to the trainer.
 
 use crate::engine::{EngineKind, default_threads, engine};
+use crate::inspector::inspector;
 use crate::{CompileChoices, LearningRate, Loaded, Result, meaning};
+use dlc_compiler::emit::Cpu;
 use dlc_compiler::{CompileOptions, FunctionKind};
+use dlc_ir::Model;
 use dlc_trainer::{Observer, RateAt, RunOptions, TrainReport};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -25,10 +28,21 @@ pub struct TrainSettings {
     pub resume: Option<PathBuf>,
     /// End after this many epochs of the run are done.
     pub stop_after: Option<usize>,
+    /// Whether statistics of activations, gradients and parameters are written every epoch.
+    pub statistics: bool,
+    /// Keep a checkpoint of every so many epochs, beside the last and the best.
+    pub keep_every: Option<usize>,
+    /// Renew the last checkpoint every so many steps inside an epoch, too.
+    pub save_steps: Option<usize>,
     /// Who computes.
     pub engine: EngineKind,
     /// How the model is compiled.
     pub choices: CompileChoices,
+}
+
+/// Whether the one input is an image.
+fn takes_images(model: &Model) -> bool {
+    matches!(model.inputs.as_slice(), [input] if input.ty.shape.rank() == 4)
 }
 
 /// Trains a loaded model. `stop` ends the run after the current step, with a checkpoint.
@@ -39,12 +53,19 @@ pub fn train(
     stop: &AtomicBool,
 ) -> Result<TrainReport> {
     let recipe = loaded.recipe("dlc train")?;
-    let options = CompileOptions {
-        functions: vec![FunctionKind::Initialize, FunctionKind::Evaluate, FunctionKind::Train],
-        ..settings.choices.options(recipe.data.batch)?
-    };
+    let mut functions = vec![FunctionKind::Initialize, FunctionKind::Evaluate, FunctionKind::Train];
+    if takes_images(&loaded.model) {
+        // The report shows samples with what the model says of them.
+        functions.push(FunctionKind::Predict);
+    }
+    let options = CompileOptions { functions, ..settings.choices.options(recipe.data.batch)? };
     let compilation = dlc_compiler::compile(&loaded.model, &options)?;
     let threads = settings.threads.unwrap_or_else(default_threads);
+    let cpu = match settings.engine {
+        EngineKind::Native(cpu) => cpu,
+        EngineKind::Interpreter => Cpu::Native,
+    };
+    let inspector = inspector(&loaded.model, &settings.choices, recipe.data.batch, cpu, threads);
     let mut engine = engine(&compilation, settings.engine, threads, &settings.choices.tune)?;
     let rate = loaded.model.training.as_ref().map(LearningRate::new).transpose()?;
     let rate_at = rate.map(|rate| RateAt(Arc::new(move |step, total, epoch| rate.at(step, total, epoch))));
@@ -60,6 +81,10 @@ pub fn train(
         classes: meaning::classes(&loaded.model),
         note: loaded.note.clone(),
         rate_at,
+        inspector: Some(inspector),
+        statistics: settings.statistics,
+        keep_every: settings.keep_every,
+        save_steps: settings.save_steps,
     };
     Ok(dlc_trainer::train(recipe, &loaded.folder, engine.as_mut(), &run, observer, stop)?)
 }

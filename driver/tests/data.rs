@@ -77,7 +77,7 @@ fn prediction_reads_as_training_did_without_its_data() {
     assert!(test.get("loss").unwrap() < 400.0, "{test:?}");
     let evaluated =
         dlc_driver::evaluate(&model(folder), &report.checkpoint, &EvalSettings::default()).unwrap();
-    assert_eq!(Some(&evaluated.measures), report.test.as_ref());
+    assert_eq!(Some(&evaluated.evaluated.measures), report.test.as_ref());
     let mean = {
         let saved = Checkpoint::read(&report.checkpoint).unwrap();
         saved.tensors["data.fill.x"].f32_values().unwrap()[0]

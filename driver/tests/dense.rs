@@ -68,7 +68,7 @@ fn training_learns_and_the_checkpoint_evaluates_and_predicts() {
     assert!(accuracy > 0.85, "{accuracy}");
     let evaluated =
         dlc_driver::evaluate(&model(folder.path()), &report.checkpoint, &EvalSettings::default()).unwrap();
-    assert_eq!(Some(&evaluated.measures), report.test.as_ref());
+    assert_eq!(Some(&evaluated.evaluated.measures), report.test.as_ref());
     let rows = folder.path().join("new.csv");
     std::fs::write(&rows, "a,b,c\n2,2,-2\n-2,-2,2\n").unwrap();
     let predicted =
@@ -227,7 +227,7 @@ fn a_checkpoint_of_one_rewriting_goes_on_under_another() {
     let measured = |choices: CompileChoices| {
         let settings = EvalSettings { choices, ..EvalSettings::default() };
         let report = dlc_driver::evaluate(&model(folder.path()), &resumed.checkpoint, &settings).unwrap();
-        report.measures.0.iter().map(|(_, value)| *value).collect::<Vec<_>>()
+        report.evaluated.measures.0.iter().map(|(_, value)| *value).collect::<Vec<_>>()
     };
     for (with, without) in measured(CompileChoices::default()).into_iter().zip(measured(off)) {
         assert!((with - without).abs() <= 1e-5 * without.abs().max(1.0), "{with} {without}");

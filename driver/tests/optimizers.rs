@@ -72,7 +72,7 @@ fn muon_with_groups_averages_and_warm_up() {
     assert!(accuracy > 0.85, "{accuracy}");
     let evaluated =
         dlc_driver::evaluate(&model(folder.path()), &report.checkpoint, &EvalSettings::default()).unwrap();
-    assert_eq!(Some(&evaluated.measures), report.test.as_ref());
+    assert_eq!(Some(&evaluated.evaluated.measures), report.test.as_ref());
 }
 
 /// Prediction takes the averages, or the weights where a file has weights alone.

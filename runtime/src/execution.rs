@@ -25,7 +25,7 @@ impl SharedContext<'_> {
 pub(crate) enum Asked<'a, 'b> {
     /// One buffer for each of these outputs.
     Buffers(&'a [usize], &'a mut [&'b mut [u8]]),
-    /// The loss and the metrics.
+    /// The elements of the loss and of every metric, one behind the other.
     Report(&'a mut [f32]),
 }
 
@@ -80,8 +80,12 @@ impl Session {
                 }
             }
             Asked::Report(report) => {
-                for (&number, value) in plan.report.iter().zip(report) {
-                    *value = self.scalar(&plan.outputs[number]);
+                let mut rest = report;
+                for &number in &plan.report {
+                    let output = &plan.outputs[number];
+                    let (values, behind) = rest.split_at_mut(output.elements(batch));
+                    self.read(output, values);
+                    rest = behind;
                 }
             }
         }
@@ -128,13 +132,17 @@ impl Session {
         self.staging.pointer().wrapping_add(plan.staging)
     }
 
-    fn scalar(&self, plan: &PortPlan) -> f32 {
+    /// Reads an output of loss or metric; `FunctionPlan::new` admits no other types.
+    fn read(&self, plan: &PortPlan, values: &mut [f32]) {
         let bytes = &self.staging.bytes()[plan.staging..];
-        match (plan.element, bytes.first_chunk::<4>(), bytes.first_chunk::<8>()) {
-            (ElementType::F64, _, Some(&bytes)) => f64::from_ne_bytes(bytes) as f32,
-            (ElementType::F32, Some(&bytes), _) => f32::from_ne_bytes(bytes),
-            // Loss and metrics are `f32` or `f64` (`FunctionPlan::new` refuses others).
-            _ => f32::NAN,
+        if plan.element == ElementType::F64 {
+            for (value, &bytes) in values.iter_mut().zip(bytes.as_chunks::<8>().0) {
+                *value = f64::from_ne_bytes(bytes) as f32;
+            }
+        } else {
+            for (value, &bytes) in values.iter_mut().zip(bytes.as_chunks::<4>().0) {
+                *value = f32::from_ne_bytes(bytes);
+            }
         }
     }
 
@@ -172,8 +180,9 @@ impl Session {
                     length(&interface.outputs[number].name, expected, buffer.len())?;
                 }
             }
-            Asked::Report(report) if report.len() != plan.report.len() => {
-                return Err(count(interface, "reported values", plan.report.len(), report.len()));
+            Asked::Report(report) if report.len() != plan.report_length(batch) => {
+                let expected = plan.report_length(batch);
+                return Err(count(interface, "reported values", expected, report.len()));
             }
             Asked::Report(_) => {}
         }

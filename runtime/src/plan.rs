@@ -18,6 +18,11 @@ pub(crate) struct PortPlan {
 }
 
 impl PortPlan {
+    /// Elements for a batch of `n`, which is at most the greatest.
+    pub(crate) fn elements(&self, n: usize) -> usize {
+        self.bytes(n) / self.element.size()
+    }
+
     /// Bytes for a batch of `n`, which is at most the greatest.
     pub(crate) fn bytes(&self, n: usize) -> usize {
         self.unit * n.pow(self.power)
@@ -55,6 +60,11 @@ pub(crate) struct FunctionPlan {
 }
 
 impl FunctionPlan {
+    /// Values in a report for a batch of `n`.
+    pub(crate) fn report_length(&self, n: usize) -> usize {
+        self.report.iter().map(|&output| self.outputs[output].elements(n)).sum()
+    }
+
     pub(crate) fn new(interface: &Interface, function: &FunctionInterface) -> Result<FunctionPlan> {
         let mut staging_bytes = 0;
         let mut plan = |port: &Port| PortPlan::new(port, interface.batch_max, &mut staging_bytes);
@@ -67,9 +77,10 @@ impl FunctionPlan {
         let report: Vec<usize> = of_role(PortRole::Loss).chain(of_role(PortRole::Metric)).collect();
         for &index in &report {
             let port = &function.outputs[index];
-            if !port.dims.is_empty() || !matches!(port.element, ElementType::F32 | ElementType::F64) {
+            let scalar = port.dims.is_empty() || port.role == PortRole::Metric;
+            if !scalar || !matches!(port.element, ElementType::F32 | ElementType::F64) {
                 return Err(RuntimeError::Interface(format!(
-                    "`{}` of `{}` is not a floating-point scalar",
+                    "`{}` of `{}` is not what a loss or metric can be",
                     port.name, function.name
                 )));
             }

@@ -197,7 +197,8 @@ impl Session {
         self.execute(index, batch, &ordered, Asked::Buffers(&asked, &mut buffers))
     }
 
-    /// One step of training. `report` gets the loss, then the metrics in the interface's order.
+    /// One step of training. `report` gets the loss, then the elements of the metrics in the interface's
+    /// order: one for most, more for those that a batch only counts for (see [`Session::report_length`]).
     pub fn train_step(&mut self, batch: usize, inputs: &[&[u8]], report: &mut [f32]) -> Result<()> {
         let function = self.train.map_or_else(|| self.program.function("train"), Ok)?;
         self.execute(function, batch, inputs, Asked::Report(report))
@@ -219,6 +220,15 @@ impl Session {
             return Err(count(interface, "results", results.len(), outputs.len()));
         }
         self.execute(function, batch, inputs, Asked::Buffers(results, outputs))
+    }
+
+    /// Values in a report of the function for a batch.
+    pub fn report_length(&self, function: &str, batch: usize) -> Result<usize> {
+        let batch_max = self.program.interface().batch_max;
+        if batch == 0 || batch > batch_max {
+            return Err(RuntimeError::Batch { batch, batch_max });
+        }
+        Ok(self.program.plan(self.program.function(function)?).report_length(batch))
     }
 
     /// What a report of the function holds: names of the loss and the metrics, in order.

@@ -32,6 +32,16 @@ pub(crate) struct TrainArguments {
     /// End after this many epochs of the run are done; it can be resumed [default: all].
     #[arg(long, value_name = "K", value_parser = positive)]
     pub(crate) stop_after: Option<usize>,
+    /// Keep a checkpoint of every so many epochs, as epoch-NNNN.safetensors [default: the last and the best].
+    #[arg(long, value_name = "EPOCHS", value_parser = positive)]
+    pub(crate) keep_every: Option<usize>,
+    /// Renew the last checkpoint every so many steps inside an epoch, too [default: after every epoch].
+    #[arg(long, value_name = "STEPS", value_parser = positive)]
+    pub(crate) save_steps: Option<usize>,
+    /// Write statistics of activations, gradients and parameters every epoch: statistics.csv, and histograms for
+    /// TensorBoard [default: none].
+    #[arg(long)]
+    pub(crate) statistics: bool,
     #[command(flatten)]
     pub(crate) engine: EngineArguments,
     #[command(flatten)]
@@ -106,6 +116,40 @@ pub(crate) struct EvalArguments {
     /// Seed of the split [default: the checkpoint's].
     #[arg(long, value_name = "S")]
     pub(crate) seed: Option<u64>,
+    /// Folder for report.html and pictures; made if absent [default: none].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) engine: EngineArguments,
+    #[command(flatten)]
+    pub(crate) choices: ChoiceArguments,
+    /// Print one JSON object [default: text].
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RateArguments {
+    #[command(flatten)]
+    pub(crate) model: ModelArguments,
+    /// The data's file or folder [default: what the file says].
+    #[arg(long, value_name = "PATH")]
+    pub(crate) data: Option<PathBuf>,
+    /// Seed of weights, split, order and augmentation [default: what the file says].
+    #[arg(long, value_name = "S")]
+    pub(crate) seed: Option<u64>,
+    /// First learning rate.
+    #[arg(long, value_name = "RATE", default_value_t = 1e-6)]
+    pub(crate) from: f64,
+    /// Learning rate of the last step; the run ends before where the loss diverges.
+    #[arg(long, value_name = "RATE", default_value_t = 10.0)]
+    pub(crate) to: f64,
+    /// Number of steps.
+    #[arg(long, value_name = "N", value_parser = positive, default_value_t = 120)]
+    pub(crate) steps: usize,
+    /// Folder for the picture and the table of losses [default: runs/MODEL].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) engine: EngineArguments,
     #[command(flatten)]

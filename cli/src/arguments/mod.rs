@@ -14,7 +14,7 @@ pub(crate) use build::{
     CheckArguments, CompileArguments, ExportArguments, FormatArguments, OperatorArguments,
 };
 pub(crate) use infer::{PredictArguments, RunArguments};
-pub(crate) use learn::{EvalArguments, TrainArguments};
+pub(crate) use learn::{EvalArguments, RateArguments, TrainArguments};
 pub(crate) use model::{EngineArguments, ModelArguments};
 pub(crate) use search::SearchArguments;
 
@@ -63,6 +63,8 @@ pub(crate) enum Command {
     Train(Box<TrainArguments>),
     /// Loss and metrics of a checkpoint on the test split.
     Eval(EvalArguments),
+    /// Find a learning rate: a short run whose rate grows from step to step.
+    Lr(RateArguments),
     /// Train with many settings and find the best.
     Tune(Box<SearchArguments>),
     /// Compare compiled with interpreted numbers: every value of a training step, and end to end.

@@ -104,6 +104,7 @@ pub(super) fn operators(flags: &OperatorArguments) -> Outcome {
 pub(super) fn predict(console: &Console, flags: &PredictArguments) -> Outcome {
     let loaded = loaded_with(console, &flags.model, Some(&flags.checkpoint))?;
     let settings = PredictSettings {
+        out: None,
         data: flags.data.clone(),
         seed: None,
         threads: flags.engine.threads,

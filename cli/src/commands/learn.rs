@@ -1,10 +1,11 @@
-//! `train` and `eval`.
+//! `train`, `eval` and `lr`.
 
-use super::{Outcome, loaded_with};
-use crate::arguments::{EvalArguments, TrainArguments};
+use super::{Outcome, loaded, loaded_with};
+use crate::arguments::{EvalArguments, RateArguments, TrainArguments};
 use crate::console::{self, Console};
 use crate::progress::TrainingProgress;
-use dlc_driver::{DriverError, EvalSettings, Loaded, TrainReport, TrainSettings};
+use crate::table::table;
+use dlc_driver::{DriverError, EvalSettings, Loaded, RateSettings, TrainReport, TrainSettings};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -50,6 +51,9 @@ pub(super) fn train(console: &Console, flags: &TrainArguments) -> Outcome {
         out: flags.out.clone(),
         resume: flags.resume.clone(),
         stop_after: flags.stop_after,
+        statistics: flags.statistics,
+        keep_every: flags.keep_every,
+        save_steps: flags.save_steps,
         engine: flags.engine.kind(),
         choices: flags.choices.choices(console)?,
     };
@@ -69,6 +73,9 @@ pub(super) fn train(console: &Console, flags: &TrainArguments) -> Outcome {
 fn ending(report: &TrainReport) -> String {
     let mut text = match report.outcome {
         dlc_driver::Outcome::Finished => String::new(),
+        dlc_driver::Outcome::EndedEarly => {
+            "ended early: it got no better; the best weights count\n".to_owned()
+        }
         dlc_driver::Outcome::Stopped => "stopped; `--resume` goes on\n".to_owned(),
         dlc_driver::Outcome::Interrupted => {
             "interrupted; `--resume` goes on from this very step\n".to_owned()
@@ -79,6 +86,9 @@ fn ending(report: &TrainReport) -> String {
         text.push_str(&format!("test  {}\n", values.join("  ")));
     }
     text.push_str(&format!("checkpoint  {}", report.checkpoint.display()));
+    if let Some(page) = &report.report {
+        text.push_str(&format!("\nreport  {}", page.display()));
+    }
     text
 }
 
@@ -88,6 +98,7 @@ pub(super) fn evaluate(console: &Console, flags: &EvalArguments) -> Outcome {
         data: flags.data.clone(),
         seed: flags.seed,
         threads: flags.engine.threads,
+        out: flags.out.clone(),
         engine: flags.engine.kind(),
         choices: flags.choices.choices(console)?,
     };
@@ -95,9 +106,51 @@ pub(super) fn evaluate(console: &Console, flags: &EvalArguments) -> Outcome {
     if flags.json {
         console::json(&report);
     } else {
-        let values = report.measures.0.iter().map(|(name, value)| format!("{name} {value:.4}"));
+        let values = report.evaluated.measures.0.iter().map(|(name, value)| format!("{name} {value:.4}"));
         let values: Vec<String> = values.collect();
         console::data(&format!("{} ({} samples)  {}", report.part, report.samples, values.join("  ")));
+        if let Some(confusion) = report.evaluated.confusion() {
+            console::data(&confusion_table(confusion));
+        }
     }
+    Ok(0)
+}
+
+/// The matrix with a row per label and a column per decision.
+fn confusion_table(confusion: &dlc_driver::Confusion) -> String {
+    let header = std::iter::once("label, decision".to_owned()).chain(confusion.names.iter().cloned());
+    let rows = confusion.names.iter().zip(confusion.rows()).map(|(name, row)| {
+        std::iter::once(name.clone()).chain(row.iter().map(u64::to_string)).collect::<Vec<String>>()
+    });
+    table(&std::iter::once(header.collect()).chain(rows).collect::<Vec<_>>())
+}
+
+pub(super) fn find_rate(console: &Console, flags: &RateArguments) -> Outcome {
+    let loaded = loaded(console, &flags.model)?;
+    let run = EvalSettings {
+        data: flags.data.clone(),
+        seed: flags.seed,
+        threads: flags.engine.threads,
+        out: flags.out.clone(),
+        engine: flags.engine.kind(),
+        choices: flags.choices.choices(console)?,
+    };
+    let settings = RateSettings { run, from: flags.from, to: flags.to, steps: flags.steps };
+    let stop = stop_flag()?;
+    let mut progress = TrainingProgress::new(flags.json);
+    let report = dlc_driver::find_rate(&loaded, &settings, &mut progress, &stop);
+    progress.finish();
+    let report = report?;
+    if flags.json {
+        console::json(&report);
+        return Ok(0);
+    }
+    match report.suggestion {
+        Some(lr) => {
+            console::data(&format!("lr {lr:.1e}  (the loss falls fastest there; good as the greatest rate)"))
+        }
+        None => console::data("the loss never falls; try other bounds with --from and --to"),
+    }
+    eprintln!("picture  {}", report.picture.display());
     Ok(0)
 }

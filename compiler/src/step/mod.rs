@@ -9,6 +9,7 @@ mod arithmetic;
 mod average;
 mod gradient;
 mod initialize;
+mod inspect;
 mod normal;
 mod now;
 mod one_cycle;
@@ -18,6 +19,7 @@ mod schedule;
 
 pub(crate) use average::of_averages;
 pub use initialize::initialize;
+pub use inspect::inspection;
 
 use crate::autodiff::{AutodiffError, differentiate};
 use dlc_ir::training::{ACCUMULATED, EPOCH_STEPS, MOMENTUM_PRODUCT, RATE_FACTOR, SEED, STEP, TOTAL_STEPS};

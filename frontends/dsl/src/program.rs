@@ -26,7 +26,7 @@ impl Program {
     pub(crate) fn declare(&mut self, file: &mut File, reporter: &mut Reporter) {
         for block in std::mem::take(&mut file.blocks) {
             let name = &block.name;
-            let is_layer = layers::all().chain(crate::losses::SPECS).any(|spec| spec.name == name.text);
+            let is_layer = layers::all().chain(crate::losses::all()).any(|spec| spec.name == name.text);
             if let Some(first) = self.blocks.get(&name.text) {
                 let message = format!("two blocks are called `{}`", name.text);
                 reporter.push(

@@ -6,6 +6,7 @@
 use crate::elaborate::arguments::Given;
 use crate::layers::initializer::InitializerRule;
 use dlc_ir::{Builder, NodeId};
+use dlc_recipe::Measure;
 use dlc_types::{Dim, Span, TensorType};
 use std::rc::Rc;
 
@@ -30,6 +31,8 @@ pub(crate) enum Value {
     Layer(Rc<LayerInstance>),
     /// A target of training whose type no loss has told yet.
     Target(Rc<str>),
+    /// A metric that is no mean over samples.
+    Metric(Measure, NodeId),
     /// A value whose making failed.
     Poison,
 }
@@ -112,6 +115,7 @@ impl Value {
             Value::Tensor(node) => format!("a tensor {}", builder.ty(*node)),
             Value::Layer(_) => "a layer".to_owned(),
             Value::Target(name) => format!("the target `{name}`, whose type is not known yet"),
+            Value::Metric(..) => "a metric of all samples, with which nothing can be computed".to_owned(),
             Value::Poison => "a failed value".to_owned(),
         }
     }

@@ -312,3 +312,49 @@ fn imports_stay_in_the_folder() {
     assert_eq!(codes, ["DLC0502", "DLC0502", "DLC0501"]);
     std::fs::remove_dir_all(&folder).unwrap();
 }
+
+fn with_metrics(outputs: usize, loss: &str, label: &str, rest: &str) -> String {
+    format!(
+        "dlc 1\nmodel m(x: f32[N, 4]) -> (y) {{ y = x |> dense({outputs}) as head }}\n\
+         data d {{ source = csv(\"t.csv\", target = \"t\") -> (x, t{label}) }}\n\
+         train m on d {{\n  loss = {loss}(y, t)\n  optimizer = sgd(lr = 0.1)\n  epochs = 1\n  {rest}\n}}\n"
+    )
+}
+
+#[test]
+fn metrics_say_how_they_are_made() {
+    use dlc_recipe::{Average, Measure};
+    let text = "metrics = top_k(y, t, k = 2), f1(y, t), precision(y, t, average = micro), \
+                recall(y, t, average = per_class), auc(y, t), mean_iou(y, t) as iou, confusion_matrix(y, t)";
+    let several = loaded(&with_metrics(3, "cross_entropy", "", text), &[]);
+    dlc_ir::verify::verify_model(&several.model).unwrap();
+    let recipe = several.recipe.unwrap();
+    let found: Vec<(&str, Measure)> =
+        recipe.metrics.iter().map(|metric| (metric.name.as_str(), metric.measure)).collect();
+    let expected = [
+        ("top_k", Measure::Mean),
+        ("f1", Measure::F1(Average::Macro)),
+        ("precision", Measure::Precision(Average::Micro)),
+        ("recall", Measure::Recall(Average::PerClass)),
+        ("auc", Measure::AreaUnderCurve),
+        ("iou", Measure::IntersectionOverUnion(Average::Macro)),
+        ("confusion_matrix", Measure::Confusion),
+    ];
+    assert_eq!(found, expected);
+    // Scores of all samples are none of a training step's.
+    let has = |function: &dlc_ir::Function| function.output(dlc_ir::OutputRole::Metric, "auc").is_some();
+    assert!(has(several.model.evaluate.as_ref().unwrap()) && !has(several.model.forward.as_ref().unwrap()));
+    let single = loaded(&with_metrics(1, "binary_cross_entropy", ": f32[N, 1]", "metrics = f1(y, t)"), &[]);
+    assert_eq!(single.recipe.unwrap().metrics[0].measure, Measure::F1(Average::Binary));
+}
+
+#[test]
+fn early_stopping_names_what_is_watched() {
+    let rest = "metrics = accuracy(y, t)\n  early_stop = early_stop(patience = 4, metric = accuracy, min_delta = 0.01)";
+    let recipe = loaded(&with_metrics(3, "cross_entropy", "", rest), &[]).recipe.unwrap();
+    assert_eq!(recipe.monitor.as_deref(), Some("accuracy"));
+    assert_eq!(recipe.early_stop, Some(dlc_recipe::EarlyStop { patience: 4, min_delta: 0.01 }));
+    let set = [("train.early_stop.patience", "7")];
+    let recipe = loaded(&with_metrics(3, "cross_entropy", "", rest), &set).recipe.unwrap();
+    assert_eq!(recipe.early_stop.unwrap().patience, 7);
+}

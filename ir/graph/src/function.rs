@@ -73,7 +73,8 @@ pub enum OutputRole {
     Output,
     /// The scalar to minimise.
     Loss,
-    /// A scalar to report: the mean over the batch.
+    /// Something to report: a scalar, the mean over the batch, or numbers (counts, sums, scores) of
+    /// which the trainer makes a metric of all batches.
     Metric,
     /// The next value of the parameter of that name.
     Parameter,

@@ -9,7 +9,7 @@
 //!    name, one node.
 //! 4. An output names an existing node that is not a tuple; its name is unique among outputs of its
 //!    role.
-//! 5. There is at most one loss. A loss or a metric is a scalar float.
+//! 5. There is at most one loss, a scalar float. A metric has a float type.
 //! 6. An output of role parameter or state, whose tensor the function also reads, has the type of the
 //!    node that reads it; so has a gradient, which has a float type.
 //!
@@ -125,8 +125,11 @@ fn verify_outputs(function: &Function) -> Result {
             return broken(function, place, 5, "second loss");
         }
         match role {
-            OutputRole::Loss | OutputRole::Metric if !ty.dtype.is_float() || ty.shape.rank() != 0 => {
+            OutputRole::Loss if !ty.dtype.is_float() || ty.shape.rank() != 0 => {
                 return broken(function, place, 5, format!("needs a scalar float, not {ty}"));
+            }
+            OutputRole::Metric if !ty.dtype.is_float() => {
+                return broken(function, place, 5, format!("needs floats, not {ty}"));
             }
             OutputRole::Gradient if !ty.dtype.is_float() => {
                 return broken(function, place, 6, format!("needs floats, not {ty}"));

@@ -5,11 +5,13 @@
 //! (optimiser, schedule) is `dlc_ir::Training`. Files are named as the model's author wrote them;
 //! whoever opens them resolves them against the folder of the model's file.
 
+mod metric;
 mod scaling;
 mod source;
 mod split;
 mod steps;
 
+pub use metric::{Average, Measure, Metric};
 pub use scaling::{SCALING, Scaling, ScalingPlan, Statistics, scaling_states};
 pub use source::{Arrays, Duplicates, IdxFiles, Missing, Source, Table, WordRules};
 pub use split::{CLASS_WEIGHTS, ClassWeights, Fold, Split};
@@ -31,8 +33,21 @@ pub struct Recipe {
     pub seed: u64,
     /// Which metric decides what the best checkpoint is; `None` for the validation loss.
     pub monitor: Option<String>,
+    /// The metrics, in the order of the text.
+    pub metrics: Vec<Metric>,
+    /// When a run ends before its last epoch.
+    pub early_stop: Option<EarlyStop>,
     /// When the learning rate falls because the watched value stands still.
     pub plateau: Option<Plateau>,
+}
+
+/// The rule by which a run ends when it gets no better; it then keeps its best weights.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct EarlyStop {
+    /// Epochs without a better value after which the run ends; at least 1.
+    pub patience: usize,
+    /// By how much a value must differ from the best one to be better.
+    pub min_delta: f64,
 }
 
 /// The learning rate is lowered when the value that decides about the best checkpoint has not become better

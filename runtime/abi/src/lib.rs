@@ -182,7 +182,8 @@ pub enum PortRole {
     Output,
     /// The loss, a scalar.
     Loss,
-    /// A scalar to report.
+    /// Something to report: a scalar that is a mean over the batch, or numbers (counts, sums, scores)
+    /// that whoever calls combines over batches.
     Metric,
     /// The gradient of the parameter of that name.
     Gradient,

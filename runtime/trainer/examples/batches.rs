@@ -42,7 +42,16 @@ fn recipe(augment: &[Augment]) -> Recipe {
         batch: BATCH,
         shuffle: true,
     };
-    Recipe { model: "none".to_owned(), data, epochs: 1, seed: 1, monitor: None, plateau: None }
+    Recipe {
+        model: "none".to_owned(),
+        data,
+        epochs: 1,
+        seed: 1,
+        monitor: None,
+        metrics: Vec::new(),
+        early_stop: None,
+        plateau: None,
+    }
 }
 
 /// Milliseconds per batch.

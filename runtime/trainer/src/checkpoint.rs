@@ -5,7 +5,7 @@
 //! but evaluated.
 
 use crate::fitted::{Fitted, is_fitted};
-use crate::metrics::Means;
+use crate::metrics::{Layout, Tally};
 use crate::plateau::Standstill;
 use crate::{Result, TrainError};
 use dlc_runtime::{Checkpoint, HostTensor, RuntimeError};
@@ -54,11 +54,9 @@ fn integer(value: usize) -> HostTensor {
 }
 
 impl Progress {
-    pub(crate) fn means(&self, values: usize) -> Means {
-        if self.sums.len() == values {
-            return Means { sums: self.sums.clone(), samples: self.samples };
-        }
-        Means::new(values)
+    /// What the epoch that is not finished has added up to.
+    pub(crate) fn tally(&self, layout: &Layout) -> Tally {
+        Tally::restored(layout, &self.sums, self.samples).unwrap_or_else(|| Tally::new(layout))
     }
 
     /// Puts the progress into a checkpoint.

@@ -47,10 +47,14 @@ pub enum TrainError {
     MissingField { function: String, input: String, available: String },
     /// Training diverged.
     #[error(
-        "the {what} is {value} at step {step} of epoch {epoch}; training stopped, and the checkpoints \
-         written before are untouched (a lower learning rate or scaled inputs may help)"
+        "the {what} is {value} at step {step} of epoch {epoch}{}; training stopped, and the checkpoints \
+         written before are untouched (a lower learning rate or scaled inputs may help)",
+        .origin.as_ref().map(|origin| format!(": {origin}")).unwrap_or_default()
     )]
-    NotFinite { what: String, value: f64, epoch: usize, step: usize },
+    NotFinite { what: String, value: f64, epoch: usize, step: usize, origin: Option<String> },
+    /// A picture of a run that cannot be drawn.
+    #[error("the picture `{name}` cannot be drawn: {problem}")]
+    Picture { name: String, problem: String },
     /// A checkpoint that cannot be resumed in this way.
     #[error("{}: {problem}", .path.display())]
     Resume { path: PathBuf, problem: String },

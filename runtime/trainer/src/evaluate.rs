@@ -2,12 +2,12 @@
 
 use crate::checkpoint::SavedRun;
 use crate::loader::{Pass, each_batch};
-use crate::metrics::Means;
+use crate::metrics::{Evaluated, Layout, Tally};
 use crate::prepare::{Preparation, PreparedData};
-use crate::report::Measures;
+use crate::record::draw_evaluation;
 use crate::{Engine, Result, RunOptions, TrainError};
-use dlc_recipe::Recipe;
-use dlc_runtime::abi::{ElementType, FunctionInterface, PortRole};
+use dlc_recipe::{Metric, Recipe};
+use dlc_runtime::abi::{ElementType, FunctionInterface};
 use dlc_runtime::{LoadPolicy, RuntimeError};
 use dlc_types::DType;
 use serde::Serialize;
@@ -20,7 +20,7 @@ pub(crate) struct Feed {
     /// The number of the field for each input.
     pub(crate) fields: Vec<usize>,
     /// The loss, then the metrics.
-    pub(crate) names: Vec<String>,
+    pub(crate) layout: Layout,
 }
 
 pub(crate) fn function_of<'a>(engine: &'a dyn Engine, name: &str) -> Result<&'a FunctionInterface> {
@@ -38,7 +38,12 @@ fn same_element(dtype: DType, element: ElementType) -> bool {
 
 impl Feed {
     /// Finds the field of every input of a function.
-    pub(crate) fn new(engine: &dyn Engine, name: &str, data: &PreparedData) -> Result<Feed> {
+    pub(crate) fn new(
+        engine: &dyn Engine,
+        name: &str,
+        data: &PreparedData,
+        metrics: &[Metric],
+    ) -> Result<Feed> {
         let function = function_of(engine, name)?;
         let mut fields = Vec::new();
         for port in &function.inputs {
@@ -61,9 +66,7 @@ impl Feed {
             }
             fields.push(number);
         }
-        let of_role = |role| function.outputs.iter().filter(move |port| port.role == role);
-        let reported = of_role(PortRole::Loss).chain(of_role(PortRole::Metric));
-        Ok(Feed { fields, names: reported.map(|port| port.name.clone()).collect() })
+        Ok(Feed { fields, layout: Layout::new(function, metrics, &data.dataset.class_names) })
     }
 }
 
@@ -72,41 +75,46 @@ pub(crate) fn slices(inputs: &[Vec<u8>]) -> Vec<&[u8]> {
     inputs.iter().map(Vec::as_slice).collect()
 }
 
-/// Means over some samples.
+/// Loss and metrics of some samples.
 pub(crate) fn measure(
     engine: &mut dyn Engine,
     data: &PreparedData,
     feed: &Feed,
     samples: &[usize],
     batch: usize,
-) -> Result<Measures> {
-    let mut means = Means::new(feed.names.len());
-    let mut report = vec![0.0; feed.names.len()];
+) -> Result<Evaluated> {
+    let mut tally = Tally::new(&feed.layout);
+    let mut report = vec![0.0; feed.layout.length(batch)];
     let pass = Pass { order: samples, batch, feed: &feed.fields, random: None };
     each_batch(data, &pass, |batch| {
-        engine.evaluate(batch.samples, &slices(&batch.inputs), &mut report)?;
-        means.add(&report, batch.samples);
+        let report = &mut report[..feed.layout.length(batch.samples)];
+        engine.evaluate(batch.samples, &slices(&batch.inputs), report)?;
+        tally.add(&feed.layout, report, batch.samples);
         Ok(true)
     })?;
-    Ok(means.measures(&feed.names))
+    Ok(tally.finish(&feed.layout))
 }
 
-/// The result of an evaluation; serialises as `{"test":{"loss":…},"samples":…}`.
+/// The result of an evaluation; serialises as `{"test":{"loss":…},"samples":…}`, with `"confusion"` where the model
+/// has such metrics.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EvalReport {
     /// `test`, or `validation` or `train` where the data has no test split.
     pub part: &'static str,
     /// Number of its samples.
     pub samples: usize,
-    /// Means over them.
-    pub measures: Measures,
+    /// Loss and metrics over them.
+    pub evaluated: Evaluated,
 }
 
 impl Serialize for EvalReport {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(2))?;
-        map.serialize_entry(self.part, &self.measures)?;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry(self.part, &self.evaluated.measures)?;
         map.serialize_entry("samples", &self.samples)?;
+        if let Some(confusion) = self.evaluated.confusion() {
+            map.serialize_entry("confusion", confusion)?;
+        }
         map.end()
     }
 }
@@ -120,7 +128,8 @@ pub(crate) fn restore(engine: &mut dyn Engine, path: &Path, policy: LoadPolicy) 
     Ok(saved)
 }
 
-/// Loss and metrics of a checkpoint on the test split. The split is that of the checkpoint's seed.
+/// Loss and metrics of a checkpoint on the test split. The split is that of the checkpoint's seed. With a folder to
+/// write to, it gets a page with pictures.
 pub fn evaluate(
     recipe: &Recipe,
     folder: &Path,
@@ -132,12 +141,15 @@ pub fn evaluate(
     let seed = options.seed.or(saved.progress.map(|progress| progress.seed)).unwrap_or(recipe.seed);
     let with = Preparation { folder, options, seed, saved: Some(&saved.fitted) };
     let data = PreparedData::open(recipe, &with)?;
-    let feed = Feed::new(engine, "evaluate", &data)?;
+    let feed = Feed::new(engine, "evaluate", &data, &recipe.metrics)?;
     let parts =
         [("test", &data.parts.test), ("validation", &data.parts.validation), ("train", &data.parts.training)];
     let (part, samples) =
         parts.into_iter().find(|(_, samples)| !samples.is_empty()).unwrap_or(("train", &data.parts.training));
     let batch = recipe.data.batch.min(engine.interface().batch_max);
-    let measures = measure(engine, &data, &feed, samples, batch)?;
-    Ok(EvalReport { part, samples: samples.len(), measures })
+    let evaluated = measure(engine, &data, &feed, samples, batch)?;
+    if !options.out.as_os_str().is_empty() {
+        draw_evaluation(recipe, engine, &data, &feed, part, &evaluated, &options.out)?;
+    }
+    Ok(EvalReport { part, samples: samples.len(), evaluated })
 }

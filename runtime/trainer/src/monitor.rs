@@ -12,7 +12,9 @@ pub(crate) struct Monitor {
     /// What is watched.
     pub name: String,
     /// Whether less is better.
-    pub falling: bool,
+    falling: bool,
+    /// By how much a value must differ from the best one to be better.
+    min_delta: f64,
 }
 
 impl Monitor {
@@ -30,10 +32,11 @@ impl Monitor {
             )));
         }
         let falling = names.first().is_some_and(|loss| loss == name)
-            || ["loss", "error", "mae", "mse", "entropy", "perplexity"]
+            || ["loss", "error", "mae", "mse", "rmse", "entropy", "perplexity"]
                 .iter()
                 .any(|kind| name.contains(kind));
-        Ok(Monitor { name: name.to_owned(), falling })
+        let min_delta = recipe.early_stop.map_or(0.0, |rule| rule.min_delta);
+        Ok(Monitor { name: name.to_owned(), falling, min_delta })
     }
 
     /// The watched value.
@@ -46,10 +49,11 @@ impl Monitor {
         self.falling
     }
 
-    /// The watched value, if it is better than the best so far.
+    /// The watched value, if it is better than the best so far by more than the least difference.
     pub(crate) fn better(&self, measures: &Measures, best: Option<(f64, usize)>) -> Option<f64> {
         let value = measures.get(&self.name).filter(|value| value.is_finite())?;
-        let better = best.is_none_or(|(best, _)| if self.falling { value < best } else { value > best });
+        let gain = |best: f64| if self.falling { best - value } else { value - best };
+        let better = best.is_none_or(|(best, _)| gain(best) > self.min_delta);
         better.then_some(value)
     }
 }
@@ -61,12 +65,15 @@ mod tests {
     #[test]
     fn losses_fall_and_accuracies_rise() {
         let measures = |value| Measures(vec![("m".to_owned(), value)]);
-        let monitor = |falling| Monitor { name: "m".to_owned(), falling };
+        let monitor = |falling| Monitor { name: "m".to_owned(), falling, min_delta: 0.0 };
         assert_eq!(monitor(true).better(&measures(1.0), None), Some(1.0));
         assert_eq!(monitor(true).better(&measures(0.5), Some((1.0, 1))), Some(0.5));
         assert_eq!(monitor(true).better(&measures(1.0), Some((1.0, 1))), None);
         assert_eq!(monitor(false).better(&measures(0.5), Some((1.0, 1))), None);
         assert_eq!(monitor(false).better(&measures(2.0), Some((1.0, 1))), Some(2.0));
         assert_eq!(monitor(false).better(&measures(f64::NAN), None), None);
+        let patient = Monitor { name: "m".to_owned(), falling: true, min_delta: 0.25 };
+        assert_eq!(patient.better(&measures(0.75), Some((1.0, 1))), None);
+        assert_eq!(patient.better(&measures(0.5), Some((1.0, 1))), Some(0.5));
     }
 }

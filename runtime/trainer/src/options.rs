@@ -1,7 +1,7 @@
 //! What a caller may choose about a run beyond the recipe.
 
 use crate::Engine;
-use dlc_runtime::{HostTensor, RuntimeError};
+use dlc_runtime::{Checkpoint, HostTensor, RuntimeError};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -56,6 +56,44 @@ impl fmt::Debug for InitialTensors {
     }
 }
 
+/// What an [`Inspected`] tensor is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum InspectedKind {
+    /// The value of a layer.
+    Activation,
+    /// The gradient of a parameter.
+    Gradient,
+}
+
+/// A tensor inside a training step.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Inspected {
+    /// What it is.
+    pub kind: InspectedKind,
+    /// The layer's or parameter's path.
+    pub name: String,
+    /// Its elements.
+    pub values: Vec<f32>,
+}
+
+/// Looks into one training step: from parameters and states, a batch's size and its inputs by name to the values
+/// of layers in the order of their computation, then the gradients in the order of the parameters. It changes
+/// nothing.
+#[derive(Clone)]
+pub struct Inspector(
+    #[allow(clippy::type_complexity, reason = "the one place where it is written")]
+    /// The function.
+    pub  Arc<
+        dyn Fn(&Checkpoint, usize, &[(&str, &[u8])]) -> Result<Vec<Inspected>, RuntimeError> + Send + Sync,
+    >,
+);
+
+impl fmt::Debug for Inspector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Inspector")
+    }
+}
+
 /// Choices of one run.
 #[derive(Clone, Debug, Default)]
 pub struct RunOptions {
@@ -65,7 +103,8 @@ pub struct RunOptions {
     pub seed: Option<u64>,
     /// Threads for decoding pictures; zero counts as one. The engine has its own.
     pub threads: usize,
-    /// Folder for checkpoints and `metrics.csv`; made if absent.
+    /// Folder for everything that a run leaves; made if absent. An evaluation writes pictures there, if it is not
+    /// empty.
     pub out: PathBuf,
     /// Checkpoint to go on from.
     pub resume: Option<PathBuf>,
@@ -82,4 +121,12 @@ pub struct RunOptions {
     pub note: Option<String>,
     /// The learning rate, for reports.
     pub rate_at: Option<RateAt>,
+    /// Looks into steps: where a number came from that is not finite, and statistics.
+    pub inspector: Option<Inspector>,
+    /// Whether statistics of activations, gradients and parameters are written every epoch.
+    pub statistics: bool,
+    /// Keep a checkpoint of every so many epochs, beside the last and the best.
+    pub keep_every: Option<usize>,
+    /// Renew the last checkpoint every so many steps inside an epoch, too.
+    pub save_steps: Option<usize>,
 }

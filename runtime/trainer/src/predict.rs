@@ -146,7 +146,7 @@ pub fn predict(
     complete(data, &mut dataset, &mut fitted, None)?;
     let samples: Vec<usize> = (0..names.len()).collect();
     let prepared = PreparedData::of_inputs(data, dataset, fitted)?;
-    let feed = Feed::new(engine, "predict", &prepared)?;
+    let feed = Feed::new(engine, "predict", &prepared, &recipe.metrics)?;
     let outputs = function_of(engine, "predict")?.outputs.iter();
     let ports: Vec<Port> = outputs.filter(|port| port.role == PortRole::Output).cloned().collect();
     let batch = engine.interface().batch_max.min(data.batch.max(1));

@@ -1,11 +1,8 @@
 //! What a run tells while it goes and when it ends.
 
-use crate::Result;
-use dlc_runtime::write_atomically;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
-use std::fmt::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Loss and metrics by name, in the order of the model.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -53,6 +50,8 @@ pub enum Outcome {
     Finished,
     /// `stop_after` ended it; it can be resumed.
     Stopped,
+    /// It got no better any more, by the recipe's rule.
+    EndedEarly,
     /// The stop flag ended it, maybe inside an epoch; it can be resumed.
     Interrupted,
 }
@@ -66,14 +65,32 @@ pub struct TrainReport {
     /// The epochs that this call finished.
     #[serde(skip)]
     pub epochs: Vec<EpochReport>,
-    /// Means over the test split by the last weights, if there is one and nobody interrupted.
+    /// Loss and metrics of the test split by those weights, if there is one and nobody interrupted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub test: Option<Measures>,
     /// The best epoch so far, earlier calls of a resumed run included.
     #[serde(skip)]
     pub best: Option<Best>,
-    /// The last checkpoint.
+    /// The last checkpoint, or the best one of a run that may end early.
     pub checkpoint: PathBuf,
+    /// The page with the run's pictures.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub report: Option<PathBuf>,
+}
+
+/// A finished step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StepReport {
+    /// Steps of the epoch that are done.
+    pub done: usize,
+    /// Steps of an epoch.
+    pub steps: usize,
+    /// The step's loss.
+    pub loss: f32,
+    /// The learning rate of about this step.
+    pub lr: Option<f64>,
+    /// Samples that it was trained on.
+    pub samples: usize,
 }
 
 /// The best epoch of a run.
@@ -97,8 +114,10 @@ pub trait Observer {
     fn data_ready(&mut self, _training: usize, _validation: usize, _test: usize) {}
     /// An epoch (from 1) of so many begins; `done` of its `steps` were done before an interruption.
     fn epoch_started(&mut self, _epoch: usize, _epochs: usize, _done: usize, _steps: usize) {}
-    /// So many steps of the epoch are done; the loss is the last step's.
-    fn step(&mut self, _done: usize, _steps: usize, _loss: f32) {}
+    /// A step is done.
+    fn step(&mut self, _step: &StepReport) {}
+    /// Something that takes a while and is no step begins.
+    fn note(&mut self, _text: &str) {}
     /// An epoch is finished and its checkpoint written.
     fn epoch_finished(&mut self, _report: &EpochReport) {}
 }
@@ -108,52 +127,6 @@ pub trait Observer {
 pub struct Silent;
 
 impl Observer for Silent {}
-
-/// `metrics.csv`: one row per epoch. It holds no times, so equal runs write equal files.
-#[derive(Debug)]
-pub(crate) struct MetricsTable {
-    path: PathBuf,
-    text: String,
-}
-
-impl MetricsTable {
-    /// Begins the table, or goes on behind the rows of the first `done` epochs when the file there has
-    /// the same columns.
-    pub(crate) fn open(path: &Path, names: &[String], validation: bool, done: usize) -> MetricsTable {
-        let mut header = "epoch,lr".to_owned();
-        let parts: &[&str] = if validation { &["train", "validation"] } else { &["train"] };
-        for part in parts {
-            for name in names {
-                // Writing to a string cannot fail.
-                let _ = write!(header, ",{part}_{name}");
-            }
-        }
-        let mut text = format!("{header}\n");
-        // A file that cannot be read is one that begins anew.
-        let before = if done > 0 { std::fs::read_to_string(path).unwrap_or_default() } else { String::new() };
-        let mut lines = before.lines();
-        if lines.next() == Some(header.as_str()) {
-            let epoch = |line: &str| line.split(',').next().and_then(|cell| cell.parse::<usize>().ok());
-            for line in lines.filter(|line| epoch(line).is_some_and(|epoch| epoch <= done)) {
-                text.push_str(line);
-                text.push('\n');
-            }
-        }
-        MetricsTable { path: path.to_owned(), text }
-    }
-
-    /// Adds an epoch's row and writes the file.
-    pub(crate) fn add(&mut self, report: &EpochReport) -> Result<()> {
-        let lr = report.lr.map(|lr| lr.to_string()).unwrap_or_default();
-        let _ = write!(self.text, "{},{lr}", report.epoch);
-        let measures = report.train.0.iter().chain(report.validation.iter().flat_map(|m| &m.0));
-        for (_, value) in measures {
-            let _ = write!(self.text, ",{value}");
-        }
-        self.text.push('\n');
-        Ok(write_atomically(&self.path, self.text.as_bytes())?)
-    }
-}
 
 #[cfg(test)]
 mod tests {
@@ -180,6 +153,7 @@ mod tests {
             test: Some(measures(0.5)),
             best: None,
             checkpoint: "run/last.safetensors".into(),
+            report: None,
         };
         assert_eq!(
             serde_json::to_string(&end).unwrap(),

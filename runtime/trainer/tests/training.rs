@@ -5,8 +5,8 @@ mod fake;
 
 use dlc_runtime::HostTensor;
 use dlc_trainer::{
-    EpochReport, InitialTensors, Observer, Outcome, RateAt, RunOptions, Silent, TrainError, TrainReport,
-    evaluate, predict, read_checkpoint, train,
+    Engine, EpochReport, InitialTensors, Observer, Outcome, RateAt, RunOptions, Silent, StepReport,
+    TrainError, TrainReport, evaluate, predict, read_checkpoint, train,
 };
 use fake::{Linear, regression, write_table};
 use std::path::Path;
@@ -100,7 +100,7 @@ struct StopAt<'a> {
 }
 
 impl Observer for StopAt<'_> {
-    fn step(&mut self, _: usize, _: usize, _: f32) {
+    fn step(&mut self, _: &StepReport) {
         self.left -= 1;
         if self.left == 0 {
             self.stop.store(true, Ordering::Relaxed);
@@ -217,7 +217,7 @@ fn evaluation_and_prediction_use_the_checkpoints_seed_and_scaling() {
     let best = folder.join("out/last.safetensors");
     let report = evaluate(&regression(), folder, &mut Linear::new(), &best, &options).unwrap();
     assert_eq!((report.part, report.samples), ("test", 10));
-    assert_eq!(Some(report.measures), trained.test);
+    assert_eq!(Some(report.evaluated.measures), trained.test);
     std::fs::write(folder.join("new.csv"), "a,b\n4,1\n10,0.5\n").unwrap();
     let files = [folder.join("new.csv")];
     let made = predict(&regression(), folder, &mut Linear::new(), &best, &files, &options).unwrap();
@@ -257,4 +257,81 @@ fn mistakes_are_told() {
     garbage.resume = Some(folder.join("table.csv"));
     assert!(run(folder, &garbage).unwrap_err().to_string().contains("not a readable checkpoint"));
     assert!(!folder.join("out").exists());
+}
+
+#[test]
+fn a_run_that_gets_no_better_ends_early_with_its_best_weights() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    write_table(folder, 103);
+    let mut recipe = regression();
+    recipe.epochs = 50;
+    // A value that is no better by this much is no better.
+    recipe.early_stop = Some(dlc_recipe::EarlyStop { patience: 3, min_delta: 0.5 });
+    let mut out = options(folder, "out");
+    out.epochs = None;
+    let mut engine = Linear::new();
+    let go = |engine: &mut Linear, options: &dlc_trainer::RunOptions| {
+        train(&recipe, folder, engine, options, &mut Silent, &AtomicBool::new(false)).unwrap()
+    };
+    let report = go(&mut engine, &out);
+    assert_eq!(report.outcome, Outcome::EndedEarly);
+    let best = read_checkpoint(&read(folder, "out/best.safetensors")).unwrap();
+    let best_epoch = best.progress.unwrap().epoch;
+    assert_eq!(report.epochs.len(), best_epoch + 3);
+    assert_eq!(report.checkpoint, folder.join("out/best.safetensors"));
+    assert_eq!(engine.checkpoint().unwrap().tensors["weights"], best.model.tensors["weights"]);
+    // Resumed, it has nothing left to do and says the same.
+    let mut resumed = out.clone();
+    resumed.resume = Some(folder.join("out/last.safetensors"));
+    let again = go(&mut Linear::new(), &resumed);
+    assert_eq!((again.outcome, again.epochs.len(), again.test), (Outcome::EndedEarly, 0, report.test));
+}
+
+#[test]
+fn checkpoints_are_kept_and_renewed_inside_an_epoch() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    write_table(folder, 103);
+    let plain = options(folder, "plain");
+    run(folder, &plain).unwrap();
+    let mut often = options(folder, "often");
+    (often.keep_every, often.save_steps) = (Some(2), Some(4));
+    run(folder, &often).unwrap();
+    assert_eq!(read(folder, "plain/last.safetensors"), read(folder, "often/last.safetensors"));
+    assert_eq!(read(folder, "plain/metrics.csv"), read(folder, "often/metrics.csv"));
+    let kept: Vec<bool> =
+        (1..=4).map(|epoch| folder.join(format!("often/epoch-{epoch:04}.safetensors")).exists()).collect();
+    assert_eq!(kept, [false, true, false, true]);
+    assert_eq!(read(folder, "often/epoch-0004.safetensors"), read(folder, "often/last.safetensors"));
+    // A run that dies in its second epoch goes on from the fourth step of it.
+    let mut engine = Linear::new();
+    engine.poison = Some(9 + 6);
+    let mut dies = options(folder, "dies");
+    dies.save_steps = Some(4);
+    let stop = AtomicBool::new(false);
+    assert!(train(&regression(), folder, &mut engine, &dies, &mut Silent, &stop).is_err());
+    let saved = read_checkpoint(&read(folder, "dies/last.safetensors")).unwrap().progress.unwrap();
+    assert_eq!((saved.epoch, saved.step), (1, 4));
+    dies.resume = Some(folder.join("dies/last.safetensors"));
+    run(folder, &dies).unwrap();
+    assert_eq!(read(folder, "plain/last.safetensors"), read(folder, "dies/last.safetensors"));
+}
+
+#[test]
+fn a_run_leaves_pictures_and_a_page() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    write_table(folder, 103);
+    let report = run(folder, &options(folder, "out")).unwrap();
+    let page = String::from_utf8(std::fs::read(report.report.unwrap()).unwrap()).unwrap();
+    assert_eq!(page.matches("<figure>").count(), 2, "loss and mae");
+    assert!(page.contains("linear on data") && page.contains("<svg") && !page.contains("<script"));
+    // It loads nothing: the only addresses are names of formats.
+    let addresses = page.match_indices("http").map(|(at, _)| &page[at..at + 26]);
+    assert!(addresses.into_iter().all(|address| address.starts_with("http://www.w3.org/")));
+    for name in ["curve_loss", "curve_mae"] {
+        assert!(read(folder, &format!("out/pictures/{name}.svg")).starts_with(b"<svg"));
+        assert!(read(folder, &format!("out/pictures/{name}.png")).starts_with(b"\x89PNG"));
+    }
 }

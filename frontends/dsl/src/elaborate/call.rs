@@ -57,13 +57,13 @@ impl Elaborator<'_> {
     }
 
     fn spec(&self, name: &str) -> Option<&'static LayerSpec> {
-        let losses = if self.in_train_section { crate::losses::SPECS } else { &[] };
+        let losses = crate::losses::all().filter(|_| self.in_train_section);
         layers::all().chain(losses).find(|spec| spec.name == name)
     }
 
     fn unknown_callee<T>(&mut self, callee: &Ident) -> Eval<T> {
         let name = callee.text.as_str();
-        if crate::losses::SPECS.iter().any(|spec| spec.name == name) {
+        if crate::losses::all().any(|spec| spec.name == name) {
             let message = format!("the loss or metric `{name}` stands in a model");
             return self.fail(
                 Diagnostic::error(codes::CALLEE, message)
@@ -80,7 +80,7 @@ impl Elaborator<'_> {
             );
         }
         let blocks = self.program.blocks.keys().map(String::as_str);
-        let losses = if self.in_train_section { crate::losses::SPECS } else { &[] };
+        let losses = crate::losses::all().filter(|_| self.in_train_section);
         let known = layers::all().chain(losses).map(|spec| spec.name).chain(blocks);
         let near = nearest(name, known).map(str::to_owned);
         let mut diagnostic =

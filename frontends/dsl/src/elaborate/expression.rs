@@ -9,7 +9,8 @@ use crate::value::{List, MAX_TEXT_LENGTH, Value};
 use dlc_types::{DType, Diagnostic, Dim, Shape, Span, TensorType, diagnostic::nearest};
 
 /// Words that mean themselves unless they are bound.
-const SYMBOLS: [&str; 4] = ["same", "valid", "all", "last"];
+const SYMBOLS: [&str; 9] =
+    ["same", "valid", "all", "last", "binary", "macro", "micro", "weighted", "per_class"];
 
 impl Elaborator<'_> {
     /// The value of an expression.

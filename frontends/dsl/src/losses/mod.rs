@@ -1,7 +1,7 @@
 //! Losses and metrics: the functions of the `train` section.
 //!
-//! A loss says what type its target has, unless the data section says it. All results are scalars, means
-//! over the run-time batch.
+//! A loss says what type its target has, unless the data section says it. Losses are scalars, means over the
+//! run-time batch; so are many metrics, and the others say how the trainer makes them of what a batch gives.
 
 mod binary;
 pub(crate) mod class_weights;
@@ -30,8 +30,8 @@ const CLASSES: &[(&str, bool)] = &[
 ];
 const PENALTY: &[(&str, bool)] = &[("paths", true), ("factor", true)];
 
-/// Everything that the `train` section can call beside the layers.
-pub(crate) const SPECS: &[LayerSpec] = &[
+/// The losses.
+const SPECS: &[LayerSpec] = &[
     LayerSpec::new("cross_entropy", CLASSES, classification::cross_entropy),
     LayerSpec::new("cross_entropy_probabilities", CLASSES, classification::cross_entropy_probabilities),
     LayerSpec::new(
@@ -57,9 +57,13 @@ pub(crate) const SPECS: &[LayerSpec] = &[
     ),
     LayerSpec::new("l1", PENALTY, penalty::l1),
     LayerSpec::new("l2", PENALTY, penalty::l2),
-    LayerSpec::new("accuracy", PAIR, metric::accuracy),
     LayerSpec::new("class_weights", &[("classes", true)], class_weights::class_weights),
 ];
+
+/// Losses and metrics.
+pub(crate) fn all() -> impl Iterator<Item = &'static LayerSpec> {
+    SPECS.iter().chain(metric::SPECS)
+}
 
 impl Elaborator<'_> {
     /// The target of that name: a tensor once its type is known.

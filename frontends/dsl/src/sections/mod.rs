@@ -2,6 +2,7 @@
 
 mod configuration;
 mod data;
+mod early_stop;
 mod fit;
 mod freeze;
 mod model;

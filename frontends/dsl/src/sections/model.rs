@@ -11,7 +11,7 @@ use crate::program::Program;
 use crate::report::{Eval, Poison, Reporter};
 use crate::value::Value;
 use dlc_ir::{Declaration, Function, Model, NodeId, OutputRole};
-use dlc_recipe::{ClassWeights, Data, Field, Recipe};
+use dlc_recipe::{ClassWeights, Data, Field, Metric, Recipe};
 use dlc_types::{Diagnostic, Span, TensorType, diagnostic::nearest};
 use std::collections::BTreeMap;
 
@@ -30,6 +30,7 @@ struct Elaborated {
     inputs: Vec<Declaration>,
     targets: BTreeMap<String, Target>,
     class_weights_used: bool,
+    metrics: Vec<Metric>,
 }
 
 /// The model and recipe of a file; `None` after errors.
@@ -113,7 +114,8 @@ fn supervised(
         );
     }
     let source_span = data.source_span;
-    let recipe = recipe(train, section, data, &plan, &result, reporter);
+    let mut recipe = recipe(train, section, data, &plan, &result, reporter);
+    recipe.metrics = evaluate.metrics;
     result.evaluate = Some(evaluate.function);
     result.forward = Some(forward.function);
     result.training = Some(plan.training);
@@ -207,6 +209,7 @@ fn elaborate(
 ) -> Eval<Elaborated> {
     let mut el = Elaborator::new(program, name, mode, reporter);
     let mut inputs = Vec::new();
+    let mut metrics = Vec::new();
     let mut fault = Ok(());
     for (name, default) in &model.options {
         let value = el.expr(default).unwrap_or(Value::Poison);
@@ -253,7 +256,10 @@ fn elaborate(
                 }
             }
             el.in_train_section = true;
-            fault = fault.and(train::outputs(&mut el, train));
+            match train::outputs(&mut el, train) {
+                Ok(made) => metrics = made,
+                Err(poison) => fault = Err(poison),
+            }
             let updates: Vec<_> = el.ownership.updates.clone().into_iter().collect();
             for (name, node) in updates {
                 el.builder.output(OutputRole::State, name, node);
@@ -267,6 +273,7 @@ fn elaborate(
         inputs,
         targets: el.targets,
         class_weights_used: el.class_weights_used,
+        metrics,
     })
 }
 
@@ -386,5 +393,7 @@ fn recipe(
         seed: plan.seed,
         plateau: plan.plateau,
         monitor: plan.monitor.as_ref().map(|monitor| monitor.text.clone()).filter(|name| name != "loss"),
+        metrics: Vec::new(),
+        early_stop: plan.early_stop,
     }
 }

@@ -1,18 +1,19 @@
 //! The `train` section: its keys, and what is minimised and reported.
 
 use super::configuration::{check_keys, find, single, texts, whole, word};
+use super::early_stop;
 use super::optimizer::{self, Rule};
 use super::update::{self, GroupSpec};
 use crate::ast::{Expr, ExprKind, Ident, TrainSection};
 use crate::codes;
-use crate::elaborate::Elaborator;
+use crate::elaborate::{Elaborator, Mode};
 use crate::report::{Eval, Poison};
 use crate::value::Value;
 use dlc_ir::{NodeId, OutputRole, Training};
-use dlc_recipe::Plateau;
+use dlc_recipe::{EarlyStop, Measure, Metric, Plateau};
 use dlc_types::{Diagnostic, Span, diagnostic::nearest};
 
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 12] = [
     "loss",
     "metrics",
     "optimizer",
@@ -24,6 +25,7 @@ const KEYS: [&str; 11] = [
     "seed",
     "freeze",
     "monitor",
+    "early_stop",
 ];
 
 /// The section without loss and metrics.
@@ -38,6 +40,7 @@ pub(super) struct Plan {
     pub(super) seed: u64,
     pub(super) monitor: Option<Ident>,
     pub(super) freeze: Vec<(String, Span)>,
+    pub(super) early_stop: Option<EarlyStop>,
 }
 
 /// Reads everything but loss and metrics; all faults are told.
@@ -68,6 +71,7 @@ pub(super) fn read(el: &mut Elaborator<'_>, section: &TrainSection) -> Eval<Plan
             Ok(patterns.into_iter().map(|pattern| (pattern, expr.span)).collect())
         }),
     };
+    let stopping = early_stop::read(el, entries, &monitor)?;
     let groups = update::groups(el, entries);
     let clip = update::clip(el, entries);
     let accumulate =
@@ -89,8 +93,9 @@ pub(super) fn read(el: &mut Elaborator<'_>, section: &TrainSection) -> Eval<Plan
         plateau,
         epochs: usize::try_from(epochs?).map_err(|_| Poison)?,
         seed: seed?.unsigned_abs(),
-        monitor: monitor?,
+        monitor: stopping.monitor,
         freeze: freeze?,
+        early_stop: stopping.rule,
     })
 }
 
@@ -108,8 +113,9 @@ fn missing<T>(el: &mut Elaborator<'_>, section: &TrainSection, key: &str, exampl
     )
 }
 
-/// Loss and metrics become outputs of the function at hand.
-pub(super) fn outputs(el: &mut Elaborator<'_>, section: &TrainSection) -> Eval<()> {
+/// Loss and metrics become outputs of the function at hand; gives the metrics. One that needs all samples at
+/// once is none of a training step's.
+pub(super) fn outputs(el: &mut Elaborator<'_>, section: &TrainSection) -> Eval<Vec<Metric>> {
     let mut fault = Ok(());
     if let Some(entry) = find(&section.entries, "loss") {
         let result = single(el, entry).and_then(|expr| {
@@ -119,10 +125,10 @@ pub(super) fn outputs(el: &mut Elaborator<'_>, section: &TrainSection) -> Eval<(
         });
         fault = fault.and(result);
     }
-    let mut names: Vec<Ident> = Vec::new();
+    let mut metrics: Vec<Metric> = Vec::new();
     for expr in metric_expressions(section) {
         let result = metric_name(el, expr).and_then(|name| {
-            if names.iter().any(|known| known.text == name.text) || name.text == "loss" {
+            if metrics.iter().any(|known| known.name == name.text) || name.text == "loss" {
                 let message = format!("two metrics are called `{}`", name.text);
                 return el.fail(
                     Diagnostic::error(codes::DUPLICATE, message)
@@ -130,14 +136,23 @@ pub(super) fn outputs(el: &mut Elaborator<'_>, section: &TrainSection) -> Eval<(
                         .help("name one of them with `as NAME`"),
                 );
             }
-            names.push(name.clone());
-            let node = scalar(el, expr)?;
-            el.builder.output(OutputRole::Metric, name.text, node);
+            let position = metrics.len();
+            metrics.push(Metric { name: name.text.clone(), measure: Measure::Mean });
+            let node = match el.expr(expr)? {
+                Value::Metric(measure, node) => {
+                    metrics[position].measure = measure;
+                    node
+                }
+                value => scalar_value(el, value, expr.span)?,
+            };
+            if el.mode == Mode::Inference || !metrics[position].measure.needs_scores() {
+                el.builder.output(OutputRole::Metric, name.text, node);
+            }
             Ok(())
         });
         fault = fault.and(result);
     }
-    fault
+    fault.map(|()| metrics)
 }
 
 /// The metrics, whether they are a list or not.
@@ -174,20 +189,23 @@ pub(super) fn metric_name(el: &mut Elaborator<'_>, expr: &Expr) -> Eval<Ident> {
 }
 
 fn scalar(el: &mut Elaborator<'_>, expr: &Expr) -> Eval<NodeId> {
-    match el.expr(expr)? {
+    let value = el.expr(expr)?;
+    scalar_value(el, value, expr.span)
+}
+
+fn scalar_value(el: &mut Elaborator<'_>, value: Value, span: Span) -> Eval<NodeId> {
+    match value {
         Value::Tensor(node) if el.builder.shape(node).rank() == 0 && el.dtype(node).is_float() => Ok(node),
         Value::Tensor(node) => {
             let message = format!("a loss or metric is a scalar, not {}", el.builder.ty(node));
             el.fail(
-                Diagnostic::error(codes::LOSS, message)
-                    .at(expr.span, "not a scalar")
-                    .help("take its `mean(…)`"),
+                Diagnostic::error(codes::LOSS, message).at(span, "not a scalar").help("take its `mean(…)`"),
             )
         }
         other => {
             let message =
                 format!("a loss or metric is computed from tensors, not {}", other.describe(&el.builder));
-            el.fail_at(codes::LOSS, message, expr.span, "not a tensor")
+            el.fail_at(codes::LOSS, message, span, "not a tensor")
         }
     }
 }

@@ -32,8 +32,13 @@ fn rules_of_functions() {
         "output \"y\" of fn f breaks rule 4 of the graph: second output of that role and name"
     );
     assert_eq!(
-        broken("%0: f32[2] = input \"x\"  output metric \"y\" %0"),
-        "metric \"y\" of fn f breaks rule 5 of the graph: needs a scalar float, not f32[2]"
+        broken("%0: f32[2] = input \"x\"  output loss \"y\" %0"),
+        "loss \"y\" of fn f breaks rule 5 of the graph: needs a scalar float, not f32[2]"
+    );
+    assert_eq!(broken("%0: f32[2] = input \"x\"  output metric \"y\" %0"), "ok");
+    assert_eq!(
+        broken("%0: i32[] = input \"x\"  output metric \"y\" %0"),
+        "metric \"y\" of fn f breaks rule 5 of the graph: needs floats, not i32[]"
     );
     assert_eq!(
         broken("%0: f32[] = input \"x\"  output loss \"a\" %0  output loss \"b\" %0"),

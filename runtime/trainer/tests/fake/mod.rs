@@ -41,7 +41,16 @@ pub(crate) fn regression() -> Recipe {
     let fields = vec![field("x", DType::F32, &[2]), field("y", DType::F32, &[])];
     let mut data = data(csv("table.csv", "y"), fields, 8);
     data.transform.push(("x".to_owned(), Transform::Standardize { per_channel: false }));
-    Recipe { model: "linear".to_owned(), data, epochs: 4, seed: 7, monitor: None, plateau: None }
+    Recipe {
+        model: "linear".to_owned(),
+        data,
+        epochs: 4,
+        seed: 7,
+        monitor: None,
+        metrics: Vec::new(),
+        early_stop: None,
+        plateau: None,
+    }
 }
 
 /// A table with `y = 2 a - b + 1`.
@@ -58,7 +67,16 @@ pub(crate) fn write_table(folder: &Path, rows: usize) {
 pub(crate) const ALL: Split = Split { validation: 0.0, test: 0.0, stratified: false, seed: None, fold: None };
 
 pub(crate) fn recipe(data: Data) -> Recipe {
-    Recipe { model: "m".to_owned(), data, epochs: 1, seed: 1, monitor: None, plateau: None }
+    Recipe {
+        model: "m".to_owned(),
+        data,
+        epochs: 1,
+        seed: 1,
+        monitor: None,
+        metrics: Vec::new(),
+        early_stop: None,
+        plateau: None,
+    }
 }
 
 pub(crate) fn open_with(
