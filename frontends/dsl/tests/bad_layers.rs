@@ -343,7 +343,7 @@ fn updates() {
                |   groups = group("head")
                |            ^^^^^^^^^^^^^ neither `lr` nor `weight_decay`
               help: write such as `group("head.*", lr = 0.1)`
-            error[DLC0305]: `max` of `norm` is 0; it lies between 0.000000000000000000000000000001 and 1000000000000000000000000000000
+            error[DLC0305]: `max` of `norm` is 0; it lies between 0.000001 and 1000000000000
               --> test.dsl:12:15
                |   clip = norm(0)
                |               ^ out of range

@@ -5,8 +5,8 @@ mod fake;
 
 use dlc_runtime::HostTensor;
 use dlc_trainer::{
-    Engine, EpochReport, InitialTensors, Observer, Outcome, RateAt, RunOptions, Silent, StepReport, TrainError,
-    TrainReport, evaluate, predict, read_checkpoint, train,
+    Engine, EpochReport, InitialTensors, Observer, Outcome, RateAt, RunOptions, Silent, StepReport,
+    TrainError, TrainReport, evaluate, predict, read_checkpoint, train,
 };
 use fake::{Linear, regression, write_table};
 use std::path::Path;
