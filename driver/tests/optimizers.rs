@@ -2,7 +2,9 @@
 //! on what is measured. Each is stopped, resumed, evaluated.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "tests")]
 
-use dlc_driver::{EvalSettings, Loaded, RunSettings, Silent, TrainReport, TrainSettings, load};
+use dlc_driver::{
+    EvalSettings, ExportSettings, Loaded, RunSettings, Silent, TrainReport, TrainSettings, load,
+};
 use dlc_runtime::{Checkpoint, HostTensor};
 use dlc_types::random::Stream;
 use std::path::Path;
@@ -103,6 +105,16 @@ fn prediction_by_the_average() {
         moved.tensors.insert(name.trim_end_matches(".average").to_owned(), value);
     }
     assert_eq!(run(&moved), by_average);
+    let exported = |checkpoint: &Checkpoint| {
+        let path = folder.path().join("weights.safetensors");
+        checkpoint.write(&path).unwrap();
+        let output = folder.path().join("points.onnx");
+        let settings =
+            ExportSettings { output: output.clone(), checkpoint: Some(path), ..ExportSettings::default() };
+        dlc_driver::export(&model(folder.path()), &settings).unwrap();
+        std::fs::read(output).unwrap()
+    };
+    assert_eq!(exported(&checkpoint), exported(&moved));
     checkpoint.tensors.retain(|name, _| !name.ends_with(".average"));
     assert_ne!(run(&checkpoint), by_average);
 }

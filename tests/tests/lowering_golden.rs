@@ -75,3 +75,9 @@ fn softmax() {
 fn update_in_place() {
     check("update.txt");
 }
+
+/// The norm of LAMB's direction reads moments that were just written over the old ones.
+#[test]
+fn new_values_that_are_read() {
+    check("new_values.txt");
+}

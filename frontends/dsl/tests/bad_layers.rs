@@ -204,6 +204,7 @@ fn losses() {
             "loss = cross_entropy(logits, softmax(logits), ignore = 0)",
             "loss = nll(softmax(logits), label, weights = 3)",
             "loss = cross_entropy(logits, label) + l2(\"haed.*\", 0.1)",
+            "loss = cross_entropy(logits, label, weights = mean(logits))",
             "loss = huber(logits, x)",
         ],
         expect![[r#"
@@ -230,15 +231,20 @@ fn losses() {
                |   loss = nll(softmax(logits), label, weights = 3)
                |              ^^^^^^^^^^^^^^^ probabilities
               help: use `log_softmax(axis = 1)`
-            error[DLC0304]: `weights` of `nll` is a list of numbers that are not negative, one per class, not the number 3
+            error[DLC0304]: `weights` of `nll` is numbers that are not negative, one per class, not the number 3
               --> test.dsl:11:48
                |   loss = nll(softmax(logits), label, weights = 3)
-               |                                                ^ expected a list of numbers that are not negative, one per class
+               |                                                ^ expected numbers that are not negative, one per class
             error[DLC0406]: no parameter's path fits "haed.*"
               --> test.dsl:11:44
                |   loss = cross_entropy(logits, label) + l2("haed.*", 0.1)
                |                                            ^^^^^^^^ penalises nothing
               help: paths look like "hidden.weight"; `*` stands for any text
+            error[DLC0301]: `weights` of `cross_entropy` is f32[], but the prediction is f32[N, 3]
+              --> test.dsl:11:49
+               |   loss = cross_entropy(logits, label, weights = mean(logits))
+               |                                                 ^^^^^^^^^^^^ [] against [N, 3]
+              note: classes are the second axis of the prediction, and each has one number
             error[DLC0301]: `huber` compares f32[N, 3] with f32[N, 4]
               --> test.dsl:11:10
                |   loss = huber(logits, x)

@@ -151,17 +151,7 @@ fn rule(
         Optimizer::Lamb { beta1, beta2, epsilon } => {
             Box::new(lamb::Lamb::new(b, &shared, [beta1, beta2], epsilon)?)
         }
-        Optimizer::Muon {
-            momentum,
-            nesterov,
-            iterations,
-            ref except,
-            adam_rate,
-            beta1,
-            beta2,
-            epsilon,
-            ..
-        } => {
+        Optimizer::Muon { momentum, nesterov, iterations, ref except, adam_rate, beta1, beta2, epsilon } => {
             // A group's own rate holds for both parts.
             let rest = terms(b, rate.or(adam_rate))?;
             let rest = Rates { momentum: None, ..rest.rates };

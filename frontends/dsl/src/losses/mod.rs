@@ -204,15 +204,15 @@ fn class_vector(
 ) -> Eval<Option<NodeId>> {
     let Some((value, span)) = arguments.get(key).cloned() else { return Ok(None) };
     let ty = el.builder.ty(scores).clone();
-    if let Value::Tensor(node) = value {
-        return class_tensor(el, arguments, key, (node, span), &ty).map(Some);
+    if let Value::Tensor(weights) = value {
+        return class_tensor(el, arguments, key, weights, &ty).map(Some);
     }
     let numbers: Option<Vec<f64>> = match &value {
         Value::List(list) => list.items().iter().map(Value::as_float).collect(),
         _ => None,
     };
     let Some(numbers) = numbers.filter(|numbers| numbers.iter().all(|&number| number >= 0.0)) else {
-        return arguments.mismatch(el, key, "a list of numbers that are not negative, one per class");
+        return arguments.mismatch(el, key, "numbers that are not negative, one per class");
     };
     let classes = ty.shape.0.get(1).and_then(|dim: &Dim| dim.fixed());
     if classes != Some(numbers.len()) {
@@ -232,24 +232,25 @@ fn class_vector(
     el.build(span, |builder| builder.constant(literal)).map(Some)
 }
 
-/// One number per class that is a tensor, such as `class_weights(10)`.
+/// The same of a tensor.
 fn class_tensor(
     el: &mut Elaborator<'_>,
     arguments: &Arguments,
     key: &str,
-    (node, span): (NodeId, Span),
+    weights: NodeId,
     scores: &TensorType,
 ) -> Eval<NodeId> {
+    let found = el.builder.ty(weights).clone();
     let classes = scores.shape.0.get(1).copied();
-    if el.builder.shape(node).0.as_slice() != classes.as_slice() {
-        let message =
-            format!("`{key}` of `{}` is {}, but the prediction is {scores}", arguments.callee, el.builder.ty(node));
-        return el.fail_at(codes::SHAPE, message, span, "not one number per class");
+    if found.shape.rank() != 1 || found.shape.0.first().copied() != classes || !found.dtype.is_float() {
+        let message = format!("`{key}` of `{}` is {found}, but the prediction is {scores}", arguments.callee);
+        return el.fail(
+            Diagnostic::error(codes::SHAPE, message)
+                .at(arguments.span_of(key), format!("{} against {}", found.shape, scores.shape))
+                .note("classes are the second axis of the prediction, and each has one number"),
+        );
     }
-    if el.dtype(node) == scores.dtype {
-        return Ok(node);
-    }
-    el.build(span, |builder| builder.cast(node, scores.dtype))
+    el.build(arguments.span, |builder| builder.cast(weights, scores.dtype))
 }
 
 fn poisoned<T>() -> Eval<T> {
