@@ -123,3 +123,18 @@ fn whoever_calls_the_model_feeds_raw_values() {
     let made: Vec<f64> = outputs[0].1.f32_values().unwrap().into_iter().map(f64::from).collect();
     assert_eq!(made, expected);
 }
+
+#[test]
+fn balanced_class_weights_come_from_the_training_split() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let text = "dlc 1\nmodel net(x: f32[N, 1]) -> (y) {\n  y = x |> dense(3) as head\n}\ndata d {\n  source = \
+                csv(\"d.csv\", target = \"y\") -> (x, label)\n  class_weights = balanced\n  batch = 2\n}\ntrain net \
+                on d {\n  loss = mean(class_weights(3)) * cross_entropy(y, label)\n  optimizer = sgd(lr = 0.1)\n  \
+                epochs = 1\n}\n";
+    std::fs::write(folder.join("homes.dsl"), text).unwrap();
+    std::fs::write(folder.join("d.csv"), "x,y\n0,0\n1,0\n2,0\n3,2\n").unwrap();
+    let saved = Checkpoint::read(&train(folder).checkpoint).unwrap();
+    let weights = saved.tensors["data.class_weights"].f32_values().unwrap();
+    assert_eq!(weights, [4.0 / 9.0, 0.0, 4.0 / 3.0]);
+}

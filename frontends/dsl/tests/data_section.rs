@@ -20,8 +20,15 @@ fn accepted(text: &str) -> Loaded {
     loaded.unwrap_or_else(|| panic!("{}", render(&sources, &diagnostics)))
 }
 
+/// A loss that uses class weights where there are such.
+fn train(section: &str) -> String {
+    let weighed = "sum(class_weights(3)) * cross_entropy(logits, label)";
+    let loss = if section.contains("class_weights") { weighed } else { "cross_entropy(logits, label)" };
+    TRAIN.replace("cross_entropy(logits, label)", loss)
+}
+
 fn data(section: &str) -> dlc_recipe::Data {
-    accepted(&format!("{NET}data d {{\n{section}\n}}\n{TRAIN}")).recipe.unwrap().data
+    accepted(&format!("{NET}data d {{\n{section}\n}}\n{}", train(section))).recipe.unwrap().data
 }
 
 fn refused(section: &str, expected: Expect) {
@@ -41,7 +48,7 @@ fn tables_are_described_in_full() {
                    \"front\", unknown = \"other\", missing = \"mean\", duplicates = \"drop\", delimiter = \";\", \
                    quote = \"'\", header = false, test = \"u.csv\") -> (x, job, words, label)\n  class_weights = \
                    balanced\n  split = split(folds = 5, fold = 3, stratified = true)\n}\n";
-    let data = accepted(&format!("{model}{section}{TRAIN}")).recipe.unwrap().data;
+    let data = accepted(&format!("{model}{section}{}", train(section))).recipe.unwrap().data;
     let Source::Csv(table) = data.source else { panic!() };
     assert_eq!(
         (table.index, table.one_hot, table.test),
@@ -137,6 +144,13 @@ fn class_weights_are_a_constant_or_a_state() {
         assert!(loaded.is_none());
         render(&sources, &diagnostics)
     };
+    refused("  source = synthetic() -> (x, label)\n  class_weights = balanced", expect![[r#"
+        error[DLC0207]: nothing uses the class weights
+          --> test.dsl:7:3
+           |   class_weights = balanced
+           |   ^^^^^^^^^^^^^ not part of the loss
+          help: use `class_weights(classes)` in `loss`, or leave them out
+    "#]]);
     assert!(error("").contains("error[DLC0401]: the data section has no `class_weights`"));
     assert!(error("  class_weights = [1, 2]\n").contains("gives 2 class weights, not 3"));
 }
@@ -165,20 +179,26 @@ fn sources_that_contradict_themselves() {
                |                                                                                 ^^^^ expected a string of one character such as ";"
         "#]],
     );
-    refused("  source = csv(\"t.csv\", target = \"y\", text = \"t\") -> (x, label, a, b)", expect![[r#"
+    refused(
+        "  source = csv(\"t.csv\", target = \"y\", text = \"t\") -> (x, label, a, b)",
+        expect![[r#"
         error[DLC0402]: `csv` yields 3 fields with the features, not 4
           --> test.dsl:6:12
            |   source = csv("t.csv", target = "y", text = "t") -> (x, label, a, b)
            |            ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ the fields are named behind `->`
           help: in order: the features, each column of `index`, each of `text`, the target
-    "#]]);
-    refused("  source = numpy(\"a.npz\", arrays = [\"u\"]) -> (x, label)", expect![[r#"
+    "#]],
+    );
+    refused(
+        "  source = numpy(\"a.npz\", arrays = [\"u\"]) -> (x, label)",
+        expect![[r#"
         error[DLC0402]: `numpy` yields one field per array, not 2
           --> test.dsl:6:12
            |   source = numpy("a.npz", arrays = ["u"]) -> (x, label)
            |            ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ the fields are named behind `->`
           help: write `source = numpy("file.npz", arrays = ["a", "b"]) -> (x, y)`
-    "#]]);
+    "#]],
+    );
     refused(
         "  source = idx(\"mnist\", test_images = \"t\") -> (x, label)\n  class_weights = [1, -2]",
         expect![[r#"
@@ -243,10 +263,13 @@ fn steps_and_splits_out_of_their_ranges() {
                |                        ^ of how many?
         "#]],
     );
-    refused("  source = synthetic() -> (x, label)\n  transform = label |> standardize()", expect![[r#"
+    refused(
+        "  source = synthetic() -> (x, label)\n  transform = label |> standardize()",
+        expect![[r#"
         error[DLC0402]: `label` is i32[N]; transforms compute with floats
           --> test.dsl:6:12
            |   source = synthetic() -> (x, label)
            |            ^^^^^^^^^^^ the source of that field
-    "#]]);
+    "#]],
+    );
 }

@@ -304,3 +304,28 @@ fn pictures_are_resized_by_their_shorter_side_and_cut() {
     data.transform.truncate(1);
     assert!(told(&data, folder.path()).contains("5x7"), "{}", told(&data, folder.path()));
 }
+
+#[test]
+fn pictures_that_are_none_are_told_by_file() {
+    let folder = tempfile::tempdir().unwrap();
+    write_picture(&folder.path().join("pets/cat/good.png"), 4, 4, 0);
+    let good = std::fs::read(folder.path().join("pets/cat/good.png")).unwrap();
+    let fields = vec![field("image", DType::F32, &[3, 4, 4]), field("label", DType::I32, &[])];
+    let data = all(Source::ImageFolder { path: "pets".to_owned() }, fields);
+    let fault = |bytes: &[u8]| {
+        std::fs::write(folder.path().join("pets/cat/odd.png"), bytes).unwrap();
+        let error = told(&data, folder.path());
+        error.split_once("odd.png: ").unwrap_or_else(|| panic!("{error}")).1.to_owned()
+    };
+    assert!(!fault(&[]).is_empty());
+    assert!(!fault(&good[..good.len() / 2]).is_empty());
+    assert!(!fault(b"GIF89a").is_empty());
+    // A header that asks for 30,000 x 30,000 pixels, its sum of the chunk right.
+    let mut huge = good.clone();
+    huge[16..24].copy_from_slice(&[0, 0, 0x75, 0x30, 0, 0, 0x75, 0x30]);
+    let mut sum = flate2::Crc::new();
+    sum.update(&huge[12..29]);
+    huge[29..33].copy_from_slice(&sum.sum().to_be_bytes());
+    let error = fault(&huge);
+    assert!(error.to_lowercase().contains("limit") || error.contains("large"), "{error}");
+}

@@ -105,6 +105,8 @@ pub(crate) struct Elaborator<'a> {
     pub(crate) in_train_section: bool,
     /// What the data section says of classes.
     pub(crate) class_weights: Option<ClassWeights>,
+    /// Whether somebody asked for it.
+    pub(crate) class_weights_used: bool,
 }
 
 impl<'a> Elaborator<'a> {
@@ -130,6 +132,7 @@ impl<'a> Elaborator<'a> {
             active: Vec::new(),
             in_train_section: false,
             class_weights: None,
+            class_weights_used: false,
         }
     }
 

@@ -15,6 +15,7 @@ use dlc_types::{DType, Diagnostic, Shape, TensorType};
 pub(super) fn class_weights(el: &mut Elaborator<'_>, arguments: &Arguments, _: &str) -> Eval<Value> {
     let classes = arguments.size(el, "classes")?;
     let span = arguments.span;
+    el.class_weights_used = true;
     match el.class_weights.clone() {
         None => el.fail(
             Diagnostic::error(codes::MISSING, "the data section has no `class_weights`")

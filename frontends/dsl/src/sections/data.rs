@@ -37,7 +37,7 @@ pub(super) struct DataSection {
     pub(super) transform: Vec<(String, Transform)>,
     pub(super) augment: Vec<(String, Augment)>,
     pub(super) split: Split,
-    pub(super) class_weights: Option<ClassWeights>,
+    pub(super) class_weights: Option<(ClassWeights, Span)>,
     pub(super) batch: usize,
     pub(super) shuffle: bool,
 }
@@ -61,7 +61,9 @@ pub(super) fn read(el: &mut Elaborator<'_>, section: &Section) -> Eval<DataSecti
         }
     });
     let split = read_split(el, entries);
-    let class_weights = find(entries, "class_weights").map(|entry| read_class_weights(el, entry)).transpose();
+    let class_weights = find(entries, "class_weights")
+        .map(|entry| read_class_weights(el, entry).map(|weights| (weights, entry.key.span)))
+        .transpose();
     let (source, source_span, fields) = source?;
     let split = split?;
     check_own_splits(el, entries, &source, source_span, &split)?;

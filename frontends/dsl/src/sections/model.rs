@@ -30,6 +30,7 @@ struct Elaborated {
     inputs: Vec<Declaration>,
     targets: BTreeMap<String, Target>,
     metrics: Vec<Metric>,
+    class_weights_used: bool,
 }
 
 /// The model and recipe of a file; `None` after errors.
@@ -85,7 +86,11 @@ fn supervised(
     };
     let weights =
         data.as_ref().and_then(|data| data.as_ref().ok()).and_then(|data| data.class_weights.clone());
-    let objective = Some(Objective { train, fields: &fields, class_weights: weights.as_ref() });
+    let objective = Some(Objective {
+        train,
+        fields: &fields,
+        class_weights: weights.as_ref().map(|(weights, _)| weights),
+    });
     let evaluate = elaborate(program, model, "evaluate", Mode::Inference, objective, reporter);
     let forward = elaborate(program, model, "forward", Mode::Training, objective, reporter);
     let mut result = inference_model(model, predict);
@@ -101,6 +106,13 @@ fn supervised(
     let (data, plan, evaluate, forward) = (data?.ok()?, plan.ok()?, evaluate.ok()?, forward.ok()?);
     check_agreement(model, &result, &[&evaluate, &forward], reporter);
     result.targets = targets(&forward, &data, reporter);
+    if let Some((_, span)) = data.class_weights.as_ref().filter(|_| !forward.class_weights_used) {
+        reporter.push(
+            Diagnostic::error(codes::UNUSED, "nothing uses the class weights")
+                .at(*span, "not part of the loss")
+                .help("use `class_weights(classes)` in `loss`, or leave them out"),
+        );
+    }
     let source_span = data.source_span;
     let mut recipe = recipe(train, section, data, &plan, &result, reporter);
     recipe.metrics = evaluate.metrics;
@@ -256,7 +268,8 @@ fn elaborate(
     }
     fault?;
     let (function, ownership, targets) = (el.builder.finish(), el.ownership, el.targets);
-    Ok(Elaborated { function, ownership, inputs, targets, metrics })
+    let class_weights_used = el.class_weights_used;
+    Ok(Elaborated { function, ownership, inputs, targets, metrics, class_weights_used })
 }
 
 /// The values of the outputs that the header names; all faults are told.
@@ -367,7 +380,7 @@ fn recipe(
             transform: data.transform,
             augment: data.augment,
             split: data.split,
-            class_weights: data.class_weights,
+            class_weights: data.class_weights.map(|(weights, _)| weights),
             batch: data.batch,
             shuffle: data.shuffle,
         },

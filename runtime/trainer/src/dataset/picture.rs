@@ -239,3 +239,34 @@ pub(crate) fn decode_file(path: &Path, channels: usize, fit: &Fit, meaning: Mean
     };
     picture.map_err(|problem| TrainError::Image { path: path.to_owned(), problem })
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn pictures_are_the_same_from_files_and_memory() {
+        let folder = tempfile::tempdir().unwrap();
+        let files: Vec<PathBuf> = (0..5u8)
+            .map(|number| {
+                let path = folder.path().join(format!("{number}.png"));
+                let pixel = |x: u32, y: u32| image::Rgb([number * 40, (x * 20) as u8, (y * 30) as u8]);
+                image::RgbImage::from_fn(6, 5, pixel).save(&path).unwrap();
+                path
+            })
+            .collect();
+        let fit = Fit::to((3, 4));
+        let stored = Pictures::in_files(3, (3, 4), fit, files, Meaning::Light);
+        let memory = stored.clone().decoded(2).unwrap();
+        assert!(stored.is_stored() && !memory.is_stored());
+        for sample in [4, 0, 2] {
+            let (mut a, mut b) = (Vec::new(), Vec::new());
+            let planes = stored.read(sample, &mut a).unwrap();
+            assert_eq!((planes.len(), planes[0]), (3 * 12, sample as u8 * 40));
+            assert_eq!(planes, memory.read(sample, &mut b).unwrap());
+        }
+        std::fs::remove_file(folder.path().join("3.png")).unwrap();
+        assert!(stored.read(3, &mut Vec::new()).unwrap_err().to_string().contains("3.png"));
+    }
+}
