@@ -144,13 +144,16 @@ fn class_weights_are_a_constant_or_a_state() {
         assert!(loaded.is_none());
         render(&sources, &diagnostics)
     };
-    refused("  source = synthetic() -> (x, label)\n  class_weights = balanced", expect![[r#"
+    refused(
+        "  source = synthetic() -> (x, label)\n  class_weights = balanced",
+        expect![[r#"
         error[DLC0207]: nothing uses the class weights
           --> test.dsl:7:3
            |   class_weights = balanced
            |   ^^^^^^^^^^^^^ not part of the loss
           help: use `class_weights(classes)` in `loss`, or leave them out
-    "#]]);
+    "#]],
+    );
     assert!(error("").contains("error[DLC0401]: the data section has no `class_weights`"));
     assert!(error("  class_weights = [1, 2]\n").contains("gives 2 class weights, not 3"));
 }

@@ -4,8 +4,8 @@
 //! run-time batch; so are many metrics, and the others say how the trainer makes them of what a batch gives.
 
 mod binary;
-mod classification;
 pub(crate) mod class_weights;
+mod classification;
 mod metric;
 mod penalty;
 mod regression;
