@@ -66,13 +66,23 @@ fn a_run_that_is_killed_goes_on() {
     let folder = folder();
     let folder = folder.path();
     let started = Instant::now();
-    finished(train(folder, &["--out", "whole"]));
+    finished(train(folder, &["--out", "whole", "--epochs", "150"]));
     let whole = started.elapsed();
     let last = folder.join("killed/last.safetensors");
     let mut died = 0;
     for kill in 0..kills {
-        let mut arguments =
-            vec!["train", "points.dsl", "--threads", "1", "--out", "killed", "--save-steps", "3"];
+        let mut arguments = vec![
+            "train",
+            "points.dsl",
+            "--threads",
+            "1",
+            "--out",
+            "killed",
+            "--epochs",
+            "150",
+            "--save-steps",
+            "3",
+        ];
         if last.exists() {
             arguments.extend(["--resume", "killed/last.safetensors"]);
         }
@@ -80,7 +90,14 @@ fn a_run_that_is_killed_goes_on() {
         // Moments that are spread over the run, start-up included.
         let share = f64::from(kill.wrapping_mul(2_654_435_761) >> 16) / f64::from(u16::MAX);
         std::thread::sleep(Duration::from_secs_f64(whole.as_secs_f64() * (0.2 + 0.8 * share)));
-        died += u32::from(child.try_wait().unwrap().is_none());
+        if let Some(status) = child.try_wait().unwrap() {
+            // It came to its end in spite of all kills before; another one begins.
+            assert!(status.success());
+            equal_runs(folder);
+            std::fs::remove_dir_all(folder.join("killed")).unwrap();
+            continue;
+        }
+        died += 1;
         child.kill().unwrap();
         child.wait().unwrap();
         if last.exists() {
@@ -92,7 +109,11 @@ fn a_run_that_is_killed_goes_on() {
     }
     eprintln!("{died} of {kills} runs died before their end");
     let resume: &[&str] = if last.exists() { &["--resume", "killed/last.safetensors"] } else { &[] };
-    finished(train(folder, &[&["--out", "killed"], resume].concat()));
+    finished(train(folder, &[&["--out", "killed", "--epochs", "150"], resume].concat()));
+    equal_runs(folder);
+}
+
+fn equal_runs(folder: &Path) {
     for file in ["last.safetensors", "best.safetensors", "metrics.csv"] {
         same(folder.join("whole").join(file), folder.join("killed").join(file));
     }

@@ -2,7 +2,7 @@
 //!
 //! Every draw is a pure function of (seed, epoch, sample, number of the step): the same picture whoever
 //! prepares it. All spatial steps of a sample become one map from places of the result to places of the
-//! source (see [`map`]), all steps that change light one chain of linear functions, so that a picture goes
+//! source (see `map`), all steps that change light one chain of linear functions, so that a picture goes
 //! from its source straight into the batch.
 
 mod light;

@@ -28,8 +28,11 @@ fn fixed(scale: usize) -> Extent {
     Extent { scale, batch: false }
 }
 
+/// Targets and predictions of one sample.
+type Sample = ([f32; 2], [f32; 2]);
+
 /// Targets and predictions of two outputs, in batches of three and two.
-const SAMPLES: [([f32; 2], [f32; 2]); 5] = [
+const SAMPLES: [Sample; 5] = [
     ([1.0, 10.0], [1.5, 10.0]),
     ([2.0, 10.0], [2.0, 11.0]),
     ([4.0, 13.0], [3.0, 13.0]),
@@ -38,10 +41,8 @@ const SAMPLES: [([f32; 2], [f32; 2]); 5] = [
 ];
 
 /// What the compiled function gives for some samples: `[4, 2]`.
-fn moments(samples: &[([f32; 2], [f32; 2])]) -> Vec<f32> {
-    let mean = |of: &dyn Fn(&([f32; 2], [f32; 2])) -> f32| {
-        samples.iter().map(of).sum::<f32>() / samples.len() as f32
-    };
+fn moments(samples: &[Sample]) -> Vec<f32> {
+    let mean = |of: &dyn Fn(&Sample) -> f32| samples.iter().map(of).sum::<f32>() / samples.len() as f32;
     let mut rows = vec![0.0; 8];
     for output in 0..2 {
         let origin = samples.iter().map(|sample| sample.0[output]).fold(f32::MIN, f32::max);
