@@ -75,3 +75,41 @@ fn layers_are_those_of_pytorch() {
         }
     }
 }
+
+/// Layers over, behind and beside one another, trained for a step, compiled against the oracle.
+const STACK: &str = r#"dlc 1
+model stack(x: f32[N, 5, 6]) -> (logits) {
+  y, h, c = lstm(x, 7, layers = 2, bidirectional = true) as lstm
+  z, _h, _c = lstm(y, 7, layers = 2, bidirectional = true, initial = [h, c]) as second
+  g = z |> gru(8, output = all) as gru
+  r = g |> rnn(9, bidirectional = true, output = last, nonlinearity = "relu") as rnn
+  s, after = gru(g, 4, bias = false) as gru2
+  t = s |> rnn(4, initial = after, output = last) as rnn2
+  logits = concat(r, t) |> dense(3) as head
+}
+data random {
+  source = synthetic(samples = 64, classes = 3) -> (x, label)
+  batch  = 16
+}
+train stack on random {
+  loss      = cross_entropy(logits, label)
+  optimizer = sgd(lr = 0.01, momentum = 0.9)
+  epochs    = 1
+}
+"#;
+
+#[test]
+fn a_compiled_training_step_agrees_with_the_oracle() {
+    let loaded = dlc_driver::load_text("stack.dsl", STACK, &[]).unwrap();
+    let names: Vec<&str> = loaded.model.parameters.iter().map(|it| it.name.as_str()).collect();
+    assert_eq!(
+        names[..4],
+        ["weight_ih", "weight_hh", "bias_ih", "bias_hh"].map(|it| format!("lstm.{it}_l0"))
+    );
+    assert_eq!(names[4], "lstm.weight_ih_l0_reverse");
+    let report = dlc_driver::compare_loaded(&loaded, &dlc_driver::CompareOptions::default()).unwrap();
+    assert!(report.agrees, "{:?}", report.mismatches);
+    let gradients = report.gradients.unwrap();
+    assert_eq!((gradients.parameters, names.len()), (52, 52));
+    assert!(gradients.worst_error < 1e-5, "{gradients:?}");
+}

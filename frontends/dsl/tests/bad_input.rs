@@ -544,3 +544,44 @@ fn early_stopping_that_cannot_be() {
         "#]],
     );
 }
+
+#[test]
+fn recurrent_layers_that_do_not_fit() {
+    let header = "x: f32[N, 5, 3], flat: f32[N, 3], state: f32[N, 7]";
+    let body = "  a = x |> lstm(4) as a |> dense(2) as b\n  c = flat |> gru(4, output = last) as c\n  \
+                d = x |> gru(4, initial = state, output = first) as d\n  \
+                e = x |> gru(4, initial = state, output = last) as e\n  \
+                f = x |> lstm(4, initial = state, output = all) as f\n  \
+                g = x |> rnn(4, nonlinearity = \"sigmoid\", output = last) as g\n  y = a + c + d + e + f + g";
+    refused(
+        &model(header, body),
+        expect![[r#"
+        error[DLC0304]: `x` of `dense` is a tensor, not a list of 3
+          --> test.dsl:3:7
+           |   a = x |> lstm(4) as a |> dense(2) as b
+           |       ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ 3 values
+          help: bind its values to names first, as in `y, h = gru(x, 32)`; of a recurrent layer `output = all` or `output = last` gives one value
+        error[DLC0302]: `gru` takes [N, length, features], got f32[N, 3]
+          --> test.dsl:4:15
+           |   c = flat |> gru(4, output = last) as c
+           |               ^^^^^^^^^^^^^^^^^^^^^ rank 2
+          help: one step is `reshape([N, 1, -1])`; channels become features by `transpose([0, 2, 1])`
+        error[DLC0201]: nothing is called `first` here
+          --> test.dsl:5:45
+           |   d = x |> gru(4, initial = state, output = first) as d
+           |                                             ^^^^^ unknown name
+        error[DLC0301]: a first state of `gru` is f32[N, 4], not f32[N, 7]
+          --> test.dsl:6:29
+           |   e = x |> gru(4, initial = state, output = last) as e
+           |                             ^^^^^ is f32[N, 7]
+        error[DLC0304]: `initial` of `lstm` is a list of two tensors, `[h, c]`, not a tensor f32[N, 7]
+          --> test.dsl:7:30
+           |   f = x |> lstm(4, initial = state, output = all) as f
+           |                              ^^^^^ expected a list of two tensors, `[h, c]`
+        error[DLC0304]: `nonlinearity` of `rnn` is "tanh" or "relu", not the string "sigmoid"
+          --> test.dsl:8:34
+           |   g = x |> rnn(4, nonlinearity = "sigmoid", output = last) as g
+           |                                  ^^^^^^^^^ expected "tanh" or "relu"
+    "#]],
+    );
+}

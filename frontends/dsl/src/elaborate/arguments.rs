@@ -160,6 +160,15 @@ impl Arguments {
                         .help("apply the layer first, as in `enc(x)`"),
                 )
             }
+            Some((Value::List(list), span)) => {
+                let count = list.items().len();
+                let message = format!("`{key}` of `{}` is a tensor, not a list of {count}", self.callee);
+                let span = *span;
+                el.fail(Diagnostic::error(codes::KIND, message).at(span, format!("{count} values")).help(
+                    "bind its values to names first, as in `y, h = gru(x, 32)`; of a recurrent layer \
+                     `output = all` or `output = last` gives one value",
+                ))
+            }
             _ => self.mismatch(el, key, "a tensor"),
         }
     }

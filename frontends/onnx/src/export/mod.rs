@@ -24,6 +24,7 @@ mod normalization;
 mod protobuf;
 mod recognise;
 mod reduction;
+mod scan;
 mod scope;
 mod sources;
 mod window;

@@ -62,11 +62,7 @@ pub fn export(
             poisoned.insert(id);
             continue;
         }
-        let written = match composites.get(&id) {
-            Some(composite) => composite_node(&mut scope, node, composite).map(|value| vec![value]),
-            None => plain_node(&mut scope, id, node),
-        };
-        match written {
+        match write_node(&mut scope, id, node, composites.get(&id)) {
             Ok(values) => scope.set(id, values),
             Err(what) => {
                 poisoned.insert(id);
@@ -158,7 +154,10 @@ fn needs(function: &Function, composite: &Composite) -> Vec<NodeId> {
     }
 }
 
-fn live_nodes(function: &Function, composites: &BTreeMap<NodeId, Composite>) -> IndexVec<NodeId, bool> {
+pub(super) fn live_nodes(
+    function: &Function,
+    composites: &BTreeMap<NodeId, Composite>,
+) -> IndexVec<NodeId, bool> {
     let mut live: IndexVec<NodeId, bool> = function.nodes.indices().map(|_| false).collect();
     for output in &function.outputs {
         live[output.value] = true;
@@ -212,10 +211,26 @@ fn composite_node(scope: &mut Scope<'_>, node: &Node, composite: &Composite) -> 
     }
 }
 
+/// Writes a node, or the composite that ends with it.
+pub(super) fn write_node(
+    scope: &mut Scope<'_>,
+    id: NodeId,
+    node: &Node,
+    composite: Option<&Composite>,
+) -> Written<Vec<Value>> {
+    match composite {
+        Some(composite) => composite_node(scope, node, composite).map(|value| vec![value]),
+        None => plain_node(scope, id, node),
+    }
+}
+
 fn plain_node(scope: &mut Scope<'_>, id: NodeId, node: &Node) -> Written<Vec<Value>> {
     let operands = node.operands.as_slice();
     if let (Op::BatchNorm { axis, epsilon }, &[x, scale, shift]) = (&node.op, operands) {
         return scope.batch_norm(id, [x, scale, shift], *axis, *epsilon);
+    }
+    if let Op::Scan(scan) = &node.op {
+        return scope.scan(id, scan, operands);
     }
     let ty = node.ty.tensor().ok_or("several results at once")?;
     let shape = &ty.shape;
@@ -271,18 +286,24 @@ fn outputs(scope: &mut Scope<'_>, names: &[String]) -> Result<(), Vec<String>> {
             renamed.insert(copy, name.clone());
         }
     }
-    for node in &mut scope.nodes {
+    rename(&mut scope.nodes, &renamed);
+    Ok(())
+}
+
+/// Gives values other names, wherever they are read; the names are unique in inner graphs, too.
+fn rename(nodes: &mut [crate::Node], renamed: &BTreeMap<String, String>) {
+    for node in nodes {
         for name in node.inputs.iter_mut().chain(&mut node.outputs) {
             if let Some(new) = renamed.get(name) {
                 name.clone_from(new);
             }
         }
+        node.graphs_mut().for_each(|graph| rename(&mut graph.nodes, renamed));
     }
-    Ok(())
 }
 
 /// A tensor as a file declares it.
-fn declared(name: &str, ty: &TensorType) -> ValueInfo {
+pub(super) fn declared(name: &str, ty: &TensorType) -> ValueInfo {
     let extents = ty.shape.dims().iter().map(|dim| match *dim {
         Dim::Fixed(size) => Extent::Fixed(size),
         Dim::Batch(_) => Extent::Symbol(dim.to_string()),

@@ -1,6 +1,6 @@
 //! A document's parts as the messages of the format.
 
-use crate::{Array, Attribute, Document, Extent, Node, ValueInfo, ValueType};
+use crate::{Array, Attribute, Document, Extent, Graph, Node, ValueInfo, ValueType};
 use onnx_protobuf::attribute_proto::AttributeType;
 use onnx_protobuf::tensor_shape_proto::{Dimension, dimension};
 use onnx_protobuf::{
@@ -30,7 +30,10 @@ pub(super) fn model(document: &Document, version: &str) -> ModelProto {
 /// # Errors
 /// Attributes and types that no exported model has.
 pub(super) fn graph(document: &Document) -> Result<GraphProto, String> {
-    let graph = &document.graph;
+    graph_of(&document.graph)
+}
+
+fn graph_of(graph: &Graph) -> Result<GraphProto, String> {
     Ok(GraphProto {
         name: graph.name.clone(),
         node: graph.nodes.iter().map(node).collect::<Result<_, _>>()?,
@@ -67,6 +70,10 @@ fn attribute(name: &str, value: &Attribute) -> Result<AttributeProto, String> {
         Attribute::Ints(values) => AttributeProto { ints: values.clone(), ..kind(AttributeType::INTS) },
         Attribute::Texts(values) => {
             AttributeProto { strings: values.clone(), ..kind(AttributeType::STRINGS) }
+        }
+        // What is known of an inner graph stands in the outer one.
+        Attribute::Graph(graph) => {
+            AttributeProto { g: MessageField::some(graph_of(graph)?), ..kind(AttributeType::GRAPH) }
         }
         other => return Err(format!("the attribute `{name}` is {}", other.kind())),
     })

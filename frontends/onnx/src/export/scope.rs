@@ -102,6 +102,23 @@ impl<'f> Scope<'f> {
         }
     }
 
+    /// An empty scope of a graph inside of this one, which sees what is here and shares its names and constants.
+    pub(super) fn within<'i>(&self, function: &'i Function) -> Scope<'i> {
+        Scope {
+            constants: self.constants.clone(),
+            batch: self.batch.clone(),
+            ..Scope::new(function, self.names.clone(), self.batch_source.clone())
+        }
+    }
+
+    /// Goes on behind an inner scope; gives its nodes. Its constants are this scope's.
+    pub(super) fn after(&mut self, inner: Scope<'_>) -> Vec<Node> {
+        self.names = inner.names;
+        self.constants = inner.constants;
+        self.initializers.extend(inner.initializers);
+        inner.nodes
+    }
+
     /// A name that nothing else has.
     pub(super) fn fresh(&mut self, base: &str) -> String {
         let mut name = base.to_owned();
