@@ -17,7 +17,10 @@ fn compiled(path: &std::path::Path, rules: RuleSelection) -> Compilation {
 /// Launches that compute a value of batch size, and all.
 fn launches(function: &CompiledFunction) -> (usize, usize) {
     let lowered = &function.lowered;
-    let over_batch = |&&node: &&dlc_ir::NodeId| lowered.function.tensor_type(node).shape.has_batch();
+    // The steps of a scan are taken to be over the batch.
+    let over_batch = |&&node: &&dlc_ir::NodeId| {
+        lowered.function.nodes[node].ty.tensor().is_none_or(|ty| ty.shape.has_batch())
+    };
     (lowered.purposes.iter().filter(over_batch).count(), lowered.program.launches.len())
 }
 

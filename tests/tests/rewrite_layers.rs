@@ -16,7 +16,10 @@ fn launches(rules: RuleSelection) -> (usize, usize) {
     options.rewrite.rules = rules;
     let lowered = &compile(&loaded.model, &options).unwrap().functions[0].lowered;
     let count = |name: &str| lowered.function.nodes.values().filter(|node| node.op.name() == name).count();
-    let over_batch = |&&node: &&dlc_ir::NodeId| lowered.function.tensor_type(node).shape.has_batch();
+    // The steps of a scan are taken to be over the batch.
+    let over_batch = |&&node: &&dlc_ir::NodeId| {
+        lowered.function.nodes[node].ty.tensor().is_none_or(|ty| ty.shape.has_batch())
+    };
     (count("contract"), lowered.purposes.iter().filter(over_batch).count())
 }
 
