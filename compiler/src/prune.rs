@@ -193,6 +193,7 @@ mod tests {
               output output "last" %3
               output output "all" %4
             }
-        "#]].assert_eq(&print(&pruned));
+        "#]]
+        .assert_eq(&print(&pruned));
     }
 }

@@ -453,7 +453,9 @@ fn recurrent_layers_that_do_not_fit() {
                 e = x |> gru(4, initial = state, output = last) as e\n  \
                 f = x |> lstm(4, initial = state, output = all) as f\n  \
                 g = x |> rnn(4, nonlinearity = \"sigmoid\", output = last) as g\n  y = a + c + d + e + f + g";
-    refused(&model(header, body), expect![[r#"
+    refused(
+        &model(header, body),
+        expect![[r#"
         error[DLC0304]: `x` of `dense` is a tensor, not a list of 3
           --> test.dsl:3:7
            |   a = x |> lstm(4) as a |> dense(2) as b
@@ -480,5 +482,6 @@ fn recurrent_layers_that_do_not_fit() {
           --> test.dsl:8:34
            |   g = x |> rnn(4, nonlinearity = "sigmoid", output = last) as g
            |                                  ^^^^^^^^^ expected "tanh" or "relu"
-    "#]]);
+    "#]],
+    );
 }
