@@ -1,42 +1,90 @@
-//! The examples train on their real data.
+//! The examples reach on their real data what their files state: `# Reaches: accuracy >= 0.95, … on the test split.`
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
-use dlc_compiler::emit::{Cpu, Target, jit};
-use dlc_compiler::{CompileOptions, compile};
-use dlc_runtime::{Program, Session};
-use dlc_trainer::{RunOptions, Silent};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use dlc_driver::{Silent, TrainSettings, load, train};
+use dlc_tests::models::repository;
 use std::sync::atomic::AtomicBool;
 
-fn example(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples").join(name)
+/// A figure that a file states.
+#[derive(Debug, PartialEq)]
+struct Claim {
+    metric: String,
+    at_least: bool,
+    bound: f64,
+}
+
+/// What the comments of a model file state.
+fn claims(text: &str) -> Vec<Claim> {
+    let stated = text.lines().find_map(|line| line.strip_prefix("# Reaches:"));
+    let stated = stated.unwrap_or_else(|| panic!("the file states no figure\n{text}"));
+    let stated = stated.split(" on the ").next().unwrap();
+    let claim = |text: &str| {
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let [metric, relation, bound] = words.as_slice() else { panic!("`{text}` is no figure") };
+        Claim { metric: (*metric).to_owned(), at_least: *relation == ">=", bound: bound.parse().unwrap() }
+    };
+    stated.split(',').map(claim).collect()
+}
+
+fn reaches(name: &str) {
+    let file = repository().join("examples").join(name);
+    let loaded = load(&file, &[]).unwrap();
+    let out = tempfile::tempdir().unwrap();
+    let settings =
+        TrainSettings { threads: Some(2), out: Some(out.path().to_owned()), ..TrainSettings::default() };
+    let report = train(&loaded, &settings, &mut Silent, &AtomicBool::new(false)).unwrap();
+    let test = report.test.unwrap();
+    for Claim { metric, at_least, bound } in claims(&std::fs::read_to_string(&file).unwrap()) {
+        let found = test.get(&metric).unwrap_or_else(|| panic!("{name} reports no {metric}: {test:?}"));
+        let holds = if at_least { found >= bound } else { found <= bound };
+        assert!(holds, "{name}: {metric} is {found}, not {}= {bound}", if at_least { '>' } else { '<' });
+    }
 }
 
 #[test]
-fn digits_learns() {
-    let (loaded, _, diagnostics) = dlc_dsl::load(&example("digits.dsl"), &Default::default());
-    let loaded = loaded.unwrap_or_else(|| panic!("{diagnostics:?}"));
-    let recipe = loaded.recipe.unwrap();
-    let start = std::time::Instant::now();
-    let compilation = compile(&loaded.model, &CompileOptions::new(recipe.data.batch)).unwrap();
-    println!("compile {:?} {:?}", start.elapsed(), compilation.timings);
-    let code = jit(&compilation, &Target::host(Cpu::Native).unwrap()).unwrap();
-    println!("jit {:?}", start.elapsed());
-    // SAFETY: the entries come from this compilation, and the owner keeps their memory.
-    let program = unsafe { Program::new(compilation.interface.clone(), code.entries, code.owner) }.unwrap();
-    let mut session = Session::new(Arc::new(program), 2).unwrap();
-    let out = tempfile::tempdir().unwrap();
-    let options =
-        RunOptions { epochs: Some(4), threads: 2, out: out.path().to_owned(), ..RunOptions::default() };
-    let report = dlc_trainer::train(
-        &recipe,
-        &loaded.folder,
-        &mut session,
-        &options,
-        &mut Silent,
-        &AtomicBool::new(false),
-    );
-    println!("{:?} {:?}", start.elapsed(), report.unwrap());
+fn figures_are_read_from_comments() {
+    let claim = |metric: &str, at_least, bound| Claim { metric: metric.to_owned(), at_least, bound };
+    let text = "dlc 1\n# Reaches: mae <= 48, r2 >= 0.3 on the test split (a mean has mae 66).\n";
+    assert_eq!(claims(text), [claim("mae", false, 48.0), claim("r2", true, 0.3)]);
+}
+
+#[test]
+fn convolutional_digits() {
+    reaches("digits.dsl");
+}
+
+#[test]
+fn perceptron() {
+    reaches("mlp_digits.dsl");
+}
+
+#[test]
+fn binary_classifier() {
+    reaches("breast_cancer.dsl");
+}
+
+#[test]
+fn regression() {
+    reaches("diabetes.dsl");
+}
+
+#[test]
+fn two_layers_of_sigmoids() {
+    reaches("sigmoid.dsl");
+}
+
+#[test]
+fn recurrent_digits() {
+    reaches("lstm_digits.dsl");
+}
+
+#[test]
+fn dilated_text() {
+    reaches("brackets.dsl");
+}
+
+#[test]
+fn segmentation() {
+    reaches("segmentation.dsl");
 }

@@ -104,7 +104,7 @@ fn kernels(report: &ExplainReport, all: bool) -> String {
         let rules: Vec<String> = kernel.rules.iter().map(|used| used.rule.clone()).collect();
         vec![
             kernel.name.clone(),
-            kernel.launches.len().to_string(),
+            kernel.rounds.to_string(),
             ops(kernel),
             some(&kernel.layers, LAYERS),
             if rules.is_empty() { "-".to_owned() } else { rules.len().to_string() },
@@ -145,6 +145,7 @@ fn block(title: &str, lines: &[String]) -> String {
 fn one_kernel(report: &ExplainReport, kernel: &KernelExplanation, detail: &KernelDetail) -> String {
     let runs: Vec<String> = kernel.launches.iter().map(usize::to_string).collect();
     let runs = match runs.as_slice() {
+        [one] if kernel.rounds > 1 => format!("{} runs, launch {one} in every step of a scan", kernel.rounds),
         [one] => format!("one run, launch {one}"),
         several => format!("{} runs, launches {}", several.len(), some(several, NAMED)),
     };

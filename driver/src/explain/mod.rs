@@ -103,6 +103,7 @@ fn explanations(function: &CompiledFunction, groups: &[LaunchGroup], batch: usiz
         });
         let kernel = &mut kernels[place];
         kernel.launches.push(number);
+        kernel.rounds = kernel.rounds.saturating_add(program.rounds(launch));
         kernel.add_ops(function, group);
         let bytes = launch_traffic(program, launch, batch).total();
         let unstored = unstored(function, group, batch, &mut written);

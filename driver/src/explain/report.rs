@@ -43,6 +43,8 @@ pub struct KernelExplanation {
     pub name: String,
     /// Numbers of its runs in the order of the program.
     pub launches: Vec<usize>,
+    /// How often it runs in all: launches in the steps of a scan run in every step.
+    pub rounds: u64,
     /// Names of the ops that it computes, movements left out, with how many of each.
     pub ops: Vec<(String, usize)>,
     /// Paths of the layers that those ops come from.
@@ -109,6 +111,7 @@ impl KernelExplanation {
         KernelExplanation {
             name: name.to_owned(),
             launches: Vec::new(),
+            rounds: 0,
             ops: Vec::new(),
             layers: Vec::new(),
             rules: Vec::new(),

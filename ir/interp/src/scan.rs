@@ -2,7 +2,7 @@
 
 use crate::tensor::{Data, Tensor};
 use crate::{InterpError, Result, evaluate};
-use dlc_ir::{Op, Scan};
+use dlc_ir::{Op, OutputRole, Scan};
 
 /// The last carries, then the stacked results.
 pub(crate) fn scan(scan: &Scan, operands: &[&Tensor], batch: usize) -> Result<Vec<Tensor>> {
@@ -22,9 +22,9 @@ pub(crate) fn scan(scan: &Scan, operands: &[&Tensor], batch: usize) -> Result<Ve
         let mut of_step = Vec::new();
         for output in &scan.body.outputs {
             let value = results.next().ok_or_else(|| unverified("its body gives its outputs"))?;
-            match (0..scan.carries)
-                .find(|&carry| scan.next(carry).is_some() && output.name == Scan::carry(carry))
-            {
+            let carry = (0..scan.carries)
+                .find(|&carry| output.role == OutputRole::State && output.name == Scan::carry(carry));
+            match carry {
                 Some(carry) => left[carry] = Some(value),
                 None => of_step.push(value),
             }
