@@ -32,7 +32,7 @@ fn reaches(name: &str) {
     let loaded = load(&file, &[]).unwrap();
     let out = tempfile::tempdir().unwrap();
     let settings =
-        TrainSettings { threads: Some(2), out: Some(out.path().to_owned()), ..TrainSettings::default() };
+        TrainSettings { threads: Some(1), out: Some(out.path().to_owned()), ..TrainSettings::default() };
     let report = train(&loaded, &settings, &mut Silent, &AtomicBool::new(false)).unwrap();
     let test = report.test.unwrap();
     for Claim { metric, at_least, bound } in claims(&std::fs::read_to_string(&file).unwrap()) {
