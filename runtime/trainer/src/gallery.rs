@@ -15,13 +15,17 @@ fn floats(bytes: &[u8]) -> Vec<f32> {
     bytes.as_chunks::<4>().0.iter().map(|&four| f32::from_ne_bytes(four)).collect()
 }
 
-/// The kernel of the first convolution over images, one tile per output channel.
+/// The kernel of the convolution over the image, one tile per output channel. Parameters stand in the order of their
+/// names, so it is known by its input channels.
 pub(crate) fn filters(engine: &mut dyn Engine) -> Result<Option<Picture>> {
-    let is_kernel = |dims: &[usize]| dims.len() == 4 && dims[2] > 1 && dims[3] > 1;
-    let found = engine.interface().tensors.iter().find(|tensor| {
+    let interface = engine.interface();
+    let mut ports = interface.functions.iter().flat_map(|function| &function.inputs);
+    let Some((_, _, channels)) = ports.find_map(image) else { return Ok(None) };
+    let over_image = |dims: &[usize]| dims.len() == 4 && dims[1] == channels && dims[2] > 1 && dims[3] > 1;
+    let found = interface.tensors.iter().find(|tensor| {
         tensor.role == PersistentRole::Parameter
             && tensor.element == ElementType::F32
-            && is_kernel(&tensor.dims)
+            && over_image(&tensor.dims)
     });
     let Some(tensor) = found else { return Ok(None) };
     let (name, dims) = (tensor.name.clone(), tensor.dims.clone());
