@@ -169,6 +169,8 @@ fn faults_are_told_before_anything_is_trained() {
     };
     assert!(told(&Place::new(&["train.optimiser.lr=0.1"])).contains("error"));
     assert!(told(&Place::new(&["train.optimizer.lr=0.1..0.2"])).contains("--random"));
+    let place = Place::new(&["data.source=csv(\"points.csv\", target = \"t\") -> (x, t: f32[N, 1])"]);
+    assert!(told(&place).contains("error"));
     let mut place = Place::new(&["train.optimizer.lr=0.1"]);
     place.settings.metric = Some("accuracy".to_owned());
     assert!(told(&place).contains("accuracy"));

@@ -103,9 +103,10 @@ pub fn search(
     let epochs = settings.train.epochs.unwrap_or(recipe.epochs);
     let candidates =
         space::candidates(&settings.space, settings.random, settings.train.seed.unwrap_or(recipe.seed))?;
-    // A setting that fits nothing is told before anything is trained.
+    // A setting that fits nothing, or has no place in a file, is told before anything is trained.
     for candidate in &candidates {
         load(file, &all_settings(settings, candidate))?;
+        written(file, settings, candidate)?;
     }
     let out = settings.out.clone();
     let out = out.unwrap_or_else(|| PathBuf::from("runs").join(format!("{}-search", base.model.name)));
@@ -143,6 +144,15 @@ fn all_settings(settings: &SearchSettings, candidate: &Candidate) -> Vec<(String
 
 fn text_of(file: &Path) -> Result<String> {
     std::fs::read_to_string(file).map_err(|cause| DriverError::File { path: file.to_owned(), cause })
+}
+
+/// The model's text with the settings of a candidate. Sizes and values that the command line gives are none of a
+/// text's.
+fn written(file: &Path, settings: &SearchSettings, candidate: &Candidate) -> Result<String> {
+    let mut settings = all_settings(settings, candidate);
+    settings.retain(|(key, _)| !key.starts_with("dim.") && !key.starts_with("bind."));
+    let text = dlc_dsl::format_with(&text_of(file)?, &file.to_string_lossy(), &settings);
+    text.map_err(|(sources, diagnostics)| DriverError::Invalid { sources: Box::new(sources), diagnostics })
 }
 
 /// All that the numbers depend on.
@@ -244,13 +254,7 @@ impl Search<'_> {
         let path = self.settings.best.clone().unwrap_or_else(|| self.file.with_extension("best.dsl"));
         let file = match best {
             Some(best) => {
-                let settings = all_settings(self.settings, &best.settings);
-                let text =
-                    dlc_dsl::format_with(&text_of(self.file)?, &self.file.to_string_lossy(), &settings);
-                let text = text.map_err(|(sources, diagnostics)| DriverError::Invalid {
-                    sources: Box::new(sources),
-                    diagnostics,
-                })?;
+                let text = written(self.file, self.settings, &best.settings)?;
                 dlc_runtime::write_atomically(&path, text.as_bytes())?;
                 Some(path)
             }

@@ -178,6 +178,7 @@ fn replace(
     span: Span,
 ) -> Result<Place, Diagnostic> {
     let new = place_of_new(entries, key, span);
+    let near = nearest(key, entries.iter().map(|entry| entry.key.text.as_str())).map(str::to_owned);
     let found = entries.iter_mut().find(|found| found.key.text == key);
     if inner.is_empty() {
         return Ok(match found {
@@ -198,7 +199,11 @@ fn replace(
     }
     let value = found.and_then(|found| found.values.first_mut());
     let (Some(mut target), Some(new)) = (value, entry.values.into_iter().next()) else {
-        return Err(unknown(path, span, format!("the section has no `{key}`")));
+        let help = match near {
+            Some(near) => format!("the section has no `{key}`; did you mean `{near}`?"),
+            None => format!("the section has no `{key}`"),
+        };
+        return Err(unknown(path, span, help));
     };
     for (position, name) in inner.iter().enumerate() {
         let ExprKind::Call(call) = &mut target.kind else {
