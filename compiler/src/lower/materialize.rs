@@ -71,22 +71,8 @@ fn must_be_stored(prepared: &Prepared, node: NodeId) -> bool {
     prepared.copies.contains_key(&node)
         || op.is_external()
         || matches!(op, Op::Constant(literal) if literal.ty.shape.rank() > 0)
-        || matches!(
-            op,
-            Op::Reduce { .. }
-                | Op::ArgReduce { .. }
-                | Op::Cumulative { .. }
-                | Op::ArgSort { .. }
-                | Op::Contract(_)
-                | Op::Convolve(_)
-                | Op::ReduceWindow { .. }
-                | Op::WindowArgMax { .. }
-                | Op::WindowScatter { .. }
-                | Op::Scatter { .. }
-                | Op::Concat { .. }
-                | Op::Scan(_)
-                | Op::Project(_)
-        )
+        || op.is_collective()
+        || matches!(op, Op::Scan(_) | Op::Project(_))
 }
 
 /// Whether an op addresses this operand at other places than its own element, so that it must lie in

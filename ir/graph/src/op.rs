@@ -524,6 +524,25 @@ impl Op {
         )
     }
 
+    /// Whether an element of the result is made of many elements, or the result of several operands, so that the op
+    /// has a kernel of its own and is not computed again where it is read.
+    pub fn is_collective(&self) -> bool {
+        matches!(
+            self,
+            Op::Reduce { .. }
+                | Op::ArgReduce { .. }
+                | Op::Cumulative { .. }
+                | Op::ArgSort { .. }
+                | Op::Contract(_)
+                | Op::Convolve(_)
+                | Op::ReduceWindow { .. }
+                | Op::WindowArgMax { .. }
+                | Op::WindowScatter { .. }
+                | Op::Scatter { .. }
+                | Op::Concat { .. }
+        )
+    }
+
     /// Whether lowering expects the op to be expanded before it.
     pub fn is_composite(&self) -> bool {
         matches!(self, Op::BatchNorm { .. } | Op::Softmax { .. } | Op::LogSoftmax { .. })

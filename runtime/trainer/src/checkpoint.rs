@@ -1,8 +1,8 @@
 //! A run's checkpoint: parameters and states, the fitted scaling, and how far the run is.
 //!
 //! All of it is tensors in one safetensors file: the engine's own, with the fitted scaling among its states,
-//! what the trainer learned of the data (see [`crate::Fitted`]), and `trainer.*` for the progress. A file from elsewhere, with weights alone, has no progress and cannot be resumed,
-//! but evaluated.
+//! what the trainer learned of the data (see [`crate::Fitted`]), and `trainer.*` for the progress. A file from
+//! elsewhere, with weights alone, has no progress and cannot be resumed, but evaluated.
 
 use crate::fitted::{Fitted, is_fitted};
 use crate::metrics::{Layout, Tally};

@@ -118,22 +118,6 @@ fn walk(
 
 /// Whether an op is better stacked than done again.
 fn is_expensive(op: &Op) -> bool {
-    matches!(
-        op,
-        Op::Random { .. }
-            | Op::Reduce { .. }
-            | Op::ArgReduce { .. }
-            | Op::Cumulative { .. }
-            | Op::ArgSort { .. }
-            | Op::Contract(_)
-            | Op::Convolve(_)
-            | Op::ReduceWindow { .. }
-            | Op::WindowArgMax { .. }
-            | Op::WindowScatter { .. }
-            | Op::Scatter { .. }
-            | Op::Concat { .. }
-            | Op::Softmax { .. }
-            | Op::LogSoftmax { .. }
-            | Op::Project(_)
-    )
+    op.is_collective()
+        || matches!(op, Op::Random { .. } | Op::Softmax { .. } | Op::LogSoftmax { .. } | Op::Project(_))
 }

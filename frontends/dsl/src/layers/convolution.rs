@@ -8,7 +8,7 @@ use crate::elaborate::Elaborator;
 use crate::elaborate::arguments::{Arguments, Parameter};
 use crate::report::Eval;
 use crate::value::Value;
-use dlc_ir::Convolution;
+use dlc_ir::{Convolution, NodeId};
 use dlc_types::{Diagnostic, Dim, Shape, TensorType};
 
 const PARAMETERS: &[Parameter<'static>] = &[
@@ -132,24 +132,7 @@ fn convolution(
     window::require_rank(el, arguments, x, axes + 2, form)?;
     let span = arguments.span;
     let ty = el.builder.ty(x).clone();
-    let Dim::Fixed(inputs) = ty.shape[1] else {
-        let message = format!("the channels of {ty} depend on the batch");
-        return el.fail_at(codes::SHAPE, message, span, "channels are a fixed number");
-    };
-    let channels = arguments.size(el, "channels")?;
-    let groups = match arguments.get("groups") {
-        None => 1,
-        Some(_) => arguments.size(el, "groups")?,
-    };
-    if inputs % groups != 0 || channels % groups != 0 {
-        let message =
-            format!("{groups} groups divide neither or only one of {inputs} inputs and {channels} channels");
-        return el.fail(
-            Diagnostic::error(codes::SHAPE, message)
-                .at(arguments.span_of("groups"), format!("the input is {ty}"))
-                .note("the number of groups must divide the input's channels and the layer's"),
-        );
-    }
+    let Channels { inputs, outputs: channels, groups } = channels(el, arguments, &ty)?;
     let window = window::read(el, arguments, x, false)?;
     let mut sizes = vec![channels, inputs / groups];
     sizes.extend(&window.kernel);
@@ -170,16 +153,59 @@ fn convolution(
         kernel_dilation: window.dilations,
         groups,
     };
-    let mut y = el.build(span, |builder| builder.convolve(x, weight, attributes))?;
-    if arguments.bool_or(el, "bias", true)? {
-        let rule = arguments.initializer(el, "bias_init", InitializerRule::Constant(0.0))?;
-        let bias_ty = TensorType::new(ty.dtype, Shape::fixed(&[channels]));
-        let bias = el.parameter(&format!("{path}.bias"), bias_ty, rule.with_fans(fan_in, fan_out), span)?;
-        y = el.build(span, |builder| {
-            let shape = builder.shape(y).clone();
-            let bias = builder.broadcast_along(bias, shape, 1)?;
-            builder.add(y, bias)
-        })?;
+    let y = el.build(span, |builder| builder.convolve(x, weight, attributes))?;
+    biased(el, arguments, path, y, (fan_in, fan_out))
+}
+
+/// Channels of a convolution, direct or transposed.
+pub(super) struct Channels {
+    pub(super) inputs: usize,
+    pub(super) outputs: usize,
+    pub(super) groups: usize,
+}
+
+/// The channels that the input and the arguments tell.
+pub(super) fn channels(el: &mut Elaborator<'_>, arguments: &Arguments, ty: &TensorType) -> Eval<Channels> {
+    let Dim::Fixed(inputs) = ty.shape[1] else {
+        let message = format!("the channels of {ty} depend on the batch");
+        return el.fail_at(codes::SHAPE, message, arguments.span, "channels are a fixed number");
+    };
+    let channels = arguments.size(el, "channels")?;
+    let groups = match arguments.get("groups") {
+        None => 1,
+        Some(_) => arguments.size(el, "groups")?,
+    };
+    if inputs % groups != 0 || channels % groups != 0 {
+        let message =
+            format!("{groups} groups divide neither or only one of {inputs} inputs and {channels} channels");
+        return el.fail(
+            Diagnostic::error(codes::SHAPE, message)
+                .at(arguments.span_of("groups"), format!("the input is {ty}"))
+                .note("the number of groups must divide the input's channels and the layer's"),
+        );
     }
+    Ok(Channels { inputs, outputs: channels, groups })
+}
+
+/// A convolution's result with its bias `[channels]`, unless the arguments ask for none.
+pub(super) fn biased(
+    el: &mut Elaborator<'_>,
+    arguments: &Arguments,
+    path: &str,
+    y: NodeId,
+    (fan_in, fan_out): (usize, usize),
+) -> Eval<Value> {
+    if !arguments.bool_or(el, "bias", true)? {
+        return Ok(Value::Tensor(y));
+    }
+    let span = arguments.span;
+    let TensorType { dtype, shape } = el.builder.ty(y).clone();
+    let rule = arguments.initializer(el, "bias_init", InitializerRule::Constant(0.0))?;
+    let bias_ty = TensorType::new(dtype, Shape(vec![shape[1]]));
+    let bias = el.parameter(&format!("{path}.bias"), bias_ty, rule.with_fans(fan_in, fan_out), span)?;
+    let y = el.build(span, |builder| {
+        let bias = builder.broadcast_along(bias, shape, 1)?;
+        builder.add(y, bias)
+    })?;
     Ok(Value::Tensor(y))
 }

@@ -5,6 +5,7 @@
 //! `ConvTranspose`.
 
 use super::LayerSpec;
+use super::convolution::{Channels, biased, channels};
 use super::initializer::InitializerRule;
 use super::window;
 use crate::codes;
@@ -13,7 +14,7 @@ use crate::elaborate::arguments::{Arguments, Parameter};
 use crate::report::Eval;
 use crate::value::Value;
 use dlc_ir::{Builder, Convolution, InferError, NodeId, Op};
-use dlc_types::{Diagnostic, Dim, Shape, TensorType};
+use dlc_types::{Diagnostic, Shape, TensorType};
 
 const PARAMETERS: &[Parameter<'static>] = &[
     ("x", true),
@@ -52,24 +53,7 @@ fn transposed(
     window::require_rank(el, arguments, x, axes + 2, form)?;
     let span = arguments.span;
     let ty = el.builder.ty(x).clone();
-    let Dim::Fixed(inputs) = ty.shape[1] else {
-        let message = format!("the channels of {ty} depend on the batch");
-        return el.fail_at(codes::SHAPE, message, span, "channels are a fixed number");
-    };
-    let channels = arguments.size(el, "channels")?;
-    let groups = match arguments.get("groups") {
-        None => 1,
-        Some(_) => arguments.size(el, "groups")?,
-    };
-    if inputs % groups != 0 || channels % groups != 0 {
-        let message =
-            format!("{groups} groups divide neither or only one of {inputs} inputs and {channels} channels");
-        return el.fail(
-            Diagnostic::error(codes::SHAPE, message)
-                .at(arguments.span_of("groups"), format!("the input is {ty}"))
-                .note("the number of groups must divide the input's channels and the layer's"),
-        );
-    }
+    let Channels { inputs, outputs: channels, groups } = channels(el, arguments, &ty)?;
     let (kernel, convolution) = geometry(el, arguments, x, axes, groups)?;
     let taps: usize = kernel.iter().fold(1, |product, &size| product.saturating_mul(size));
     let (fan_in, fan_out) =
@@ -79,21 +63,11 @@ fn transposed(
     let rule = arguments.initializer(el, "init", InitializerRule::HeNormal)?;
     let weight_ty = TensorType::new(ty.dtype, Shape::fixed(&sizes));
     let weight = el.parameter(&format!("{path}.weight"), weight_ty, rule.with_fans(fan_in, fan_out), span)?;
-    let mut y = el.build(span, |builder| {
+    let y = el.build(span, |builder| {
         let turned = turned(builder, weight, groups)?;
         builder.convolve(x, turned, convolution)
     })?;
-    if arguments.bool_or(el, "bias", true)? {
-        let rule = arguments.initializer(el, "bias_init", InitializerRule::Constant(0.0))?;
-        let bias_ty = TensorType::new(ty.dtype, Shape::fixed(&[channels]));
-        let bias = el.parameter(&format!("{path}.bias"), bias_ty, rule.with_fans(fan_in, fan_out), span)?;
-        y = el.build(span, |builder| {
-            let shape = builder.shape(y).clone();
-            let bias = builder.broadcast_along(bias, shape, 1)?;
-            builder.add(y, bias)
-        })?;
-    }
-    Ok(Value::Tensor(y))
+    biased(el, arguments, path, y, (fan_in, fan_out))
 }
 
 /// The kernel's sizes, and the convolution of the dilated input.
