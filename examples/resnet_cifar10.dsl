@@ -26,7 +26,7 @@ model resnet20(image: f32[N, 3, 32, 32], option width = 16, option blocks = 3) -
 data cifar10 {
   source    = cifar10("data/cifar-10-batches-bin") -> (image, label)
   transform = image |> normalize(mean = [0.4914, 0.4822, 0.4465], std = [0.247, 0.2435, 0.2616])
-  augment   = image |> random_crop(32, padding = 4) |> random_flip()
+  augment   = image |> surround((0.4914, 0.4822, 0.4465)) |> random_crop(32, padding = 4) |> random_flip()
   batch     = 128
 }
 

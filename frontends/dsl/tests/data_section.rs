@@ -6,7 +6,7 @@ mod support;
 use dlc_dsl::{LoadOptions, Loaded, load_text};
 use dlc_ir::Op;
 use dlc_recipe::{
-    Augment, ClassWeights, Duplicates, Fold, Missing, Source, Transform, WordRules, scaling_states,
+    Augment, ClassWeights, Duplicates, Fold, Missing, Source, Surround, Transform, WordRules, scaling_states,
 };
 use expect_test::{Expect, expect};
 use support::render;
@@ -73,7 +73,7 @@ fn other_sources_and_steps() {
     assert!(matches!(numpy.source, Source::Numpy(arrays) if arrays.training == ["u", "v"]));
     assert_eq!(numpy.class_weights, Some(ClassWeights::Given(vec![1.0, 2.0, 0.5])));
     let steps = "  source = synthetic() -> (x, label)\n  transform = x |> min_max(per_channel = true) |> \
-                 center_crop(3) |> resize_shorter(9)\n  augment = x |> random_vertical_flip() |> \
+                 center_crop(3) |> resize_shorter(9)\n  augment = x |> surround(\"reflect\") |> surround((0.5, 0.25)) |> random_vertical_flip() |> \
                  random_rotation(10) |> random_zoom(0.8, 1.25) |> random_shift(0.1) |> random_brightness(0.2) \
                  |> random_contrast(0.3) |> random_erasing(p = 0.25, area = (0.1, 0.2)) |> mixup()";
     let data = data(steps);
@@ -90,6 +90,8 @@ fn other_sources_and_steps() {
     assert_eq!(
         augment,
         [
+            Augment::Surround(Surround::Reflect),
+            Augment::Surround(Surround::Values(vec![0.5, 0.25])),
             Augment::RandomFlip { probability: 0.5, vertical: true },
             Augment::RandomRotation { degrees: 10.0 },
             Augment::RandomZoom { least: 0.8, most: 1.25 },
@@ -231,7 +233,7 @@ fn sources_that_contradict_themselves() {
 fn steps_and_splits_out_of_their_ranges() {
     refused(
         "  source = synthetic() -> (x, label)\n  split = split(validation = 0.2, folds = 3)\n  augment = x |> \
-         random_zoom(2, 1) |> random_erasing(area = 3) |> mixup(alpha = 0) |> random_rotate(3)",
+         random_zoom(2, 1) |> random_erasing(area = 3) |> mixup(alpha = 0) |> surround(\"mirror\") |> random_rotate(3)",
         expect![[r#"
             error[DLC0305]: a split has a share for validation or `folds`, not both
               --> test.dsl:7:11
@@ -239,20 +241,24 @@ fn steps_and_splits_out_of_their_ranges() {
                |           ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ two ways to choose samples for validation
             error[DLC0305]: `most` of `random_zoom` is 1; it lies between 2 and 100
               --> test.dsl:8:33
-               |   augment = x |> random_zoom(2, 1) |> random_erasing(area = 3) |> mixup(alpha = 0) |> random_rotate(3)
+               |   augment = x |> random_zoom(2, 1) |> random_erasing(area = 3) |> mixup(alpha = 0) |> surround("mirror") |> random_rotate(3)
                |                                 ^ out of range
             error[DLC0304]: `area` of `random_erasing` is a pair (least, greatest) in 0.01..=1, not the number 3
               --> test.dsl:8:61
-               |   augment = x |> random_zoom(2, 1) |> random_erasing(area = 3) |> mixup(alpha = 0) |> random_rotate(3)
+               |   augment = x |> random_zoom(2, 1) |> random_erasing(area = 3) |> mixup(alpha = 0) |> surround("mirror") |> random_rotate(3)
                |                                                             ^ expected a pair (least, greatest) in 0.01..=1
             error[DLC0305]: `alpha` of `mixup` is 0; it lies between 0.001 and 1000
               --> test.dsl:8:81
-               |   augment = x |> random_zoom(2, 1) |> random_erasing(area = 3) |> mixup(alpha = 0) |> random_rotate(3)
+               |   augment = x |> random_zoom(2, 1) |> random_erasing(area = 3) |> mixup(alpha = 0) |> surround("mirror") |> random_rotate(3)
                |                                                                                 ^ out of range
+            error[DLC0304]: `with` of `surround` is "edge", "reflect", a number, or one number per channel, not the string "mirror"
+              --> test.dsl:8:96
+               |   augment = x |> random_zoom(2, 1) |> random_erasing(area = 3) |> mixup(alpha = 0) |> surround("mirror") |> random_rotate(3)
+               |                                                                                                ^^^^^^^^ expected "edge", "reflect", a number, or one number per channel
             error[DLC0202]: a step of `augment` cannot be `random_rotate`
-              --> test.dsl:8:87
-               |   augment = x |> random_zoom(2, 1) |> random_erasing(area = 3) |> mixup(alpha = 0) |> random_rotate(3)
-               |                                                                                       ^^^^^^^^^^^^^ unknown
+              --> test.dsl:8:109
+               |   augment = x |> random_zoom(2, 1) |> random_erasing(area = 3) |> mixup(alpha = 0) |> surround("mirror") |> random_rotate(3)
+               |                                                                                                             ^^^^^^^^^^^^^ unknown
               help: did you mean `random_rotation`?
         "#]],
     );

@@ -15,7 +15,7 @@ pub use metric::{Average, Measure, Metric};
 pub use scaling::{SCALING, Scaling, ScalingPlan, Statistics, scaling_states};
 pub use source::{Arrays, Duplicates, IdxFiles, Missing, Source, Table, WordRules};
 pub use split::{CLASS_WEIGHTS, ClassWeights, Fold, Split};
-pub use steps::{Augment, Transform};
+pub use steps::{Augment, Surround, Transform};
 
 use dlc_types::{Span, TensorType};
 

@@ -64,10 +64,23 @@ impl Transform {
     }
 }
 
-/// A random change of a training sample. Places beyond the picture are 0.
+/// What lies around a picture, where a change shows places beyond it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Surround {
+    /// A raw value for all channels, or one per channel. Label maps have their number for no class there.
+    Values(Vec<f64>),
+    /// The nearest pixel of the picture.
+    Edge,
+    /// The picture mirrored at its outermost pixels, which are not repeated.
+    Reflect,
+}
+
+/// A random change of a training sample. Places beyond the picture are 0 but for [`Augment::Surround`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum Augment {
-    /// Pads with zeros on all sides and cuts out a random piece of `size`.
+    /// Tells what lies beyond the picture for all steps of the field; draws nothing.
+    Surround(Surround),
+    /// Pads on all sides and cuts out a random piece of `size`.
     RandomCrop {
         /// Height and width of the result.
         size: (usize, usize),
@@ -132,7 +145,8 @@ impl Augment {
     pub fn is_spatial(&self) -> bool {
         matches!(
             self,
-            Augment::RandomCrop { .. }
+            Augment::Surround(_)
+                | Augment::RandomCrop { .. }
                 | Augment::RandomFlip { .. }
                 | Augment::RandomRotation { .. }
                 | Augment::RandomZoom { .. }

@@ -1,6 +1,6 @@
 //! From a raw sample to the bytes that the model is fed: augmentation and element type.
 
-use crate::augment::{Change, Draws, Source, render, size_after};
+use crate::augment::{Beyond, Change, Draws, Source, render, size_after};
 use crate::dataset::picture::Meaning;
 use crate::dataset::{Column, sample_dims, sample_elements};
 use crate::{Result, TrainError};
@@ -30,7 +30,7 @@ struct PicturePlan {
     /// Whether values are class numbers, which cannot be blended.
     nearest: bool,
     /// What stands where there is no picture.
-    beyond: f32,
+    beyond: Beyond,
 }
 
 /// Which numbers of a label map are classes.
@@ -126,16 +126,18 @@ impl FieldPipeline {
         let mut pipeline = FieldPipeline { name: field.name.clone(), dtype, elements, picture: None, labels };
         pipeline.check_column(field, column)?;
         let dims = sample_dims(field)?;
-        let plan = |size, nearest, beyond| PicturePlan { size, steps: steps.clone(), nearest, beyond };
-        let beyond = pipeline.labels.as_ref().and_then(|rule| rule.ignore).unwrap_or(0) as f32;
+        let no_class = pipeline.labels.as_ref().and_then(|rule| rule.ignore).unwrap_or(0) as f32;
+        let plan = |size, nearest: bool| {
+            let beyond = Beyond::of(&steps, nearest.then_some(no_class));
+            PicturePlan { size, steps: steps.clone(), nearest, beyond }
+        };
         pipeline.picture = match column {
             Column::Pictures(pictures) => Some(match pictures.meaning {
-                Meaning::Light => plan(pictures.size, false, 0.0),
-                Meaning::Classes => plan(pictures.size, true, beyond),
+                Meaning::Light => plan(pictures.size, false),
+                Meaning::Classes => plan(pictures.size, true),
             }),
             Column::Numbers { .. } | Column::Array(_) if !steps.is_empty() => {
-                let nearest = !dtype.is_float();
-                picture_size(&dims).map(|size| plan(size, nearest, if nearest { beyond } else { 0.0 }))
+                picture_size(&dims).map(|size| plan(size, !dtype.is_float()))
             }
             _ => None,
         };
@@ -207,6 +209,12 @@ impl FieldPipeline {
             Column::Pictures(pictures) => pictures.channels,
             _ => self.elements.checked_div(plan.size.0 * plan.size.1).unwrap_or(0),
         };
+        if !plan.beyond.fits(channels) {
+            return Err(TrainError::Recipe(format!(
+                "`surround` of the field `{}` has not one value, nor one for each of its {channels} channels",
+                field.name
+            )));
+        }
         for training in [true, false] {
             let size = size_after(&plan.steps, plan.size, training)?;
             if channels.checked_mul(size.0).and_then(|n| n.checked_mul(size.1)) != Some(self.elements) {
@@ -361,7 +369,7 @@ impl FieldPipeline {
         let source = Source { planes, size: plan.size };
         if meaning == Meaning::Classes {
             return self.rendered(rendered, out, |out| {
-                render(source, &change, f32::from, plan.beyond, true, out);
+                render(source, &change, f32::from, &plan.beyond, true, out);
             });
         }
         let mut table = light_of_bytes();
@@ -372,7 +380,7 @@ impl FieldPipeline {
             table.iter_mut().for_each(|value| *value = change.light.apply(*value, mean, true));
         }
         self.rendered(rendered, out, |out| {
-            render(source, &change, |byte| table[usize::from(byte)], plan.beyond, plan.nearest, out);
+            render(source, &change, |byte| table[usize::from(byte)], &plan.beyond, plan.nearest, out);
         });
     }
 
@@ -392,7 +400,7 @@ impl FieldPipeline {
         let source = Source { planes: values, size: plan.size };
         self.rendered(rendered, out, |out| {
             let level = |value: f32| change.light.apply(value, mean, false);
-            render(source, &change, level, plan.beyond, plan.nearest, out);
+            render(source, &change, level, &plan.beyond, plan.nearest, out);
         });
     }
 

@@ -7,7 +7,7 @@ use crate::elaborate::Elaborator;
 use crate::elaborate::arguments::Arguments;
 use crate::report::{Eval, Poison};
 use crate::value::Value;
-use dlc_recipe::{Augment, Transform};
+use dlc_recipe::{Augment, Surround, Transform};
 use dlc_types::{Diagnostic, diagnostic::nearest};
 
 const TRANSFORMS: &[Form] = &[
@@ -21,6 +21,7 @@ const TRANSFORMS: &[Form] = &[
 ];
 
 const AUGMENTS: &[Form] = &[
+    ("surround", &[("with", true)]),
     ("random_crop", &[("size", true), ("padding", false)]),
     ("random_flip", &[("p", false)]),
     ("random_vertical_flip", &[("p", false)]),
@@ -176,6 +177,7 @@ fn augment_step(el: &mut Elaborator<'_>, name: &str, arguments: &Arguments) -> E
         arguments.float_within(el, key, default, 0.0..=1.0)
     };
     Ok(match name {
+        "surround" => Augment::Surround(surround(el, arguments)?),
         "random_flip" => Augment::RandomFlip { probability: share(el, "p", 0.5)?, vertical: false },
         "random_vertical_flip" => Augment::RandomFlip { probability: share(el, "p", 0.5)?, vertical: true },
         "random_rotation" => {
@@ -209,6 +211,21 @@ fn augment_step(el: &mut Elaborator<'_>, name: &str, arguments: &Arguments) -> E
             }
         }
     })
+}
+
+fn surround(el: &mut Elaborator<'_>, arguments: &Arguments) -> Eval<Surround> {
+    let wanted = "\"edge\", \"reflect\", a number, or one number per channel";
+    match arguments.get("with") {
+        Some((Value::Text(text), _)) if &**text == "edge" => Ok(Surround::Edge),
+        Some((Value::Text(text), _)) if &**text == "reflect" => Ok(Surround::Reflect),
+        Some((Value::Text(_), _)) => arguments.mismatch(el, "with", wanted),
+        _ => match numbers(el, arguments, "with")? {
+            values if values.iter().all(|value| value.is_finite()) && !values.is_empty() => {
+                Ok(Surround::Values(values))
+            }
+            _ => arguments.mismatch(el, "with", wanted),
+        },
+    }
 }
 
 /// A pair `(least, greatest)` above 0 and up to `most`.

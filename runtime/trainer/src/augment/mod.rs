@@ -9,11 +9,13 @@ mod light;
 mod map;
 mod mixing;
 mod render;
+mod surround;
 
 pub(crate) use light::Light;
 pub(crate) use map::Map;
 pub(crate) use mixing::Mixing;
 pub(crate) use render::{Rectangle, Source, render};
+pub(crate) use surround::Beyond;
 
 use crate::{Result, TrainError};
 use dlc_recipe::Augment;
@@ -49,7 +51,7 @@ pub(crate) struct Change {
     /// Height and width of the result.
     pub(crate) size: (usize, usize),
     pub(crate) light: Light,
-    /// What is set to 0, in places of the result.
+    /// What is covered, in places of the result.
     pub(crate) erased: Vec<Rectangle>,
 }
 
@@ -184,7 +186,7 @@ fn check(step: &Augment) -> Result<()> {
             within(ratio.1, ratio.0, 100.0, "random_erasing's greatest ratio")
         }
         Augment::Mixup { alpha } => within(*alpha, 1e-3, 1e3, "mixup's alpha"),
-        Augment::RandomCrop { .. } => Ok(()),
+        Augment::Surround(_) | Augment::RandomCrop { .. } => Ok(()),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Writing a changed picture: from the planes of its source straight into the batch.
 
-use super::Change;
 use super::map::WholeMap;
+use super::{Beyond, Change};
 use dlc_types::random::Stream;
 
 /// Planes of rows, of any element type.
@@ -64,14 +64,13 @@ impl Rectangle {
     }
 }
 
-/// Writes the changed picture as `f32`. `level` turns an element into its value; `beyond` stands where the
-/// source has nothing and where something was erased; `nearest` takes the value of one pixel where a place
-/// lies between several.
+/// Writes the changed picture as `f32`. `level` turns an element into its value; `beyond` says what stands
+/// where the source has nothing; `nearest` takes the value of one pixel where a place lies between several.
 pub(crate) fn render<T: Copy>(
     source: Source<'_, T>,
     change: &Change,
     level: impl Fn(T) -> f32,
-    beyond: f32,
+    beyond: &Beyond,
     nearest: bool,
     out: &mut [[u8; 4]],
 ) {
@@ -79,17 +78,17 @@ pub(crate) fn render<T: Copy>(
     let (height, width) = change.size;
     if let Some(map) = change.map.whole() {
         let planes = source.planes.chunks_exact(plane).zip(out.chunks_exact_mut((height * width).max(1)));
-        for (plane, out) in planes {
-            whole(Source { planes: plane, ..source }, map, width, &level, beyond, out);
+        for (channel, (plane, out)) in planes.enumerate() {
+            whole(Source { planes: plane, ..source }, map, width, &level, (beyond, channel), out);
         }
     } else {
         sampled(source, change, level, beyond, nearest, out);
     }
-    for out in out.chunks_exact_mut((height * width).max(1)) {
+    for (channel, out) in out.chunks_exact_mut((height * width).max(1)).enumerate() {
         for erased in &change.erased {
             let (rows, columns) = erased.inside(change.size);
             for row in rows {
-                out[row * width..][columns.clone()].fill(beyond.to_ne_bytes());
+                out[row * width..][columns.clone()].fill(beyond.value(channel).to_ne_bytes());
             }
         }
     }
@@ -101,10 +100,10 @@ fn whole<T: Copy>(
     map: WholeMap,
     width: usize,
     level: impl Fn(T) -> f32,
-    beyond: f32,
+    (beyond, channel): (&Beyond, usize),
     out: &mut [[u8; 4]],
 ) {
-    let beyond = beyond.to_ne_bytes();
+    let nothing = beyond.value(channel).to_ne_bytes();
     let side = source.size.1 as i64;
     let (start, unit) = map.column;
     // The columns of the result that show something.
@@ -112,14 +111,18 @@ fn whole<T: Copy>(
     let clip = |column: i64| column.clamp(0, width as i64) as usize;
     let (from, to) = (clip(from), clip(to).max(clip(from)));
     for (row, out) in out.chunks_exact_mut(width.max(1)).enumerate() {
-        let line = map.row.0 + row as i64 * map.row.1;
-        if !(0..source.size.0 as i64).contains(&line) || from == to {
-            out.fill(beyond);
+        let Some(line) = beyond.pixel(map.row.0 + row as i64 * map.row.1, source.size.0) else {
+            out.fill(nothing);
+            continue;
+        };
+        let line = &source.planes[line * source.size.1..][..source.size.1];
+        for column in (0..from).chain(to..out.len()) {
+            let pixel = beyond.pixel(start + unit * column as i64, source.size.1);
+            out[column] = pixel.map_or(nothing, |pixel| level(line[pixel]).to_ne_bytes());
+        }
+        if from == to {
             continue;
         }
-        out[..from].fill(beyond);
-        out[to..].fill(beyond);
-        let line = &source.planes[line as usize * source.size.1..][..source.size.1];
         let first = start + unit * from as i64;
         let shown = out[from..to].iter_mut();
         if unit > 0 {
@@ -136,7 +139,7 @@ fn sampled<T: Copy>(
     source: Source<'_, T>,
     change: &Change,
     level: impl Fn(T) -> f32,
-    beyond: f32,
+    beyond: &Beyond,
     nearest: bool,
     out: &mut [[u8; 4]],
 ) {
@@ -159,13 +162,14 @@ fn sampled<T: Copy>(
                 *out = between(upper, lower, down).to_ne_bytes();
             }
         } else {
-            for (plane, out) in planes {
-                let source = Source { planes: plane, ..source };
-                let value = if nearest {
-                    at(source, (row, column), &level).unwrap_or(beyond)
-                } else {
-                    blended(source, (row, column), &level, beyond)
+            for (channel, (plane, out)) in planes.enumerate() {
+                let value = |row: f64, column: f64| {
+                    let row = beyond.pixel(row as i64, height)?;
+                    Some(level(plane[row * width + beyond.pixel(column as i64, width)?]))
                 };
+                let value = |row, column| value(row, column).unwrap_or(beyond.value(channel));
+                let value =
+                    if nearest { value(row.round(), column.round()) } else { blended((row, column), value) };
                 *out = value.to_ne_bytes();
             }
         }
@@ -176,29 +180,10 @@ fn between(a: f32, b: f32, share: f32) -> f32 {
     a + (b - a) * share
 }
 
-/// The value of the pixel that a place lies in.
-fn at<T: Copy>(source: Source<'_, T>, (row, column): (f64, f64), level: impl Fn(T) -> f32) -> Option<f32> {
-    let inside = |place: f64, side: usize| {
-        let place = place.round();
-        (place >= 0.0 && place < side as f64).then_some(place as usize)
-    };
-    let (row, column) = (inside(row, source.size.0)?, inside(column, source.size.1)?);
-    source.planes.get(row * source.size.1 + column).map(|&one| level(one))
-}
-
 /// The four pixels around a place, by their distances; some lie beyond.
-fn blended<T: Copy>(
-    source: Source<'_, T>,
-    (row, column): (f64, f64),
-    level: impl Fn(T) -> f32,
-    beyond: f32,
-) -> f32 {
-    if row <= -1.0 || column <= -1.0 || row >= source.size.0 as f64 || column >= source.size.1 as f64 {
-        return beyond;
-    }
+fn blended((row, column): (f64, f64), value: impl Fn(f64, f64) -> f32) -> f32 {
     let (top, left) = (row.floor(), column.floor());
     let (down, right) = ((row - top) as f32, (column - left) as f32);
-    let value = |down: f64, right: f64| at(source, (top + down, left + right), &level).unwrap_or(beyond);
-    let upper = between(value(0.0, 0.0), value(0.0, 1.0), right);
-    between(upper, between(value(1.0, 0.0), value(1.0, 1.0), right), down)
+    let upper = between(value(top, left), value(top, left + 1.0), right);
+    between(upper, between(value(top + 1.0, left), value(top + 1.0, left + 1.0), right), down)
 }

@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 use super::*;
+use dlc_recipe::Surround;
 
 const SIZE: (usize, usize) = (3, 4);
 
@@ -11,7 +12,7 @@ fn shown(change: &Change) -> Vec<f32> {
     let picture = picture();
     let source = Source { planes: &picture, size: SIZE };
     let mut out = vec![[0; 4]; 2 * change.size.0 * change.size.1];
-    render(source, change, f32::from, 0.0, false, &mut out);
+    render(source, change, f32::from, &Beyond::Values(vec![0.0]), false, &mut out);
     out.into_iter().map(f32::from_ne_bytes).collect()
 }
 
@@ -38,6 +39,35 @@ fn a_crop_takes_what_is_there_and_zeros_beyond() {
 }
 
 #[test]
+fn the_surroundings_of_a_picture_are_told() {
+    let around = |surround: Surround, map: Map| {
+        let (picture, change) = (picture(), of(map, SIZE));
+        let beyond = Beyond::of(&numbered(&[Augment::Surround(surround)]), None);
+        let mut out = vec![[0; 4]; 24];
+        render(Source { planes: &picture, size: SIZE }, &change, f32::from, &beyond, false, &mut out);
+        out.into_iter().map(f32::from_ne_bytes).collect::<Vec<f32>>()
+    };
+    let corner = Map::moved(-2.0, -2.0);
+    let mirrored = around(Surround::Reflect, corner);
+    assert_eq!(mirrored[..12], [11., 10., 9., 10., 7., 6., 5., 6., 3., 2., 1., 2.]);
+    assert_eq!(around(Surround::Edge, corner)[..12], [1., 1., 1., 2., 1., 1., 1., 2., 1., 1., 1., 2.]);
+    let values = around(Surround::Values(vec![0.5, 7.0]), corner);
+    assert_eq!((values[0], values[11], values[12], values[23]), (0.5, 2.0, 7.0, 14.0));
+    // Mirrored backwards, and far beyond: a mirror repeats with period 2 (side - 1).
+    let backwards = Map::moved(0.0, -1.0).after(Map::mirrored(SIZE, false));
+    assert_eq!(around(Surround::Reflect, backwards)[..4], [3., 2., 1., 2.]);
+    assert_eq!(around(Surround::Reflect, Map::moved(0.0, 12.0)), around(Surround::Reflect, Map::IDENTITY));
+    // Between pixels, neighbours beyond the border are those of the surroundings.
+    assert_eq!(around(Surround::Edge, Map::moved(0.0, -0.5))[..2], [1.0, 1.5]);
+    assert_eq!(around(Surround::Reflect, Map::moved(0.0, -0.5))[..2], [1.5, 1.5]);
+    // Class numbers come from the picture or stand for no class.
+    let told = |surround| Beyond::of(&numbered(&[Augment::Surround(surround)]), Some(255.0));
+    assert_eq!(told(Surround::Values(vec![1.0])), Beyond::Values(vec![255.0]));
+    assert_eq!(told(Surround::Reflect), Beyond::Reflect);
+    assert!(Beyond::Values(vec![1.0]).fits(3) && !Beyond::Values(vec![1.0, 2.0]).fits(3));
+}
+
+#[test]
 fn maps_show_what_they_should() {
     let left_right = shown(&of(Map::mirrored(SIZE, false), SIZE));
     assert_eq!(left_right[..8], [4., 3., 2., 1., 8., 7., 6., 5.]);
@@ -54,7 +84,14 @@ fn maps_show_what_they_should() {
     let square = [1u8, 2, 3, 4];
     let mut out = vec![[0; 4]; 4];
     let quarter = of(Map::turned((2, 2), std::f64::consts::FRAC_PI_2), (2, 2));
-    render(Source { planes: &square, size: (2, 2) }, &quarter, f32::from, 0.0, false, &mut out);
+    render(
+        Source { planes: &square, size: (2, 2) },
+        &quarter,
+        f32::from,
+        &Beyond::Values(vec![0.0]),
+        false,
+        &mut out,
+    );
     let turned: Vec<f32> = out.into_iter().map(|one| f32::from_ne_bytes(one).round()).collect();
     assert_eq!(turned, [3.0, 1.0, 4.0, 2.0]);
     // Enlarged twice: places between pixels are blended.
