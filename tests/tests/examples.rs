@@ -90,6 +90,11 @@ fn segmentation() {
 }
 
 #[test]
+fn pictures_of_many_sizes() {
+    reaches("image_folder.dsl");
+}
+
+#[test]
 fn first_digits() {
     reaches("digits_first.dsl");
 }
