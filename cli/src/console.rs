@@ -1,7 +1,7 @@
 //! What is printed where: data to stdout, messages to stderr, colour where it is wanted.
 
 use crate::arguments::Colour;
-use dlc_driver::{DriverError, diagnostic_json, draw_diagnostics};
+use dlc_driver::{DriverError, StartReport, diagnostic_json, draw_diagnostics};
 use dlc_types::{Diagnostics, SourceMap};
 use serde::Serialize;
 use std::io::{IsTerminal, Write};
@@ -38,6 +38,13 @@ impl Console {
                 .for_each(|diagnostic| tell(&diagnostic_json(sources, diagnostic).to_string()));
         } else if !diagnostics.all.is_empty() {
             tell(&draw_diagnostics(sources, diagnostics, self.colour).to_string());
+        }
+    }
+
+    /// What became of weights to begin with, as text; as JSON it is part of the result.
+    pub(crate) fn start(self, report: Option<&StartReport>) {
+        if let Some(report) = report.filter(|_| !self.json) {
+            report.lines().iter().for_each(|line| tell(line));
         }
     }
 

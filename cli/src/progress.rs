@@ -132,6 +132,14 @@ impl Observer for TrainingProgress {
         self.bar.set_message(text);
     }
 
+    fn told(&mut self, line: &str) {
+        if self.json {
+            self.bar.suspend(|| eprintln!("{}", serde_json::json!({ "note": line })));
+        } else {
+            self.line(line);
+        }
+    }
+
     fn note(&mut self, text: &str) {
         self.bar.set_message(text.to_owned());
     }

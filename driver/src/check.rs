@@ -2,7 +2,7 @@
 
 use crate::load::read;
 use crate::onnx::OnnxImporter;
-use crate::{DriverError, Result};
+use crate::{DriverError, Result, start};
 use dlc_compiler::CompileError;
 use dlc_compiler::autodiff::AutodiffError;
 use dlc_compiler::step::StepError;
@@ -26,7 +26,7 @@ pub struct CheckReport {
 }
 
 /// Checks a file: text, names, shapes, sections, and that every trainable parameter gets a gradient.
-/// Data that is not there is a warning.
+/// Data and weights that are not there are warnings.
 pub fn check(path: &Path, settings: &[(String, String)]) -> Result<CheckReport> {
     let importer = OnnxImporter::of(path, settings);
     let (loaded, sources, mut diagnostics) = read(path, settings, &importer)?;
@@ -37,6 +37,10 @@ pub fn check(path: &Path, settings: &[(String, String)]) -> Result<CheckReport> 
         importer.check_binds()?;
         if let Some(recipe) = &loaded.recipe {
             diagnostics.all.extend(missing_data(recipe, &loaded.folder));
+            let start = recipe.start.as_ref();
+            diagnostics
+                .all
+                .extend(start.and_then(|start| start::check(&loaded.model, start, &loaded.folder)));
         }
         dlc_ir::verify::verify_model(&loaded.model).map_err(|error| DriverError::Bug(error.to_string()))?;
         check_gradients(&loaded.model, &mut diagnostics)?;

@@ -6,7 +6,8 @@
 use crate::data::dtype_of;
 use crate::engine::{EngineKind, default_threads, engine};
 use crate::onnx::array_of_host;
-use crate::{CompileChoices, DriverError, Loaded, Result};
+use crate::start::Started;
+use crate::{CompileChoices, DriverError, Loaded, Result, StartReport};
 use dlc_compiler::{CompileOptions, FunctionKind};
 use dlc_ir::training::AVERAGE;
 use dlc_onnx::Array;
@@ -49,12 +50,16 @@ pub struct ExportReport {
     pub weight_bytes: u64,
     /// The files that were written.
     pub files: Vec<PathBuf>,
+    /// The weights that were begun with, if they are no checkpoint's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start: Option<StartReport>,
 }
 
 /// Writes the inference graph with its weights.
 pub fn export(loaded: &Loaded, settings: &ExportSettings) -> Result<ExportReport> {
     let model = &loaded.model;
-    let mut values = Values { loaded, settings, read: None };
+    let started = if settings.checkpoint.is_none() { loaded.started_untaught()? } else { None };
+    let mut values = Values { loaded, settings, started: started.as_ref(), read: None };
     let mut failure = None;
     let exported = dlc_onnx::export::export(&model.name, &model.predict, &model.inputs, &mut |name, ty| {
         values.array(name, ty).map_err(|error| {
@@ -67,7 +72,8 @@ pub fn export(loaded: &Loaded, settings: &ExportSettings) -> Result<ExportReport
     let limit = settings.limit.unwrap_or(INLINE_LIMIT);
     let version = env!("CARGO_PKG_VERSION");
     let files = dlc_onnx::export::write(&exported.document, version, &settings.output, limit)?;
-    Ok(report(loaded, &exported, files))
+    let start = started.map(|started| started.report);
+    Ok(ExportReport { start, ..report(loaded, &exported, files) })
 }
 
 fn report(loaded: &Loaded, exported: &Exported, files: Vec<PathBuf>) -> ExportReport {
@@ -88,6 +94,7 @@ fn report(loaded: &Loaded, exported: &Exported, files: Vec<PathBuf>) -> ExportRe
         weights: exported.weights.len(),
         weight_bytes: weights.map(|array| array.bytes().len() as u64).sum(),
         files,
+        start: None,
     }
 }
 
@@ -107,12 +114,17 @@ fn refused(model: &str, error: ExportError) -> DriverError {
 struct Values<'a> {
     loaded: &'a Loaded,
     settings: &'a ExportSettings,
+    /// Weights to begin with, if there is no checkpoint.
+    started: Option<&'a Started>,
     /// A checkpoint's tensors, or initial ones.
     read: Option<Checkpoint>,
 }
 
 impl Values<'_> {
     fn array(&mut self, name: &str, ty: &TensorType) -> Result<Array> {
+        if let Some(tensor) = self.started.and_then(|started| started.tensor(name)) {
+            return array_of_host(tensor);
+        }
         if self.settings.checkpoint.is_none()
             && let Some(array) = self.loaded.weights.array(name)
         {

@@ -228,7 +228,11 @@ impl Engine for Interpreted {
         let mut faults = Vec::new();
         for (name, own) in &self.tensors {
             let expected = own.type_text();
-            match checkpoint.tensors.get(name) {
+            let found = match policy {
+                LoadPolicy::Exact => checkpoint.tensors.get(name),
+                _ => checkpoint.value_for(name),
+            };
+            match found {
                 Some(found) if fits(own, found) => {}
                 Some(found) => faults.push(format!(
                     "`{name}` is {} in the checkpoint, {expected} in the model",

@@ -37,6 +37,7 @@ mod rate_finder;
 mod rewriting;
 mod run;
 mod search;
+mod start;
 mod timed;
 mod train;
 mod tuning;
@@ -77,12 +78,14 @@ pub use rate_finder::{RateSettings, find_rate};
 pub use rewriting::{baseline, rule_selection};
 pub use run::{RunReport, RunSettings, run};
 pub use search::{Candidate, Dimension, SearchObserver, SearchReport, SearchSettings, Trial, Values, search};
+pub use start::StartReport;
 pub use timed::{BenchTarget, TimedOptions};
 pub use train::{TrainSettings, train};
 pub use tuning::{TuneMode, TuneOptions, TunedShape, tuning_table};
 
 pub use dlc_compiler::emit::Cpu;
 pub use dlc_compiler::rewrite::{RewriteOptions, RuleSelection};
+pub use dlc_recipe::{Renaming, Start, WeightLayout};
 #[cfg(unix)]
 pub use dlc_runtime::report_crashes;
 pub use dlc_trainer::numpy::{ArrayFault, read_npy, read_npz, write_npy};

@@ -8,7 +8,7 @@ use crate::{DriverError, Result};
 use dlc_dsl::LoadOptions;
 use dlc_ir::Model;
 use dlc_onnx::Array;
-use dlc_recipe::Recipe;
+use dlc_recipe::{Recipe, Start};
 use dlc_runtime::{HostTensor, RuntimeError};
 use dlc_trainer::{Engine, InitialTensors};
 use dlc_types::{Diagnostics, SourceMap};
@@ -29,6 +29,8 @@ pub struct Loaded {
     pub weights: Weights,
     /// Data and training; `None` for a file without a train section.
     pub recipe: Option<Recipe>,
+    /// Weights that a run begins with: the recipe's, or those that a flag names.
+    pub start: Option<Start>,
     /// The folder that paths in the recipe are relative to.
     pub folder: PathBuf,
     /// The texts that spans point into.
@@ -50,7 +52,8 @@ fn finish(parts: Parts, importer: &OnnxImporter) -> Result<Loaded> {
         Some(dlc_dsl::Loaded { model, recipe, folder }) => {
             importer.check_binds()?;
             let weights = Weights(Arc::new(importer.weights(&model)));
-            Ok(Loaded { model, weights, recipe, folder, sources, diagnostics, note: None })
+            let start = recipe.as_ref().and_then(|recipe| recipe.start.clone());
+            Ok(Loaded { model, weights, recipe, start, folder, sources, diagnostics, note: None })
         }
         None => match importer.failure() {
             Some(error) => Err(error),

@@ -39,6 +39,10 @@ pub fn find_rate(
              {from} to {to} in {steps}"
         )));
     };
+    let started = loaded.started()?;
+    if let Some(started) = &started {
+        started.report.lines().iter().for_each(|line| observer.told(line));
+    }
     let factor = (to / from).powf(1.0 / (steps as f64 - 1.0));
     let every = Time { amount: 1.0, clock: Clock::Updates };
     let training = Training {
@@ -64,7 +68,7 @@ pub fn find_rate(
         threads,
         out: run.out.clone().unwrap_or_else(|| PathBuf::from("runs").join(&loaded.model.name)),
         data: run.data.clone(),
-        initial: loaded.weights.initial(),
+        initial: loaded.initial(started.as_ref()),
         classes: meaning::classes(&loaded.model),
         rate_at: Some(RateAt(Arc::new(move |step, total, epoch| rate.at(step, total, epoch)))),
         ..RunOptions::default()

@@ -2,7 +2,7 @@
 
 use crate::data::{bytes_of_tensor, dtype_of, port_bytes, port_dims, port_text, tensor_of_host};
 use crate::engine::{EngineKind, default_threads, engine};
-use crate::{CompileChoices, DriverError, Loaded, Result, read_npy, read_npz, write_npy};
+use crate::{CompileChoices, DriverError, Loaded, Result, StartReport, read_npy, read_npz, write_npy};
 use dlc_abi::{Port, PortRole};
 use dlc_compiler::{CompileOptions, FunctionKind};
 use dlc_interp::{Data, Tensor};
@@ -40,6 +40,8 @@ pub struct RunReport {
     pub outputs: Vec<(String, HostTensor)>,
     /// The files that were written.
     pub files: Vec<PathBuf>,
+    /// The weights that were begun with, if they are no checkpoint's.
+    pub start: Option<StartReport>,
 }
 
 impl RunReport {
@@ -62,10 +64,13 @@ impl Serialize for RunReport {
                 (name.clone(), value)
             })
             .collect();
-        let mut map = serializer.serialize_map(Some(3))?;
+        let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("batch", &self.batch)?;
         map.serialize_entry("outputs", &outputs)?;
         map.serialize_entry("files", &self.files)?;
+        if let Some(start) = &self.start {
+            map.serialize_entry("start", start)?;
+        }
         map.end()
     }
 }
@@ -179,22 +184,20 @@ fn fed(port: &Port, batch: usize, tensor: &HostTensor) -> Result<Vec<u8>> {
 pub fn run(loaded: &Loaded, settings: &RunSettings) -> Result<RunReport> {
     let inputs = inputs_of(&loaded.model, &settings.inputs)?;
     let batch = batch_of(&loaded.model, &inputs)?;
-    let options = CompileOptions {
-        functions: vec![FunctionKind::Initialize, FunctionKind::Predict],
-        ..settings.choices.options(batch)?
-    };
+    let started = if settings.checkpoint.is_none() { loaded.started_untaught()? } else { None };
+    let mut functions = vec![FunctionKind::Predict];
+    if settings.checkpoint.is_none() {
+        functions.push(FunctionKind::Initialize);
+    }
+    let options = CompileOptions { functions, ..settings.choices.options(batch)? };
     let compilation = dlc_compiler::compile(&loaded.model, &options)?;
     let threads = settings.threads.unwrap_or_else(default_threads);
     let mut engine = engine(&compilation, settings.engine, threads, &settings.choices.tune)?;
     match &settings.checkpoint {
         Some(path) => {
-            let bytes =
-                std::fs::read(path).map_err(|cause| DriverError::File { path: path.clone(), cause })?;
-            let saved = dlc_trainer::read_checkpoint(&bytes);
-            let restored = saved.and_then(|saved| engine.restore(&saved.model, LoadPolicy::Parameters));
-            restored.map_err(|cause| dlc_trainer::TrainError::Checkpoint { path: path.clone(), cause })?;
+            dlc_trainer::restore(engine.as_mut(), path, LoadPolicy::IgnoreExtra)?;
         }
-        None => loaded.begin(engine.as_mut(), settings.seed)?,
+        None => loaded.initial(started.as_ref()).begin(engine.as_mut(), settings.seed)?,
     }
     let interface = compilation.interface.functions.iter().find(|function| function.name == "predict");
     let interface = interface.ok_or_else(|| DriverError::Bug("there is no function `predict`".to_owned()))?;
@@ -212,7 +215,8 @@ pub fn run(loaded: &Loaded, settings: &RunSettings) -> Result<RunReport> {
     let outputs = ports.iter().zip(results).map(|(port, bytes)| {
         Ok((port.name.clone(), HostTensor::new(port.element, port_dims(port, batch), bytes)?))
     });
-    let mut report = RunReport { batch, outputs: outputs.collect::<Result<_>>()?, files: Vec::new() };
+    let start = started.map(|started| started.report);
+    let mut report = RunReport { batch, outputs: outputs.collect::<Result<_>>()?, files: Vec::new(), start };
     if let Some(folder) = &settings.output_dir {
         std::fs::create_dir_all(folder).map_err(|cause| DriverError::File { path: folder.clone(), cause })?;
         for (name, tensor) in &report.outputs {

@@ -53,6 +53,10 @@ pub fn train(
     stop: &AtomicBool,
 ) -> Result<TrainReport> {
     let recipe = loaded.recipe("dlc train")?;
+    let started = if settings.resume.is_none() { loaded.started()? } else { None };
+    if let Some(started) = &started {
+        started.report.lines().iter().for_each(|line| observer.told(line));
+    }
     let mut functions = vec![FunctionKind::Initialize, FunctionKind::Evaluate, FunctionKind::Train];
     if takes_images(&loaded.model) {
         // The report shows samples with what the model says of them.
@@ -77,7 +81,7 @@ pub fn train(
         resume: settings.resume.clone(),
         stop_after: settings.stop_after,
         data: settings.data.clone(),
-        initial: loaded.weights.initial(),
+        initial: loaded.initial(started.as_ref()),
         classes: meaning::classes(&loaded.model),
         note: loaded.note.clone(),
         rate_at,

@@ -26,7 +26,11 @@ impl Session {
         let mut faults = Vec::new();
         for tensor in &interface.tensors {
             let expected = || type_text(tensor.element, &tensor.dims);
-            match checkpoint.tensors.get(&tensor.name) {
+            let found = match policy {
+                LoadPolicy::Exact => checkpoint.tensors.get(&tensor.name),
+                _ => checkpoint.value_for(&tensor.name),
+            };
+            match found {
                 Some(found) if found.element == tensor.element && found.dims == tensor.dims => {
                     found.check()?;
                 }

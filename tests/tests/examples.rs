@@ -88,3 +88,43 @@ fn dilated_text() {
 fn segmentation() {
     reaches("segmentation.dsl");
 }
+
+#[test]
+fn pictures_of_many_sizes() {
+    reaches("image_folder.dsl");
+}
+
+#[test]
+fn first_digits() {
+    reaches("digits_first.dsl");
+}
+
+#[test]
+fn fine_tuning() {
+    reaches("fine_tune.dsl");
+}
+
+/// The same pictures teach a network that learned before more than one of random weights, in the mean over seeds.
+#[test]
+fn fine_tuning_beats_random_weights() {
+    let accuracy = |begun: bool| {
+        let file = repository().join("examples/fine_tune.dsl");
+        let all = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+        let free = [all("train.freeze", "[]"), all("train.groups", "group(\"conv*\", lr = 0.01)")];
+        let mut loaded = load(&file, if begun { &[] } else { &free }).unwrap();
+        if !begun {
+            loaded.start = None;
+        }
+        let of_seed = |seed: u64| {
+            let out = tempfile::tempdir().unwrap();
+            let out = Some(out.path().to_owned());
+            let settings =
+                TrainSettings { threads: Some(1), out, seed: Some(seed), ..TrainSettings::default() };
+            let report = train(&loaded, &settings, &mut Silent, &AtomicBool::new(false)).unwrap();
+            report.test.unwrap().get("accuracy").unwrap()
+        };
+        (0..5).map(of_seed).sum::<f64>() / 5.0
+    };
+    let (begun, random) = (accuracy(true), accuracy(false));
+    assert!(begun > random + 0.04, "{begun} after a first training, {random} from random weights");
+}

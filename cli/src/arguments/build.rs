@@ -1,6 +1,6 @@
 //! Flags of `check`, `fmt`, `compile`, `export` and `ops`.
 
-use super::ModelArguments;
+use super::{ModelArguments, StartArguments};
 use crate::choices::ChoiceArguments;
 use crate::values::{positive, size};
 use clap::{Args, ValueEnum};
@@ -96,8 +96,10 @@ pub(crate) struct ExportArguments {
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: PathBuf,
     /// Trained weights [default: those that came with the model, else initial ones].
-    #[arg(long, value_name = "CKPT", conflicts_with = "seed")]
+    #[arg(long, value_name = "CKPT", conflicts_with_all = ["seed", "start"])]
     pub(crate) checkpoint: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) start: StartArguments,
     /// Seed of initial weights.
     #[arg(long, value_name = "S", default_value_t = 0)]
     pub(crate) seed: u64,

@@ -1,6 +1,6 @@
 //! Flags of `run` and `predict`.
 
-use super::{EngineArguments, ModelArguments};
+use super::{EngineArguments, ModelArguments, StartArguments};
 use crate::choices::ChoiceArguments;
 use crate::values::name_file;
 use clap::Args;
@@ -15,8 +15,10 @@ pub(crate) struct RunArguments {
     #[arg(long = "input", value_name = "NAME=@FILE", value_parser = name_file)]
     pub(crate) inputs: Vec<(String, PathBuf)>,
     /// Trained weights [default: initial ones].
-    #[arg(long, value_name = "CKPT", conflicts_with = "seed")]
+    #[arg(long, value_name = "CKPT", conflicts_with_all = ["seed", "start"])]
     pub(crate) checkpoint: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) start: StartArguments,
     /// Seed of initial weights.
     #[arg(long, value_name = "S", default_value_t = 0)]
     pub(crate) seed: u64,

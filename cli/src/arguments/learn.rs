@@ -1,6 +1,6 @@
 //! Flags of `train` and `eval`.
 
-use super::{EngineArguments, ModelArguments};
+use super::{EngineArguments, ModelArguments, StartArguments};
 use crate::choices::ChoiceArguments;
 use crate::values::{key_value, positive};
 use clap::Args;
@@ -27,8 +27,10 @@ pub(crate) struct TrainArguments {
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     /// Checkpoint of a run to go on with [default: begin anew].
-    #[arg(long, value_name = "CKPT")]
+    #[arg(long, value_name = "CKPT", conflicts_with = "start")]
     pub(crate) resume: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) start: StartArguments,
     /// End after this many epochs of the run are done; it can be resumed [default: all].
     #[arg(long, value_name = "K", value_parser = positive)]
     pub(crate) stop_after: Option<usize>,
@@ -147,6 +149,8 @@ pub(crate) struct RateArguments {
     /// Number of steps.
     #[arg(long, value_name = "N", value_parser = positive, default_value_t = 120)]
     pub(crate) steps: usize,
+    #[command(flatten)]
+    pub(crate) start: StartArguments,
     /// Folder for the picture and the table of losses [default: runs/MODEL].
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,

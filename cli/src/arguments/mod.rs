@@ -6,6 +6,7 @@ mod infer;
 mod learn;
 mod model;
 mod search;
+mod start;
 
 pub(crate) use analyse::{
     BenchArguments, CompareArguments, ExplainArguments, InspectArguments, ProfileArguments,
@@ -17,6 +18,7 @@ pub(crate) use infer::{PredictArguments, RunArguments};
 pub(crate) use learn::{EvalArguments, RateArguments, TrainArguments};
 pub(crate) use model::{EngineArguments, ModelArguments};
 pub(crate) use search::SearchArguments;
+pub(crate) use start::StartArguments;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
@@ -52,9 +54,9 @@ pub(crate) enum Command {
     /// Compile a model, print a summary and write its forms.
     Compile(CompileArguments),
     /// Run a model on tensors from files; an ONNX file (`.onnx`), too.
-    Run(RunArguments),
+    Run(Box<RunArguments>),
     /// Write the inference graph of a model with its weights as an ONNX file.
-    Export(ExportArguments),
+    Export(Box<ExportArguments>),
     /// List the operators of ONNX that are known.
     Ops(OperatorArguments),
     /// Predict for rows of a CSV file or pictures, with a trained checkpoint.
@@ -64,7 +66,7 @@ pub(crate) enum Command {
     /// Loss and metrics of a checkpoint on the test split.
     Eval(EvalArguments),
     /// Find a learning rate: a short run whose rate grows from step to step.
-    Lr(RateArguments),
+    Lr(Box<RateArguments>),
     /// Train with many settings and find the best.
     Tune(Box<SearchArguments>),
     /// Compare compiled with interpreted numbers: every value of a training step, and end to end.

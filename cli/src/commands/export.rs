@@ -7,7 +7,8 @@ use crate::table::bytes;
 use dlc_driver::{ExportReport, ExportSettings};
 
 pub(super) fn export(console: &Console, flags: &ExportArguments) -> Outcome {
-    let loaded = loaded_with(console, &flags.model, flags.checkpoint.as_deref())?;
+    let mut loaded = loaded_with(console, &flags.model, flags.checkpoint.as_deref())?;
+    flags.start.apply(&mut loaded)?;
     let settings = ExportSettings {
         output: flags.output.clone(),
         checkpoint: flags.checkpoint.clone(),
@@ -15,6 +16,7 @@ pub(super) fn export(console: &Console, flags: &ExportArguments) -> Outcome {
         limit: None,
     };
     let report = dlc_driver::export(&loaded, &settings)?;
+    console.start(report.start.as_ref());
     if flags.json {
         console::json(&report);
     } else {

@@ -13,8 +13,10 @@ pub(super) fn run(console: &Console, flags: &RunArguments) -> Outcome {
     if dlc_driver::is_onnx(&flags.model.file) && flags.checkpoint.is_none() {
         return run_onnx(console, flags);
     }
-    let loaded = loaded_with(console, &flags.model, flags.checkpoint.as_deref())?;
+    let mut loaded = loaded_with(console, &flags.model, flags.checkpoint.as_deref())?;
+    flags.start.apply(&mut loaded)?;
     let report = dlc_driver::run(&loaded, &settings(console, flags)?)?;
+    console.start(report.start.as_ref());
     if flags.json {
         console::json(&report);
     } else if report.files.is_empty() {
@@ -41,6 +43,10 @@ fn settings(console: &Console, flags: &RunArguments) -> Result<RunSettings, Driv
 fn run_onnx(console: &Console, flags: &RunArguments) -> Outcome {
     if !flags.model.settings.is_empty() {
         let what = "`--set` is for model files of dlc's own language, not for ONNX";
+        return Err(DriverError::User(what.to_owned()));
+    }
+    if flags.start.is_given() {
+        let what = "an ONNX file holds its weights; `--start` is for models without";
         return Err(DriverError::User(what.to_owned()));
     }
     if !flags.model.dims.is_empty() {

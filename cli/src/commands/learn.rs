@@ -42,7 +42,8 @@ fn trained(console: &Console, flags: &TrainArguments) -> Result<Loaded, DriverEr
 }
 
 pub(super) fn train(console: &Console, flags: &TrainArguments) -> Outcome {
-    let loaded = trained(console, flags)?;
+    let mut loaded = trained(console, flags)?;
+    flags.start.apply(&mut loaded)?;
     let settings = TrainSettings {
         data: flags.data.clone(),
         epochs: flags.epochs,
@@ -126,7 +127,8 @@ fn confusion_table(confusion: &dlc_driver::Confusion) -> String {
 }
 
 pub(super) fn find_rate(console: &Console, flags: &RateArguments) -> Outcome {
-    let loaded = loaded(console, &flags.model)?;
+    let mut loaded = loaded(console, &flags.model)?;
+    flags.start.apply(&mut loaded)?;
     let run = EvalSettings {
         data: flags.data.clone(),
         seed: flags.seed,

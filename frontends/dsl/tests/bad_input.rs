@@ -373,7 +373,7 @@ fn data_and_train_sections() {
               --> test.dsl:13:12
                |   freeze = ["logit.*"]
                |            ^^^^^^^^^^^ freezes nothing
-              help: paths look like "logits.weight"; `*` stands for any text
+              help: did you mean "logits"?
         "#]],
     );
 }

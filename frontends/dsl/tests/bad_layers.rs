@@ -239,7 +239,7 @@ fn losses() {
               --> test.dsl:11:44
                |   loss = cross_entropy(logits, label) + l2("haed.*", 0.1)
                |                                            ^^^^^^^^ penalises nothing
-              help: paths look like "hidden.weight"; `*` stands for any text
+              help: did you mean "head"?
             error[DLC0301]: `weights` of `cross_entropy` is f32[], but the prediction is f32[N, 3]
               --> test.dsl:11:49
                |   loss = cross_entropy(logits, label, weights = mean(logits))

@@ -6,15 +6,19 @@
 //! whoever opens them resolves them against the folder of the model's file.
 
 mod metric;
+mod pattern;
 mod scaling;
 mod source;
 mod split;
+mod start;
 mod steps;
 
 pub use metric::{Average, Measure, Metric};
+pub use pattern::{Renaming, fits};
 pub use scaling::{SCALING, Scaling, ScalingPlan, Statistics, scaling_states};
 pub use source::{Arrays, Duplicates, IdxFiles, Missing, Source, Table, WordRules};
 pub use split::{CLASS_WEIGHTS, ClassWeights, Fold, Split};
+pub use start::{Start, WeightLayout};
 pub use steps::{Augment, Surround, Transform};
 
 use dlc_types::{Span, TensorType};
@@ -31,6 +35,8 @@ pub struct Recipe {
     /// Seed of initial values, splits, shuffling, augmentation and dropout, unless the command line
     /// gives one.
     pub seed: u64,
+    /// Weights that the run begins with; `None` for random ones alone.
+    pub start: Option<Start>,
     /// Which metric decides what the best checkpoint is; `None` for the validation loss.
     pub monitor: Option<String>,
     /// The metrics, in the order of the text.

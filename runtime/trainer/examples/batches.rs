@@ -47,6 +47,7 @@ fn recipe(augment: &[Augment]) -> Recipe {
         data,
         epochs: 1,
         seed: 1,
+        start: None,
         monitor: None,
         metrics: Vec::new(),
         early_stop: None,

@@ -58,6 +58,14 @@ pub enum TrainError {
     /// A checkpoint that cannot be resumed in this way.
     #[error("{}: {problem}", .path.display())]
     Resume { path: PathBuf, problem: String },
+    /// A checkpoint without what the model fits on data.
+    #[error(
+        "{}: the checkpoint does not hold `{state}`, which is fitted on training data; these weights were not trained \
+         with this data section. Train from them (`dlc train --start {}`) and take what comes of it, or write the \
+         numbers into the text: `normalize(mean, std)`",
+        .path.display(), .path.display()
+    )]
+    Unscaled { path: PathBuf, state: String },
     /// A failure of the engine or of a checkpoint.
     #[error(transparent)]
     Runtime(#[from] RuntimeError),

@@ -6,7 +6,7 @@ use crate::metrics::{Evaluated, Layout, Tally};
 use crate::prepare::{Preparation, PreparedData};
 use crate::record::draw_evaluation;
 use crate::{Engine, Result, RunOptions, TrainError};
-use dlc_recipe::{Metric, Recipe};
+use dlc_recipe::{Metric, Recipe, SCALING};
 use dlc_runtime::abi::{ElementType, FunctionInterface};
 use dlc_runtime::{LoadPolicy, RuntimeError};
 use dlc_types::DType;
@@ -119,9 +119,15 @@ impl Serialize for EvalReport {
     }
 }
 
-/// Puts a checkpoint's parameters and states into the engine, and gives back the rest.
-pub(crate) fn restore(engine: &mut dyn Engine, path: &Path, policy: LoadPolicy) -> Result<SavedRun> {
+/// Puts a checkpoint's parameters and states into an engine, and gives back the rest. Weights that know nothing of the
+/// data's scaling are refused as such.
+pub fn restore(engine: &mut dyn Engine, path: &Path, policy: LoadPolicy) -> Result<SavedRun> {
     let saved = SavedRun::read(path)?;
+    let states = engine.interface().tensors.iter().filter(|tensor| tensor.name.starts_with(SCALING));
+    let mut missing = states.filter(|state| !saved.model.tensors.contains_key(&state.name));
+    if let Some(state) = missing.next() {
+        return Err(TrainError::Unscaled { path: path.to_owned(), state: state.name.clone() });
+    }
     engine
         .restore(&saved.model, policy)
         .map_err(|cause| TrainError::Checkpoint { path: path.to_owned(), cause })?;

@@ -43,7 +43,7 @@ pub use dataset::{Column, Dataset};
 pub use encoding::Encoding;
 pub use engine::Engine;
 pub use error::TrainError;
-pub use evaluate::{EvalReport, evaluate};
+pub use evaluate::{EvalReport, evaluate, restore};
 pub use fitted::Fitted;
 pub use loader::{Batch, Pass, each_batch};
 pub use metrics::{Confusion, Curve, Evaluated, Ranking};

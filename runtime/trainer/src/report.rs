@@ -116,6 +116,8 @@ pub trait Observer {
     fn epoch_started(&mut self, _epoch: usize, _epochs: usize, _done: usize, _steps: usize) {}
     /// A step is done.
     fn step(&mut self, _step: &StepReport) {}
+    /// Something that a user should read, such as what a run begins with.
+    fn told(&mut self, _line: &str) {}
     /// Something that takes a while and is no step begins.
     fn note(&mut self, _text: &str) {}
     /// An epoch is finished and its checkpoint written.

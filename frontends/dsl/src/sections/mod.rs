@@ -12,6 +12,7 @@ mod scaling;
 mod schedule;
 mod settings;
 mod source;
+mod start;
 mod steps;
 mod train;
 mod update;

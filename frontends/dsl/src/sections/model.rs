@@ -2,7 +2,7 @@
 
 use super::data::{DataSection, NamedField};
 use super::train::{self, Plan};
-use super::{data, fit, freeze, network, scaling, update};
+use super::{data, fit, freeze, network, scaling, start, update};
 use crate::ast::{File, Ident, ModelSection, Section, TrainSection};
 use crate::codes;
 use crate::elaborate::{Elaborator, Mode, Ownership, Target};
@@ -97,6 +97,7 @@ fn supervised(
     if let Ok(plan) = &mut plan {
         freeze::freeze(&mut result.parameters, &plan.freeze, reporter);
         update::resolve(plan, &result.parameters, reporter);
+        start::check_patterns(plan.start.as_ref(), &result, reporter);
         if let Some(monitor) = &plan.monitor {
             let mut sections = Elaborator::new(program, "sections", Mode::Inference, reporter);
             // A fault is told; the model stands without it.
@@ -391,6 +392,7 @@ fn recipe(
         },
         epochs: plan.epochs,
         seed: plan.seed,
+        start: plan.start.clone(),
         plateau: plan.plateau,
         monitor: plan.monitor.as_ref().map(|monitor| monitor.text.clone()).filter(|name| name != "loss"),
         metrics: Vec::new(),

@@ -3,6 +3,7 @@
 use super::configuration::{check_keys, find, single, texts, whole, word};
 use super::early_stop;
 use super::optimizer::{self, Rule};
+use super::start;
 use super::update::{self, GroupSpec};
 use crate::ast::{Expr, ExprKind, Ident, TrainSection};
 use crate::codes;
@@ -10,10 +11,10 @@ use crate::elaborate::{Elaborator, Mode};
 use crate::report::{Eval, Poison};
 use crate::value::Value;
 use dlc_ir::{NodeId, OutputRole, Training};
-use dlc_recipe::{EarlyStop, Measure, Metric, Plateau};
+use dlc_recipe::{EarlyStop, Measure, Metric, Plateau, Start};
 use dlc_types::{Diagnostic, Span, diagnostic::nearest};
 
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 13] = [
     "loss",
     "metrics",
     "optimizer",
@@ -24,6 +25,7 @@ const KEYS: [&str; 12] = [
     "epochs",
     "seed",
     "freeze",
+    "start",
     "monitor",
     "early_stop",
 ];
@@ -40,6 +42,7 @@ pub(super) struct Plan {
     pub(super) seed: u64,
     pub(super) monitor: Option<Ident>,
     pub(super) freeze: Vec<(String, Span)>,
+    pub(super) start: Option<Start>,
     pub(super) early_stop: Option<EarlyStop>,
 }
 
@@ -71,6 +74,7 @@ pub(super) fn read(el: &mut Elaborator<'_>, section: &TrainSection) -> Eval<Plan
             Ok(patterns.into_iter().map(|pattern| (pattern, expr.span)).collect())
         }),
     };
+    let start = start::read(el, entries);
     let stopping = early_stop::read(el, entries, &monitor)?;
     let groups = update::groups(el, entries);
     let clip = update::clip(el, entries);
@@ -95,6 +99,7 @@ pub(super) fn read(el: &mut Elaborator<'_>, section: &TrainSection) -> Eval<Plan
         seed: seed?.unsigned_abs(),
         monitor: stopping.monitor,
         freeze: freeze?,
+        start: start?,
         early_stop: stopping.rule,
     })
 }
