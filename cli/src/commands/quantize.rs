@@ -29,7 +29,7 @@ fn cells(layer: &LayerReport) -> Vec<String> {
         layer.name.clone(),
         layer.kind.clone(),
         if layer.bits == 8 { "int8".to_owned() } else { "f32".to_owned() },
-        layer.weights.to_string(),
+        if layer.weights > 0 { layer.weights.to_string() } else { String::new() },
         input(&|input| input.dtype.clone()),
         input(&|input| format!("{:.4}..{:.4}", input.least, input.greatest)),
         input(&|input| format!("{:.6}", input.scale)),

@@ -35,15 +35,22 @@ fn with_predict(model: &Model, predict: Function) -> Model {
 }
 
 /// The model whose `predict` gives its own outputs, then every value that layers read, in the order of
-/// [`super::Layer::input`].
-pub fn inputs(model: &Model, survey: &Survey) -> Model {
+/// [`super::Layer::input`], with the axis of the batch in front.
+///
+/// # Errors
+/// A node that does not fit: a bug in dlc.
+pub fn inputs(model: &Model, survey: &Survey) -> Result<Model, QuantizeError> {
     let mut b = Builder::extend(model.predict.clone());
     for number in 0..survey.inputs {
         if let Some(layer) = survey.layers.iter().find(|layer| layer.input == number) {
-            b.output(OutputRole::Output, format!("{} input", layer.name), layer.x);
+            let mut axes: Vec<usize> = (0..b.shape(layer.x).rank()).collect();
+            // Stable: all other axes keep their order.
+            axes.sort_by_key(|&axis| !b.shape(layer.x)[axis].is_batch());
+            let value = b.transpose(layer.x, &axes)?;
+            b.output(OutputRole::Output, format!("{} input", layer.name), value);
         }
     }
-    with_predict(model, b.finish())
+    Ok(with_predict(model, b.finish()))
 }
 
 /// What [`errors`] gives for every planned layer, in this order, each a sum of squares over all elements.

@@ -153,7 +153,7 @@ fn observe(
     samples: &Samples<'_>,
     saved: &SavedRun,
 ) -> Result<(Vec<Histogram>, usize)> {
-    let model = inputs(&loaded.model, survey);
+    let model = inputs(&loaded.model, survey).map_err(quantize_fault)?;
     let own = loaded.model.predict.outputs.len();
     let bytes: usize = model.predict.outputs[own..]
         .iter()

@@ -133,7 +133,7 @@ pub(super) fn encode_layers(
 fn finite(layer: &Layer, what: &str, values: &[f32]) -> Result<()> {
     match values.iter().find(|value| !value.is_finite()) {
         Some(value) => Err(DriverError::User(format!(
-            "the layer `{}` cannot be quantised: {what} holds {value}; look at the training run, or leave it in f32 with \
+            "the layer `{}` cannot be quantised: there is {value} in {what}; look at the training run, or leave it in f32 with \
              `--keep {}`",
             layer.name, layer.name
         ))),
