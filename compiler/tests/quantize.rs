@@ -4,7 +4,7 @@
 
 use dlc_compiler::quantize::{Plan, constants, encode, quantized, survey};
 use dlc_interp::{Data, Tensor, evaluate};
-use dlc_ir::{Function, Initializer, Model, Op, Parameter, State};
+use dlc_ir::{Declaration, Function, Initializer, Model, Op, Parameter, State};
 use dlc_types::DType;
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 fn model(text: &str) -> Model {
     let predict = dlc_ir::text::parse(text).unwrap();
     dlc_ir::verify::verify(&predict).unwrap();
-    let (mut parameters, mut states) = (Vec::new(), Vec::new());
+    let (mut inputs, mut parameters, mut states) = (Vec::new(), Vec::new(), Vec::new());
     for (id, name) in predict.externals() {
         let (name, ty) = (name.to_owned(), predict.tensor_type(id).clone());
         let initializer = Initializer::Constant(0.0);
@@ -21,12 +21,12 @@ fn model(text: &str) -> Model {
                 parameters.push(Parameter { name, ty, initializer, trainable: true, span: None });
             }
             Op::State { .. } => states.push(State { name, ty, initializer }),
-            _ => {}
+            _ => inputs.push(Declaration { name, ty }),
         }
     }
     Model {
         name: "m".to_owned(),
-        inputs: Vec::new(),
+        inputs,
         targets: Vec::new(),
         parameters,
         states,
@@ -114,7 +114,10 @@ fn scales_and_shifts_of_any_spelling_join_the_output() {
     let model = model(NORMALISED);
     let found = survey(&model);
     let [layer] = found.layers.as_slice() else { panic!("{found:?}") };
-    assert_eq!((layer.name.as_str(), layer.kind.as_str(), &layer.axes[..]), ("conv", "grouped conv2d", &[0][..]));
+    assert_eq!(
+        (layer.name.as_str(), layer.kind.as_str(), &layer.axes[..]),
+        ("conv", "grouped conv2d", &[0][..])
+    );
     let error = change(&model, 1.0 / 127.0, DType::I8);
     assert!(error > 1e-5 && error < 0.02, "{error}");
     let plan = Plan(BTreeMap::from([("conv".to_owned(), DType::I8)]));

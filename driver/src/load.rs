@@ -189,7 +189,10 @@ impl Loaded {
             match saved.tensors.get(name) {
                 Some(found) if dtype_of(found.element) == ty.dtype && found.dims == ty.shape.at(1) => {}
                 Some(found) => {
-                    faults.push(format!("`{name}` is {} in the checkpoint, {ty} in the model", found.type_text()));
+                    faults.push(format!(
+                        "`{name}` is {} in the checkpoint, {ty} in the model",
+                        found.type_text()
+                    ));
                 }
                 None => faults.push(format!("`{name}` ({ty}) is missing")),
             }

@@ -71,13 +71,16 @@ fn examples_lose_little() {
         ("diabetes.dsl", 10, 3),
     ] {
         let trained = Trained::new(name, epochs);
-        let report = quantize(&load(&trained.file, &[]).unwrap(), &trained.settings("q.safetensors")).unwrap();
+        let report =
+            quantize(&load(&trained.file, &[]).unwrap(), &trained.settings("q.safetensors")).unwrap();
         assert!(report.accepted && report.drop <= 0.01, "{name}: {report:?}");
         assert_eq!(report.layers.len(), layers, "{name}");
         assert!(report.output_error < 0.03, "{name}: {}", report.output_error);
         let before = trained.test("last.safetensors", EngineKind::default());
         let after = trained.test("q.safetensors", EngineKind::default());
-        for ((metric, before), (_, after)) in before.iter().zip(&after).filter(|((name, _), _)| name != "loss") {
+        for ((metric, before), (_, after)) in
+            before.iter().zip(&after).filter(|((name, _), _)| name != "loss")
+        {
             let scale = before.abs().max(1.0);
             assert!((before - after).abs() / scale <= 0.02, "{name}: {metric} {before} {after}");
         }
@@ -161,7 +164,8 @@ fn what_cannot_be_is_told() {
     let report = with(&|settings| settings.max_drop = -0.5).unwrap();
     assert!(!report.accepted && !settings.output.exists() && report.files.is_empty());
     let left: Vec<&str> = report.layers.iter().filter(|l| l.bits == 32).map(|l| l.name.as_str()).collect();
-    let worst = report.layers.iter().max_by(|a, b| a.error_alone.partial_cmp(&b.error_alone).unwrap()).unwrap();
+    let worst =
+        report.layers.iter().max_by(|a, b| a.error_alone.partial_cmp(&b.error_alone).unwrap()).unwrap();
     assert_eq!(left, [worst.name.as_str()]);
     assert_eq!(refused(with(&|s| s.keep = vec!["hed".to_owned()])).lines().count(), 1);
     assert!(refused(with(&|s| s.keep = vec!["hed".to_owned()])).contains("did you mean `head`?"));
@@ -169,7 +173,9 @@ fn what_cannot_be_is_told() {
     assert!(refused(with(&|s| s.samples = 0)).contains("at least one sample"));
     assert!(refused(with(&|s| s.calibration = Calibration::Percentile(99.0))).contains("percentile"));
     assert!(refused(with(&|s| s.checkpoint = None)).contains("--checkpoint"));
-    assert!(refused(with(&|s| s.output.clone_from(s.checkpoint.as_ref().unwrap()))).contains("another output"));
+    assert!(
+        refused(with(&|s| s.output.clone_from(s.checkpoint.as_ref().unwrap()))).contains("another output")
+    );
     let other = load(&example("mlp_digits.dsl"), &[]).unwrap();
     assert!(refused(quantize(&other, &settings)).contains("is of another model than mlp_digits"));
     let kept = with(&|s| s.keep = vec!["head.*".to_owned()]).unwrap();
@@ -201,8 +207,10 @@ impl Single {
         let folder = tempfile::tempdir().unwrap();
         let text = "dlc 1\nmodel single(x: f32[N, 6]) -> (y) {\n  y = x |> dense(3) as head\n}\n";
         std::fs::write(folder.path().join("single.dsl"), text).unwrap();
-        let wave = |count: usize, pace: f64| (0..count).map(|n| ((n as f64 * pace).sin() * 2.0) as f32).collect();
-        let single = Single { folder, x: wave(SAMPLES * INPUTS, 0.71), weights: wave(INPUTS * OUTPUTS, 1.37) };
+        let wave =
+            |count: usize, pace: f64| (0..count).map(|n| ((n as f64 * pace).sin() * 2.0) as f32).collect();
+        let single =
+            Single { folder, x: wave(SAMPLES * INPUTS, 0.71), weights: wave(INPUTS * OUTPUTS, 1.37) };
         let mut checkpoint = Checkpoint::default();
         let mut put = |name: &str, dims: &[usize], values: &[f32]| {
             checkpoint.tensors.insert(name.to_owned(), HostTensor::from_f32(dims, values).unwrap());
@@ -222,7 +230,8 @@ impl Single {
         let array = HostTensor::from_f32(&[x.len() / INPUTS, INPUTS], x).unwrap();
         std::fs::write(self.path("x.npy"), write_npy(&array).unwrap()).unwrap();
         let loaded = load(&self.path("single.dsl"), &[]).unwrap();
-        let settings = QuantizeSettings::new(Some(self.path("single.safetensors")), self.path("q.safetensors"));
+        let settings =
+            QuantizeSettings::new(Some(self.path("single.safetensors")), self.path("q.safetensors"));
         let settings = QuantizeSettings {
             inputs: vec![("x".to_owned(), self.path("x.npy"))],
             calibration: Calibration::MinMax,
@@ -256,7 +265,8 @@ fn errors_are_what_the_formula_gives() {
     for row in single.x.chunks(INPUTS) {
         for (o, bias) in bias.iter().enumerate() {
             let y: f64 = row.iter().enumerate().map(|(i, &x)| f64::from(x) * weight(i, o)).sum();
-            let q: f64 = row.iter().enumerate().map(|(i, &x)| rounded(f64::from(x), step) * coded(i, o)).sum();
+            let q: f64 =
+                row.iter().enumerate().map(|(i, &x)| rounded(f64::from(x), step) * coded(i, o)).sum();
             plain.push(y + bias);
             changed.push(q - y);
         }
@@ -285,7 +295,8 @@ fn numbers_that_are_none_are_told() {
     checkpoint.write(&single.path("single.safetensors")).unwrap();
     assert!(refused(single.quantize(&single.x)).contains("there is inf in its weights"));
     let loaded = load(&single.path("single.dsl"), &[]).unwrap();
-    let settings = QuantizeSettings::new(Some(single.path("single.safetensors")), single.path("q.safetensors"));
+    let settings =
+        QuantizeSettings::new(Some(single.path("single.safetensors")), single.path("q.safetensors"));
     let error = refused(quantize(&loaded, &settings));
     assert!(error.contains("has no data section") && error.contains("--input x=@FILE.npy"), "{error}");
 }

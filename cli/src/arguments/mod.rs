@@ -16,8 +16,8 @@ pub(crate) use build::{
 };
 pub(crate) use infer::{PredictArguments, RunArguments};
 pub(crate) use learn::{EvalArguments, RateArguments, TrainArguments};
-pub(crate) use quantize::QuantizeArguments;
 pub(crate) use model::{EngineArguments, ModelArguments};
+pub(crate) use quantize::QuantizeArguments;
 pub(crate) use search::SearchArguments;
 
 use clap::{Parser, Subcommand, ValueEnum};

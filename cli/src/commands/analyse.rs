@@ -101,7 +101,8 @@ pub(super) fn bench(console: &Console, flags: &BenchArguments) -> Outcome {
 }
 
 pub(super) fn inspect(console: &Console, flags: &InspectArguments) -> Outcome {
-    let report = dlc_driver::inspect(&loaded_with_weights(console, &flags.model, flags.checkpoint.as_deref())?)?;
+    let report =
+        dlc_driver::inspect(&loaded_with_weights(console, &flags.model, flags.checkpoint.as_deref())?)?;
     if flags.json {
         console::json(&report);
     } else {

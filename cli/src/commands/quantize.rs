@@ -21,9 +21,8 @@ pub(super) fn quantize(console: &Console, flags: &QuantizeArguments) -> Outcome 
 }
 
 fn cells(layer: &LayerReport) -> Vec<String> {
-    let input = |text: &dyn Fn(&dlc_driver::InputRange) -> String| {
-        layer.input.as_ref().map(text).unwrap_or_default()
-    };
+    let input =
+        |text: &dyn Fn(&dlc_driver::InputRange) -> String| layer.input.as_ref().map(text).unwrap_or_default();
     let error = |value: Option<f64>| value.map(|value| format!("{value:.5}")).unwrap_or_default();
     vec![
         layer.name.clone(),
@@ -43,7 +42,18 @@ fn cells(layer: &LayerReport) -> Vec<String> {
 
 fn summary(report: &QuantizeReport) -> String {
     let header = [
-        "layer", "kind", "as", "weights", "input", "seen", "scale", "weight error", "error", "SQNR dB", "all together", "",
+        "layer",
+        "kind",
+        "as",
+        "weights",
+        "input",
+        "seen",
+        "scale",
+        "weight error",
+        "error",
+        "SQNR dB",
+        "all together",
+        "",
     ];
     let mut rows = vec![header.map(str::to_owned).to_vec()];
     rows.extend(report.layers.iter().map(cells));

@@ -54,7 +54,13 @@ impl<'l> Quantizer<'l> {
     }
 
     /// `clamp(round(x / s))` as integers of a type.
-    fn integers(&mut self, b: &mut Builder, x: NodeId, input: &str, dtype: DType) -> Result<NodeId, InferError> {
+    fn integers(
+        &mut self,
+        b: &mut Builder,
+        x: NodeId,
+        input: &str,
+        dtype: DType,
+    ) -> Result<NodeId, InferError> {
         if let Some(&known) = self.integers.get(&(x, dtype)) {
             return Ok(known);
         }
@@ -138,7 +144,13 @@ impl<'l> Quantizer<'l> {
                     let product = &forms.nodes[layer.product];
                     b.set_origin(Origin { path: product.origin.path.clone(), span: product.origin.span });
                     let left = product.operands.first() == Some(&layer.weight);
-                    self.layer(b, layer, dtype, x, (&product.op, left, &forms.tensor_type(layer.product).shape))?
+                    self.layer(
+                        b,
+                        layer,
+                        dtype,
+                        x,
+                        (&product.op, left, &forms.tensor_type(layer.product).shape),
+                    )?
                 }
                 None => {
                     let operands: Vec<NodeId> = node.operands.iter().map(|&operand| moved[operand]).collect();

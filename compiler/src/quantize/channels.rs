@@ -48,7 +48,12 @@ impl Channels {
     }
 
     /// A value of the channels' shape, repeated over the output.
-    pub(super) fn over_output(&self, b: &mut Builder, x: NodeId, output: Shape) -> Result<NodeId, InferError> {
+    pub(super) fn over_output(
+        &self,
+        b: &mut Builder,
+        x: NodeId,
+        output: Shape,
+    ) -> Result<NodeId, InferError> {
         b.broadcast(x, output, &self.output_axes)
     }
 }

@@ -109,7 +109,9 @@ fn kind_of(function: &Function, node: NodeId, weight: NodeId) -> String {
             let axes = convolution.strides.len();
             let per_group = function.tensor_type(weight).shape.dims().get(1).copied();
             match convolution.groups {
-                _ if convolution.input_dilation.iter().any(|&factor| factor > 1) => spatial("transposed ", axes),
+                _ if convolution.input_dilation.iter().any(|&factor| factor > 1) => {
+                    spatial("transposed ", axes)
+                }
                 1 => spatial("", axes),
                 _ if per_group == Some(Dim::Fixed(1)) => spatial("depthwise ", axes),
                 _ => spatial("grouped ", axes),

@@ -97,7 +97,8 @@ pub fn errors(model: &Model, survey: &Survey, plan: &Plan) -> Result<Model, Quan
         let left = product.operands.first() == Some(&layer.weight);
         let shape = &function.tensor_type(layer.product).shape;
         let alone = whole.layer(&mut b, layer, *dtype, layer.x, (&product.op, left, shape))?;
-        for (name, value) in [("output", None), ("alone", Some(alone)), ("together", Some(moved[layer.end]))] {
+        for (name, value) in [("output", None), ("alone", Some(alone)), ("together", Some(moved[layer.end]))]
+        {
             let value = match value {
                 Some(value) => b.sub(value, layer.end)?,
                 None => layer.end,

@@ -42,11 +42,7 @@ pub(crate) fn is_tie(op: &Op, operands: &[Tensor], dims: &[usize], place: usize,
 }
 
 /// What an integer was rounded from, where it is clamped and converted behind its rounding.
-pub(crate) fn before_rounding(
-    memory: &Memory<'_>,
-    known: &Values,
-    id: NodeId,
-) -> Result<Option<Vec<f64>>> {
+pub(crate) fn before_rounding(memory: &Memory<'_>, known: &Values, id: NodeId) -> Result<Option<Vec<f64>>> {
     let function = &memory.lowered.function;
     let mut at = id;
     loop {

@@ -79,7 +79,8 @@ impl Errors {
     ) -> Result<()> {
         let layers = names.len() * ErrorSums::COUNT;
         let own = outputs.len().checked_sub(layers).filter(|own| own % 2 == 0);
-        let own = own.ok_or_else(|| DriverError::Bug("the errors of layers have other outputs".to_owned()))?;
+        let own =
+            own.ok_or_else(|| DriverError::Bug("the errors of layers have other outputs".to_owned()))?;
         let (before, rest) = outputs.split_at(own / 2);
         let (after, sums) = rest.split_at(own / 2);
         let first = ports.outputs.iter().find(|port| port.role == PortRole::Output);

@@ -118,8 +118,9 @@ mod tests {
         assert!((drop_of("mae", 50.0, 51.0) - 0.02).abs() < 1e-12);
         assert!(drop_of("accuracy", 0.9, 0.91) < 0.0 && drop_of("loss", 1.0, 0.9) < 0.0);
         assert_eq!(drop_of("accuracy", 0.9, f64::NAN), f64::INFINITY);
-        let measures =
-            |all: &[(&str, f64)]| Measures(all.iter().map(|&(name, value)| (name.to_owned(), value)).collect());
+        let measures = |all: &[(&str, f64)]| {
+            Measures(all.iter().map(|&(name, value)| (name.to_owned(), value)).collect())
+        };
         let before = measures(&[("loss", 1.0), ("accuracy", 0.9), ("f1", 0.8)]);
         let after = measures(&[("loss", 9.0), ("accuracy", 0.89), ("f1", 0.75)]);
         let (drop, name) = largest_drop(&before, &after);

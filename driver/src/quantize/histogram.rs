@@ -48,7 +48,13 @@ pub(super) struct Histogram {
 
 impl Default for Histogram {
     fn default() -> Self {
-        Histogram { counts: vec![0; BINS], end: 0.0, least: f32::INFINITY, greatest: f32::NEG_INFINITY, total: 0 }
+        Histogram {
+            counts: vec![0; BINS],
+            end: 0.0,
+            least: f32::INFINITY,
+            greatest: f32::NEG_INFINITY,
+            total: 0,
+        }
     }
 }
 
@@ -168,7 +174,9 @@ mod tests {
     /// Values with the density of a Laplace distribution: most are small, few are large.
     fn peaked(count: usize) -> Vec<f32> {
         let place = |number: usize| (number as f64 + 0.5) / count as f64;
-        (0..count).map(|number| if number % 2 == 0 { -1.0 } else { 1.0 } * -place(number).ln() as f32).collect()
+        (0..count)
+            .map(|number| if number % 2 == 0 { -1.0 } else { 1.0 } * -place(number).ln() as f32)
+            .collect()
     }
 
     #[test]

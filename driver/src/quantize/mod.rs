@@ -101,7 +101,9 @@ impl QuantizeSettings {
         }
         let same = self.checkpoint.as_ref().is_some_and(|checkpoint| *checkpoint == self.output);
         if same {
-            return fault("the quantised checkpoint would replace the one that it is made of; name another output");
+            return fault(
+                "the quantised checkpoint would replace the one that it is made of; name another output",
+            );
         }
         Ok(())
     }
@@ -134,8 +136,11 @@ fn kept(survey: &Survey, patterns: &[String], model: &str) -> Result<BTreeSet<St
 fn surveyed(loaded: &Loaded) -> Result<Survey> {
     let found = survey(&loaded.model);
     if found.layers.is_empty() {
-        let others: Vec<String> =
-            found.others.iter().map(|one| format!("\n  {} ({}): {}", one.name, one.kind, one.reason)).collect();
+        let others: Vec<String> = found
+            .others
+            .iter()
+            .map(|one| format!("\n  {} ({}): {}", one.name, one.kind, one.reason))
+            .collect();
         return Err(DriverError::Unsupported(format!(
             "the model `{}` has no convolution or product with weights that integers can compute{}",
             loaded.model.name,
@@ -249,7 +254,8 @@ impl Findings<'_> {
     }
 
     fn layers(&self) -> Vec<LayerReport> {
-        let own = self.survey.layers.iter().zip(self.encoded).map(|(layer, encoded)| self.layer(layer, encoded));
+        let own =
+            self.survey.layers.iter().zip(self.encoded).map(|(layer, encoded)| self.layer(layer, encoded));
         let others = self.survey.others.iter().map(|one| LayerReport {
             name: one.name.clone(),
             kind: one.kind.clone(),
@@ -270,9 +276,9 @@ fn bytes_read(model: &Model) -> u64 {
     let functions = [Some(&model.predict), model.evaluate.as_ref()].into_iter().flatten();
     let read: BTreeMap<&str, u64> = functions
         .flat_map(|function| {
-            let externals = function.externals().filter(|(id, _)| {
-                !matches!(function.nodes[*id].op, dlc_ir::Op::Input { .. })
-            });
+            let externals = function
+                .externals()
+                .filter(|(id, _)| !matches!(function.nodes[*id].op, dlc_ir::Op::Input { .. }));
             externals.map(|(id, name)| {
                 let ty = function.tensor_type(id);
                 let elements: u64 = ty.shape.at(1).iter().map(|&size| size as u64).product();
@@ -310,7 +316,8 @@ pub fn quantize(loaded: &Loaded, settings: &QuantizeSettings) -> Result<Quantize
         Errors::measure(loaded, &bench, &samples, (&survey, plan), &saved.model, count)
     };
     let alone = errors(&plan)?;
-    let gate = Gate { loaded, bench: &bench, samples: &samples, survey: &survey, values: &saved.model, settings };
+    let gate =
+        Gate { loaded, bench: &bench, samples: &samples, survey: &survey, values: &saved.model, settings };
     let measured = gate.before()?;
     let (part, part_samples, before) = match measured {
         Some(report) => (report.part, report.samples, report.evaluated.measures),

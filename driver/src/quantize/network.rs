@@ -1,9 +1,9 @@
 //! A model with its trained values, as `f32` and as integers, ready to be called.
 
 use super::{DriverError, QuantizeSettings, Result};
-use crate::load::quantize_fault;
 use crate::data::{host_of_tensor, port_bytes, tensor_of_host};
 use crate::engine::{default_threads, engine};
+use crate::load::quantize_fault;
 use crate::{EngineKind, Loaded};
 use dlc_abi::{ElementType, FunctionInterface, PortRole};
 use dlc_compiler::quantize::{Layer, Survey, constants, encode};
@@ -114,7 +114,8 @@ pub(super) fn encode_layers(
         finite(layer, "its weights", &weights)?;
         let integers = encode(&weights, &layer.dims, &layer.axes);
         let factors = factor.to_f64();
-        let scales = integers.steps.iter().zip(&factors).map(|(&step, factor)| (f64::from(step) * factor) as f32);
+        let scales =
+            integers.steps.iter().zip(&factors).map(|(&step, factor)| (f64::from(step) * factor) as f32);
         let scales: Vec<f32> = scales.collect();
         finite(layer, "the scale behind it", &scales)?;
         finite(layer, "the bias behind it", &shift.to_f32())?;

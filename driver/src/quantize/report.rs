@@ -102,8 +102,20 @@ impl QuantizeReport {
         let bug = |error: csv::Error| DriverError::Bug(error.to_string());
         let mut writer = csv::Writer::from_writer(Vec::new());
         let header = [
-            "layer", "kind", "bits", "reason", "weights", "input_type", "least", "greatest", "limit", "scale",
-            "clipped", "weight_error", "error_alone", "error_together",
+            "layer",
+            "kind",
+            "bits",
+            "reason",
+            "weights",
+            "input_type",
+            "least",
+            "greatest",
+            "limit",
+            "scale",
+            "clipped",
+            "weight_error",
+            "error_alone",
+            "error_together",
         ];
         writer.write_record(header).map_err(bug)?;
         for layer in &self.layers {

@@ -111,7 +111,8 @@ fn each_slice(
         let mut buffers = Vec::new();
         for port in &ports.inputs {
             let found = inputs.iter().find(|(name, _)| *name == port.name);
-            let (_, tensor) = found.ok_or_else(|| DriverError::Bug(format!("nothing feeds `{}`", port.name)))?;
+            let (_, tensor) =
+                found.ok_or_else(|| DriverError::Bug(format!("nothing feeds `{}`", port.name)))?;
             buffers.push(fed(port, samples, &rows(port, tensor, start, samples)?)?);
         }
         let slices: Vec<&[u8]> = buffers.iter().map(Vec::as_slice).collect();
@@ -124,7 +125,8 @@ fn each_slice(
 
 /// Some samples of an array whose first axis is the batch; all of one without a batch.
 fn rows(port: &dlc_abi::Port, tensor: &HostTensor, start: usize, samples: usize) -> Result<HostTensor> {
-    let misfit = |_| DriverError::User(format!("the input `{}` has its batch not on the first axis", port.name));
+    let misfit =
+        |_| DriverError::User(format!("the input `{}` has its batch not on the first axis", port.name));
     let Some(axis) = port.dims.iter().position(|dim| dim.batch) else { return Ok(tensor.clone()) };
     if axis != 0 {
         return Err(misfit(()));
