@@ -8,6 +8,7 @@ pub mod legalize;
 pub mod lower;
 pub mod pipeline;
 pub mod prune;
+pub mod quantize;
 pub mod rewrite;
 pub mod step;
 

@@ -159,6 +159,7 @@ pub fn inspect(loaded: &Loaded) -> Result<InspectReport> {
     }
     for parameter in &model.parameters {
         let owner = parameter.name.rsplit_once('.').map_or(parameter.name.as_str(), |(owner, _)| owner);
+        let owner = owner.strip_suffix(".int8").unwrap_or(owner);
         let layer = layers.iter_mut().find(|layer| layer.path == owner || layer.path == parameter.name);
         if let Some(layer) = layer {
             layer.parameters = layer.parameters.saturating_add(fixed_elements(&parameter.ty));

@@ -1,5 +1,5 @@
 //! The commands of `dlc` as functions: check, fmt, compile, run, predict, train, eval, lr, compare, bench,
-//! profile, inspect, explain, export and tune.
+//! profile, inspect, explain, export, quantize and tune.
 //!
 //! This crate joins all others. A command takes typed options, does its work and returns a report that
 //! can be printed or serialised; it writes to no terminal and never ends the process. Faults are a
@@ -32,6 +32,7 @@ mod onnx;
 mod peak;
 mod predict;
 mod profile;
+mod quantize;
 mod rate;
 mod rate_finder;
 mod rewriting;
@@ -72,6 +73,9 @@ pub use peak::{InstructionSet, peak_gflops};
 pub use predict::{PredictReport, PredictSettings, PredictedRow, predict};
 pub use profile::{
     Category, CategoryTime, KernelRow, LaunchProfile, Limit, Profile, Roofs, profile, write_roofline,
+};
+pub use quantize::{
+    Calibration, InputRange, LayerReport, Quantization, QuantizeReport, QuantizeSettings, decibels, quantize,
 };
 pub use rate::LearningRate;
 pub use rate_finder::{RateSettings, find_rate};

@@ -3,14 +3,16 @@
 //! An ONNX file is loaded as the text `model NAME = onnx("FILE")` would be, so that every command treats both
 //! alike. Its weights stay in the mapped file until a session begins.
 
-use crate::onnx::{OnnxImporter, host_of_array, is_onnx};
-use crate::{DriverError, Result};
+use crate::data::dtype_of;
+use crate::onnx::{OnnxImporter, array_of_host, host_of_array, is_onnx};
+use crate::{DriverError, Quantization, Result};
+use dlc_compiler::quantize::QuantizeError;
 use dlc_dsl::LoadOptions;
 use dlc_ir::Model;
 use dlc_onnx::Array;
 use dlc_recipe::{Recipe, Start};
 use dlc_runtime::{HostTensor, RuntimeError};
-use dlc_trainer::{Engine, InitialTensors};
+use dlc_trainer::{Engine, InitialTensors, SavedRun, TrainError};
 use dlc_types::{Diagnostics, SourceMap};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -40,6 +42,8 @@ pub struct Loaded {
     /// What was told beside the file, for [`load_for_checkpoint`](crate::load_for_checkpoint): it goes into
     /// checkpoints.
     pub note: Option<String>,
+    /// How the model was quantised, where it was loaded for a checkpoint that is.
+    pub quantization: Option<Quantization>,
 }
 
 /// What loading gives: the model unless there are errors, with the texts and all diagnostics.
@@ -53,7 +57,8 @@ fn finish(parts: Parts, importer: &OnnxImporter) -> Result<Loaded> {
             importer.check_binds()?;
             let weights = Weights(Arc::new(importer.weights(&model)));
             let start = recipe.as_ref().and_then(|recipe| recipe.start.clone());
-            Ok(Loaded { model, weights, recipe, start, folder, sources, diagnostics, note: None })
+            let (note, quantization) = (None, None);
+            Ok(Loaded { model, weights, recipe, start, folder, sources, diagnostics, note, quantization })
         }
         None => match importer.failure() {
             Some(error) => Err(error),
@@ -166,6 +171,46 @@ impl Loaded {
         Ok(self.weights.initial().begin(engine, seed)?)
     }
 
+    /// The model as its quantisation made it.
+    pub(crate) fn quantized(mut self, quantization: Quantization) -> Result<Loaded> {
+        let plan = quantization.plan()?;
+        self.model = dlc_compiler::quantize::quantized(&self.model, &plan).map_err(quantize_fault)?;
+        self.quantization = Some(quantization);
+        Ok(self)
+    }
+
+    /// Takes a checkpoint's values for those that came with the model, so that every command begins with them.
+    ///
+    /// # Errors
+    /// A checkpoint that cannot be read, or lacks what the model's inference needs.
+    pub fn with_weights_of(mut self, checkpoint: &Path) -> Result<Loaded> {
+        let saved = SavedRun::read(checkpoint)?.model;
+        let mut arrays = BTreeMap::new();
+        let mut faults = Vec::new();
+        for parameter in &self.model.parameters {
+            let (name, ty) = (&parameter.name, &parameter.ty);
+            match saved.tensors.get(name) {
+                Some(found) if dtype_of(found.element) == ty.dtype && found.dims == ty.shape.at(1) => {}
+                Some(found) => {
+                    faults.push(format!(
+                        "`{name}` is {} in the checkpoint, {ty} in the model",
+                        found.type_text()
+                    ));
+                }
+                None => faults.push(format!("`{name}` ({ty}) is missing")),
+            }
+        }
+        if !faults.is_empty() {
+            let cause = RuntimeError::OtherModel { model: self.model.name.clone(), faults };
+            return Err(TrainError::Checkpoint { path: checkpoint.to_owned(), cause }.into());
+        }
+        for (name, tensor) in &saved.tensors {
+            arrays.insert(name.clone(), array_of_host(tensor)?);
+        }
+        self.weights = Weights(Arc::new(arrays));
+        Ok(self)
+    }
+
     /// The recipe, which `command` needs.
     pub(crate) fn recipe(&self, command: &str) -> Result<&Recipe> {
         self.recipe.as_ref().ok_or_else(|| {
@@ -174,5 +219,13 @@ impl Loaded {
                 self.model.name
             ))
         })
+    }
+}
+
+/// What a model and a plan that do not fit are told as.
+pub(crate) fn quantize_fault(error: QuantizeError) -> DriverError {
+    match error {
+        QuantizeError::NoLayer { .. } => DriverError::User(error.to_string()),
+        QuantizeError::Build(_) => DriverError::Bug(error.to_string()),
     }
 }

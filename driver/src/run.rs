@@ -86,7 +86,7 @@ fn array_bytes(path: &Path, tensor: &HostTensor) -> Result<Vec<u8>> {
     write_npy(tensor).map_err(|fault| DriverError::User(format!("{}: {fault}", path.display())))
 }
 
-fn inputs_of(model: &Model, given: &[(String, PathBuf)]) -> Result<Vec<(String, HostTensor)>> {
+pub(crate) fn inputs_of(model: &Model, given: &[(String, PathBuf)]) -> Result<Vec<(String, HostTensor)>> {
     let names = || model.inputs.iter().map(|input| input.name.as_str()).collect::<Vec<_>>().join(", ");
     for (place, (name, _)) in given.iter().enumerate() {
         if !model.inputs.iter().any(|input| input.name == *name) {
@@ -115,7 +115,7 @@ fn inputs_of(model: &Model, given: &[(String, PathBuf)]) -> Result<Vec<(String, 
 }
 
 /// The batch that an input's dims tell, if they fit its declaration in rank and batch axes.
-fn batch_of(model: &Model, inputs: &[(String, HostTensor)]) -> Result<usize> {
+pub(crate) fn batch_of(model: &Model, inputs: &[(String, HostTensor)]) -> Result<usize> {
     let mut batch: Option<usize> = None;
     for (declared, (name, tensor)) in model.inputs.iter().zip(inputs) {
         for (axis, dim) in declared.ty.shape.dims().iter().enumerate() {
@@ -141,7 +141,7 @@ fn batch_of(model: &Model, inputs: &[(String, HostTensor)]) -> Result<usize> {
 
 /// The bytes of an input as the port takes it. Numbers are converted to the model's type where that
 /// loses nothing but the precision of a float.
-fn fed(port: &Port, batch: usize, tensor: &HostTensor) -> Result<Vec<u8>> {
+pub(crate) fn fed(port: &Port, batch: usize, tensor: &HostTensor) -> Result<Vec<u8>> {
     let misfit = |why: &str| {
         DriverError::User(format!(
             "the input `{}` is {} in the model, not {}{why}",

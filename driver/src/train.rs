@@ -2,10 +2,11 @@
 
 use crate::engine::{EngineKind, default_threads, engine};
 use crate::inspector::inspector;
-use crate::{CompileChoices, LearningRate, Loaded, Result, meaning};
+use crate::{CompileChoices, DriverError, LearningRate, Loaded, Quantization, Result, meaning};
 use dlc_compiler::emit::Cpu;
 use dlc_compiler::{CompileOptions, FunctionKind};
 use dlc_ir::Model;
+use dlc_runtime::Checkpoint;
 use dlc_trainer::{Observer, RateAt, RunOptions, TrainReport};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -45,6 +46,20 @@ fn takes_images(model: &Model) -> bool {
     matches!(model.inputs.as_slice(), [input] if input.ty.shape.rank() == 4)
 }
 
+/// A run goes on from weights in `f32`, with the state of its optimiser.
+fn refuse_quantized(settings: &TrainSettings) -> Result<()> {
+    let Some(path) = &settings.resume else { return Ok(()) };
+    // What else is wrong with the file is told when its tensors are read.
+    match Quantization::split(Checkpoint::read_note(path).ok().flatten()) {
+        (Some(_), _) => Err(DriverError::User(format!(
+            "{}: this checkpoint is quantised, and integers are not trained: resume from the checkpoint that it was made \
+             of, then quantise again",
+            path.display()
+        ))),
+        _ => Ok(()),
+    }
+}
+
 /// Trains a loaded model. `stop` ends the run after the current step, with a checkpoint.
 pub fn train(
     loaded: &Loaded,
@@ -53,6 +68,7 @@ pub fn train(
     stop: &AtomicBool,
 ) -> Result<TrainReport> {
     let recipe = loaded.recipe("dlc train")?;
+    refuse_quantized(settings)?;
     let started = if settings.resume.is_none() { loaded.started()? } else { None };
     if let Some(started) = &started {
         started.report.lines().iter().for_each(|line| observer.told(line));

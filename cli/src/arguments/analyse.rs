@@ -12,6 +12,10 @@ use std::path::PathBuf;
 pub(crate) struct CompareArguments {
     #[command(flatten)]
     pub(crate) model: ModelArguments,
+    /// Trained weights; a quantised checkpoint makes it the quantised model [default: those that came with the model, else
+    /// initial ones].
+    #[arg(long, value_name = "CKPT")]
+    pub(crate) checkpoint: Option<PathBuf>,
     /// Samples.
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = positive)]
     pub(crate) batch: usize,
@@ -36,6 +40,10 @@ pub(crate) struct TimedArguments {
     pub(crate) target: Target,
     #[command(flatten)]
     pub(crate) model: ModelArguments,
+    /// Trained weights; a quantised checkpoint makes it the quantised model [default: those that came with the model, else
+    /// initial ones].
+    #[arg(long, value_name = "CKPT")]
+    pub(crate) checkpoint: Option<PathBuf>,
     /// Samples per call [default: the file's batch, or 1 without a data section].
     #[arg(long, value_name = "N", value_parser = positive)]
     pub(crate) batch: Option<usize>,
@@ -117,6 +125,10 @@ impl From<Target> for BenchTarget {
 pub(crate) struct InspectArguments {
     #[command(flatten)]
     pub(crate) model: ModelArguments,
+    /// Trained weights; a quantised checkpoint makes it the quantised model [default: those that came with the model, else
+    /// initial ones].
+    #[arg(long, value_name = "CKPT")]
+    pub(crate) checkpoint: Option<PathBuf>,
     /// Print one JSON object to stdout [default: a table].
     #[arg(long)]
     pub(crate) json: bool,
@@ -126,6 +138,10 @@ pub(crate) struct InspectArguments {
 pub(crate) struct ExplainArguments {
     #[command(flatten)]
     pub(crate) model: ModelArguments,
+    /// Trained weights; a quantised checkpoint makes it the quantised model [default: those that came with the model, else
+    /// initial ones].
+    #[arg(long, value_name = "CKPT")]
+    pub(crate) checkpoint: Option<PathBuf>,
     /// A kernel, or a layer by its path, to tell all about; a part of the name that fits only one will do
     /// [default: all kernels in a table].
     pub(crate) kernel: Option<String>,

@@ -5,6 +5,7 @@ mod build;
 mod infer;
 mod learn;
 mod model;
+mod quantize;
 mod search;
 mod start;
 
@@ -17,6 +18,7 @@ pub(crate) use build::{
 pub(crate) use infer::{PredictArguments, RunArguments};
 pub(crate) use learn::{EvalArguments, RateArguments, TrainArguments};
 pub(crate) use model::{EngineArguments, ModelArguments};
+pub(crate) use quantize::QuantizeArguments;
 pub(crate) use search::SearchArguments;
 pub(crate) use start::StartArguments;
 
@@ -69,6 +71,8 @@ pub(crate) enum Command {
     Lr(Box<RateArguments>),
     /// Train with many settings and find the best.
     Tune(Box<SearchArguments>),
+    /// Make weights and activations of a trained model integers of eight bits, with ranges seen on its data.
+    Quantize(Box<QuantizeArguments>),
     /// Compare compiled with interpreted numbers: every value of a training step, and end to end.
     Compare(CompareArguments),
     /// Check, then time a training step or an inference.

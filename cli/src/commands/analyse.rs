@@ -1,7 +1,7 @@
 //! `compare`, `bench` and `inspect`.
 
 use super::profile::roofline;
-use super::{Outcome, loaded};
+use super::{Outcome, loaded_with_weights};
 use crate::arguments::{BenchArguments, CompareArguments, InspectArguments};
 use crate::console::{self, Console};
 use crate::table::{count, table};
@@ -14,7 +14,7 @@ const MISMATCH: u8 = 3;
 const NAMED: usize = 5;
 
 pub(super) fn compare(console: &Console, flags: &CompareArguments) -> Outcome {
-    let loaded = loaded(console, &flags.model)?;
+    let loaded = loaded_with_weights(console, &flags.model, flags.checkpoint.as_deref())?;
     let choices = flags.choices.choices(console)?;
     let options = CompareOptions { batch: flags.batch, seed: flags.seed, cpu: flags.cpu, choices };
     let report = dlc_driver::compare_loaded(&loaded, &options)?;
@@ -69,7 +69,7 @@ fn comparison(report: &CompareReport) -> String {
 
 pub(super) fn bench(console: &Console, flags: &BenchArguments) -> Outcome {
     let timed = &flags.timed;
-    let loaded = loaded(console, &timed.model)?;
+    let loaded = loaded_with_weights(console, &timed.model, timed.checkpoint.as_deref())?;
     let options = BenchOptions { timed: timed.options(console)?, against_baseline: true };
     let report = dlc_driver::bench(&loaded, &options)?;
     if flags.json {
@@ -101,7 +101,8 @@ pub(super) fn bench(console: &Console, flags: &BenchArguments) -> Outcome {
 }
 
 pub(super) fn inspect(console: &Console, flags: &InspectArguments) -> Outcome {
-    let report = dlc_driver::inspect(&loaded(console, &flags.model)?)?;
+    let report =
+        dlc_driver::inspect(&loaded_with_weights(console, &flags.model, flags.checkpoint.as_deref())?)?;
     if flags.json {
         console::json(&report);
     } else {

@@ -7,6 +7,7 @@ mod export;
 mod infer;
 mod learn;
 mod profile;
+mod quantize;
 mod search;
 
 use crate::arguments::{Arguments, Colour, Command, ModelArguments};
@@ -37,6 +38,9 @@ pub(crate) fn dispatch(arguments: Arguments) -> u8 {
         Command::Bench(flags) => finish(color, flags.json, analyse::bench(&console(flags.json), &flags)),
         Command::Profile(flags) => finish(color, flags.json, profile::profile(&console(flags.json), &flags)),
         Command::Explain(flags) => finish(color, flags.json, explain::explain(&console(flags.json), &flags)),
+        Command::Quantize(flags) => {
+            finish(color, flags.json, quantize::quantize(&console(flags.json), &flags))
+        }
         Command::Inspect(flags) => finish(color, flags.json, analyse::inspect(&console(flags.json), &flags)),
     }
 }
@@ -63,4 +67,17 @@ fn loaded_with(
     };
     console.diagnostics(&loaded.sources, &loaded.diagnostics);
     Ok(loaded)
+}
+
+/// Loads the model with the values of a checkpoint, if there is one, in place of its own or initial ones.
+fn loaded_with_weights(
+    console: &Console,
+    arguments: &ModelArguments,
+    checkpoint: Option<&Path>,
+) -> Result<Loaded, DriverError> {
+    let loaded = loaded_with(console, arguments, checkpoint)?;
+    match checkpoint {
+        Some(checkpoint) => loaded.with_weights_of(checkpoint),
+        None => Ok(loaded),
+    }
 }

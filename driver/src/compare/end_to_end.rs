@@ -1,7 +1,7 @@
 //! The end-to-end bound: whole functions against the oracle in `f64` from the same weights.
 
 use super::local::persistent;
-use super::measure::{allowed, coordinates, distance, is_exact, norm};
+use super::measure::{allowed_end_to_end, coordinates, distance, is_exact, norm};
 use super::stored::Memory;
 use super::{Mismatch, Subject, flips};
 use crate::data::{element_of, port_dims, tensor_of_bytes, tensor_of_host};
@@ -52,7 +52,7 @@ fn compare_tensors(
 ) -> OutputError {
     let (a, b) = (compiled.to_f64(), oracle.to_f64());
     let found = distance(&a, &b, 0.0);
-    let allowed = allowed(function);
+    let allowed = allowed_end_to_end(function);
     let wrong = if is_exact(oracle) { a != b } else { found.error.is_nan() || found.error > allowed };
     if wrong {
         mismatches.push(Mismatch {

@@ -2,7 +2,7 @@
 
 use super::measure::{Distance, allowed, coordinates, distance, is_exact};
 use super::stored::Memory;
-use super::ties::{is_tie, other_choices};
+use super::ties::{before_rounding, is_rounding_tie, is_tie, other_choices};
 use super::{LocalReport, Mismatch};
 use crate::data::tensor_of_bytes;
 use crate::{DriverError, Result};
@@ -151,10 +151,12 @@ fn judge(
     let node = &memory.lowered.function.nodes[id];
     let operands = node.operands.iter().map(|&operand| operand_value(memory, known, operand));
     let operands: Vec<Tensor> = operands.collect::<Result<_>>()?;
-    let wrong: Vec<usize> = different
-        .into_iter()
-        .filter(|&place| !is_tie(&node.op, &operands, &oracle.dims, place, (a[place], b[place])))
-        .collect();
+    let rounded = before_rounding(memory, known, id)?.unwrap_or_default();
+    let tie = |place: usize| {
+        let chosen = (a[place], b[place]);
+        is_tie(&node.op, &operands, &oracle.dims, place, chosen) || is_rounding_tie(&rounded, place, chosen)
+    };
+    let wrong: Vec<usize> = different.into_iter().filter(|&place| !tie(place)).collect();
     Ok(Distance { error: wrong.len() as f64, worst: wrong.first().copied().unwrap_or(0) })
 }
 

@@ -2,7 +2,7 @@
 
 use super::{DOUBLE_TOLERANCE, TOLERANCE};
 use dlc_interp::Tensor;
-use dlc_ir::Function;
+use dlc_ir::{Function, Op};
 use dlc_types::DType;
 
 /// The distance of a tensor from the oracle's.
@@ -27,6 +27,17 @@ pub(crate) fn allowed(function: &Function) -> f64 {
         _ => None,
     });
     bounds.reduce(f64::max).unwrap_or(TOLERANCE)
+}
+
+/// The same for whole functions. Where a function makes integers of 8 bits of its values, one that lies halfway between two
+/// of them may become either, a step of 255, and all that is computed of it moves along.
+pub(crate) fn allowed_end_to_end(function: &Function) -> f64 {
+    let is_float = |id| function.nodes[id].ty.tensor().is_some_and(|ty| ty.dtype.is_float());
+    let quantizes = function.nodes.values().any(|node| {
+        matches!(node.op, Op::Cast(DType::I8 | DType::U8)) && node.operands.iter().all(|&id| is_float(id))
+    });
+    let allowed = allowed(function);
+    if quantizes { allowed.max(1.0 / 255.0) } else { allowed }
 }
 
 /// Euclidean norm.

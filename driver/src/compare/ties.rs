@@ -10,7 +10,7 @@ use super::measure::{coordinates, norm};
 use super::stored::Memory;
 use crate::Result;
 use dlc_interp::{Data, Tensor, Values};
-use dlc_ir::{NodeId, Op, Window};
+use dlc_ir::{Binary, NodeId, Op, Unary, Window};
 use std::collections::BTreeSet;
 
 /// Numbers whose difference is below this share of their tensor's root mean square are nearly equal.
@@ -39,6 +39,31 @@ pub(crate) fn is_tie(op: &Op, operands: &[Tensor], dims: &[usize], place: usize,
         Op::Compare(_) => operands.get(1).is_some_and(|y| nearly_equal(&values, &y.to_f64(), place)),
         _ => false,
     }
+}
+
+/// What an integer was rounded from, where it is clamped and converted behind its rounding.
+pub(crate) fn before_rounding(memory: &Memory<'_>, known: &Values, id: NodeId) -> Result<Option<Vec<f64>>> {
+    let function = &memory.lowered.function;
+    let mut at = id;
+    loop {
+        let node = &function.nodes[at];
+        let is_bound = |id: NodeId| matches!(function.nodes[id].op, Op::Broadcast { .. } | Op::Constant(_));
+        let next = match (&node.op, node.operands.as_slice()) {
+            (Op::Unary(Unary::Round), &[x]) => return Ok(Some(operand_value(memory, known, x)?.to_f64())),
+            (Op::Cast(_) | Op::Unary(Unary::Relu), &[x]) => x,
+            (Op::Binary(Binary::Min | Binary::Max), &[x, bound]) if is_bound(bound) => x,
+            (Op::Binary(Binary::Min | Binary::Max), &[bound, x]) if is_bound(bound) => x,
+            _ => return Ok(None),
+        };
+        at = next;
+    }
+}
+
+/// Whether both integers are as good for a number that lies nearly halfway between them.
+pub(crate) fn is_rounding_tie(sources: &[f64], place: usize, chosen: (f64, f64)) -> bool {
+    let Some(&x) = sources.get(place) else { return false };
+    let scale = (norm(sources) / (sources.len().max(1) as f64).sqrt()).max(x.abs());
+    (chosen.0 - chosen.1).abs() == 1.0 && (x - x.floor() - 0.5).abs() <= 4.0 * TIE * scale
 }
 
 fn nearly_equal(a: &[f64], b: &[f64], place: usize) -> bool {
@@ -124,6 +149,13 @@ pub(crate) fn other_choices(
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
+
+    #[test]
+    fn halves_may_be_rounded_to_either_side() {
+        let x = [2.500_001, 2.51, -0.5];
+        assert!(is_rounding_tie(&x, 0, (2.0, 3.0)) && is_rounding_tie(&x, 2, (0.0, -1.0)));
+        assert!(!is_rounding_tie(&x, 1, (2.0, 3.0)) && !is_rounding_tie(&x, 0, (2.0, 4.0)));
+    }
 
     #[test]
     fn equal_maxima_are_ties_and_others_are_not() {

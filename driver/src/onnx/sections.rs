@@ -1,7 +1,7 @@
 //! Sections of the language for an ONNX file, which has none: data and training as flags tell them.
 
 use crate::load::{load_onnx_with, model_name};
-use crate::{DriverError, Loaded, Result, is_onnx, load};
+use crate::{DriverError, Loaded, Quantization, Result, is_onnx, load};
 use dlc_runtime::Checkpoint;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -178,22 +178,29 @@ pub fn load_for_training(
     training.sections(path, settings)?.load(path, settings)
 }
 
-/// Loads a file to go with a checkpoint: an ONNX file as the training by flags saw it that the checkpoint is of.
+/// Loads a file to go with a checkpoint: an ONNX file as the training by flags saw it that the checkpoint is of; any file
+/// as the quantised model, if the checkpoint is one.
 pub fn load_for_checkpoint(path: &Path, checkpoint: &Path, settings: &[(String, String)]) -> Result<Loaded> {
-    if !is_onnx(path) {
-        return load(path, settings);
-    }
-    let fault = |cause: String| DriverError::User(format!("{}: {cause}", checkpoint.display()));
     let note = Checkpoint::read_note(checkpoint);
-    let note =
-        note.map_err(|cause| dlc_trainer::TrainError::Checkpoint { path: checkpoint.to_owned(), cause })?;
-    match note {
-        None => load(path, settings),
-        Some(note) => {
+    // What is wrong with a file is told by whoever reads its tensors; an ONNX file is not loaded without the note.
+    let note = if is_onnx(path) {
+        note.map_err(|cause| dlc_trainer::TrainError::Checkpoint { path: checkpoint.to_owned(), cause })?
+    } else {
+        note.ok().flatten()
+    };
+    let (quantization, note) = Quantization::split(note);
+    let loaded = match note {
+        Some(note) if is_onnx(path) => {
+            let fault = |cause: String| DriverError::User(format!("{}: {cause}", checkpoint.display()));
             let sections = serde_json::from_str::<Sections>(&note);
             let sections = sections
                 .map_err(|error| fault(format!("its note does not tell how it was trained ({error})")))?;
-            sections.load(path, settings)
+            sections.load(path, settings)?
         }
+        _ => load(path, settings)?,
+    };
+    match quantization {
+        Some(quantization) => loaded.quantized(quantization),
+        None => Ok(loaded),
     }
 }

@@ -7,6 +7,11 @@ use crate::report::Measures;
 use crate::{Result, TrainError};
 use dlc_recipe::Recipe;
 
+/// Whether less of a measure of that name is better, as of losses and errors.
+pub fn less_is_better(name: &str) -> bool {
+    ["loss", "error", "mae", "mse", "rmse", "entropy", "perplexity"].iter().any(|kind| name.contains(kind))
+}
+
 /// What decides which checkpoint is best.
 pub(crate) struct Monitor {
     /// What is watched.
@@ -31,10 +36,7 @@ impl Monitor {
                 names.join(", ")
             )));
         }
-        let falling = names.first().is_some_and(|loss| loss == name)
-            || ["loss", "error", "mae", "mse", "rmse", "entropy", "perplexity"]
-                .iter()
-                .any(|kind| name.contains(kind));
+        let falling = names.first().is_some_and(|loss| loss == name) || less_is_better(name);
         let min_delta = recipe.early_stop.map_or(0.0, |rule| rule.min_delta);
         Ok(Monitor { name: name.to_owned(), falling, min_delta })
     }

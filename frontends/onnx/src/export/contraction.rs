@@ -88,6 +88,22 @@ impl Scope<'_> {
         Ok(Value { name: self.widened(&name, wide, dtype), dims: shape.dims().to_vec() })
     }
 
+    /// A product of integers of 8 bits that [`is_matrix_product`] knows.
+    pub(super) fn contract_integers(
+        &mut self,
+        [a, b]: [NodeId; 2],
+        contraction: &Contraction,
+        shape: &Shape,
+    ) -> Written<Value> {
+        let ranks = [self.shape(a)?.rank(), self.shape(b)?.rank()];
+        let permutations = matrices(&Roles::pair(contraction, ranks));
+        let [left, right] = permutations.ok_or("a product of integers that is none of matrices")?;
+        let names = [self.full(a)?, self.full(b)?];
+        let (left, right) = (self.transpose(&names[0], &left), self.transpose(&names[1], &right));
+        let name = self.apply("MatMulInteger", &[&left, &right], &[]);
+        Ok(Value { name, dims: shape.dims().to_vec() })
+    }
+
     /// `a · b + bias` of matrices, with a bias that broadcasts.
     pub(super) fn dense(
         &mut self,
@@ -108,6 +124,11 @@ impl Scope<'_> {
         let name = self.apply("Gemm", &[&names[0], &names[1], &bias], &attributes);
         Ok(Value { name, dims: shape.dims().to_vec() })
     }
+}
+
+/// Whether MatMul can say a contraction of operands of these ranks.
+pub(super) fn is_matrix_product(contraction: &Contraction, ranks: [usize; 2]) -> bool {
+    matrices(&Roles::pair(contraction, ranks)).is_some()
 }
 
 /// How both operands are permuted for MatMul, if it can say the contraction: axes of the batch in front, then

@@ -60,13 +60,26 @@ impl Scope<'_> {
         let bias = bias.map(|bias| self.full(bias)).transpose()?;
         let name = match cuts(convolution, &taps[2..]) {
             Some(cuts) => self.transposed([x, kernel], bias, convolution, &taps, &cuts)?,
-            None => self.plain([x, kernel], bias, convolution, &taps)?,
+            None => self.plain("Conv", [x, kernel], bias, convolution, &taps)?,
         };
+        Ok(Value { name, dims: shape.dims().to_vec() })
+    }
+
+    /// A convolution of integers of 8 bits.
+    pub(super) fn convolve_integers(
+        &mut self,
+        operands: [NodeId; 2],
+        convolution: &Convolution,
+        shape: &Shape,
+    ) -> Written<Value> {
+        let taps = self.shape(operands[1])?.as_fixed().ok_or("a kernel of the batch's size")?;
+        let name = self.plain("ConvInteger", operands, None, convolution, &taps)?;
         Ok(Value { name, dims: shape.dims().to_vec() })
     }
 
     fn plain(
         &mut self,
+        operator: &str,
         [x, kernel]: [NodeId; 2],
         bias: Option<String>,
         convolution: &Convolution,
@@ -85,7 +98,7 @@ impl Scope<'_> {
             ("dilations", ints(&convolution.kernel_dilation)),
             ("group", int(long(convolution.groups))),
         ];
-        Ok(self.apply("Conv", &inputs, &attributes))
+        Ok(self.apply(operator, &inputs, &attributes))
     }
 
     /// The input with its zeros between neighbours and without what negative padding cuts off; and the padding

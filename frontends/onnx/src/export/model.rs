@@ -149,6 +149,7 @@ fn needs(function: &Function, composite: &Composite) -> Vec<NodeId> {
         Composite::RunningNorm { operands, .. } => operands.to_vec(),
         Composite::Gelu { x } | Composite::Clip { x, .. } => vec![*x],
         Composite::Mean { x, .. } | Composite::AveragePool { x, .. } => vec![*x],
+        Composite::Integers { operands } => operands.to_vec(),
         Composite::Dense { product, bias } => with(*product, *bias),
         Composite::Convolution { convolution, bias } => with(*convolution, *bias),
     }
@@ -195,6 +196,11 @@ fn composite_node(scope: &mut Scope<'_>, node: &Node, composite: &Composite) -> 
         }
         Composite::Mean { x, axes } => scope.mean(*x, axes, shape),
         Composite::AveragePool { x, window } => scope.average(*x, window, shape),
+        Composite::Integers { operands } => match &node.op {
+            Op::Contract(contraction) => scope.contract_integers(*operands, contraction, shape),
+            Op::Convolve(convolution) => scope.convolve_integers(*operands, convolution, shape),
+            _ => Err("a product that is none".to_owned()),
+        },
         Composite::Dense { product, bias } => match inner(*product) {
             (Op::Contract(contraction), &[a, b]) => {
                 let axes = *contraction.contract.first().ok_or("nothing to sum over")?;

@@ -3,8 +3,9 @@
 //! Each is found at its last node. What lies within is left out where nothing else reads it; the values that are
 //! as large as the result must not be read elsewhere, so that nothing is computed twice.
 
+use super::contraction::is_matrix_product;
 use dlc_ir::{Binary, Function, NodeId, Op, Reduction, Unary, Window, WindowKind};
-use dlc_types::{Dim, IndexVec};
+use dlc_types::{DType, Dim, IndexVec};
 
 /// A composite with its operands.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,6 +22,8 @@ pub(super) enum Composite {
     AveragePool { x: NodeId, window: Window },
     /// A product of matrices plus a bias.
     Dense { product: NodeId, bias: NodeId },
+    /// A product of integers of 8 bits with sums of 32.
+    Integers { operands: [NodeId; 2] },
     /// A convolution plus a bias per channel.
     Convolution { convolution: NodeId, bias: NodeId },
 }
@@ -57,7 +60,7 @@ impl<'f> Finder<'f> {
     pub(super) fn find(&self, id: NodeId) -> Option<Composite> {
         let ty = self.function.nodes[id].ty.tensor()?;
         if !ty.dtype.is_float() {
-            return None;
+            return self.integers(id);
         }
         match &self.function.nodes[id].op {
             Op::Binary(Binary::Add) => {
@@ -244,6 +247,23 @@ impl<'f> Finder<'f> {
             let bias = self.row(bias)?;
             (matrices && one).then_some(Composite::Dense { product, bias })
         })
+    }
+
+    /// Both operands are widened from 8 bits, and ONNX has an operator for the product.
+    fn integers(&self, id: NodeId) -> Option<Composite> {
+        let &[a, b] = self.function.nodes[id].operands.as_slice() else { return None };
+        let narrow = |id: NodeId| {
+            let inner = self.operand(id, 0).filter(|_| *self.op(id) == Op::Cast(DType::I32))?;
+            let dtype = self.function.nodes[inner].ty.tensor()?.dtype;
+            matches!(dtype, DType::I8 | DType::U8).then_some(inner)
+        };
+        let rank = |id: NodeId| self.function.nodes[id].ty.tensor().map(|ty| ty.shape.rank());
+        let known = match self.op(id) {
+            Op::Contract(contraction) => is_matrix_product(contraction, [rank(a)?, rank(b)?]),
+            Op::Convolve(convolution) => !convolution.strides.is_empty(),
+            _ => false,
+        };
+        if known { Some(Composite::Integers { operands: [narrow(a)?, narrow(b)?] }) } else { None }
     }
 
     fn convolution(&self, id: NodeId) -> Option<Composite> {
