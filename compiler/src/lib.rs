@@ -10,5 +10,6 @@ pub mod pipeline;
 pub mod prune;
 pub mod rewrite;
 pub mod step;
+mod words;
 
 pub use pipeline::{Compilation, CompileError, CompileOptions, CompiledFunction, FunctionKind, compile};

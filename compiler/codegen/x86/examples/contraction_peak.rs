@@ -78,7 +78,15 @@ struct Case {
 
 fn kernel(dims: Vec<ContractionDim>, taps: Vec<Tap>) -> Kernel {
     let tile = Tile { vectors: 2, rows: 6 };
-    let contraction = Contraction { dims, offsets: [0; 3], taps, accumulate: false, tile, epilogue: None };
+    let contraction = Contraction {
+        dims,
+        offsets: [0; 3],
+        taps,
+        accumulate: false,
+        turns_rows: false,
+        tile,
+        epilogue: None,
+    };
     let operand =
         |number| Operand { name: format!("o{number}"), dtype: DType::F32, writes: number == 2, reads: true };
     Kernel {
