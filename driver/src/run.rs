@@ -181,7 +181,7 @@ pub fn run(loaded: &Loaded, settings: &RunSettings) -> Result<RunReport> {
     let batch = batch_of(&loaded.model, &inputs)?;
     let options = CompileOptions {
         functions: vec![FunctionKind::Initialize, FunctionKind::Predict],
-        ..settings.choices.options(batch)?
+        ..settings.choices.options_for(batch, settings.engine.cpu())?
     };
     let compilation = dlc_compiler::compile(&loaded.model, &options)?;
     let threads = settings.threads.unwrap_or_else(default_threads);
