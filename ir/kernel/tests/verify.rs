@@ -262,7 +262,7 @@ fn contractions_keep_their_rules() {
             bug in dlc: kernel `c`: 0 dimensions are rows; exactly one is
             bug in dlc: kernel `c`: 2 dimensions are lanes; exactly one is
             bug in dlc: kernel `c`: a contraction has at least 3 operands, not 2
-            bug in dlc: kernel `c`: a contraction's first operands have one float type, not f32, f64 and f32
+            bug in dlc: kernel `c`: a contraction's first operands have one float type, or are bytes or i16 with sums of i32, not f32, f64 and f32
             bug in dlc: kernel `c`: a load from operand `x`, which the kernel does not read
             right
             right
