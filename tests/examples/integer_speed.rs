@@ -73,15 +73,15 @@ fn main() {
                 .map(|dtype| {
                     let (function, operations) = layer(dtype, kind);
                     let winograd = Winograd::Off;
-                    let options =
-                        CompileOptions { byte_products: bytes, winograd, ..CompileOptions::new(1) };
+                    let options = CompileOptions { byte_products: bytes, winograd, ..CompileOptions::new(1) };
                     let compilation = compilation_for(&function, &options).unwrap();
                     let session = Session::new(load_for(&compilation, &target).unwrap(), 1).unwrap();
-                    let length = |ty: &TensorType| {
-                        ty.shape.at(1).iter().product::<usize>() * ty.dtype.size()
-                    };
+                    let length = |ty: &TensorType| ty.shape.at(1).iter().product::<usize>() * ty.dtype.size();
                     let input = &compilation.functions[0].lowered.inputs[0].1;
-                    let buffers = (vec![1; length(input)], vec![0; length(function.tensor_type(function.outputs[0].value))]);
+                    let buffers = (
+                        vec![1; length(input)],
+                        vec![0; length(function.tensor_type(function.outputs[0].value))],
+                    );
                     (dtype, function, operations, session, buffers, f64::INFINITY)
                 })
                 .collect();
