@@ -11,5 +11,6 @@ pub mod prune;
 pub mod quantize;
 pub mod rewrite;
 pub mod step;
+mod words;
 
 pub use pipeline::{Compilation, CompileError, CompileOptions, CompiledFunction, FunctionKind, compile};

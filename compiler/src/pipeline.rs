@@ -41,6 +41,9 @@ pub struct CompileOptions {
     pub winograd: Winograd,
     /// Computes all convolutions by tiles that can be, whether or not that is faster (for tests).
     pub winograd_always: bool,
+    /// Whether the machine multiplies bytes ([`crate::emit::Cpu::multiplies_bytes`]); where it does not, products of
+    /// small integers are made of 16-bit ones.
+    pub byte_products: bool,
     /// Keeps every intermediate value in a place of its own (for `dlc compare`).
     pub keep_all: bool,
     /// Which functions are wanted; those that a model has no sections for are left out.
@@ -57,6 +60,7 @@ impl CompileOptions {
             fuse_epilogues: true,
             winograd: Winograd::default(),
             winograd_always: false,
+            byte_products: false,
             keep_all: false,
             functions: FunctionKind::STANDARD.to_vec(),
         }
@@ -190,6 +194,7 @@ pub fn compile(model: &Model, options: &CompileOptions) -> Result<Compilation, C
         fuse_epilogues: options.fuse_epilogues,
         winograd: options.winograd,
         winograd_always: options.winograd_always,
+        byte_products: options.byte_products,
         keep_all: options.keep_all,
     };
     let rewritten_graphs = rewritten.iter().map(|(graph, _)| graph);

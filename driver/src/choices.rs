@@ -2,6 +2,7 @@
 
 use crate::{DriverError, Result, TuneOptions};
 use dlc_compiler::CompileOptions;
+use dlc_compiler::emit::{Cpu, Target};
 use dlc_compiler::lower::Winograd;
 use dlc_compiler::rewrite::RewriteOptions;
 use serde::Serialize;
@@ -47,6 +48,15 @@ impl CompileChoices {
             Math::Strict => Winograd::F2,
         };
         Ok(CompileOptions { rewrite: self.rewrite.clone(), winograd, ..CompileOptions::new(batch_max) })
+    }
+
+    /// The same for code that this machine runs with these of its instructions.
+    ///
+    /// # Errors
+    /// Choices that contradict each other, or instructions that the machine lacks.
+    pub fn options_for(&self, batch_max: usize, cpu: Cpu) -> Result<CompileOptions> {
+        let byte_products = Target::host(cpu)?.multiplies_bytes();
+        Ok(CompileOptions { byte_products, ..self.options(batch_max)? })
     }
 }
 

@@ -6,7 +6,7 @@ use crate::flops::function_flops;
 use crate::tuning::tuned_target;
 use crate::{CompileChoices, DriverError, Loaded, Math, Movement, Result, baseline, movement};
 use dlc_compiler::emit::{Cpu, Target, clif_text, measure_code};
-use dlc_compiler::{Compilation, CompiledFunction};
+use dlc_compiler::{Compilation, CompileOptions, CompiledFunction};
 use dlc_runtime::write_atomically;
 use dlc_types::TensorType;
 use serde::Serialize;
@@ -146,7 +146,12 @@ pub fn compile(loaded: &Loaded, settings: &CompileSettings) -> Result<CompileRep
     if batch == 0 {
         return Err(DriverError::User("the batch must be at least 1".to_owned()));
     }
-    let options = settings.choices.options(batch)?;
+    let made_for = match settings.cpu {
+        Cpu::Native => Target::host(Cpu::Native)?,
+        cpu => Target::elsewhere(cpu)?,
+    };
+    let byte_products = made_for.multiplies_bytes();
+    let options = CompileOptions { byte_products, ..settings.choices.options(batch)? };
     let compilation = dlc_compiler::compile(model, &options)?;
     let plain = dlc_compiler::compile(model, &baseline(&options))?;
     let started = Instant::now();
@@ -154,7 +159,7 @@ pub fn compile(loaded: &Loaded, settings: &CompileSettings) -> Result<CompileRep
     // Only this machine's own instructions were timed here.
     let target = match settings.cpu {
         Cpu::Native => tuned_target(&compilation, Cpu::Native, default_threads(), &tune)?,
-        cpu => Target::elsewhere(cpu)?,
+        _ => made_for,
     };
     let code_bytes = measure_code(&compilation, &target)?;
     let code = started.elapsed();

@@ -14,6 +14,16 @@ pub enum EngineKind {
     Interpreter,
 }
 
+impl EngineKind {
+    /// The instructions that code is made of; all that this machine has where nothing is compiled to code.
+    pub fn cpu(self) -> Cpu {
+        match self {
+            EngineKind::Native(cpu) => cpu,
+            EngineKind::Interpreter => Cpu::Native,
+        }
+    }
+}
+
 impl Default for EngineKind {
     fn default() -> Self {
         EngineKind::Native(Cpu::Native)

@@ -44,7 +44,10 @@ pub fn evaluate(loaded: &Loaded, checkpoint: &Path, settings: &EvalSettings) -> 
         // The page shows samples with what the model says of them.
         functions.push(FunctionKind::Predict);
     }
-    let options = CompileOptions { functions, ..settings.choices.options(recipe.data.batch)? };
+    let options = CompileOptions {
+        functions,
+        ..settings.choices.options_for(recipe.data.batch, settings.engine.cpu())?
+    };
     let compilation = dlc_compiler::compile(&loaded.model, &options)?;
     let run = settings.run_options(loaded);
     let mut engine = engine(&compilation, settings.engine, run.threads, &settings.choices.tune)?;

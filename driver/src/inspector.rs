@@ -43,7 +43,8 @@ fn compile(
     cpu: Cpu,
     threads: usize,
 ) -> Result<Session> {
-    let options = CompileOptions { functions: vec![FunctionKind::Inspect], ..choices.options(batch)? };
+    let options =
+        CompileOptions { functions: vec![FunctionKind::Inspect], ..choices.options_for(batch, cpu)? };
     native_session(&dlc_compiler::compile(model, &options)?, threads, cpu)
 }
 

@@ -46,7 +46,7 @@ pub fn predict(
     let recipe = loaded.recipe("dlc predict")?;
     let options = CompileOptions {
         functions: vec![FunctionKind::Predict],
-        ..settings.choices.options(recipe.data.batch)?
+        ..settings.choices.options_for(recipe.data.batch, settings.engine.cpu())?
     };
     let compilation = dlc_compiler::compile(&loaded.model, &options)?;
     let run = settings.run_options(loaded);

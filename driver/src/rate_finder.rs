@@ -58,7 +58,7 @@ pub fn find_rate(
     let run = &settings.run;
     let options = CompileOptions {
         functions: vec![FunctionKind::Initialize, FunctionKind::Train],
-        ..run.choices.options(recipe.data.batch)?
+        ..run.choices.options_for(recipe.data.batch, run.engine.cpu())?
     };
     let compilation = dlc_compiler::compile(&model, &options)?;
     let threads = run.threads.unwrap_or_else(default_threads);

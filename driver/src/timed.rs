@@ -69,6 +69,6 @@ impl TimedOptions {
             return Err(DriverError::User("the batch must be at least 1".to_owned()));
         }
         let functions = vec![FunctionKind::Initialize, kind];
-        Ok(CompileOptions { functions, ..self.choices.options(batch)? })
+        Ok(CompileOptions { functions, ..self.choices.options_for(batch, self.cpu)? })
     }
 }

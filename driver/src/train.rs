@@ -3,7 +3,6 @@
 use crate::engine::{EngineKind, default_threads, engine};
 use crate::inspector::inspector;
 use crate::{CompileChoices, DriverError, LearningRate, Loaded, Quantization, Result, meaning};
-use dlc_compiler::emit::Cpu;
 use dlc_compiler::{CompileOptions, FunctionKind};
 use dlc_ir::Model;
 use dlc_runtime::Checkpoint;
@@ -78,13 +77,13 @@ pub fn train(
         // The report shows samples with what the model says of them.
         functions.push(FunctionKind::Predict);
     }
-    let options = CompileOptions { functions, ..settings.choices.options(recipe.data.batch)? };
+    let options = CompileOptions {
+        functions,
+        ..settings.choices.options_for(recipe.data.batch, settings.engine.cpu())?
+    };
     let compilation = dlc_compiler::compile(&loaded.model, &options)?;
     let threads = settings.threads.unwrap_or_else(default_threads);
-    let cpu = match settings.engine {
-        EngineKind::Native(cpu) => cpu,
-        EngineKind::Interpreter => Cpu::Native,
-    };
+    let cpu = settings.engine.cpu();
     let inspector = inspector(&loaded.model, &settings.choices, recipe.data.batch, cpu, threads);
     let mut engine = engine(&compilation, settings.engine, threads, &settings.choices.tune)?;
     let rate = loaded.model.training.as_ref().map(LearningRate::new).transpose()?;

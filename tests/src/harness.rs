@@ -51,8 +51,16 @@ pub fn model_of(function: &Function) -> Model {
 
 /// Every code generator that this machine can run: Cranelift's kernels alone, and with each width of ours.
 pub fn targets() -> Vec<(Cpu, Target)> {
-    let all = [Cpu::Portable, Cpu::V3, Cpu::V4];
-    all.into_iter().filter_map(|cpu| Some((cpu, Target::host(cpu).ok()?))).collect()
+    of_host(&[Cpu::Portable, Cpu::V3, Cpu::V4])
+}
+
+/// Every code generator that this machine can run, those that multiply bytes included.
+pub fn targets_with_bytes() -> Vec<(Cpu, Target)> {
+    of_host(&[Cpu::Portable, Cpu::V3, Cpu::V4, Cpu::V3Vnni, Cpu::V4Vnni])
+}
+
+fn of_host(cpus: &[Cpu]) -> Vec<(Cpu, Target)> {
+    cpus.iter().filter_map(|&cpu| Some((cpu, Target::host(cpu).ok()?))).collect()
 }
 
 /// Lowers a function; the error is a text with the function.
@@ -255,7 +263,7 @@ pub fn compare_for(
     let apart = compilation_for(function, &fused(false))?;
     let fused = compilation_for(function, &fused(true))?;
     let mut engines: Vec<(Cpu, Vec<Session>)> = Vec::new();
-    let targets = targets();
+    let targets = if options.byte_products { targets_with_bytes() } else { targets() };
     // Every generator with fused kernels, and the widest one with separate ones as well.
     let separate = targets.last().map(|target| (&apart, target));
     for (compilation, (cpu, target)) in targets.iter().map(|target| (&fused, target)).chain(separate) {

@@ -22,7 +22,7 @@ fn lowered(input: &str) -> String {
         dlc_ir::verify::verify(&function).unwrap_or_else(|error| panic!("{error}\n{input}"));
         (model_of(&function), FunctionKind::Predict)
     };
-    let mut options = CompileOptions { functions: vec![kind], ..CompileOptions::new(4) };
+    let mut options = CompileOptions { functions: vec![kind], byte_products: true, ..CompileOptions::new(4) };
     options.rewrite.rules = RuleSelection::Off;
     let compilation = compile(&model, &options).unwrap_or_else(|error| panic!("{error}\n{input}"));
     compilation.functions[0].lowered.program.to_string()
@@ -44,6 +44,11 @@ fn dense_layer() {
 #[test]
 fn convolution_with_border() {
     check("convolution.txt");
+}
+
+#[test]
+fn quantized_layer() {
+    check("quantized.txt");
 }
 
 #[test]

@@ -22,7 +22,8 @@ pub(crate) struct CompareArguments {
     /// Seed of weights and synthetic inputs.
     #[arg(long, value_name = "S", default_value_t = 0)]
     pub(crate) seed: u64,
-    /// Instructions that compiled code may use: native, portable, x86-64-v3 or x86-64-v4.
+    /// Instructions that compiled code may use: native, portable, x86-64-v3 or x86-64-v4, the
+    /// latter two also with -vnni.
     #[arg(long, value_name = "NAME", default_value = "native")]
     pub(crate) cpu: Cpu,
     #[command(flatten)]
@@ -53,7 +54,8 @@ pub(crate) struct TimedArguments {
     /// Seed of weights and synthetic inputs.
     #[arg(long, value_name = "S", default_value_t = 0)]
     pub(crate) seed: u64,
-    /// Instructions that compiled code may use: native, portable, x86-64-v3 or x86-64-v4.
+    /// Instructions that compiled code may use: native, portable, x86-64-v3 or x86-64-v4, the
+    /// latter two also with -vnni.
     #[arg(long, value_name = "NAME", default_value = "native")]
     pub(crate) cpu: Cpu,
     #[command(flatten)]

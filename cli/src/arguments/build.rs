@@ -37,7 +37,8 @@ pub(crate) struct CompileArguments {
     /// initial ones].
     #[arg(long, value_name = "CKPT")]
     pub(crate) checkpoint: Option<PathBuf>,
-    /// Instructions that the code may use: native, portable, x86-64-v3 or x86-64-v4. Nothing is run, so they
+    /// Instructions that the code may use: native, portable, x86-64-v3 or x86-64-v4, the
+    /// latter two also with -vnni. Nothing is run, so they
     /// need not be this machine's.
     #[arg(long, value_name = "NAME", default_value = "native")]
     pub(crate) cpu: Cpu,

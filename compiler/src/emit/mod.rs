@@ -32,8 +32,9 @@ const CODE_ALIGNMENT: u64 = 64;
 /// The bytes of a kernel's wide form, where target and kernel have one.
 fn wide_kernel(target: &Target, kernel: &Kernel) -> Result<Option<Vec<u8>>, CompileError> {
     match target.wide {
-        Some(level) => {
-            Ok(dlc_codegen_x86::build_kernel_by(kernel, level, target.tuning.choice(kernel).as_ref())?)
+        Some(machine) => {
+            let choice = target.tuning.choice(kernel, machine);
+            Ok(dlc_codegen_x86::build_kernel_by(kernel, machine, choice.as_ref())?)
         }
         None => Ok(None),
     }

@@ -4,7 +4,7 @@ use super::Tuning;
 use crate::pipeline::CompileError;
 use cranelift_codegen::isa::{self, OwnedTargetIsa};
 use cranelift_codegen::settings::Configurable;
-use dlc_codegen_x86::Level;
+use dlc_codegen_x86::{Level, Machine};
 use std::collections::BTreeSet;
 use std::str::FromStr;
 
@@ -20,27 +20,50 @@ pub enum Cpu {
     V3,
     /// AVX-512 F, BW, DQ, VL: vectors of 512 bits (`x86-64-v4`).
     V4,
+    /// [`Cpu::V3`] with AVX-VNNI, which multiplies bytes (`x86-64-v3-vnni`).
+    V3Vnni,
+    /// [`Cpu::V4`] with AVX512_VNNI, which multiplies bytes (`x86-64-v4-vnni`).
+    V4Vnni,
 }
 
 impl Cpu {
+    /// All of them.
+    pub const ALL: [Cpu; 6] = [Cpu::Native, Cpu::Portable, Cpu::V3, Cpu::V4, Cpu::V3Vnni, Cpu::V4Vnni];
+
     /// The names that [`Cpu::from_str`] takes.
-    pub const NAMES: [&'static str; 4] = ["native", "portable", "x86-64-v3", "x86-64-v4"];
+    pub const NAMES: [&'static str; 6] =
+        ["native", "portable", "x86-64-v3", "x86-64-v4", "x86-64-v3-vnni", "x86-64-v4-vnni"];
 
     /// The name.
     pub const fn name(self) -> &'static str {
         Cpu::NAMES[self as usize]
     }
 
-    /// The width of our own kernels, on a machine that has kernels of the width `detected`.
-    fn wide(self, detected: Option<Level>) -> Result<Option<Level>, CompileError> {
+    /// What our own kernels are made for, on a machine that has kernels of the width `detected` and VNNI for vectors of
+    /// these widths.
+    fn wide(
+        self,
+        detected: Option<Level>,
+        vnni: &dyn Fn(Level) -> bool,
+    ) -> Result<Option<Machine>, CompileError> {
         let lacks = |lacks: &str| Err(CompileError::Cpu { cpu: self.name(), lacks: lacks.to_owned() });
-        match self {
-            Cpu::Native => Ok(detected),
-            Cpu::Portable => Ok(None),
-            Cpu::V3 if detected.is_some() => Ok(Some(Level::Avx2)),
-            Cpu::V4 if detected == Some(Level::Avx512) => Ok(Some(Level::Avx512)),
-            Cpu::V3 => lacks("AVX2 and FMA"),
-            Cpu::V4 => lacks("AVX-512 F, BW, DQ and VL"),
+        let (level, multiplies) = match self {
+            Cpu::Native => return Ok(detected.map(|level| Machine { level, vnni: vnni(level) })),
+            Cpu::Portable => return Ok(None),
+            Cpu::V3 => (Level::Avx2, false),
+            Cpu::V4 => (Level::Avx512, false),
+            Cpu::V3Vnni => (Level::Avx2, true),
+            Cpu::V4Vnni => (Level::Avx512, true),
+        };
+        match (level, detected) {
+            (_, Some(Level::Avx512)) | (Level::Avx2, Some(Level::Avx2)) => {}
+            (Level::Avx2, None) => return lacks("AVX2 and FMA"),
+            (Level::Avx512, _) => return lacks("AVX-512 F, BW, DQ and VL"),
+        }
+        match (multiplies && !vnni(level), level) {
+            (true, Level::Avx2) => lacks("AVX-VNNI"),
+            (true, Level::Avx512) => lacks("AVX512_VNNI"),
+            (false, _) => Ok(Some(Machine { level, vnni: multiplies })),
         }
     }
 }
@@ -49,8 +72,7 @@ impl FromStr for Cpu {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Cpu, String> {
-        let all = [Cpu::Native, Cpu::Portable, Cpu::V3, Cpu::V4];
-        let found = all.into_iter().find(|cpu| cpu.name() == text);
+        let found = Cpu::ALL.into_iter().find(|cpu| cpu.name() == text);
         found.ok_or_else(|| format!("no CPU is called `{text}`; there are {}", Cpu::NAMES.join(", ")))
     }
 }
@@ -60,8 +82,8 @@ impl FromStr for Cpu {
 pub struct Target {
     /// Cranelift's.
     pub isa: OwnedTargetIsa,
-    /// Vector extension of the wide kernels; `None` for Cranelift's alone.
-    pub wide: Option<Level>,
+    /// What the wide kernels are made for; `None` for Cranelift's alone.
+    pub wide: Option<Machine>,
     /// What was measured about contractions on it.
     pub tuning: Tuning,
 }
@@ -80,7 +102,7 @@ impl Target {
     /// The machine that this process runs on, with these of its instructions. An error where it lacks
     /// them.
     pub fn host(cpu: Cpu) -> Result<Target, CompileError> {
-        let wide = cpu.wide(Level::detect())?;
+        let wide = cpu.wide(Level::detect(), &Level::detect_vnni)?;
         let builder = cranelift_native::builder().map_err(refused)?;
         let isa = builder.finish(dlc_codegen_clif::flags()?).map_err(refused)?;
         Ok(Target { isa, wide, tuning: Tuning::default() })
@@ -94,8 +116,10 @@ impl Target {
             Cpu::Native => return Target::host(cpu),
             // The narrowest that Cranelift's vectors are made for.
             Cpu::Portable => ("x86-64-v2", None),
-            Cpu::V3 => ("x86-64-v3", Some(Level::Avx2)),
-            Cpu::V4 => ("x86-64-v4", Some(Level::Avx512)),
+            Cpu::V3 => ("x86-64-v3", Some(Level::Avx2.into())),
+            Cpu::V4 => ("x86-64-v4", Some(Level::Avx512.into())),
+            Cpu::V3Vnni => ("x86-64-v3", Some(Machine { level: Level::Avx2, vnni: true })),
+            Cpu::V4Vnni => ("x86-64-v4", Some(Machine { level: Level::Avx512, vnni: true })),
         };
         let triple = cranelift_native::builder().map_err(refused)?.triple().clone();
         let mut builder = isa::lookup(triple.clone()).map_err(refused)?;
@@ -114,13 +138,32 @@ impl Target {
     pub(super) fn check_runs_on(&self, host: &Target) -> Result<(), CompileError> {
         let cpu = match self.wide {
             None => Cpu::Portable,
-            Some(Level::Avx2) => Cpu::V3,
-            Some(Level::Avx512) => Cpu::V4,
+            Some(Machine { level: Level::Avx2, vnni: false }) => Cpu::V3,
+            Some(Machine { level: Level::Avx512, vnni: false }) => Cpu::V4,
+            Some(Machine { level: Level::Avx2, vnni: true }) => Cpu::V3Vnni,
+            Some(Machine { level: Level::Avx512, vnni: true }) => Cpu::V4Vnni,
         };
-        cpu.wide(host.wide)?;
+        cpu.wide(host.wide.map(|wide| wide.level), &|level| host.has_vnni(level))?;
         match self.extensions().difference(&host.extensions()).next() {
             Some(lacks) => Err(CompileError::Cpu { cpu: cpu.name(), lacks: (*lacks).to_owned() }),
             None => Ok(()),
+        }
+    }
+
+    /// Whether kernels for these vectors may multiply bytes: what Cranelift knows of the machine.
+    fn has_vnni(&self, level: Level) -> bool {
+        let extension = match level {
+            Level::Avx2 => "has_avx_vnni",
+            Level::Avx512 => "has_avx512vnni",
+        };
+        self.extensions().contains(extension)
+    }
+
+    /// Whether products of bytes are one instruction here, for [`crate::CompileOptions::byte_products`].
+    pub fn multiplies_bytes(&self) -> bool {
+        match self.wide {
+            Some(wide) => wide.vnni,
+            None => self.has_vnni(Level::Avx2) || self.has_vnni(Level::Avx512),
         }
     }
 
@@ -142,22 +185,32 @@ mod tests {
             assert_eq!(name.parse::<Cpu>().unwrap().name(), name);
         }
         let error = "x86-64-v5".parse::<Cpu>().unwrap_err();
-        assert_eq!(error, "no CPU is called `x86-64-v5`; there are native, portable, x86-64-v3, x86-64-v4");
+        assert_eq!(
+            error,
+            "no CPU is called `x86-64-v5`; there are native, portable, x86-64-v3, x86-64-v4, x86-64-v3-vnni, \
+             x86-64-v4-vnni"
+        );
     }
 
     #[test]
     fn a_machine_runs_what_it_has() {
-        let all = [Cpu::Native, Cpu::Portable, Cpu::V3, Cpu::V4];
-        let wide = |detected| all.map(|cpu| cpu.wide(detected).ok());
-        let (avx2, avx512) = (Some(Level::Avx2), Some(Level::Avx512));
-        assert_eq!(wide(None), [Some(None), Some(None), None, None]);
-        assert_eq!(wide(avx2), [Some(avx2), Some(None), Some(avx2), None]);
-        assert_eq!(wide(avx512), [Some(avx512), Some(None), Some(avx2), Some(avx512)]);
+        let wide = |detected, vnni: bool| Cpu::ALL.map(|cpu| cpu.wide(detected, &|_| vnni).ok());
+        let [avx2, avx512] = [Level::Avx2, Level::Avx512].map(|level| Some(Machine::from(level)));
+        let [vnni2, vnni512] = [Level::Avx2, Level::Avx512].map(|level| Some(Machine { level, vnni: true }));
+        assert_eq!(wide(None, false), [Some(None), Some(None), None, None, None, None]);
+        assert_eq!(wide(Some(Level::Avx2), false), [Some(avx2), Some(None), Some(avx2), None, None, None]);
+        let all = [Some(avx512), Some(None), Some(avx2), Some(avx512), None, None];
+        assert_eq!(wide(Some(Level::Avx512), false), all);
+        let all = [vnni512, None, avx2, avx512, vnni2, vnni512].map(Some);
+        assert_eq!(wide(Some(Level::Avx512), true), all);
+        let error = |cpu: Cpu, detected| cpu.wide(Some(detected), &|_| false).unwrap_err().to_string();
         assert_eq!(
-            Cpu::V4.wide(avx2).unwrap_err().to_string(),
+            error(Cpu::V4, Level::Avx2),
             "code for x86-64-v4 cannot run here: this machine lacks AVX-512 F, BW, DQ and VL; `native` uses all \
              that it has"
         );
+        assert!(error(Cpu::V4Vnni, Level::Avx512).contains("lacks AVX512_VNNI"));
+        assert!(error(Cpu::V3Vnni, Level::Avx512).contains("lacks AVX-VNNI"));
     }
 
     #[test]
@@ -165,8 +218,8 @@ mod tests {
     fn code_for_elsewhere_uses_what_was_asked_for() {
         for (cpu, wide, fma, avx512) in [
             (Cpu::Portable, None, false, false),
-            (Cpu::V3, Some(Level::Avx2), true, false),
-            (Cpu::V4, Some(Level::Avx512), true, true),
+            (Cpu::V3, Some(Level::Avx2.into()), true, false),
+            (Cpu::V4, Some(Level::Avx512.into()), true, true),
         ] {
             let target = Target::elsewhere(cpu).unwrap();
             assert_eq!(target.wide, wide);

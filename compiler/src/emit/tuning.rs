@@ -5,7 +5,7 @@
 
 use super::Target;
 use crate::pipeline::CompileError;
-use dlc_codegen_x86::Choice;
+use dlc_codegen_x86::{Choice, Machine};
 use dlc_kernel::Kernel;
 use std::collections::BTreeMap;
 
@@ -20,11 +20,11 @@ pub struct Tuning {
 
 impl Tuning {
     /// The choice for a kernel, if there is one.
-    pub(super) fn choice(&self, kernel: &Kernel) -> Option<Choice> {
+    pub(super) fn choice(&self, kernel: &Kernel, machine: Machine) -> Option<Choice> {
         let named = self.by_name.get(&kernel.name);
         let of_shape = || match self.by_shape.is_empty() {
             true => None,
-            false => self.by_shape.get(&dlc_codegen_x86::shape(kernel)?),
+            false => self.by_shape.get(&dlc_codegen_x86::shape(kernel, machine)?),
         };
         named.or_else(of_shape).copied()
     }
@@ -33,13 +33,13 @@ impl Tuning {
 impl Target {
     /// A text for what [`Tuning::by_shape`] tells kernels apart by; nothing for kernels that it has no choice for.
     pub fn shape(&self, kernel: &Kernel) -> Option<String> {
-        self.wide.and_then(|_| dlc_codegen_x86::shape(kernel))
+        self.wide.and_then(|machine| dlc_codegen_x86::shape(kernel, machine))
     }
 
     /// The choices that are worth a measurement, the code generator's own first; empty where there is none.
     pub fn candidates(&self, kernel: &Kernel) -> Result<Vec<Choice>, CompileError> {
         match self.wide {
-            Some(level) => Ok(dlc_codegen_x86::candidates(kernel, level)?),
+            Some(machine) => Ok(dlc_codegen_x86::candidates(kernel, machine)?),
             None => Ok(Vec::new()),
         }
     }

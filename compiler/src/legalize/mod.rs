@@ -3,7 +3,8 @@
 //! - [`widen`], before composite ops are expanded: arithmetic on elements of less than 32 bits becomes
 //!   arithmetic on 32 bits between casts. Behind it narrow types are loaded, moved, selected, converted and
 //!   stored, and nothing else.
-//! - [`legalize`], before lowering: products of integers, and padding with a computed value.
+//! - [`legalize`], before lowering: products of integers that have no form in words ([`crate::words`]), and padding
+//!   with a computed value.
 //!
 //! Functions that need neither stay as they are, node for node.
 
@@ -13,8 +14,9 @@ mod widen;
 
 pub use widen::widen;
 
+use crate::words;
 use dlc_ir::{Builder, Function, InferError, NodeId, Op, Type};
-use dlc_types::IndexVec;
+use dlc_types::{DType, IndexVec};
 use thiserror::Error;
 
 /// A node whose other form cannot be built: a bug in dlc.
@@ -27,7 +29,8 @@ pub struct LegalizeError {
     pub source: InferError,
 }
 
-/// The same function without contractions and convolutions of integers and without padding by a computed value.
+/// The same function without padding by a computed value, and with no contractions and convolutions of integers but those
+/// of small ones that kernels compute in words.
 pub fn legalize(function: &Function) -> Result<Function, LegalizeError> {
     if function.has_scan() {
         return legalize_nodes(&function.with_bodies(legalize)?);
@@ -36,12 +39,13 @@ pub fn legalize(function: &Function) -> Result<Function, LegalizeError> {
 }
 
 fn legalize_nodes(function: &Function) -> Result<Function, LegalizeError> {
+    let has_form = |id: NodeId| words::form(function, id, false).is_some();
     let is_legal = |id: NodeId| match &function.nodes[id].op {
-        Op::Contract(_) => function.tensor_type(id).dtype.is_float(),
+        Op::Contract(_) => function.tensor_type(id).dtype.is_float() || has_form(id),
         // Along the batch there is no form, which lowering says.
         Op::Convolve(_) => {
             let input = function.tensor_type(function.nodes[id].operands[0]);
-            input.dtype.is_float() || input.shape.dims()[1..].iter().any(|dim| dim.is_batch())
+            input.dtype.is_float() || input.shape.dims()[1..].iter().any(|dim| dim.is_batch()) || has_form(id)
         }
         Op::Pad { .. } => matches!(function.nodes[function.nodes[id].operands[1]].op, Op::Constant(_)),
         _ => true,
@@ -53,6 +57,9 @@ fn legalize_nodes(function: &Function) -> Result<Function, LegalizeError> {
         let node = &function.nodes[id];
         match &node.op {
             _ if is_legal(id) => copy(build, &node.op, &node.ty, operands),
+            Op::Contract(_) | Op::Convolve(_) if words::is_exact_in_floats(function, id) => {
+                in_floats(build, &node.op, operands)
+            }
             Op::Contract(contraction) => product::contract(build, contraction, operands),
             Op::Convolve(convolution) => {
                 product::convolve(build, convolution, operands, &function.tensor_type(id).shape)
@@ -63,6 +70,15 @@ fn legalize_nodes(function: &Function) -> Result<Function, LegalizeError> {
             op => copy(build, op, &node.ty, operands),
         }
     })
+}
+
+/// The same computed in floats, which hold every sum.
+fn in_floats(build: &mut Builder, op: &Op, operands: &[NodeId]) -> Result<NodeId, InferError> {
+    let dtype = build.ty(operands[0]).dtype;
+    let floats = operands.iter().map(|&operand| build.cast(operand, DType::F32));
+    let floats = floats.collect::<Result<Vec<NodeId>, InferError>>()?;
+    let result = build.add_node(op.clone(), &floats)?;
+    build.cast(result, dtype)
 }
 
 /// A node as it was, on other operands.

@@ -1,4 +1,4 @@
-//! Contractions and convolutions of integers as sums of products.
+//! Contractions and convolutions of integers as sums of products: of those that are not known to be small.
 //!
 //! Both operands are repeated over the axes that only the other has, which costs nothing: a kernel reads
 //! them where it multiplies. The axis that lies innermost in the result is innermost here, so that lanes run

@@ -17,6 +17,7 @@ use super::fuse::{self, Fusion};
 use super::prepare::blocked_kernel;
 use super::reduction::{Partials, combine_pieces, combine_sums, lower_reduce};
 use super::view::{View, view_of};
+use super::words::contraction_product;
 use super::{Lowering, Place};
 use dlc_ir::{NodeId, Op, Reduction};
 use dlc_kernel::{Body, BufferId, Contraction, ContractionDim, Kernel, Role, Split, Tap};
@@ -105,6 +106,11 @@ pub(crate) fn lower_contract(
     contraction: &dlc_ir::Contraction,
 ) -> Result<(), LowerError> {
     let id = fusion.source;
+    if let Some(words) = lowering.prepared.words.get(&id) {
+        let product = contraction_product(lowering, fusion, words, contraction)?;
+        let name = lowering.kernel_name(id, "contract");
+        return lower_product(lowering, fusion, product, name).map(drop);
+    }
     let [left, right] = lowering.node(id).operands[..] else {
         return Err(LowerError::Internal("contract takes two operands".to_owned()));
     };
@@ -182,13 +188,15 @@ pub(crate) fn lower_product(
 ) -> Result<Option<Partials>, LowerError> {
     let (id, stored) = (fusion.source, fusion.root);
     let dtype = lowering.ty(id).dtype;
-    if !matches!(dtype, DType::F32 | DType::F64) {
+    let words = lowering.prepared.words.get(&id);
+    if !matches!(dtype, DType::F32 | DType::F64) && words.is_none() {
         return Err(lowering.unsupported(id, format!("a contraction of {dtype}")));
     }
     product.axes.retain(|axis| axis.extent != Dim::Fixed(1));
+    let turns_rows = words.is_some_and(|words| words.form.turns);
     let fused = !fusion.is_plain();
-    merge(&mut product.axes, fused);
-    let lanes = take_lanes(&mut product);
+    merge(&mut product.axes, fused || turns_rows);
+    let lanes = if words.is_some() { take_columns(&mut product.axes) } else { take_lanes(&mut product) };
     let rows = take_rows(&mut product.axes);
     let tile = dlc_codegen_clif::preferred_tile(lanes.extent, rows.extent);
     let (mut reduced, mut kept): (Vec<Axis>, Vec<Axis>) =
@@ -206,7 +214,7 @@ pub(crate) fn lower_product(
 
     let mut dims: Vec<ScheduledDim> = Vec::new();
     let mut pieces = None;
-    if long && small_result && points < 8 * ENOUGH_POINTS && !fused {
+    if long && small_result && points < 8 * ENOUGH_POINTS && !fused && words.is_none() {
         let copy = (target.layout.elements * dtype.size()).max(1);
         let affordable = (COPIES_BYTES / copy).min(lowering.options.max_parallel);
         pieces = Some(affordable).filter(|&count| product.may_split && count >= FEW_PIECES);
@@ -256,6 +264,7 @@ pub(crate) fn lower_product(
         offsets,
         taps: product.taps,
         accumulate: product.adds,
+        turns_rows,
         tile,
         epilogue: parts.epilogue,
     };
@@ -449,6 +458,15 @@ fn take_lanes(product: &mut Product) -> Axis {
         product.taps.iter_mut().for_each(|tap| std::mem::swap(&mut tap.lanes, &mut tap.rows));
     }
     axis
+}
+
+/// The axis that runs in lanes where they are the columns of a packed operand, which nothing else has.
+fn take_columns(axes: &mut Vec<Axis>) -> Axis {
+    let columns = |axis: &Axis| !axis.reduced && axis.strides[0] == 1 && axis.strides[1] == 0;
+    match axes.iter().position(columns) {
+        Some(position) => axes.remove(position),
+        None => Axis { name: "lane", extent: Dim::Fixed(1), strides: [1, 0, 1], reduced: false, along: None },
+    }
 }
 
 /// The axis that runs in rows: kept, in the rows operand only; of those long enough for a tile the one

@@ -14,6 +14,7 @@ use super::prepare::{blocked_kernel, merged_groups};
 use super::view::View;
 use super::window::{Phase, phases_of};
 use super::winograd;
+use super::words::{Sources, convolution_sources};
 use dlc_ir::{Convolution, NodeId};
 use dlc_kernel::Tap;
 use dlc_types::{Dim, Shape};
@@ -67,10 +68,10 @@ fn product_of(per_axis: &[Vec<Phase>]) -> Vec<Vec<&Phase>> {
 }
 
 /// The input's view with strides per (group, channel within the group) instead of per channel.
-struct InputView {
-    view: View,
-    group: i64,
-    channel: i64,
+pub(super) struct InputView {
+    pub(super) view: View,
+    pub(super) group: i64,
+    pub(super) channel: i64,
 }
 
 fn input_view(
@@ -101,6 +102,24 @@ fn input_view(
     Ok(InputView { group: channel * per_group, channel, view })
 }
 
+/// The sources of a convolution of floats.
+fn sources(
+    lowering: &Lowering<'_>,
+    input: NodeId,
+    kernel: NodeId,
+    groups: usize,
+    per_group: i64,
+) -> Result<Sources, LowerError> {
+    let channels = lowering.ty(kernel).shape[1];
+    let input = input_view(lowering, input, groups, channels)?;
+    let blocked = blocked_kernel(lowering.prepared, kernel);
+    let mut kernel = operand_view(lowering, blocked.unwrap_or(kernel))?;
+    // Of a kernel in blocks the first axis counts blocks; without it the axes are those of any kernel.
+    let block = blocked.map(|copy| (lowering.ty(copy).shape[1], kernel.strides.remove(0)));
+    let group = kernel.strides[0] * per_group;
+    Ok(Sources { input, kernel, block, group, channels })
+}
+
 fn phase_product(
     lowering: &Lowering<'_>,
     &Fusion { source: id, root: result, .. }: &Fusion,
@@ -112,14 +131,6 @@ fn phase_product(
         return Err(LowerError::Internal("convolve takes two operands".to_owned()));
     };
     let shape = &lowering.ty(id).shape;
-    let kernel_shape = &lowering.ty(kernel).shape;
-    let channels = kernel_shape[1];
-    let input = input_view(lowering, input, convolution.groups, channels)?;
-    let blocked = blocked_kernel(lowering.prepared, kernel);
-    let mut kernel = operand_view(lowering, blocked.unwrap_or(kernel))?;
-    // Of a kernel in blocks the first axis counts blocks; without it the axes are those of any kernel.
-    let block = blocked.map(|copy| (lowering.ty(copy).shape[1], kernel.strides.remove(0)));
-    let result = lowering.place(result)?;
     let groups = convolution.groups;
     let outputs = match shape[1] {
         Dim::Fixed(count) => Dim::Fixed(count / groups),
@@ -127,15 +138,15 @@ fn phase_product(
         Dim::Batch(scale) => Dim::Batch(scale / groups),
     };
     let per_group = outputs.fixed().unwrap_or(0) as i64;
+    let Sources { input, kernel, block, group, channels } = match lowering.prepared.words.get(&id) {
+        Some(words) => convolution_sources(lowering, words, outputs.fixed().unwrap_or(0))?,
+        None => sources(lowering, input, kernel, groups, per_group)?,
+    };
+    let result = lowering.place(result)?;
     let y = &result.layout.strides;
     let mut axes = vec![
         Axis::kept("n", shape[0], [0, input.view.strides[0], y[0]], (0, 1)),
-        Axis::kept(
-            "g",
-            Dim::Fixed(groups),
-            [kernel.strides[0] * per_group, input.group, y[1] * per_group],
-            (1, per_group),
-        ),
+        Axis::kept("g", Dim::Fixed(groups), [group, input.group, y[1] * per_group], (1, per_group)),
         Axis::kept("o", outputs, [kernel.strides[0], 0, y[1]], (1, 1)),
         Axis::summed("c", channels, [kernel.strides[1], input.channel, 0]),
     ];

@@ -21,9 +21,10 @@ use super::expression::{Emitter, element};
 use super::prepare::{Prepared, is_movement};
 use super::window::reaches_every_output;
 use super::winograd::{Pass, plan_of};
+use super::words::Correction;
 use super::{Lowering, Place, is_persistent};
 use dlc_ir::{NodeId, Op, Reduction};
-use dlc_kernel::{Affine, BufferId, Epilogue, EpilogueSum, Operand, Var};
+use dlc_kernel::{Affine, Binary, BufferId, Epilogue, EpilogueSum, Operand, ScalarOp, Var};
 use dlc_types::{DType, IndexVec};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -151,8 +152,11 @@ fn single_reader(
         }
     }
     let reader = readers.first().copied().filter(|_| readers.len() == 1)?;
-    let same = prepared.function.tensor_type(reader) == prepared.function.tensor_type(id);
-    same.then_some(reader)
+    let (own, read) = (prepared.function.tensor_type(id), prepared.function.tensor_type(reader));
+    // A kernel that computes results whole may store them in another type; tiles are put together by loops.
+    let converts = matches!(read.dtype, DType::I8 | DType::U8 | DType::I16 | DType::F32);
+    let fits = own.dtype == read.dtype || converts && !prepared.tiled.contains_key(&id);
+    (own.shape == read.shape && fits).then_some(reader)
 }
 
 /// The sums per channel of expressions of a root that its kernel can take.
@@ -255,13 +259,17 @@ pub(crate) fn parts(
     partials: &[Place],
 ) -> Result<Parts, LowerError> {
     let dtype = lowering.ty(fusion.source).dtype;
+    let words = lowering.prepared.words.get(&fusion.source);
     let mut emitter = Emitter::new(lowering, Some(fusion.root));
-    for (buffer, (name, writes)) in
-        buffers.into_iter().zip([("lanes", false), ("rows", false), ("result", true)])
-    {
+    let [lanes, rows] = words.map_or([dtype; 2], |words| [words.form.packed_type, words.form.other_type]);
+    // A result in a type of its own is what the epilogue stores.
+    let result = if fusion.is_plain() { dtype } else { lowering.ty(fusion.root).dtype };
+    let names = [("lanes", lanes, false), ("rows", rows, false), ("result", result, true)];
+    for (buffer, (name, dtype, writes)) in buffers.into_iter().zip(names) {
         emitter.nest.new_operand(buffer, name, dtype, writes);
     }
-    if fusion.is_plain() {
+    let correction = words.and_then(|words| words.correction.as_ref());
+    if fusion.is_plain() && correction.is_none() {
         let (operands, arguments, _) = emitter.nest.into_parts();
         return Ok(Parts { operands, arguments, epilogue: None });
     }
@@ -279,7 +287,10 @@ pub(crate) fn parts(
             pieces.push(Affine::var(var));
         }
     }
-    let value = emitter.bind(fusion.source, &at, dtype);
+    let value = match correction {
+        None => emitter.bind(fusion.source, &at, dtype),
+        Some(correction) => corrected(&mut emitter, fusion.source, correction, &at)?,
+    };
     let values = emit(&mut emitter, fusion, &at)?;
     pieces.extend(at.get(CHANNELS).cloned());
     let sums = partials
@@ -292,6 +303,23 @@ pub(crate) fn parts(
         .collect();
     let (operands, arguments, statements) = emitter.nest.into_parts();
     Ok(Parts { operands, arguments, epilogue: Some(Epilogue { coordinates, value, statements, sums }) })
+}
+
+/// The sum of a kernel that turns bits, for which the corrected one stands from here on.
+fn corrected(
+    emitter: &mut Emitter<'_, '_>,
+    source: NodeId,
+    correction: &Correction,
+    at: &[Affine],
+) -> Result<Var, LowerError> {
+    let value = emitter.nest.given(DType::I32);
+    let place: Vec<Affine> = correction.axes.iter().map(|&axis| at[axis].clone()).collect();
+    let sums = emitter.load(correction.sums, &place, None)?;
+    let factor = emitter.nest.op(DType::I32, ScalarOp::Integer(correction.factor), &[]);
+    let product = emitter.nest.op(DType::I32, ScalarOp::Binary(Binary::Multiply), &[sums, factor]);
+    let whole = emitter.nest.op(DType::I32, ScalarOp::Binary(Binary::Add), &[value, product]);
+    emitter.know(source, at, whole);
+    Ok(value)
 }
 
 /// Whether sums over what a kernel stores can be taken in it: one element per lane, all rows at one point.

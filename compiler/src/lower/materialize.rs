@@ -33,7 +33,12 @@ pub(super) fn materialize(prepared: &Prepared) -> IndexVec<NodeId, bool> {
     for output in &function.outputs {
         stored[output.value] = true;
     }
-    for (_, node) in function.nodes.iter() {
+    for (id, node) in function.nodes.iter() {
+        if let Some(words) = prepared.words.get(&id) {
+            let sums = words.correction.as_ref().map(|correction| correction.sums);
+            [words.packed, words.other].into_iter().chain(sums).for_each(|read| stored[read] = true);
+            continue;
+        }
         for (position, &operand) in node.operands.iter().enumerate() {
             if reads_stored_operand(&node.op, position) && !is_scalar_constant(function, operand) {
                 stored[operand] = true;

@@ -6,6 +6,7 @@
 //! ```text
 //! prepare      copies where a contraction cannot read in place
 //! materialize  which values get a buffer; the others are computed where they are used
+//! words        how factors of small integers are packed
 //! fuse         which values are computed in the kernel of a contraction
 //! recompute    which stored values a kernel computes again instead of loading them
 //! orders       order of axes and border of zeros of every buffer
@@ -43,11 +44,13 @@ mod storage;
 mod view;
 mod window;
 mod winograd;
+mod words;
 
 pub use error::LowerError;
 pub use layout::Layout;
 pub use orders::PersistentOrders;
 pub use storage::{Constants, PersistentPlaces};
+pub(crate) use window::phases_of;
 pub use winograd::Winograd;
 
 use dlc_ir::{Function, Node, NodeId, Op, Output, OutputRole};
@@ -75,6 +78,8 @@ pub struct LowerOptions {
     pub winograd: Winograd,
     /// Computes all convolutions by tiles that can be, whether or not that is faster.
     pub winograd_always: bool,
+    /// Whether the machine multiplies bytes: four products of a `u8` and an `i8` are summed by one instruction.
+    pub byte_products: bool,
     /// Gives every value a place of its own, so that all of them can be looked at after a run.
     pub keep_all: bool,
 }

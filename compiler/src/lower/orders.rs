@@ -11,6 +11,7 @@ use super::layout::{channels_last, kernel_order};
 use super::prepare::{Prepared, base_axis, blocked_kernel};
 use super::window::convolution_reach;
 use super::winograd::{self, plan_of};
+use super::words::Words;
 use dlc_ir::{NodeId, Op, Type};
 use dlc_types::{Dim, IndexVec};
 use std::collections::BTreeMap;
@@ -67,6 +68,9 @@ fn seed_orders(
         }
     };
     match op {
+        Op::Convolve(_) if prepared.words.contains_key(&id) => {
+            wish(id, channels_last(rank(prepared, id).unwrap_or_default()));
+        }
         Op::Convolve(_) => {
             let Some(rank) = rank(prepared, id) else { return };
             if prepared.is_base(operands[0]) {
@@ -192,15 +196,30 @@ fn keep_rows_apart(
     }
 }
 
+/// A border that fills the last word along the summed axis of a factor.
+fn fill_words(prepared: &Prepared, words: &Words, halos: &mut BTreeMap<NodeId, Vec<(usize, usize)>>) {
+    let shape = &prepared.function.tensor_type(words.other).shape;
+    let axis = words.form.summed.1;
+    let length = shape[axis].at(1);
+    let added = length.next_multiple_of(words.form.parts()) - length;
+    if added > 0 {
+        let halo = halos.entry(words.other).or_insert_with(|| vec![(0, 0); shape.rank()]);
+        halo[axis].1 = halo[axis].1.max(added);
+    }
+}
+
 /// The border of every value: the greatest that any convolution reading it asks for.
 pub(super) fn halos(prepared: &Prepared) -> BTreeMap<NodeId, Vec<(usize, usize)>> {
     let mut halos: BTreeMap<NodeId, Vec<(usize, usize)>> = BTreeMap::new();
     for (id, node) in prepared.function.nodes.iter() {
-        if let Op::Contract(contraction) = &node.op {
+        let in_words = prepared.words.get(&id);
+        if let Some(words) = in_words {
+            fill_words(prepared, words, &mut halos);
+        } else if let Op::Contract(contraction) = &node.op {
             keep_rows_apart(prepared, node.operands[0], contraction, &mut halos);
         }
         let Op::Convolve(convolution) = &node.op else { continue };
-        let input = node.operands[0];
+        let input = in_words.map_or(node.operands[0], |words| words.other);
         let base = prepared.base(input);
         let Some(rank) = rank(prepared, base) else { continue };
         let reach = match plan_of(prepared, id) {

@@ -12,7 +12,7 @@ use dlc_ir::{Convolution, Function, NodeId};
 
 /// One phase of one spatial axis.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Phase {
+pub(crate) struct Phase {
     /// First output of the phase.
     pub first: usize,
     /// Distance between its outputs.
@@ -95,7 +95,7 @@ fn bands(phase: Phase, length: usize) -> Vec<Phase> {
 ///
 /// The innermost axis is not cut into bands, since its outputs fill register tiles; nor is a convolution whose
 /// kernel is as long as the batch, the gradient of a kernel, whose pieces are added up as a whole.
-pub(super) fn phases_of(
+pub(crate) fn phases_of(
     function: &Function,
     node: NodeId,
     convolution: &Convolution,

@@ -192,8 +192,11 @@ pub fn compare_loaded(loaded: &Loaded, options: &CompareOptions) -> Result<Compa
     }
     let mut functions = FunctionKind::STANDARD.to_vec();
     functions.push(FunctionKind::Gradients);
-    let compile_options =
-        CompileOptions { keep_all: true, functions, ..options.choices.options(options.batch)? };
+    let compile_options = CompileOptions {
+        keep_all: true,
+        functions,
+        ..options.choices.options_for(options.batch, options.cpu)?
+    };
     let compilation = dlc_compiler::compile(&loaded.model, &compile_options)?;
     let tune = options.choices.tune.without_trials();
     let mut session = tuned_session(&compilation, THREADS, options.cpu, &tune)?;

@@ -152,8 +152,10 @@ struct Compiled {
 impl Compiled {
     fn new(source: usize, function: Function, settings: &RunSettings, cpu: Cpu) -> Result<Compiled> {
         let model = model_of(function.clone());
-        let options =
-            CompileOptions { functions: vec![FunctionKind::Predict], ..settings.choices.options(1)? };
+        let options = CompileOptions {
+            functions: vec![FunctionKind::Predict],
+            ..settings.choices.options_for(1, cpu)?
+        };
         let compilation = dlc_compiler::compile(&model, &options)?;
         let threads = settings.threads.unwrap_or_else(default_threads);
         let session = tuned_session(&compilation, threads, cpu, &settings.choices.tune)?;

@@ -8,7 +8,10 @@ const MODEL: [&str; 4] = ["model name", "cpu family", "model", "stepping"];
 
 /// Version, processor, instructions and threads: measurements are worth something where all of them are equal.
 pub(super) fn describe(target: &Target, threads: usize) -> String {
-    let instructions = target.wide.map_or_else(|| "portable".to_owned(), |level| format!("{level:?}"));
+    let instructions = target.wide.map_or_else(
+        || "portable".to_owned(),
+        |wide| format!("{:?}{}", wide.level, if wide.vnni { " vnni" } else { "" }),
+    );
     let processor = std::fs::read_to_string("/proc/cpuinfo").map(|text| processor(&text)).unwrap_or_default();
     let threads = format!("{threads} thread{}", if threads == 1 { "" } else { "s" });
     format!("{}; {processor}; {}; {threads}", version(), instructions.to_lowercase())

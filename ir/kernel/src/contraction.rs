@@ -12,7 +12,15 @@
 //! ```
 //!
 //! Each product-sum is a fused multiply-add of the operands' float type, taken in the order reduced
-//! dimensions (outermost first), taps innermost but one, last reduced dimension innermost. Loop order
+//! dimensions (outermost first), taps innermost but one, last reduced dimension innermost.
+//!
+//! Small integers are multiplied in *words* of 32 bits: four `i8` or `u8`, or two `i16`. An element of the
+//! operands `lanes` and `rows` is such a word then, in all strides, offsets and taps; the product of two words is the
+//! sum of the products of their parts, and sums are `i32`, which wrap. Parts have their own operand's sign; where
+//! [`Contraction::turns_rows`] holds, those of `rows` have their highest bit turned first, so that an `i8` of value
+//! `x` counts as the `u8` of value `x + 128` and a `u8` as the `i8` of value `x - 128`: machines multiply bytes of
+//! one signedness with bytes of the other.
+//! Loop order
 //! within one point of the parallel space, from the outside: `ReduceOuter` dimensions, `Sequential`
 //! dimensions, lanes tiles, rows tiles, `Reduce` dimensions. A `ReduceOuter` dimension lets operands
 //! stay in a near cache: the result is stored and loaded again between its steps.
@@ -20,8 +28,8 @@
 //! Invariants (see [`crate::verify`]): exactly one `Lanes` and one `Rows` dimension; strides of reduced
 //! dimensions in the result are 0; those of all others address each result element once.
 
-use crate::{Affine, IndexVar, Statement, Var};
-use dlc_types::Dim;
+use crate::{Affine, IndexVar, Operand, Statement, Var};
+use dlc_types::{DType, Dim};
 
 /// The body of a contraction kernel.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,6 +42,8 @@ pub struct Contraction {
     pub taps: Vec<Tap>,
     /// Whether the sums are added to what the result holds, instead of replacing it.
     pub accumulate: bool,
+    /// Whether the bytes of the rows operand are taken with the highest bit turned, and so with the other sign.
+    pub turns_rows: bool,
     /// Register tile.
     pub tile: Tile,
     /// What is done with each element of the result, in place of storing it.
@@ -176,7 +186,40 @@ impl ContractionDim {
     }
 }
 
+/// What the sums of a contraction are, and what one element of each factor is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Factors {
+    /// Type of the sums.
+    pub sum: DType,
+    /// Parts of one element of `lanes` or `rows`: 1 for floats, 4 for bytes, 2 for `i16`.
+    pub parts: usize,
+}
+
+impl Factors {
+    /// The factors for operands of these types; nothing where there is no contraction of them.
+    pub fn of(lanes: DType, rows: DType) -> Option<Factors> {
+        let byte = |dtype| matches!(dtype, DType::I8 | DType::U8);
+        match (lanes, rows) {
+            _ if byte(lanes) && byte(rows) => Some(Factors { sum: DType::I32, parts: 4 }),
+            (DType::I16, DType::I16) => Some(Factors { sum: DType::I32, parts: 2 }),
+            _ if lanes == rows && lanes.is_float() => Some(Factors { sum: lanes, parts: 1 }),
+            _ => None,
+        }
+    }
+
+    /// Elements of `bytes` bytes of the factor of this type.
+    pub fn elements(&self, dtype: DType, bytes: usize) -> usize {
+        bytes / (dtype.size() * self.parts)
+    }
+}
+
 impl Contraction {
+    /// What a kernel with these operands multiplies; nothing where it cannot be a contraction.
+    pub fn factors(operands: &[Operand]) -> Option<Factors> {
+        let [lanes, rows, ..] = operands else { return None };
+        Factors::of(lanes.dtype, rows.dtype)
+    }
+
     /// The parallel space: `Parallel` dimensions in order, then the pieces of split ones in order.
     pub fn space(&self) -> Vec<Dim> {
         let parallel = self.dims.iter().filter(|dim| dim.role == Role::Parallel).map(|dim| dim.extent);

@@ -1,6 +1,6 @@
 //! How many operations a launch does, counted in its body.
 //!
-//! A contraction counts its multiply-adds, two operations each, and nothing for its epilogue. A loop kernel
+//! A contraction counts its multiply-adds, two operations each (of words, those of all parts), and nothing for its epilogue. A loop kernel
 //! counts its scalar functions, comparisons and selections, a fused multiply-add as two and everything else
 //! as one, however long it takes; conversions, indices and memory count nothing. Loops whose length depends on
 //! an outer variable count with their mean length, so that pieces of a dimension add up to the whole; what
@@ -20,7 +20,10 @@ pub fn launch_operations(program: &Program, launch: &Launch, batch: usize) -> u6
 /// The operations of a kernel for one batch or part of it.
 fn operations(kernel: &Kernel, batch: usize) -> u64 {
     match &kernel.body {
-        Body::Contraction(contraction) => multiply_adds(contraction, batch).saturating_mul(2),
+        Body::Contraction(contraction) => {
+            let parts = Contraction::factors(&kernel.operands).map_or(1, |factors| factors.parts as u64);
+            multiply_adds(contraction, batch).saturating_mul(2 * parts)
+        }
         Body::Loop(body) => {
             let mut walk = Walk { batch: batch as f64, means: BTreeMap::new(), runs: 1.0, operations: 0.0 };
             for (&coordinate, &dim) in body.coordinates.iter().zip(&kernel.space) {

@@ -71,11 +71,16 @@ fn kernel_traffic(program: &Program, launch: &Launch, kernel: &Kernel, batch: us
         }
         Body::Contraction(contraction) => accesses.contraction(contraction),
     }
-    let sizes = kernel.operands.iter().zip(&launch.arguments).map(|(operand, &argument)| {
-        let element = operand.dtype.size() as u64;
-        let bytes = program.buffers.get(argument).map_or(0, |buffer| buffer.bytes as u64);
-        (element, bytes / element.max(1))
-    });
+    let parts = match &kernel.body {
+        Body::Contraction(_) => Contraction::factors(&kernel.operands).map_or(1, |factors| factors.parts),
+        Body::Loop(_) => 1,
+    };
+    let sizes =
+        kernel.operands.iter().zip(&launch.arguments).enumerate().map(|(number, (operand, &argument))| {
+            let element = (operand.dtype.size() * if number < 2 { parts } else { 1 }) as u64;
+            let bytes = program.buffers.get(argument).map_or(0, |buffer| buffer.bytes as u64);
+            (element, bytes / element.max(1))
+        });
     let operands = sizes.zip(&accesses.operands).map(|((element, limit), of_operand)| {
         let bytes = |touched: &Touched| touched.elements(limit).saturating_mul(element);
         OperandTraffic { read: bytes(&of_operand[0]), written: bytes(&of_operand[1]) }

@@ -262,7 +262,7 @@ fn contractions_keep_their_rules() {
             bug in dlc: kernel `c`: 0 dimensions are rows; exactly one is
             bug in dlc: kernel `c`: 2 dimensions are lanes; exactly one is
             bug in dlc: kernel `c`: a contraction has at least 3 operands, not 2
-            bug in dlc: kernel `c`: a contraction's first operands have one float type, not f32, f64 and f32
+            bug in dlc: kernel `c`: a contraction's first operands have one float type, or are bytes or i16 with sums of i32, not f32, f64 and f32
             bug in dlc: kernel `c`: a load from operand `x`, which the kernel does not read
             right
             right
@@ -391,4 +391,47 @@ fn programs_keep_their_rules() {
         bug in dlc: kernel `copy`: i1 is used where it is not defined
     "#]]
     .assert_eq(&found);
+}
+
+const BYTES: &str = r#"
+kernel "b" (w: i8 read, x: i8 read, y: i32 write) space [N] contraction {
+  dim n  N  parallel strides [0, 4, 32]
+  dim oc 32 lanes    strides [1, 0, 1]
+  dim m  1  rows     strides [0, 0, 0]
+  dim ic 4  reduce   strides [32, 1, 0]
+  offsets [0, 0, 0]
+  taps [(0, 0)]
+  tile 2 x 1
+  turns_rows
+}
+"#;
+
+#[test]
+fn words_are_bytes_or_halves_with_wide_sums() {
+    let kernel = parse_kernel(BYTES).unwrap();
+    verify_kernel(&kernel).unwrap();
+    assert_eq!(parse_kernel(&kernel.to_string()).unwrap(), kernel);
+    let fault = |from: &str, to: &str| {
+        verify_kernel(&parse_kernel(&BYTES.replace(from, to)).unwrap()).unwrap_err().to_string()
+    };
+    assert!(fault("x: i8", "x: i16").contains("are bytes or i16"));
+    assert!(fault("y: i32", "y: f32").contains("with sums of i32"));
+    assert!(fault("w: i8 read, x: i8", "w: i16 read, x: i16").contains("only bytes are"));
+    assert!(fault("[1, 0, 1]", "[1, 1, 1]").contains("only floats are"));
+}
+
+/// A word is as many elements of the buffer as it has parts.
+#[test]
+fn words_stay_inside_of_their_buffers() {
+    let program = |bytes: usize| {
+        let buffers = [("w", "i8", 512), ("x", "i8", bytes), ("y", "i32", 256)];
+        let mut text = "program \"p\" arena 0 {\n".to_owned();
+        for (number, (name, dtype, bytes)) in buffers.into_iter().enumerate() {
+            text += &format!("buffer b{number} \"{name}\" {dtype} {bytes} bytes binding {number}\n");
+        }
+        let text = format!("{text}{BYTES}\nlaunch k0 (b0, b1, b2)\n}}");
+        dlc_kernel::verify::verify_bounds(&parse_program(&text).unwrap(), 2)
+    };
+    program(32).unwrap();
+    assert!(program(31).unwrap_err().to_string().contains("a read"));
 }

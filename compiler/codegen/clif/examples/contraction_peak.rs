@@ -118,6 +118,7 @@ fn forward(channels: usize, size: usize, batch: usize, tile: Option<Tile>) -> Ca
         offsets: [0; 3],
         taps,
         accumulate: false,
+        turns_rows: false,
         tile: tile.unwrap_or_else(|| preferred_tile(channels.into(), size.into())),
         epilogue: None,
     };
@@ -149,6 +150,7 @@ fn gradient(channels: usize, size: usize, batch: usize, tile: Option<Tile>) -> C
         offsets: [0; 3],
         taps: vec![Tap { lanes: 0, rows: 0 }],
         accumulate: false,
+        turns_rows: false,
         tile: tile.unwrap_or_else(|| preferred_tile(channels.into(), channels.into())),
         epilogue: None,
     };

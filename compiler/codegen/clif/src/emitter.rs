@@ -89,6 +89,8 @@ pub(crate) struct Target {
     pub(crate) fused: bool,
     /// Broadcast from memory, if Cranelift is led to it (see `contraction::reduce`).
     pub(crate) hides_broadcasts: bool,
+    /// Multiply bytes by an instruction that Cranelift finds with the unsigned factor first.
+    pub(crate) unsigned_first: bool,
 }
 
 /// The state of one kernel's emission.

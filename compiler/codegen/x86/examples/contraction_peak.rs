@@ -1,8 +1,8 @@
 //! How near contractions come to the machine's peak of multiply-adds, on one core.
 //!
-//! `cargo run --release -p dlc-codegen-x86 --example contraction_peak [avx2] [FILTER]` prints GFLOP/s of
+//! `cargo run --release -p dlc-codegen-x86 --example contraction_peak [avx2] [bytes] [FILTER]` prints GFLOP/s of
 //! common shapes and the share of a loop of multiply-adds on registers that is timed in turn with them;
-//! with `disasm` it prints their machine code instead. Forward kernels come with epilogues as well.
+//! with `bytes` it prints the peak of products of bytes, with `disasm` their machine code instead. Forward kernels come with epilogues as well.
 #![allow(clippy::unwrap_used, reason = "an example")]
 
 use cranelift_codegen::ir::{AbiParam, Signature, types};
@@ -63,6 +63,29 @@ fn peak_loop(level: Level) -> Result<Vec<u8>, IcedError> {
     asm.assemble(0)
 }
 
+/// The same of products of bytes, by AVX512_VNNI or AVX-VNNI.
+fn peak_loop_of_bytes(level: Level) -> Result<Vec<u8>, IcedError> {
+    let mut asm = CodeAssembler::new(64)?;
+    let mut head = asm.create_label();
+    asm.set_label(&mut head)?;
+    for sum in 0..ROUND as u32 {
+        match level {
+            Level::Avx512 => {
+                asm.vpdpbusd(zmm::get_zmm(Register::ZMM0 + sum).unwrap(), zmm::zmm30, zmm::zmm31)?;
+            }
+            Level::Avx2 => {
+                let sum = ymm::get_ymm(Register::YMM0 + sum % 12).unwrap();
+                asm.vex().vpdpbusd(sum, ymm::ymm14, ymm::ymm15)?;
+            }
+        }
+    }
+    asm.dec(rdi)?;
+    asm.jne(head)?;
+    asm.vzeroupper()?;
+    asm.ret()?;
+    asm.assemble(0)
+}
+
 fn dim(name: &str, extent: impl Into<Dim>, role: Role, strides: [i64; 3]) -> ContractionDim {
     ContractionDim { name: name.into(), extent: extent.into(), role, strides, split: None }
 }
@@ -78,7 +101,15 @@ struct Case {
 
 fn kernel(dims: Vec<ContractionDim>, taps: Vec<Tap>) -> Kernel {
     let tile = Tile { vectors: 2, rows: 6 };
-    let contraction = Contraction { dims, offsets: [0; 3], taps, accumulate: false, tile, epilogue: None };
+    let contraction = Contraction {
+        dims,
+        offsets: [0; 3],
+        taps,
+        accumulate: false,
+        turns_rows: false,
+        tile,
+        epilogue: None,
+    };
     let operand =
         |number| Operand { name: format!("o{number}"), dtype: DType::F32, writes: number == 2, reads: true };
     Kernel {
@@ -247,12 +278,29 @@ fn measure(case: &Case, bytes: &[u8], peak: &dyn Fn() -> f64) -> (f64, f64) {
     (best, best_peak)
 }
 
+/// Prints the peak of products of bytes.
+fn bytes_peak(level: Level) {
+    if !level.detect_vnni() {
+        return println!("this machine has no VNNI for these vectors");
+    }
+    let code = load(&peak_loop_of_bytes(level).unwrap());
+    // SAFETY: the code was built with this signature.
+    let code: extern "sysv64" fn(i64) = unsafe { std::mem::transmute(code) };
+    let rounds = 60_000;
+    let best = (0..ROUNDS).map(|_| seconds(|| code(rounds))).fold(f64::INFINITY, f64::min);
+    let operations = rounds as f64 * (ROUND * 8 * level.lanes_f32()) as f64;
+    println!("products of bytes: {:.1} Gop/s", operations / best / 1e9);
+}
+
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let has = |name: &str| arguments.iter().any(|argument| argument == name);
-    let filter = arguments.iter().find(|argument| !["avx2", "disasm"].contains(&argument.as_str()));
+    let filter = arguments.iter().find(|argument| !["avx2", "disasm", "bytes"].contains(&argument.as_str()));
     let Some(level) = Level::detect() else { return println!("this machine has no wide vectors") };
     let level = if has("avx2") { Level::Avx2 } else { level };
+    if has("bytes") {
+        return bytes_peak(level);
+    }
     let code = load(&peak_loop(level).unwrap());
     // SAFETY: the code was built with this signature.
     let peak_code: extern "sysv64" fn(i64) = unsafe { std::mem::transmute(code) };

@@ -8,8 +8,9 @@
 use crate::epilogue::Tail;
 use crate::plan::{self, Emitter};
 use crate::tile::{RowsRun, Tiling, Wish};
-use crate::{Level, X86Error};
+use crate::{Machine, X86Error};
 use dlc_kernel::{Body, Contraction, Kernel};
+use dlc_types::DType;
 use std::fmt::Write as _;
 
 /// Shapes of tiles that are worth a try, at most.
@@ -122,9 +123,11 @@ fn has_sums(tail: Option<&Tail>) -> bool {
 }
 
 /// The contraction of a kernel that has a wide form.
-fn wide(kernel: &Kernel) -> Option<&Contraction> {
+fn wide(kernel: &Kernel, machine: Machine) -> Option<&Contraction> {
     match &kernel.body {
-        Body::Contraction(contraction) if plan::has_wide_form(kernel, contraction) => Some(contraction),
+        Body::Contraction(contraction) if plan::has_wide_form(kernel, contraction, machine) => {
+            Some(contraction)
+        }
         _ => None,
     }
 }
@@ -133,12 +136,12 @@ fn wide(kernel: &Kernel) -> Option<&Contraction> {
 pub(crate) fn planned<'k>(
     kernel: &'k Kernel,
     contraction: &'k Contraction,
-    level: Level,
+    machine: Machine,
     choice: Option<&Choice>,
 ) -> Result<Emitter<'k>, X86Error> {
-    let default = Emitter::new(kernel, contraction, level, None)?;
+    let default = Emitter::new(kernel, contraction, machine, None)?;
     match choice.filter(|choice| choice.is_sound(&default)) {
-        Some(choice) => Emitter::new(kernel, contraction, level, Some(choice)),
+        Some(choice) => Emitter::new(kernel, contraction, machine, Some(choice)),
         None => Ok(default),
     }
 }
@@ -150,9 +153,10 @@ pub(crate) fn planned<'k>(
 /// # Errors
 ///
 /// [`X86Error`] for bugs in dlc, as [`crate::build_kernel`].
-pub fn candidates(kernel: &Kernel, level: Level) -> Result<Vec<Choice>, X86Error> {
-    let Some(contraction) = wide(kernel) else { return Ok(Vec::new()) };
-    let default = match Emitter::new(kernel, contraction, level, None) {
+pub fn candidates(kernel: &Kernel, machine: impl Into<Machine>) -> Result<Vec<Choice>, X86Error> {
+    let machine = machine.into();
+    let Some(contraction) = wide(kernel, machine) else { return Ok(Vec::new()) };
+    let default = match Emitter::new(kernel, contraction, machine, None) {
         Ok(emitter) => emitter,
         Err(X86Error::TooFar) => return Ok(Vec::new()),
         Err(error) => return Err(error),
@@ -169,7 +173,7 @@ pub fn candidates(kernel: &Kernel, level: Level) -> Result<Vec<Choice>, X86Error
         if !choice.is_sound(&default) {
             continue;
         }
-        match Emitter::new(kernel, contraction, level, Some(&choice)).and_then(Emitter::function) {
+        match Emitter::new(kernel, contraction, machine, Some(&choice)).and_then(Emitter::function) {
             Ok(bytes) if found.iter().all(|(_, other)| *other != bytes) => found.push((choice, bytes)),
             Ok(_) | Err(X86Error::TooFar) => {}
             Err(error) => return Err(error),
@@ -202,9 +206,19 @@ fn shapes(default: &Emitter<'_>) -> Vec<Choice> {
 
 /// A text that is equal for contractions that a choice suits alike: all of the kernel but names. Nothing for
 /// kernels that no choice is for.
-pub fn shape(kernel: &Kernel) -> Option<String> {
-    let contraction = wide(kernel)?;
+pub fn shape(kernel: &Kernel, machine: impl Into<Machine>) -> Option<String> {
+    let contraction = wide(kernel, machine.into())?;
     let mut text = String::new();
+    let factors = [kernel.operands[0].dtype, kernel.operands[1].dtype];
+    if factors != [DType::F32; 2] {
+        let _ = write!(
+            text,
+            "{} {}{}; ",
+            factors[0],
+            factors[1],
+            if contraction.turns_rows { " turned" } else { "" }
+        );
+    }
     for dim in &contraction.dims {
         let [lanes, rows, result] = dim.strides;
         let _ = write!(text, "{} {} {lanes} {rows} {result}", dim.role.name(), dim.extent);

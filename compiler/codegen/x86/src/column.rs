@@ -81,6 +81,7 @@ impl Column<'_> {
         }
         for (row, sum) in rows.enumerate() {
             self.registers.hold(tail.value, sum);
+            self.registers.set_dtype(tail.value, tail.sum);
             self.row(&steps, row)?;
         }
         for step in before {
@@ -121,11 +122,12 @@ impl Column<'_> {
             Step::Load { result, at } => {
                 let vector = self.registers.define(*result)?;
                 let address = self.address(*at, row)?;
-                if at.size == 1 {
-                    self.registers.set_dtype(*result, DType::Bool);
-                    return self.load_condition(vector, address, at.lanes);
-                }
+                self.registers.set_dtype(*result, at.dtype);
                 match at.lanes {
+                    _ if at.dtype == DType::Bool => self.load_condition(vector, address, at.lanes)?,
+                    lanes if at.dtype.is_narrow() => {
+                        self.code.load_narrow(at.dtype, vector, address, (lanes, self.masked))?;
+                    }
                     true => self.code.load(vector, address, self.masked)?,
                     false => self.code.broadcast(vector, address)?,
                 }
@@ -134,7 +136,18 @@ impl Column<'_> {
             Step::Store { value, at } => {
                 let vector = self.registers.of(*value)?;
                 let address = self.address(*at, row)?;
-                Ok(self.code.store(address, vector, self.masked)?)
+                if !at.dtype.is_narrow() {
+                    return Ok(self.code.store(address, vector, self.masked)?);
+                }
+                let scratch = self.tail.scratch;
+                let spare = match self.code.level {
+                    Level::Avx512 => vector,
+                    Level::Avx2 => self.registers.define(scratch)?,
+                };
+                let vectors = [vector, spare];
+                self.code.store_narrow(self.constants, at.dtype, address, vectors, self.masked)?;
+                self.registers.end(scratch);
+                Ok(())
             }
             Step::Sum { number, value } => {
                 let sum = self.tail.sums.get(*number).ok_or(Stop::Unsupported)?;

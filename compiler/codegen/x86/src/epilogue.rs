@@ -10,13 +10,15 @@ use crate::points::Points;
 use crate::registers::Registers;
 use crate::steps::{Access, Planner, Pointer, Step, Sum};
 use dlc_kernel::{Contraction, Kernel, Role, Statement, Var};
+use dlc_types::DType;
 use dlc_types::index::EntityIndex;
 
 /// An epilogue as it is emitted.
 #[derive(Clone, Debug)]
 pub(crate) struct Tail {
-    /// The contraction's own sum.
+    /// The contraction's own sum, and its type.
     pub(crate) value: Var,
+    pub(crate) sum: DType,
     pub(crate) steps: Vec<Step>,
     /// For each step whether it gives the same in every row of a tile.
     pub(crate) same: Vec<bool>,
@@ -61,7 +63,7 @@ impl Tail {
         });
         let fresh = results.chain([epilogue.value]).map(EntityIndex::as_usize).max()? + 1;
         for (number, sum) in epilogue.sums.iter().enumerate() {
-            let at = planner.access(sum.operand, &sum.index).filter(|at| at.size == plan::SIZE)?;
+            let at = planner.access(sum.operand, &sum.index).filter(|at| at.dtype == DType::F32)?;
             planner.sums.push(Sum { at, running: Var::from_usize(fresh + 1 + number) });
         }
         planner.add_to_sums(epilogue.value);
@@ -70,8 +72,18 @@ impl Tail {
         let instructions = steps.len() + sums.len();
         let same = same_in_all_rows(&steps, &pointers);
         let scratch = Var::from_usize(fresh);
-        let mut tail =
-            Tail { value: epilogue.value, steps, same, pointers, sums, scratch, registers: 0, instructions };
+        let sum = Contraction::factors(&kernel.operands)?.sum;
+        let mut tail = Tail {
+            value: epilogue.value,
+            sum,
+            steps,
+            same,
+            pointers,
+            sums,
+            scratch,
+            registers: 0,
+            instructions,
+        };
         let free = level.registers() - level.reserved(plan::gathers(contraction));
         tail.registers = (0..free).find(|&free| tail.fits(level, points, free, 0))?;
         Some(tail)

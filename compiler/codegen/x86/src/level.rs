@@ -9,7 +9,33 @@ pub enum Level {
     Avx512,
 }
 
+/// What code is made for: vectors, and whether they multiply small integers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Machine {
+    /// The vectors.
+    pub level: Level,
+    /// VNNI for them: AVX512_VNNI, or AVX-VNNI.
+    pub vnni: bool,
+}
+
+impl From<Level> for Machine {
+    fn from(level: Level) -> Machine {
+        Machine { level, vnni: false }
+    }
+}
+
 impl Level {
+    /// Whether the machine that this process runs on has VNNI for vectors of this level.
+    pub fn detect_vnni(self) -> bool {
+        #[cfg(target_arch = "x86_64")]
+        return match self {
+            Level::Avx2 => is_x86_feature_detected!("avxvnni"),
+            Level::Avx512 => is_x86_feature_detected!("avx512vnni"),
+        };
+        #[cfg(not(target_arch = "x86_64"))]
+        false
+    }
+
     /// The widest level of the machine that this process runs on, if it has one.
     pub fn detect() -> Option<Level> {
         #[cfg(target_arch = "x86_64")]

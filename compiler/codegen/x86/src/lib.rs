@@ -7,7 +7,7 @@
 //!
 //! From the outside in: `points` walks the parallel space, `space` starts a point of a contraction, `nest`
 //! is the outer loops and the tiles (`grouping` decides which loops are where), `microkernel` one register
-//! tile and `reduction` its steps; `tile` chooses tiles. `epilogue` plans what follows the sums of a tile
+//! tile (`products` what its steps multiply) and `reduction` its steps; `tile` chooses tiles. `epilogue` plans what follows the sums of a tile
 //! (in the order of `steps`), `column` emits it, `sums` begins sums over a point's elements.
 //! What is planned once and asked everywhere is in `plan`. Loop kernels go another way, from `loops` inwards.
 //!
@@ -40,6 +40,7 @@ mod level;
 mod loops;
 mod meaning;
 mod microkernel;
+mod narrow;
 mod nest;
 mod nests;
 mod operations;
@@ -48,6 +49,7 @@ mod plan;
 mod points;
 mod prefetch;
 mod primitives;
+mod products;
 mod reduction;
 mod registers;
 mod resolve;
@@ -62,7 +64,7 @@ mod worth;
 
 pub use choice::{Choice, candidates, shape};
 pub use error::X86Error;
-pub use level::Level;
+pub use level::{Level, Machine};
 
 use dlc_kernel::{Body, Kernel, LoopBody};
 use loops::Stop;
@@ -73,8 +75,8 @@ use loops::Stop;
 ///
 /// [`X86Error`] where the assembler refuses an instruction or the kernel is malformed; both are bugs in
 /// dlc.
-pub fn build_kernel(kernel: &Kernel, level: Level) -> Result<Option<Vec<u8>>, X86Error> {
-    build_kernel_by(kernel, level, None)
+pub fn build_kernel(kernel: &Kernel, machine: impl Into<Machine>) -> Result<Option<Vec<u8>>, X86Error> {
+    build_kernel_by(kernel, machine, None)
 }
 
 /// The machine code of a kernel's function as [`build_kernel`] makes it, but for what a choice says about a
@@ -85,17 +87,18 @@ pub fn build_kernel(kernel: &Kernel, level: Level) -> Result<Option<Vec<u8>>, X8
 /// As [`build_kernel`].
 pub fn build_kernel_by(
     kernel: &Kernel,
-    level: Level,
+    machine: impl Into<Machine>,
     choice: Option<&Choice>,
 ) -> Result<Option<Vec<u8>>, X86Error> {
+    let machine = machine.into();
     let contraction = match &kernel.body {
         Body::Contraction(contraction) => contraction,
-        Body::Loop(body) => return build_loops(kernel, body, level),
+        Body::Loop(body) => return build_loops(kernel, body, machine.level),
     };
-    if !plan::has_wide_form(kernel, contraction) {
+    if !plan::has_wide_form(kernel, contraction, machine) {
         return Ok(None);
     }
-    match choice::planned(kernel, contraction, level, choice).and_then(plan::Emitter::function) {
+    match choice::planned(kernel, contraction, machine, choice).and_then(plan::Emitter::function) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(X86Error::TooFar) => Ok(None),
         Err(error) => Err(error),

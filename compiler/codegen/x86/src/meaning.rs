@@ -40,7 +40,9 @@ impl Formula<'_> {
                 _ => Err(Stop::Unsupported),
             },
             (ScalarOp::Select, &[condition, a, b]) => match dtype {
-                DType::F32 | DType::I32 | DType::Bool => Ok(self.select(condition, a, b)),
+                DType::F32 | DType::I32 | DType::Bool | DType::I8 | DType::U8 | DType::I16 => {
+                    Ok(self.select(condition, a, b))
+                }
                 _ => Err(Stop::Unsupported),
             },
             (ScalarOp::Cast, &[a]) => self.cast(from, dtype, a),
@@ -64,7 +66,7 @@ impl Formula<'_> {
     fn constant(&mut self, dtype: DType, number: f64) -> Result<Var, Stop> {
         Ok(match dtype {
             DType::F32 => self.number(number),
-            DType::I32 => self.bits(number as i32 as u32),
+            DType::I32 | DType::I8 | DType::U8 | DType::I16 => self.bits(number as i32 as u32),
             DType::Bool => self.bits(if number != 0.0 { u32::MAX } else { 0 }),
             _ => return Err(Stop::Unsupported),
         })
@@ -102,7 +104,20 @@ impl Formula<'_> {
     fn cast(&mut self, from: DType, to: DType, a: Var) -> Result<Var, Stop> {
         Ok(match (from, to) {
             _ if from == to => a,
-            (DType::I32, DType::F32) => self.one(One::ToFloat, a),
+            (DType::F32, DType::I8 | DType::U8 | DType::I16) => {
+                // Between its ends every number has an integer; NaN, which stays, has one whose lowest bits are zeros.
+                let (least, greatest) = to.integer_range();
+                let most = self.at_most(a, greatest as f64);
+                let within = self.at_least(most, least as f64);
+                let number = self.one(One::ToInteger, within);
+                self.lowest(to, number)
+            }
+            (DType::I32 | DType::I8 | DType::U8 | DType::I16, DType::I8 | DType::U8 | DType::I16) => {
+                let ((least, greatest), (from, to_greatest)) = (to.integer_range(), from.integer_range());
+                if least <= from && to_greatest <= greatest { a } else { self.lowest(to, a) }
+            }
+            (DType::I8 | DType::U8 | DType::I16, DType::I32) => a,
+            (DType::I32 | DType::I8 | DType::U8 | DType::I16, DType::F32) => self.one(One::ToFloat, a),
             (DType::F32, DType::I32) => self.truncated(a),
             (DType::Bool, DType::F32) => {
                 let one = self.number(1.0);
@@ -122,6 +137,17 @@ impl Formula<'_> {
             }
             _ => return Err(Stop::Unsupported),
         })
+    }
+
+    /// The number that the lowest bits of an integer are in a narrow type.
+    fn lowest(&mut self, to: DType, a: Var) -> Var {
+        let spare = 32 - 8 * to.size() as u32;
+        if to.is_unsigned() {
+            let bits = self.bits(u32::MAX >> spare);
+            return self.two(Two::And, a, bits);
+        }
+        let upper = self.one(One::ShiftLeft(spare), a);
+        self.one(One::ShiftRightSigned(spare), upper)
     }
 
     fn float_unary(&mut self, op: Unary, a: Var) -> Result<Var, Stop> {

@@ -4,11 +4,14 @@
 //! element. Registers are renamed by the machine, so that one register for repeated elements does not hold
 //! anything up.
 
-use crate::X86Error;
 use crate::code::{Address, Code};
 use crate::frame::{CURSOR, PLACE};
 use crate::plan::{Emitter, Idle};
+use crate::primitives::Two;
+use crate::products::{HIGHEST, Product};
+use crate::registers::Operand;
 use crate::tile::Tile;
+use crate::{Level, X86Error};
 
 /// Numbers of the vector registers of a tile.
 impl Tile {
@@ -27,6 +30,11 @@ impl Tile {
 
     fn repeated(&self) -> usize {
         self.sums() + if self.rows == 1 { 1 } else { self.vectors }
+    }
+
+    /// A register for products that are not added by the instruction that makes them.
+    fn spare(&self) -> usize {
+        self.repeated() + 1
     }
 
     pub(crate) fn cuts(&self, vector: usize) -> bool {
@@ -106,7 +114,10 @@ impl Emitter<'_> {
                 for row in 0..tile.rows {
                     for vector in 0..tile.vectors {
                         let [sum, other] = [chain, chain + chains].map(|chain| tile.sum(chain, row, vector));
-                        self.code.add_vectors(sum, other)?;
+                        match self.product {
+                            Product::Floats => self.code.add_vectors(sum, other)?,
+                            _ => self.code.two(Two::AddIntegers, sum, sum, Operand::Register(other))?,
+                        }
                     }
                 }
             }
@@ -140,15 +151,17 @@ impl Emitter<'_> {
         if self.pairs {
             return self.paired_step(tile, lanes, element, chain);
         }
+        let (product, spare) = (self.product, tile.spare());
+        let whole = product.reads_memory() && !gathers;
         if tile.rows == 1 {
-            self.code.broadcast(tile.repeated(), element(0))?;
+            self.repeat(tile.repeated(), element(0))?;
             for vector in 0..tile.vectors {
                 let sum = tile.sum(chain, 0, vector);
-                if gathers || tile.cuts(vector) {
+                if !whole || tile.cuts(vector) {
                     take(&mut self.code, vector)?;
-                    self.code.multiply_add(sum, tile.repeated(), tile.vector(vector))?;
+                    self.code.add_product(product, sum, [tile.repeated(), tile.vector(vector), spare])?;
                 } else {
-                    self.code.multiply_add_memory(sum, tile.repeated(), lanes(vector))?;
+                    self.code.add_product_of_memory(product, sum, tile.repeated(), lanes(vector), spare)?;
                 }
             }
             return Ok(());
@@ -157,17 +170,32 @@ impl Emitter<'_> {
             take(&mut self.code, vector)?;
         }
         for row in 0..tile.rows {
-            if tile.vectors == 1 {
+            if tile.vectors == 1 && product == Product::Floats {
                 let sum = tile.sum(chain, row, 0);
                 self.code.multiply_add_repeated(sum, tile.vector(0), element(row), tile.repeated())?;
                 continue;
             }
-            self.code.broadcast(tile.repeated(), element(row))?;
+            self.repeat(tile.repeated(), element(row))?;
             for vector in 0..tile.vectors {
-                self.code.multiply_add(tile.sum(chain, row, vector), tile.repeated(), tile.vector(vector))?;
+                let sum = tile.sum(chain, row, vector);
+                self.code.add_product(product, sum, [tile.repeated(), tile.vector(vector), spare])?;
             }
         }
         Ok(())
+    }
+
+    /// `vector` = an element of the rows operand in all lanes, as it is multiplied.
+    fn repeat(&mut self, vector: usize, element: Address) -> Result<(), X86Error> {
+        self.code.broadcast(vector, element)?;
+        if !matches!(self.product, Product::Bytes { turns: true, .. }) {
+            return Ok(());
+        }
+        let highest = self.numbers.number(&mut self.code, HIGHEST);
+        let highest = match self.code.level {
+            Level::Avx512 => Operand::Repeated(highest.label.into()),
+            Level::Avx2 => Operand::Memory(highest.label.into()),
+        };
+        self.code.two(Two::Xor, vector, vector, highest)
     }
 
     /// One step where each lane multiplies an element of its own, from the first vectors of both operands.

@@ -6,15 +6,16 @@ use crate::epilogue::Tail;
 use crate::frame::{Frame, Slot};
 use crate::grouping::Grouping;
 use crate::points::Points;
+use crate::products::Product;
 use crate::taps;
 use crate::tile::{Tiling, Wish};
-use crate::{Choice, Level, X86Error};
+use crate::{Choice, Level, Machine, X86Error};
 use dlc_kernel::{Contraction, ContractionDim, Kernel, Role};
-use dlc_types::{DType, Dim};
+use dlc_types::Dim;
 use iced_x86::code_asm::CodeLabel;
 use std::rc::Rc;
 
-/// Bytes of an element.
+/// Bytes of an element of the factors, a word of small ones, and of a sum.
 pub(crate) const SIZE: i64 = 4;
 /// Extents, strides and offsets beyond it have no wide form, so that products of them do not overflow.
 pub(crate) const FAR: i64 = 1 << 28;
@@ -46,6 +47,7 @@ pub(crate) enum Idle {
 pub(crate) struct Emitter<'k> {
     pub(crate) kernel: &'k Kernel,
     pub(crate) contraction: &'k Contraction,
+    pub(crate) product: Product,
     pub(crate) code: Code,
     pub(crate) frame: Frame,
     pub(crate) points: Points,
@@ -85,13 +87,12 @@ pub(crate) struct Emitter<'k> {
 }
 
 /// Whether this generator has code for a contraction.
-pub(crate) fn has_wide_form(kernel: &Kernel, contraction: &Contraction) -> bool {
-    let floats = kernel.operands.len() >= 3
-        && kernel.operands.iter().take(3).all(|operand| operand.dtype == DType::F32);
+pub(crate) fn has_wide_form(kernel: &Kernel, contraction: &Contraction, machine: Machine) -> bool {
+    let product = Product::of(kernel, contraction, machine);
     let one = |role| contraction.dims.iter().filter(|dim| dim.role == role).count() == 1;
     let single = |dim: &ContractionDim| matches!(dim.extent, Dim::Fixed(0 | 1));
     let near = |number: i64| (-FAR..FAR).contains(&number);
-    floats
+    product.is_some_and(|product| product == Product::Floats || !pairs(contraction))
         && one(Role::Lanes)
         && one(Role::Rows)
         && !contraction.taps.is_empty()
@@ -124,10 +125,14 @@ impl<'k> Emitter<'k> {
     pub(crate) fn new(
         kernel: &'k Kernel,
         contraction: &'k Contraction,
-        level: Level,
+        machine: Machine,
         choice: Option<&Choice>,
     ) -> Result<Emitter<'k>, X86Error> {
         let malformed = |reason| X86Error::Malformed { kernel: kernel.name.clone(), reason };
+        let level = machine.level;
+        let Some(product) = Product::of(kernel, contraction, machine) else {
+            return Err(malformed("a contraction's factors have no product"));
+        };
         let position = |role| contraction.dims.iter().position(|dim| dim.role == role);
         let (Some(lanes), Some(rows)) = (position(Role::Lanes), position(Role::Rows)) else {
             return Err(malformed("a contraction has one lanes and one rows dimension"));
@@ -176,7 +181,7 @@ impl<'k> Emitter<'k> {
         let fresh = (repeats && !contraction.accumulate).then(&mut slot).transpose()?;
         let wish = choice.map(Choice::wish).unwrap_or_default();
         let cut = [lengths[lanes], lengths[rows]];
-        let tiling = Tiling::new(contraction, level, cut, tail.as_deref(), wish);
+        let tiling = Tiling::new(contraction, level, cut, tail.as_deref(), (product, wish));
         let stays = lanes_stay(contraction, lengths[lanes]);
         let stays = choice.map_or(stays, |choice| choice.lanes_outside);
         let lanes_outside = stays.then(&mut slot).transpose()?;
@@ -186,6 +191,7 @@ impl<'k> Emitter<'k> {
         Ok(Emitter {
             kernel,
             contraction,
+            product,
             code,
             frame,
             points,
@@ -227,7 +233,7 @@ impl<'k> Emitter<'k> {
     /// The tiles that a wish would give.
     pub(crate) fn tiling_by(&self, wish: Wish) -> Tiling {
         let lengths = [self.lengths[self.lanes], self.lengths[self.rows]];
-        Tiling::new(self.contraction, self.code.level, lengths, self.tail.as_deref(), wish)
+        Tiling::new(self.contraction, self.code.level, lengths, self.tail.as_deref(), (self.product, wish))
     }
 
     /// The error for a broken invariant.

@@ -66,7 +66,8 @@ impl Emitter<'_> {
         let Some(tail) = self.tail.clone() else { return Ok(()) };
         let width = self.vector_bytes();
         for step in &tail.steps {
-            let Step::Load { at: Access { pointer, constant, row, lanes: true, size }, .. } = *step else {
+            let Step::Load { at: Access { pointer, constant, row, lanes: true, size, .. }, .. } = *step
+            else {
                 continue;
             };
             let Some(slot) = self.pointers.get(pointer).filter(|_| row != 0) else { continue };

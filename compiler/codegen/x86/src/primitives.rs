@@ -70,6 +70,8 @@ pub(crate) enum One {
     SquareRoot,
     ShiftLeft(u32),
     ShiftRight(u32),
+    /// Copies of the sign come in.
+    ShiftRightSigned(u32),
     /// Rounding by its mode: 8 to nearest even, 9 down, 10 up.
     Round(u32),
     ToFloat,
@@ -150,6 +152,7 @@ impl Code {
                     One::SquareRoot => self.asm.vsqrtps(to, a)?,
                     One::ShiftLeft(bits) => self.asm.vpslld(to, a, bits)?,
                     One::ShiftRight(bits) => self.asm.vpsrld(to, a, bits)?,
+                    One::ShiftRightSigned(bits) => self.asm.vpsrad(to, a, bits)?,
                     One::Round(mode) => self.asm.vrndscaleps(to, a, mode)?,
                     One::ToFloat => self.asm.vcvtdq2ps(to, a)?,
                     One::ToInteger => self.asm.vcvttps2dq(to, a)?,
@@ -161,6 +164,7 @@ impl Code {
                     One::SquareRoot => self.asm.vsqrtps(to, a)?,
                     One::ShiftLeft(bits) => self.asm.vpslld(to, a, bits)?,
                     One::ShiftRight(bits) => self.asm.vpsrld(to, a, bits)?,
+                    One::ShiftRightSigned(bits) => self.asm.vpsrad(to, a, bits)?,
                     One::Round(mode) => self.asm.vroundps(to, a, mode)?,
                     One::ToFloat => self.asm.vcvtdq2ps(to, a)?,
                     One::ToInteger => self.asm.vcvttps2dq(to, a)?,

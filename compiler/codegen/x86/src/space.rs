@@ -134,9 +134,9 @@ impl Emitter<'_> {
             }
             match (self.lanes_outside, pointer.strides.get(self.lanes)) {
                 (Some(lanes), Some(&SIZE)) => self.code.asm.add(rax, lanes.memory())?,
-                (Some(lanes), Some(1)) => {
+                (Some(lanes), Some(&size @ (1 | 2))) => {
                     self.code.asm.mov(rdx, lanes.memory())?;
-                    self.code.asm.shr(rdx, SIZE.trailing_zeros())?;
+                    self.code.asm.shr(rdx, (SIZE / size).trailing_zeros())?;
                     self.code.asm.add(rax, rdx)?;
                 }
                 _ => {}

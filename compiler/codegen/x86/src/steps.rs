@@ -29,7 +29,9 @@ pub(crate) struct Access {
     pub(crate) row: i64,
     /// Whether there is an element for each lane.
     pub(crate) lanes: bool,
-    /// Bytes of an element: 4 for numbers, 1 for conditions.
+    /// Type of an element.
+    pub(crate) dtype: DType,
+    /// Its bytes.
     pub(crate) size: i64,
 }
 
@@ -102,9 +104,11 @@ impl Planner<'_> {
         let near = |number: i64| (-FAR..FAR).contains(&number);
         let known = index.terms.iter().all(|(var, _)| self.epilogue.coordinates.contains(var));
         let small = near(index.constant) && near(index.batch) && index.terms.iter().all(|term| near(term.1));
-        let size = match self.operands.get(operand)? {
-            DType::F32 => SIZE,
-            DType::Bool => 1,
+        let dtype = *self.operands.get(operand)?;
+        let size = match dtype {
+            DType::F32 | DType::I32 => SIZE,
+            DType::I16 => 2,
+            DType::Bool | DType::I8 | DType::U8 => 1,
             _ => return None,
         };
         if !(known && small) {
@@ -128,7 +132,7 @@ impl Planner<'_> {
             self.pointers.push(pointer);
             self.pointers.len() - 1
         });
-        Some(Access { pointer: number, constant: index.constant * size, row, lanes, size })
+        Some(Access { pointer: number, constant: index.constant * size, row, lanes, dtype, size })
     }
 
     fn push(&mut self, step: Step) {
@@ -177,7 +181,7 @@ impl Planner<'_> {
                 self.wait(Step::Load { result: *result, at });
             }
             Statement::Store { operand, index, value } => {
-                let at = self.access(*operand, index).filter(|at| at.size == SIZE)?;
+                let at = self.access(*operand, index).filter(|at| at.dtype != DType::Bool)?;
                 let loads = self.waiting.iter().filter(|step| matches!(step, Step::Load { .. }));
                 let mut before: Vec<Var> = loads.filter_map(Step::result).collect();
                 before.push(*value);

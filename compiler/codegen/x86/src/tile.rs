@@ -18,6 +18,7 @@
 use crate::Level;
 use crate::epilogue::Tail;
 use crate::plan::{self, Length};
+use crate::products::Product;
 use dlc_kernel::{Contraction, Role};
 
 /// Bytes of the lanes operand that cost a cycle.
@@ -90,6 +91,8 @@ pub(crate) struct Tiling {
     pub(crate) tail: Option<i64>,
     /// Whether a vector of the lanes operand is collected from elements that lie apart.
     gathers: bool,
+    /// Registers that a step takes beside its operands.
+    spare: usize,
     /// Whether each lane multiplies an element of the rows operand of its own.
     pairs: bool,
     /// Registers that an epilogue needs beside the finished sums.
@@ -124,7 +127,7 @@ impl Tiling {
         level: Level,
         [lanes, rows]: [Length; 2],
         tail: Option<&Tail>,
-        wish: Wish,
+        (product, wish): (Product, Wish),
     ) -> Tiling {
         let typical = |role: Role, length: Length| match length {
             Length::Known(length) => length,
@@ -148,6 +151,7 @@ impl Tiling {
             lanes: Vec::new(),
             tail: None,
             gathers: plan::gathers(contraction),
+            spare: product.spare(),
             pairs: plan::pairs(contraction),
             beside: tail.map_or(0, |tail| tail.registers),
             straight: STRAIGHT,
@@ -208,7 +212,8 @@ impl Tiling {
     /// Whether there are registers for a tile and for the epilogue behind it.
     fn fits(&self, vectors: usize, rows: usize, chains: usize) -> bool {
         let mask = self.level.reserved(self.gathers);
-        let most = registers(vectors, rows, chains, mask).max(vectors * rows + mask + self.beside);
+        let most =
+            registers(vectors, rows, chains, mask + self.spare).max(vectors * rows + mask + self.beside);
         most <= self.level.registers()
     }
 

@@ -14,10 +14,11 @@ mod blocks;
 mod readable;
 
 use super::view::base_of;
+use super::words::{self, Words};
 use super::{LowerOptions, winograd};
 use blocks::{block_of_columns, block_of_outputs};
 use dlc_ir::{Contraction, Function, Node, NodeId, Op, OutputRole, Type};
-use dlc_types::{Dim, Shape, TensorType};
+use dlc_types::{DType, Dim, Shape, TensorType};
 use readable::{input_is_readable, is_innermost, kernel_is_readable, told_by_strides};
 use std::collections::BTreeMap;
 
@@ -37,6 +38,10 @@ pub(crate) struct Prepared {
     trains: bool,
     /// Copies of the function's inputs that convolutions read.
     inputs: BTreeMap<NodeId, NodeId>,
+    /// Values in types of parts: by value, type and order.
+    pub(super) parts: BTreeMap<(NodeId, DType, Vec<usize>), NodeId>,
+    /// Contractions and convolutions that are computed in words.
+    pub words: BTreeMap<NodeId, Words>,
     /// Convolutions that are computed by tiles.
     pub tiled: BTreeMap<NodeId, winograd::Plan>,
 }
@@ -65,14 +70,25 @@ pub(super) fn prepare(function: &Function, options: &LowerOptions) -> Prepared {
         shared: BTreeMap::new(),
         inputs: BTreeMap::new(),
         trains: function.outputs.iter().any(|output| output.role == OutputRole::Parameter),
+        parts: BTreeMap::new(),
+        words: BTreeMap::new(),
         tiled: BTreeMap::new(),
     };
+    let wished = words::wished(function, options.byte_products);
     let mut moved: BTreeMap<NodeId, NodeId> = BTreeMap::new();
     for (id, node) in function.nodes.iter() {
         let plan = winograd::plan(function, id, options);
         let mut operands: Vec<NodeId> = node.operands.iter().map(|operand| moved[operand]).collect();
         prepared.read_copied_inputs(&node.op, &mut operands);
+        // Of a value that a product reads in a type of parts, others read the same.
+        if let (Op::Cast(_), Some((dtype, order))) =
+            (&node.op, node.operands.first().and_then(|id| wished.get(id)))
+        {
+            operands[0] = prepared.in_parts(operands[0], *dtype, order);
+        }
+        let in_words = prepared.words(function, id, &mut operands, options.byte_products);
         match &node.op {
+            _ if in_words.is_some() => {}
             Op::Convolve(convolution) => {
                 operands[0] = single_channel_apart(&mut prepared, operands[0], convolution.groups);
                 if !input_is_readable(&prepared, operands[0], convolution.groups) {
@@ -99,6 +115,7 @@ pub(super) fn prepare(function: &Function, options: &LowerOptions) -> Prepared {
         }
         let new = prepared.function.nodes.push(Node { operands, ..node.clone() });
         prepared.tiled.extend(plan.map(|plan| (new, plan)));
+        prepared.words.extend(in_words.map(|words| (new, words)));
         moved.insert(id, new);
     }
     for output in &function.outputs {

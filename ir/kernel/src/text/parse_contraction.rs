@@ -19,9 +19,10 @@ impl Cursor<'_> {
         self.keyword("x")?;
         let tile = Tile { vectors, rows: self.number()? };
         let accumulate = self.eat_word("accumulate");
+        let turns_rows = self.eat_word("turns_rows");
         let epilogue = if self.eat_word("epilogue") { Some(self.epilogue()?) } else { None };
         self.symbol("}")?;
-        Ok(Contraction { dims, offsets, taps, accumulate, tile, epilogue })
+        Ok(Contraction { dims, offsets, taps, accumulate, turns_rows, tile, epilogue })
     }
 
     fn contraction_dim(&mut self) -> Parsed<ContractionDim> {

@@ -209,6 +209,9 @@ impl Printer<'_, '_> {
         if contraction.accumulate {
             self.line(format_args!("accumulate"))?;
         }
+        if contraction.turns_rows {
+            self.line(format_args!("turns_rows"))?;
+        }
         if let Some(epilogue) = &contraction.epilogue {
             self.line(format_args!("epilogue ({}) {} {{", List(&epilogue.coordinates), epilogue.value))?;
             self.depth += 1;

@@ -185,13 +185,15 @@ impl Access<'_> {
             return Ok(());
         }
         let nothing_reduced = extents.contains(&0);
+        let parts = Contraction::factors(&self.kernel.operands).map_or(1, |factors| factors.parts);
         let stores = contraction.epilogue.is_none() || contraction.accumulate;
         for operand in 0..3 {
             if (operand < 2 && nothing_reduced) || (operand == 2 && !stores) {
                 continue;
             }
             let access = if operand < 2 { "a read" } else { "a write" };
-            let range = operand_range(contraction, &extents, operand);
+            let range =
+                operand_range(contraction, &extents, operand).in_parts(if operand < 2 { parts } else { 1 });
             self.inside_named(access, operand, || "…".to_owned(), range)?;
         }
         if let Some(epilogue) = &contraction.epilogue {

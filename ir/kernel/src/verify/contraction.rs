@@ -2,13 +2,13 @@
 
 use super::Fault;
 use super::statements::Scope;
-use crate::{Contraction, ContractionDim, Epilogue, EpilogueSum, Kernel, Role};
-use dlc_types::{Dim, Shape};
+use crate::{Contraction, ContractionDim, Epilogue, EpilogueSum, Factors, Kernel, Role};
+use dlc_types::{DType, Dim, Shape};
 
 type Checked = Result<(), Fault>;
 
 pub(super) fn verify_contraction(kernel: &Kernel, contraction: &Contraction) -> Checked {
-    operands(kernel, contraction)?;
+    let factors = operands(kernel, contraction)?;
     for (role, name) in [(Role::Lanes, "lanes"), (Role::Rows, "rows")] {
         let found = contraction.dims.iter().filter(|dim| dim.role == role).count();
         if found != 1 {
@@ -30,15 +30,25 @@ pub(super) fn verify_contraction(kernel: &Kernel, contraction: &Contraction) -> 
     if tile.vectors == 0 || tile.rows == 0 {
         return Err(Fault::ZeroTile { vectors: tile.vectors, rows: tile.rows });
     }
-    contraction.epilogue.as_ref().map_or(Ok(()), |tail| epilogue(kernel, contraction, tail))
+    contraction.epilogue.as_ref().map_or(Ok(()), |tail| epilogue(kernel, contraction, tail, factors.sum))
 }
 
-fn operands(kernel: &Kernel, contraction: &Contraction) -> Checked {
+fn operands(kernel: &Kernel, contraction: &Contraction) -> Result<Factors, Fault> {
     let [lanes, rows, result, ..] = kernel.operands.as_slice() else {
         return Err(Fault::TooFewOperands(kernel.operands.len()));
     };
-    if !lanes.dtype.is_float() || rows.dtype != lanes.dtype || result.dtype != lanes.dtype {
-        return Err(Fault::ContractionTypes(lanes.dtype, rows.dtype, result.dtype));
+    let types = Fault::ContractionTypes(lanes.dtype, rows.dtype, result.dtype);
+    let Some(factors) = Factors::of(lanes.dtype, rows.dtype) else { return Err(types) };
+    // What an epilogue stores has a type of its own.
+    let stores_sums = contraction.epilogue.is_none() || contraction.accumulate;
+    if stores_sums && result.dtype != factors.sum {
+        return Err(types);
+    }
+    if contraction.turns_rows && factors.parts != 4 {
+        return Err(Fault::TurnedRows(rows.dtype));
+    }
+    if factors.sum == DType::I32 && contraction.dims.iter().any(ContractionDim::is_paired) {
+        return Err(Fault::PairedWords(rows.dtype));
     }
     let read = [(lanes, true), (rows, true), (result, contraction.accumulate)];
     if let Some((operand, _)) = read.into_iter().find(|&(operand, needed)| needed && !operand.reads) {
@@ -47,7 +57,7 @@ fn operands(kernel: &Kernel, contraction: &Contraction) -> Checked {
     if contraction.epilogue.is_none() && !result.writes {
         return Err(Fault::NotWritten(result.name.clone()));
     }
-    Ok(())
+    Ok(factors)
 }
 
 fn strides(dim: &ContractionDim, epilogue: bool) -> Checked {
@@ -81,7 +91,7 @@ fn split(dim: &ContractionDim) -> Checked {
     }
 }
 
-fn epilogue(kernel: &Kernel, contraction: &Contraction, epilogue: &Epilogue) -> Checked {
+fn epilogue(kernel: &Kernel, contraction: &Contraction, epilogue: &Epilogue, sum: DType) -> Checked {
     let (found, expected) = (epilogue.coordinates.len(), contraction.dims.len());
     if found != expected {
         return Err(Fault::EpilogueCoordinates { found, expected });
@@ -107,9 +117,7 @@ fn epilogue(kernel: &Kernel, contraction: &Contraction, epilogue: &Epilogue) -> 
     if let Some((coordinate, single)) = lanes {
         scope.enter_epilogue(coordinate, single);
     }
-    if let Some(result) = kernel.operands.get(2) {
-        scope.define_var(epilogue.value, result.dtype)?;
-    }
+    scope.define_var(epilogue.value, sum)?;
     scope.block(&epilogue.statements)?;
     if epilogue.sums.is_empty() {
         return Ok(());

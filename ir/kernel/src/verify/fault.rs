@@ -74,8 +74,14 @@ pub enum Fault {
     RoleCount { role: &'static str, found: usize },
     #[error("a contraction has at least 3 operands, not {0}")]
     TooFewOperands(usize),
-    #[error("a contraction's first operands have one float type, not {0}, {1} and {2}")]
+    #[error(
+        "a contraction's first operands have one float type, or are bytes or i16 with sums of i32, not {0}, {1} and {2}"
+    )]
     ContractionTypes(DType, DType, DType),
+    #[error("rows of {0} are turned; only bytes are")]
+    TurnedRows(DType),
+    #[error("lanes are paired with rows of {0}; only floats are")]
+    PairedWords(DType),
     #[error("the space is {found}, that of the contraction {expected}")]
     Space { found: Shape, expected: Shape },
     #[error("reduced dimension `{dim}` has stride {stride} in the result")]

@@ -40,6 +40,16 @@ impl Interval {
         Interval { low: a.min(b), high: a.max(b) }
     }
 
+    /// The parts of these elements, `parts` of each.
+    pub(crate) fn in_parts(self, parts: usize) -> Interval {
+        let parts = parts as i128;
+        let last = parts.saturating_sub(1);
+        Interval {
+            low: self.low.saturating_mul(parts),
+            high: self.high.saturating_mul(parts).saturating_add(last),
+        }
+    }
+
     pub(crate) fn meet(self, other: Interval) -> Interval {
         Interval { low: self.low.max(other.low), high: self.high.min(other.high) }
     }

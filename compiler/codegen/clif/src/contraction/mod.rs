@@ -12,9 +12,11 @@ mod shape;
 mod sums;
 mod taps;
 mod tile;
+mod words;
 
 pub use shape::preferred_tile;
 pub(crate) use shape::{Pieces, Unit};
+pub(crate) use words::Factors;
 
 use crate::ClifError;
 use crate::emitter::{Emitter, IndexForm, vector_type};
@@ -37,9 +39,11 @@ pub(crate) struct Span {
 /// What does not change while a point is computed.
 pub(crate) struct Plan<'c> {
     pub(crate) contraction: &'c Contraction,
+    /// Type of the sums.
     pub(crate) dtype: DType,
-    /// Bytes of one element.
+    /// Bytes of one element: of a word, where factors are small integers.
     pub(crate) size: i64,
+    pub(crate) factors: Factors,
     /// Lanes of a vector; 1 where lanes are scalars.
     pub(crate) width: usize,
     /// One per dimension.
@@ -133,12 +137,13 @@ impl<'e, 'f> Emitter<'e, 'f> {
     }
 
     fn plan<'c>(&mut self, contraction: &'c Contraction, spans: Vec<Span>) -> Result<Plan<'c>, ClifError> {
-        let dtype = self.kernel.operands.first().map_or(DType::F32, |operand| operand.dtype);
-        for operand in self.kernel.operands.iter().take(3) {
-            if operand.dtype != dtype || !matches!(dtype, DType::F32 | DType::F64) {
-                return Err(ClifError::UnsupportedType(operand.dtype));
-            }
-        }
+        let operands = &self.kernel.operands;
+        let first = operands.first().map_or(DType::F32, |operand| operand.dtype);
+        let types = Contraction::factors(operands).map(|factors| factors.sum);
+        let Some(dtype) = types.filter(|sum| matches!(sum, DType::F32 | DType::F64 | DType::I32)) else {
+            return Err(ClifError::UnsupportedType(first));
+        };
+        let factors = Factors::of(self.kernel, contraction);
         let of_role = |role: Role| -> Vec<usize> {
             contraction
                 .dims
@@ -160,7 +165,8 @@ impl<'e, 'f> Emitter<'e, 'f> {
         debug_assert!(width == 1 || vector_type(dtype, width).is_some());
         let mut outer = of_role(Role::ReduceOuter);
         outer.extend(of_role(Role::Sequential));
-        let mut plan = Plan { contraction, dtype, size, width, spans, outer, lanes, rows, table: None };
+        let mut plan =
+            Plan { contraction, dtype, size, factors, width, spans, outer, lanes, rows, table: None };
         if contraction.taps.is_empty() {
             return Err(self.malformed("a contraction has no tap"));
         }

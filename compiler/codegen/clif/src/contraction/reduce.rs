@@ -1,6 +1,6 @@
 //! The reduction inside a register tile: accumulators go round as block parameters.
 
-use super::{Plan, Unit, taps};
+use super::{Factors, Plan, Unit, taps};
 use crate::ClifError;
 use crate::emitter::Emitter;
 use crate::nest::arguments;
@@ -28,6 +28,9 @@ pub(super) struct Micro {
     pub(super) rows: usize,
     /// Type of an accumulator.
     pub(super) ty: Type,
+    pub(super) factors: Factors,
+    /// What the rows' words are combined with before they are multiplied, if with anything.
+    pub(super) highest: Option<Value>,
     /// Bytes between registers of the lanes.
     pub(super) lane_step: i64,
     /// Bytes between rows in the rows operand.
@@ -230,7 +233,7 @@ impl<'f> Emitter<'_, 'f> {
             lanes.push(self.builder.ins().load(micro.ty, access(), pointer, offset));
         }
         if micro.paired_step != 0 {
-            return Ok(self.paired_product(micro, cursor, &lanes, &accumulators));
+            return self.paired_product(micro, cursor, &lanes, &accumulators);
         }
         let hides = micro.ty.is_vector() && registers > 1 && self.target.hides_broadcasts;
         let mut sums = Vec::with_capacity(accumulators.len());
@@ -244,11 +247,28 @@ impl<'f> Emitter<'_, 'f> {
             if hides {
                 element = self.hide_uses(micro, element, cursor.pointers[1], lanes[0]);
             }
+            if let Some(highest) = micro.highest {
+                element = self.builder.ins().bxor(element, highest);
+            }
             for (&lane, &sum) in lanes.iter().zip(mine) {
-                sums.push(self.float(micro.ty).mul_add(element, lane, sum));
+                sums.push(self.add_product(micro, element, lane, sum)?);
             }
         }
         Ok(sums)
+    }
+
+    /// `sum + element * lane`
+    fn add_product(
+        &mut self,
+        micro: &Micro,
+        element: Value,
+        lane: Value,
+        sum: Value,
+    ) -> Result<Value, ClifError> {
+        match micro.factors {
+            Factors::Floats => Ok(self.float(micro.ty).mul_add(element, lane, sum)),
+            factors => self.add_words(factors, element, lane, sum),
+        }
     }
 
     /// One product of each lane with an element of its own, added to the accumulators (row by row).
@@ -258,7 +278,7 @@ impl<'f> Emitter<'_, 'f> {
         cursor: Cursor,
         lanes: &[Value],
         accumulators: &[Value],
-    ) -> Vec<Value> {
+    ) -> Result<Vec<Value>, ClifError> {
         let mut sums = Vec::with_capacity(accumulators.len());
         for (row, mine) in accumulators.chunks(lanes.len()).enumerate() {
             for (number, (&lane, &sum)) in lanes.iter().zip(mine).enumerate() {
@@ -266,10 +286,10 @@ impl<'f> Emitter<'_, 'f> {
                 let offset = cursor.displacements[1] + row + number as i64 * micro.paired_step;
                 let (pointer, offset) = self.reachable(cursor.pointers[1], offset);
                 let element = self.builder.ins().load(micro.ty, access(), pointer, offset);
-                sums.push(self.float(micro.ty).mul_add(element, lane, sum));
+                sums.push(self.add_product(micro, element, lane, sum)?);
             }
         }
-        sums
+        Ok(sums)
     }
 
     /// Lets Cranelift join a load with the broadcast that uses it.

@@ -4,9 +4,10 @@ use super::reduce::Micro;
 use super::{Place, Plan, Unit};
 use crate::ClifError;
 use crate::emitter::{Emitter, Form, IndexForm, LaneContext, scalar_type, vector_type};
+use crate::float::repeated;
 use crate::nest::arguments;
 use crate::statement::access;
-use cranelift_codegen::ir::{Block, InstBuilder, Type, Value};
+use cranelift_codegen::ir::{Block, InstBuilder, Type, Value, types};
 use dlc_kernel::{Epilogue, Role};
 
 impl<'f> Emitter<'_, 'f> {
@@ -27,6 +28,8 @@ impl<'f> Emitter<'_, 'f> {
             unit,
             rows,
             ty,
+            factors: plan.factors,
+            highest: self.highest_bits(plan.factors, ty.is_vector()),
             lane_step: match unit {
                 Unit::Vectors(_) => plan.width as i64 * plan.size,
                 Unit::Scalars(_) => plan.strides(plan.lanes)[0],
@@ -84,7 +87,12 @@ impl<'f> Emitter<'_, 'f> {
 
     fn zeros(&mut self, micro: &Micro) -> Vec<Value> {
         let count = micro.unit.registers() * micro.rows;
-        (0..count).map(|_| self.float(micro.ty).constant(0.0)).collect()
+        let zero = |emitter: &mut Self| match micro.ty {
+            types::I32 => emitter.builder.ins().iconst(types::I32, 0),
+            types::I32X4 => repeated(emitter.builder, micro.ty, &[0; 4]),
+            _ => emitter.float(micro.ty).constant(0.0),
+        };
+        (0..count).map(|_| zero(self)).collect()
     }
 
     fn held(&mut self, plan: &Plan<'_>, micro: &Micro, place: &Place) -> Result<Vec<Value>, ClifError> {

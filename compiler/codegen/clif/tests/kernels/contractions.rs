@@ -17,6 +17,7 @@ fn plain(dims: Vec<ContractionDim>, tile: (usize, usize)) -> Contraction {
         offsets: [0; 3],
         taps: vec![Tap { lanes: 0, rows: 0 }],
         accumulate: false,
+        turns_rows: false,
         tile: Tile { vectors: tile.0, rows: tile.1 },
         epilogue: None,
     }

@@ -97,6 +97,7 @@ pub(crate) fn plain(dims: Vec<ContractionDim>) -> Contraction {
         offsets: [0; 3],
         taps: vec![Tap { lanes: 0, rows: 0 }],
         accumulate: false,
+        turns_rows: false,
         tile: Tile { vectors: 2, rows: 6 },
         epilogue: None,
     }
