@@ -1,5 +1,5 @@
 //! The commands of `dlc` as functions: check, fmt, compile, run, predict, train, eval, lr, compare, bench,
-//! profile, inspect, explain, export and tune.
+//! profile, inspect, explain, export, prune and tune.
 //!
 //! This crate joins all others. A command takes typed options, does its work and returns a report that
 //! can be printed or serialised; it writes to no terminal and never ends the process. Faults are a
@@ -8,6 +8,7 @@
 mod bandwidth;
 mod bench;
 mod check;
+mod checkpoint;
 mod choices;
 mod compare;
 mod compile;
@@ -32,6 +33,7 @@ mod onnx;
 mod peak;
 mod predict;
 mod profile;
+mod prune;
 mod rate;
 mod rate_finder;
 mod rewriting;
@@ -44,6 +46,7 @@ mod tuning;
 pub use bandwidth::{Bandwidth, bandwidth};
 pub use bench::{BenchOptions, BenchReport, bench};
 pub use check::{CheckReport, check, format_file};
+pub use checkpoint::{load_for_checkpoint, load_with_weights};
 pub use choices::{CompileChoices, Math};
 pub use compare::{CompareOptions, CompareReport, Mismatch, compare, compare_loaded};
 pub use compile::{ArtifactKind, CompileReport, CompileSettings, compile};
@@ -64,13 +67,16 @@ pub use meaning::Meaning;
 pub use movement::{Movement, movement};
 pub use native::{native_program, native_session, tuned_session};
 pub use onnx::{
-    OnnxRunReport, OnnxTraining, OperatorRow, is_onnx, load_for_checkpoint, load_for_training, operators,
+    OnnxRunReport, OnnxTraining, OperatorRow, is_onnx, load_for_training, operators,
     run_onnx,
 };
 pub use peak::{InstructionSet, peak_gflops};
 pub use predict::{PredictReport, PredictSettings, PredictedRow, predict};
 pub use profile::{
     Category, CategoryTime, KernelRow, LaunchProfile, Limit, Profile, Roofs, profile, write_roofline,
+};
+pub use prune::{
+    MetricValues, Norm, PruneReport, PruneSettings, PrunedLayer, Scope, Totals, Unpruned, prune,
 };
 pub use rate::LearningRate;
 pub use rate_finder::{RateSettings, find_rate};

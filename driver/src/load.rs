@@ -3,7 +3,7 @@
 //! An ONNX file is loaded as the text `model NAME = onnx("FILE")` would be, so that every command treats both
 //! alike. Its weights stay in the mapped file until a session begins.
 
-use crate::onnx::{OnnxImporter, host_of_array, is_onnx};
+use crate::onnx::{OnnxImporter, array_of_host, host_of_array, is_onnx};
 use crate::{DriverError, Result};
 use dlc_dsl::LoadOptions;
 use dlc_ir::Model;
@@ -38,6 +38,8 @@ pub struct Loaded {
     /// What was told beside the file, for [`load_for_checkpoint`](crate::load_for_checkpoint): it goes into
     /// checkpoints.
     pub note: Option<String>,
+    /// The model as the file says it, where a checkpoint has fewer channels.
+    pub wide: Option<Arc<Model>>,
 }
 
 /// What loading gives: the model unless there are errors, with the texts and all diagnostics.
@@ -50,7 +52,7 @@ fn finish(parts: Parts, importer: &OnnxImporter) -> Result<Loaded> {
         Some(dlc_dsl::Loaded { model, recipe, folder }) => {
             importer.check_binds()?;
             let weights = Weights(Arc::new(importer.weights(&model)));
-            Ok(Loaded { model, weights, recipe, folder, sources, diagnostics, note: None })
+            Ok(Loaded { model, weights, recipe, folder, sources, diagnostics, note: None, wide: None })
         }
         None => match importer.failure() {
             Some(error) => Err(error),
@@ -136,6 +138,12 @@ impl Weights {
         let tensor = host_of_array(array)?;
         array.release();
         Ok(Some(tensor))
+    }
+
+    /// Values of tensors in memory.
+    pub(crate) fn of_tensors(tensors: &BTreeMap<String, HostTensor>) -> Result<Weights> {
+        let arrays = tensors.iter().map(|(name, tensor)| Ok((name.clone(), array_of_host(tensor)?)));
+        Ok(Weights(Arc::new(arrays.collect::<Result<_>>()?)))
     }
 
     /// The same where it lies in the model's file.

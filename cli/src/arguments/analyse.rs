@@ -18,6 +18,9 @@ pub(crate) struct CompareArguments {
     /// Seed of weights and synthetic inputs.
     #[arg(long, value_name = "S", default_value_t = 0)]
     pub(crate) seed: u64,
+    /// Trained weights; of a pruned model the one with the channels that are left [default: initial ones].
+    #[arg(long, value_name = "CKPT")]
+    pub(crate) checkpoint: Option<PathBuf>,
     /// Instructions that compiled code may use: native, portable, x86-64-v3 or x86-64-v4.
     #[arg(long, value_name = "NAME", default_value = "native")]
     pub(crate) cpu: Cpu,
@@ -45,6 +48,9 @@ pub(crate) struct TimedArguments {
     /// Seed of weights and synthetic inputs.
     #[arg(long, value_name = "S", default_value_t = 0)]
     pub(crate) seed: u64,
+    /// Trained weights; of a pruned model the one with the channels that are left [default: initial ones].
+    #[arg(long, value_name = "CKPT")]
+    pub(crate) checkpoint: Option<PathBuf>,
     /// Instructions that compiled code may use: native, portable, x86-64-v3 or x86-64-v4.
     #[arg(long, value_name = "NAME", default_value = "native")]
     pub(crate) cpu: Cpu,
@@ -117,6 +123,9 @@ impl From<Target> for BenchTarget {
 pub(crate) struct InspectArguments {
     #[command(flatten)]
     pub(crate) model: ModelArguments,
+    /// Trained weights; of a pruned model the channels that are left are told beside those of the file [default: none].
+    #[arg(long, value_name = "CKPT")]
+    pub(crate) checkpoint: Option<PathBuf>,
     /// Print one JSON object to stdout [default: a table].
     #[arg(long)]
     pub(crate) json: bool,
@@ -136,6 +145,9 @@ pub(crate) struct ExplainArguments {
     /// Samples that costs are estimated for [default: the file's batch, or 1 without a data section].
     #[arg(long, value_name = "N", value_parser = positive)]
     pub(crate) batch: Option<usize>,
+    /// Trained weights; of a pruned model the one with the channels that are left [default: the file's].
+    #[arg(long, value_name = "CKPT")]
+    pub(crate) checkpoint: Option<PathBuf>,
     /// List the small kernels too [default: those that matter].
     #[arg(long)]
     pub(crate) all: bool,

@@ -33,6 +33,9 @@ pub(crate) struct FormatArguments {
 pub(crate) struct CompileArguments {
     #[command(flatten)]
     pub(crate) model: ModelArguments,
+    /// Trained weights; of a pruned model the one with the channels that are left is compiled [default: none].
+    #[arg(long, value_name = "CKPT")]
+    pub(crate) checkpoint: Option<PathBuf>,
     /// Instructions that the code may use: native, portable, x86-64-v3 or x86-64-v4. Nothing is run, so they
     /// need not be this machine's.
     #[arg(long, value_name = "NAME", default_value = "native")]

@@ -5,6 +5,7 @@ mod build;
 mod infer;
 mod learn;
 mod model;
+mod prune;
 mod search;
 
 pub(crate) use analyse::{
@@ -16,6 +17,7 @@ pub(crate) use build::{
 pub(crate) use infer::{PredictArguments, RunArguments};
 pub(crate) use learn::{EvalArguments, RateArguments, TrainArguments};
 pub(crate) use model::{EngineArguments, ModelArguments};
+pub(crate) use prune::PruneArguments;
 pub(crate) use search::SearchArguments;
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -67,6 +69,8 @@ pub(crate) enum Command {
     Lr(RateArguments),
     /// Train with many settings and find the best.
     Tune(Box<SearchArguments>),
+    /// Take weights or channels out of a trained model, train it on, and tell what it lost.
+    Prune(Box<PruneArguments>),
     /// Compare compiled with interpreted numbers: every value of a training step, and end to end.
     Compare(CompareArguments),
     /// Check, then time a training step or an inference.

@@ -1,7 +1,7 @@
 //! `compare`, `bench` and `inspect`.
 
 use super::profile::roofline;
-use super::{Outcome, loaded};
+use super::{Outcome, loaded_by};
 use crate::arguments::{BenchArguments, CompareArguments, InspectArguments};
 use crate::console::{self, Console};
 use crate::table::{count, table};
@@ -14,7 +14,7 @@ const MISMATCH: u8 = 3;
 const NAMED: usize = 5;
 
 pub(super) fn compare(console: &Console, flags: &CompareArguments) -> Outcome {
-    let loaded = loaded(console, &flags.model)?;
+    let loaded = loaded_by(console, &flags.model, flags.checkpoint.as_deref())?;
     let choices = flags.choices.choices(console)?;
     let options = CompareOptions { batch: flags.batch, seed: flags.seed, cpu: flags.cpu, choices };
     let report = dlc_driver::compare_loaded(&loaded, &options)?;
@@ -69,7 +69,7 @@ fn comparison(report: &CompareReport) -> String {
 
 pub(super) fn bench(console: &Console, flags: &BenchArguments) -> Outcome {
     let timed = &flags.timed;
-    let loaded = loaded(console, &timed.model)?;
+    let loaded = loaded_by(console, &timed.model, timed.checkpoint.as_deref())?;
     let options = BenchOptions { timed: timed.options(console)?, against_baseline: true };
     let report = dlc_driver::bench(&loaded, &options)?;
     if flags.json {
@@ -101,7 +101,7 @@ pub(super) fn bench(console: &Console, flags: &BenchArguments) -> Outcome {
 }
 
 pub(super) fn inspect(console: &Console, flags: &InspectArguments) -> Outcome {
-    let report = dlc_driver::inspect(&loaded(console, &flags.model)?)?;
+    let report = dlc_driver::inspect(&loaded_by(console, &flags.model, flags.checkpoint.as_deref())?)?;
     if flags.json {
         console::json(&report);
     } else {
@@ -117,13 +117,13 @@ fn layers(report: &InspectReport) -> String {
             if layer.path.is_empty() { "-".to_owned() } else { layer.path.clone() },
             layer.op.clone(),
             layer.output.clone(),
-            layer.parameters.to_string(),
-            count(layer.flops),
+            changed(layer.parameters_before, layer.parameters, |value| value.to_string()),
+            changed(layer.flops_before, layer.flops, count),
             layer.receptive_field.map_or_else(|| "all".to_owned(), |field| field.to_string()),
         ]
     }));
     let inputs: Vec<String> = report.inputs.iter().map(|(name, ty)| format!("{name}: {ty}")).collect();
-    format!(
+    let text = format!(
         "{}({})\n\n{}\n\n{} parameters, {} trainable; {}FLOPs per sample",
         report.model,
         inputs.join(", "),
@@ -131,5 +131,19 @@ fn layers(report: &InspectReport) -> String {
         report.parameters,
         report.trainable,
         count(report.flops) + if report.flops < 1000 { " " } else { "" },
-    )
+    );
+    match (report.parameters_before, report.flops_before) {
+        (Some(parameters), Some(flops)) => {
+            format!("{text}\nbefore pruning {parameters} parameters, {}FLOPs", count(flops))
+        }
+        _ => text,
+    }
+}
+
+/// `before -> now`, where there was another number before.
+fn changed(before: Option<u64>, now: u64, text: impl Fn(u64) -> String) -> String {
+    match before {
+        Some(before) if before != now => format!("{} -> {}", text(before), text(now)),
+        _ => text(now),
+    }
 }

@@ -1,6 +1,6 @@
 //! `check`, `fmt` and `compile`.
 
-use super::{Outcome, loaded};
+use super::{Outcome, loaded_by};
 use crate::arguments::{CheckArguments, CompileArguments, FormatArguments};
 use crate::console::{self, Console};
 use crate::table::{bytes, count, seconds, table};
@@ -58,7 +58,7 @@ pub(super) fn format(console: &Console, flags: &FormatArguments) -> Outcome {
 }
 
 pub(super) fn compile(console: &Console, flags: &CompileArguments) -> Outcome {
-    let loaded = loaded(console, &flags.model)?;
+    let loaded = loaded_by(console, &flags.model, flags.checkpoint.as_deref())?;
     let settings = CompileSettings {
         cpu: flags.cpu,
         batch: flags.batch,

@@ -7,11 +7,12 @@ mod export;
 mod infer;
 mod learn;
 mod profile;
+mod prune;
 mod search;
 
 use crate::arguments::{Arguments, Colour, Command, ModelArguments};
 use crate::console::Console;
-use dlc_driver::{DriverError, Loaded, load, load_for_checkpoint};
+use dlc_driver::{DriverError, Loaded, load, load_for_checkpoint, load_with_weights};
 use std::path::Path;
 
 /// What a command ends with: an exit code, or a failure that has one.
@@ -32,6 +33,7 @@ pub(crate) fn dispatch(arguments: Arguments) -> u8 {
         Command::Train(flags) => finish(color, flags.json, learn::train(&console(flags.json), &flags)),
         Command::Eval(flags) => finish(color, flags.json, learn::evaluate(&console(flags.json), &flags)),
         Command::Tune(flags) => finish(color, flags.json, search::tune(&console(flags.json), &flags)),
+        Command::Prune(flags) => finish(color, flags.json, prune::prune(&console(flags.json), &flags)),
         Command::Lr(flags) => finish(color, flags.json, learn::find_rate(&console(flags.json), &flags)),
         Command::Compare(flags) => finish(color, flags.json, analyse::compare(&console(flags.json), &flags)),
         Command::Bench(flags) => finish(color, flags.json, analyse::bench(&console(flags.json), &flags)),
@@ -48,6 +50,18 @@ fn finish(colour: Colour, json: bool, outcome: Outcome) -> u8 {
 /// Loads the model and tells its warnings.
 fn loaded(console: &Console, arguments: &ModelArguments) -> Result<Loaded, DriverError> {
     loaded_with(console, arguments, None)
+}
+
+/// Loads the model; with a checkpoint the one that it is of, with its weights.
+fn loaded_by(
+    console: &Console,
+    arguments: &ModelArguments,
+    checkpoint: Option<&Path>,
+) -> Result<Loaded, DriverError> {
+    let Some(checkpoint) = checkpoint else { return loaded(console, arguments) };
+    let loaded = load_with_weights(&arguments.file, checkpoint, &arguments.all_settings())?;
+    console.diagnostics(&loaded.sources, &loaded.diagnostics);
+    Ok(loaded)
 }
 
 /// Loads the model that a checkpoint is of.

@@ -119,6 +119,11 @@ impl Channels {
         groups.into_values().filter(|group| !group.producers.is_empty()).collect()
     }
 
+    /// Whether a contraction or convolution sums over an axis of a parameter.
+    pub fn is_kernel(&self, parameter: &str) -> bool {
+        self.shared.contracted.iter().any(|(name, _)| name == parameter) && self.parameters.contains(parameter)
+    }
+
     /// The kernels of which no axis that they compute can lose channels, with the reasons.
     pub fn whole(&self) -> Vec<(String, Reason)> {
         let classes = &self.shared.classes;

@@ -31,6 +31,7 @@ mod walk;
 pub use format::{format, format_with};
 pub use networks::{ImportedNetwork, Importer, NetworkRequest};
 pub use parser::is_reserved;
+pub use patterns::fits;
 
 use dlc_types::{Diagnostic, Diagnostics, FileId, SourceMap, Span};
 use program::Program;

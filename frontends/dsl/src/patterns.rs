@@ -17,7 +17,7 @@ pub(crate) fn unmatched(pattern: &str, span: Span, label: &str, parameters: &[Pa
 }
 
 /// Whether a path fits a pattern, in which `*` stands for any text. A layer's path stands for its values.
-pub(crate) fn fits(pattern: &str, path: &str) -> bool {
+pub fn fits(pattern: &str, path: &str) -> bool {
     if path.strip_prefix(pattern).is_some_and(|rest| rest.starts_with('.')) {
         return true;
     }

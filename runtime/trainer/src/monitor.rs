@@ -31,10 +31,7 @@ impl Monitor {
                 names.join(", ")
             )));
         }
-        let falling = names.first().is_some_and(|loss| loss == name)
-            || ["loss", "error", "mae", "mse", "rmse", "entropy", "perplexity"]
-                .iter()
-                .any(|kind| name.contains(kind));
+        let falling = is_falling(name, names);
         let min_delta = recipe.early_stop.map_or(0.0, |rule| rule.min_delta);
         Ok(Monitor { name: name.to_owned(), falling, min_delta })
     }
@@ -56,6 +53,12 @@ impl Monitor {
         let better = best.is_none_or(|(best, _)| gain(best) > self.min_delta);
         better.then_some(value)
     }
+}
+
+/// Whether less of a metric is better, among all that are reported, the loss first.
+pub fn is_falling(name: &str, names: &[String]) -> bool {
+    names.first().is_some_and(|loss| loss == name)
+        || ["loss", "error", "mae", "mse", "rmse", "entropy", "perplexity"].iter().any(|kind| name.contains(kind))
 }
 
 #[cfg(test)]
