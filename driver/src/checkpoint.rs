@@ -14,7 +14,7 @@ use crate::onnx::load_with_note;
 use crate::{DriverError, Loaded, Result};
 use dlc_abi::ElementType;
 use dlc_compiler::narrow::Channels;
-use dlc_ir::training::MASK;
+use dlc_ir::training::{AVERAGE, MASK};
 use dlc_ir::{Initializer, Model, State};
 use dlc_runtime::{Checkpoint, HostTensor, RuntimeError};
 use dlc_trainer::TrainError;
@@ -50,7 +50,7 @@ pub fn load_with_weights(path: &Path, checkpoint: &Path, settings: &[(String, St
         let cause = RuntimeError::OtherModel { model: loaded.model.name.clone(), faults };
         return Err(TrainError::Checkpoint { path: checkpoint.to_owned(), cause }.into());
     }
-    loaded.weights = Weights::of_tensors(&read.tensors)?;
+    loaded.weights = Weights::of_tensors(&first_values(&loaded.model, &read.tensors))?;
     Ok(loaded)
 }
 
@@ -121,6 +121,28 @@ pub(crate) fn scale_rates(model: &mut Model, scale: f64) {
         ty: TensorType::scalar(DType::F32),
         initializer,
     });
+}
+
+/// What a new run of a model begins with of a checkpoint: parameters, the model's own states and masks; averages begin as
+/// the values.
+pub(crate) fn first_values(
+    model: &Model,
+    tensors: &BTreeMap<String, HostTensor>,
+) -> BTreeMap<String, HostTensor> {
+    let parameters = model.parameters.iter().map(|one| &one.name);
+    let states = model.states.iter().map(|one| &one.name).filter(|name| *name != RATE_SCALE);
+    let masks = model.training.iter().flat_map(|training| &training.masked);
+    let mut values = BTreeMap::new();
+    for name in parameters.chain(states) {
+        if let Some(tensor) = tensors.get(name) {
+            values.insert(format!("{name}.{AVERAGE}"), tensor.clone());
+            values.insert(name.clone(), tensor.clone());
+        }
+    }
+    for name in masks.map(|name| format!("{name}.{MASK}")) {
+        values.extend(tensors.get(&name).map(|tensor| (name, tensor.clone())));
+    }
+    values
 }
 
 /// Takes away the channels that a checkpoint does not have.

@@ -7,13 +7,11 @@
 
 use super::channels::Kept;
 use super::subject::{Plan, Subject};
-use super::tensors::Tensors;
 use super::{PruneSettings, measured};
-use crate::checkpoint::scale_rates;
+use crate::checkpoint::{first_values, scale_rates};
 use crate::load::Weights;
 use crate::{DriverError, Loaded, Result, TrainSettings, train};
-use dlc_ir::training::{AVERAGE, MASK};
-use dlc_ir::{Initializer, Model};
+use dlc_ir::Model;
 use dlc_runtime::Checkpoint;
 use dlc_trainer::{Measures, Observer, Outcome, Probe};
 use std::path::{Path, PathBuf};
@@ -153,29 +151,6 @@ impl Session<'_> {
         };
         Ok(train(&loaded, &settings, observer, stop)?.outcome)
     }
-}
-
-/// What a new run begins with: parameters, the model's own states, masks; averages begin as the values.
-fn first_values(model: &Model, tensors: &Tensors) -> Tensors {
-    let parameters = model.parameters.iter().map(|one| &one.name);
-    let states = model.states.iter().filter(|one| !is_fixed(one)).map(|one| &one.name);
-    let masks = model.training.iter().flat_map(|training| &training.masked);
-    let mut values = Tensors::new();
-    for name in parameters.chain(states) {
-        if let Some(tensor) = tensors.get(name) {
-            values.insert(format!("{name}.{AVERAGE}"), tensor.clone());
-            values.insert(name.clone(), tensor.clone());
-        }
-    }
-    for name in masks.map(|name| format!("{name}.{MASK}")) {
-        values.extend(tensors.get(&name).map(|tensor| (name, tensor.clone())));
-    }
-    values
-}
-
-/// Whether a state is the run's, and not the model's.
-fn is_fixed(state: &dlc_ir::State) -> bool {
-    state.name == crate::checkpoint::RATE_SCALE && matches!(state.initializer, Initializer::Constant(_))
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use crate::flops::node_flops;
 use crate::{DriverError, Result};
 use dlc_compiler::narrow::Channels;
 use dlc_ir::{Function, Model, NodeId, Op, Type};
+use dlc_types::Dim;
 use dlc_types::diagnostic::nearest;
 
 /// A kernel.
@@ -54,16 +55,21 @@ fn readers(function: &Function, parameter: &str) -> Vec<NodeId> {
 }
 
 impl Kernel {
-    /// The value of its first reader, if it has one: of a scan the first of its results.
+    /// The value of its first reader, if it has one that the runtime can give: of a scan the first of its results.
     pub(super) fn output(&self, function: &Function) -> Option<NodeId> {
         let &reader = self.readers.first()?;
-        match function.nodes[reader].ty {
+        let value = match function.nodes[reader].ty {
             Type::Tensor(_) => Some(reader),
             Type::Tuple(_) => {
                 let is_part = |id: &NodeId| function.nodes[*id].operands.first() == Some(&reader);
                 function.nodes.indices().find(is_part)
             }
-        }
+        };
+        let rows_first = |id: &NodeId| {
+            let dims = function.nodes[*id].ty.tensor().map_or(&[][..], |ty| ty.shape.dims());
+            dims.first() == Some(&Dim::N) && dims.iter().filter(|dim| dim.is_batch()).count() == 1
+        };
+        value.filter(rows_first)
     }
 
     /// Operations of its readers for one sample.

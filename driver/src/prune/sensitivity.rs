@@ -1,7 +1,8 @@
 //! What pruning each layer alone does: how far its output moves, and what the loss becomes.
 //!
 //! One engine of the model as it is before; a layer's tensors are replaced and put back. The output is that of the op
-//! that the kernel multiplies in, on the first batch of held-out samples; its input is the same with and without.
+//! that the kernel multiplies in, on the first batch of held-out samples, and its input is the same with and without. The
+//! loss is that of the model without the weights, or without the channels in all tensors that have them.
 
 use super::kernels::Kernel;
 use super::tensors::{Tensors, floats};
@@ -15,7 +16,7 @@ use dlc_ir::training::AVERAGE;
 use dlc_ir::{Output, OutputRole};
 use dlc_runtime::{Checkpoint, HostTensor, LoadPolicy};
 use dlc_trainer::{Batch, Engine, Probe};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What pruning one layer alone does.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -92,14 +93,17 @@ impl<'a> Bench<'a> {
         named.collect()
     }
 
-    /// What these tensors in place of the model's do, seen at a kernel.
-    pub(super) fn effect(&mut self, kernel: &str, changes: &Tensors) -> Result<Effect> {
-        self.set(changes)?;
-        let loss = self.measured_loss()?;
+    /// What tensors in place of the model's do: to a kernel's output those of its own, to the loss all that are pruned
+    /// with it.
+    pub(super) fn effect(&mut self, kernel: &str, own: &Tensors, together: &Tensors) -> Result<Effect> {
+        self.set(own)?;
         let moved = self.layer_outputs()?;
-        let own: Tensors =
-            changes.keys().filter_map(|name| Some((name.clone(), self.tensors.get(name)?.clone()))).collect();
-        self.set(&own)?;
+        self.set(together)?;
+        let loss = self.measured_loss()?;
+        let names: BTreeSet<&String> = own.keys().chain(together.keys()).collect();
+        let known = names.into_iter().filter_map(|name| Some((name.clone(), self.tensors.get(name)?.clone())));
+        let before: Tensors = known.collect();
+        self.set(&before)?;
         let square = |values: &mut dyn Iterator<Item = f64>| values.map(|value| value * value).sum::<f64>();
         let output_error = self.outputs.get(kernel).zip(moved.get(kernel)).and_then(|(before, after)| {
             let size = square(&mut before.iter().copied());

@@ -7,6 +7,7 @@ use super::sensitivity::{Bench, Effect, loses};
 use super::tensors::{Tensors, apply_masks, cut, floats, mask_of_axes, zeroed};
 use super::{Norm, PruneSettings};
 use crate::checkpoint::RATE_SCALE;
+use crate::data::dtype_of;
 use crate::{DriverError, Loaded, Result};
 use dlc_compiler::narrow::{Channels, Extents, Group};
 use dlc_ir::Model;
@@ -175,11 +176,14 @@ impl<'a> Subject<'a> {
         let mut effects = BTreeMap::new();
         for kernel in &self.kernels {
             let name = &kernel.parameter;
-            let changes = match &plan {
-                Plan::Weights(masks) => self.masked(name, masks, tensors),
+            let (own, together) = match &plan {
+                Plan::Weights(masks) => {
+                    let own = self.masked(name, masks, tensors);
+                    (own.clone(), own)
+                }
                 Plan::Channels(kept) => self.silenced(name, kept, tensors),
             };
-            effects.insert(name.clone(), bench.effect(name, &changes)?);
+            effects.insert(name.clone(), bench.effect(name, &own, &together)?);
         }
         Ok(effects)
     }
@@ -189,35 +193,33 @@ impl<'a> Subject<'a> {
         pruned.map(|(mask, tensor)| (kernel.to_owned(), zeroed(tensor, mask))).into_iter().collect()
     }
 
-    /// The tensors that compute a kernel's channels, with zeros for those that go.
-    fn silenced(&self, kernel: &str, kept: &Kept, tensors: &Tensors) -> Tensors {
+    /// A kernel with zeros for the channels that it loses; and all tensors that have these channels, so that nothing
+    /// reads them either.
+    fn silenced(&self, kernel: &str, kept: &Kept, tensors: &Tensors) -> (Tensors, Tensors) {
+        let (mut own, mut together) = (Tensors::new(), Tensors::new());
         let mut only = self.start.clone();
-        let mut names = BTreeSet::new();
+        let mut computed = BTreeSet::new();
         for group in self.groups_of(kernel) {
             only.extend(kept.get(&group.class).map(|channels| (group.class, channels.clone())));
-            names.extend(group.producers.iter().chain(&group.companions).map(|(name, _)| name));
+            computed.extend(group.producers.iter().filter(|(name, _)| name == kernel).map(|(_, axis)| *axis));
         }
-        let mut changes = Tensors::new();
-        for name in names {
+        for (name, tensor) in tensors {
             let axes = self.channels.kept_elements(name, &only).zip(self.channels.kept_elements(name, &self.start));
-            let (Some(tensor), Some((stays, had))) = (tensors.get(name), axes) else { continue };
-            let consumed = self.groups.iter().flat_map(|group| &group.consumers);
-            let consumed: BTreeSet<usize> = consumed.filter(|(of, _)| of == name).map(|(_, axis)| *axis).collect();
-            // What a kernel reads of its own channels is silent already where it is computed.
-            let axes: Vec<Vec<bool>> = stays
-                .iter()
-                .zip(&had)
-                .enumerate()
-                .map(|(axis, (stays, had))| {
-                    let left = stays.iter().zip(had).filter(|(_, had)| **had);
-                    left.map(|(stays, _)| *stays || consumed.contains(&axis)).collect()
-                })
-                .collect();
+            let Some((stays, had)) = axes.filter(|_| dtype_of(tensor.element).is_float()) else { continue };
+            let left = |(stays, had): (&Vec<bool>, &Vec<bool>)| -> Vec<bool> {
+                stays.iter().zip(had).filter(|(_, had)| **had).map(|(stays, _)| *stays).collect()
+            };
+            let mut axes: Vec<Vec<bool>> = stays.iter().zip(&had).map(left).collect();
             let mask = mask_of_axes(&axes);
-            if crate::data::dtype_of(tensor.element).is_float() && loses(tensor, &mask) {
-                changes.insert(name.clone(), zeroed(tensor, &mask));
+            if loses(tensor, &mask) {
+                together.insert(name.clone(), zeroed(tensor, &mask));
+            }
+            if name == kernel {
+                let read = axes.iter_mut().enumerate().filter(|(axis, _)| !computed.contains(axis));
+                read.for_each(|(_, stays)| stays.fill(true));
+                own.insert(name.clone(), zeroed(tensor, &mask_of_axes(&axes)));
             }
         }
-        changes
+        (own, together)
     }
 }
