@@ -6,6 +6,7 @@ pub mod composite;
 pub mod emit;
 pub mod legalize;
 pub mod lower;
+pub mod narrow;
 pub mod pipeline;
 pub mod prune;
 pub mod quantize;

@@ -52,6 +52,9 @@ pub enum DriverError {
     /// Compiled and interpreted numbers differ.
     #[error("compiled and interpreted numbers differ: {0}")]
     Mismatch(String),
+    /// A compressed model lost more than it may.
+    #[error("{0}")]
+    TooMuchLost(String),
     /// A broken invariant.
     #[error("{0}; this is a bug in dlc")]
     Bug(String),
@@ -73,7 +76,7 @@ fn counted(diagnostics: &Diagnostics) -> String {
 }
 
 impl DriverError {
-    /// 1 the user's mistake, 3 compiled and interpreted numbers differ, 4 not supported, 101 a bug in
+    /// 1 the user's mistake, 3 compiled and interpreted numbers differ, or a compressed model lost too much, 4 not supported, 101 a bug in
     /// dlc.
     pub fn exit_code(&self) -> u8 {
         match self {
@@ -83,7 +86,7 @@ impl DriverError {
             DriverError::Compile(error) => compile_code(error),
             DriverError::Unsupported(_) => 4,
             DriverError::Interpret(InterpError::TooLarge { .. } | InterpError::NothingToChoose { .. }) => 1,
-            DriverError::Mismatch(_) => 3,
+            DriverError::Mismatch(_) | DriverError::TooMuchLost(_) => 3,
             DriverError::Interpret(_) | DriverError::Bug(_) => 101,
         }
     }
@@ -139,6 +142,7 @@ mod tests {
         let cases = [
             (DriverError::User(String::new()), 1),
             (DriverError::Mismatch(String::new()), 3),
+            (DriverError::TooMuchLost(String::new()), 3),
             (DriverError::Compile(CompileError::Lower(unsupported)), 4),
             (DriverError::Compile(CompileError::Cpu { cpu: "x86-64-v4", lacks: "FMA".to_owned() }), 4),
             (DriverError::Compile(CompileError::Module(String::new())), 101),

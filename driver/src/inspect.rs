@@ -7,7 +7,7 @@
 use crate::compile::{fixed_elements, parameter_count};
 use crate::flops::node_flops;
 use crate::{Loaded, Result};
-use dlc_ir::{Function, Node, NodeId, Op};
+use dlc_ir::{Function, Model, Node, NodeId, Op};
 use dlc_types::IndexVec;
 use serde::Serialize;
 
@@ -24,6 +24,12 @@ pub struct LayerRow {
     pub parameters: u64,
     /// Operations per sample.
     pub flops: u64,
+    /// Numbers of the layer as the file says it, where a checkpoint has fewer channels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parameters_before: Option<u64>,
+    /// Operations of the layer as the file says it, where a checkpoint has fewer channels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flops_before: Option<u64>,
     /// Elements seen along the widest axis; `None` for all.
     pub receptive_field: Option<usize>,
 }
@@ -43,6 +49,12 @@ pub struct InspectReport {
     pub trainable: u64,
     /// Operations per sample.
     pub flops: u64,
+    /// All parameters of the model as the file says it, where a checkpoint has fewer channels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parameters_before: Option<u64>,
+    /// Operations of the model as the file says it, where a checkpoint has fewer channels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flops_before: Option<u64>,
 }
 
 /// How far an element sees, and how far apart neighbours' views are.
@@ -116,9 +128,39 @@ fn view(function: &Function, node: &Node, views: &IndexVec<NodeId, View>) -> Vie
     }
 }
 
-/// Looks at a model's inference function.
+/// Looks at a model's inference function. Of a model with fewer channels than its file says, what it had before is told
+/// beside it.
 pub fn inspect(loaded: &Loaded) -> Result<InspectReport> {
-    let model = &loaded.model;
+    let mut report = of_model(&loaded.model);
+    if let Some(wide) = &loaded.wide {
+        let before = of_model(wide);
+        // The narrow function has the same nodes.
+        for (layer, before) in report.layers.iter_mut().zip(&before.layers) {
+            layer.parameters_before = Some(before.parameters);
+            layer.flops_before = Some(before.flops);
+        }
+        report.parameters_before = Some(before.parameters);
+        report.flops_before = Some(before.flops);
+    }
+    Ok(report)
+}
+
+fn of_model(model: &Model) -> InspectReport {
+    let layers = layers(model);
+    let trainable = model.parameters.iter().filter(|parameter| parameter.trainable);
+    InspectReport {
+        model: model.name.clone(),
+        inputs: model.inputs.iter().map(|input| (input.name.clone(), input.ty.to_string())).collect(),
+        flops: layers.iter().map(|layer| layer.flops).fold(0, u64::saturating_add),
+        layers,
+        parameters: parameter_count(model),
+        trainable: trainable.map(|parameter| fixed_elements(&parameter.ty)).fold(0, u64::saturating_add),
+        parameters_before: None,
+        flops_before: None,
+    }
+}
+
+fn layers(model: &Model) -> Vec<LayerRow> {
     let function = &model.predict;
     let mut views: IndexVec<NodeId, View> = IndexVec::new();
     let mut layers: Vec<LayerRow> = Vec::new();
@@ -136,6 +178,8 @@ pub fn inspect(loaded: &Loaded) -> Result<InspectReport> {
             output: function.tensor_type(id).to_string(),
             parameters: 0,
             flops,
+            parameters_before: None,
+            flops_before: None,
             receptive_field,
         };
         match layers.last_mut().filter(|layer| layer.path == row.path) {
@@ -165,13 +209,5 @@ pub fn inspect(loaded: &Loaded) -> Result<InspectReport> {
             layer.parameters = layer.parameters.saturating_add(fixed_elements(&parameter.ty));
         }
     }
-    let trainable = model.parameters.iter().filter(|parameter| parameter.trainable);
-    Ok(InspectReport {
-        model: model.name.clone(),
-        inputs: model.inputs.iter().map(|input| (input.name.clone(), input.ty.to_string())).collect(),
-        flops: layers.iter().map(|layer| layer.flops).fold(0, u64::saturating_add),
-        layers,
-        parameters: parameter_count(model),
-        trainable: trainable.map(|parameter| fixed_elements(&parameter.ty)).fold(0, u64::saturating_add),
-    })
+    layers
 }

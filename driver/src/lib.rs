@@ -1,5 +1,5 @@
 //! The commands of `dlc` as functions: check, fmt, compile, run, predict, train, eval, lr, compare, bench,
-//! profile, inspect, explain, export, quantize and tune.
+//! profile, inspect, explain, export, prune, quantize and tune.
 //!
 //! This crate joins all others. A command takes typed options, does its work and returns a report that
 //! can be printed or serialised; it writes to no terminal and never ends the process. Faults are a
@@ -8,6 +8,7 @@
 mod bandwidth;
 mod bench;
 mod check;
+mod checkpoint;
 mod choices;
 mod compare;
 mod compile;
@@ -32,6 +33,7 @@ mod onnx;
 mod peak;
 mod predict;
 mod profile;
+mod prune;
 mod quantize;
 mod rate;
 mod rate_finder;
@@ -46,6 +48,7 @@ mod tuning;
 pub use bandwidth::{Bandwidth, bandwidth};
 pub use bench::{BenchOptions, BenchReport, bench};
 pub use check::{CheckReport, check, format_file};
+pub use checkpoint::load_for_checkpoint;
 pub use choices::{CompileChoices, Math};
 pub use compare::{CompareOptions, CompareReport, Mismatch, compare, compare_loaded};
 pub use compile::{ArtifactKind, CompileReport, CompileSettings, compile};
@@ -66,13 +69,16 @@ pub use meaning::Meaning;
 pub use movement::{Movement, movement};
 pub use native::{native_program, native_session, tuned_session};
 pub use onnx::{
-    OnnxRunReport, OnnxTraining, OperatorRow, is_onnx, load_for_checkpoint, load_for_training, operators,
+    OnnxRunReport, OnnxTraining, OperatorRow, is_onnx, load_for_training, operators,
     run_onnx,
 };
 pub use peak::{InstructionSet, peak_gflops};
 pub use predict::{PredictReport, PredictSettings, PredictedRow, predict};
 pub use profile::{
     Category, CategoryTime, KernelRow, LaunchProfile, Limit, Profile, Roofs, profile, write_roofline,
+};
+pub use prune::{
+    MetricValues, Norm, PruneReport, PruneSettings, PrunedLayer, Scope, Totals, Unpruned, prune,
 };
 pub use quantize::{
     Calibration, InputRange, LayerReport, Quantization, QuantizeReport, QuantizeSettings, decibels, quantize,

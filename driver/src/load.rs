@@ -3,7 +3,7 @@
 //! An ONNX file is loaded as the text `model NAME = onnx("FILE")` would be, so that every command treats both
 //! alike. Its weights stay in the mapped file until a session begins.
 
-use crate::data::dtype_of;
+use crate::checkpoint::{first_values, misfits};
 use crate::onnx::{OnnxImporter, array_of_host, host_of_array, is_onnx};
 use crate::{DriverError, Quantization, Result};
 use dlc_compiler::quantize::QuantizeError;
@@ -44,6 +44,8 @@ pub struct Loaded {
     pub note: Option<String>,
     /// How the model was quantised, where it was loaded for a checkpoint that is.
     pub quantization: Option<Quantization>,
+    /// The model as the file says it, where a checkpoint has fewer channels.
+    pub wide: Option<Arc<Model>>,
 }
 
 /// What loading gives: the model unless there are errors, with the texts and all diagnostics.
@@ -57,8 +59,8 @@ fn finish(parts: Parts, importer: &OnnxImporter) -> Result<Loaded> {
             importer.check_binds()?;
             let weights = Weights(Arc::new(importer.weights(&model)));
             let start = recipe.as_ref().and_then(|recipe| recipe.start.clone());
-            let (note, quantization) = (None, None);
-            Ok(Loaded { model, weights, recipe, start, folder, sources, diagnostics, note, quantization })
+            let (note, wide, quantization) = (None, None, None);
+            Ok(Loaded { model, weights, recipe, start, folder, sources, diagnostics, note, wide, quantization })
         }
         None => match importer.failure() {
             Some(error) => Err(error),
@@ -146,6 +148,12 @@ impl Weights {
         Ok(Some(tensor))
     }
 
+    /// Values of tensors in memory.
+    pub(crate) fn of_tensors(tensors: &BTreeMap<String, HostTensor>) -> Result<Weights> {
+        let arrays = tensors.iter().map(|(name, tensor)| Ok((name.clone(), array_of_host(tensor)?)));
+        Ok(Weights(Arc::new(arrays.collect::<Result<_>>()?)))
+    }
+
     /// The same where it lies in the model's file.
     pub(crate) fn array(&self, name: &str) -> Option<Array> {
         self.0.get(name).cloned()
@@ -185,29 +193,12 @@ impl Loaded {
     /// A checkpoint that cannot be read, or lacks what the model's inference needs.
     pub fn with_weights_of(mut self, checkpoint: &Path) -> Result<Loaded> {
         let saved = SavedRun::read(checkpoint)?.model;
-        let mut arrays = BTreeMap::new();
-        let mut faults = Vec::new();
-        for parameter in &self.model.parameters {
-            let (name, ty) = (&parameter.name, &parameter.ty);
-            match saved.tensors.get(name) {
-                Some(found) if dtype_of(found.element) == ty.dtype && found.dims == ty.shape.at(1) => {}
-                Some(found) => {
-                    faults.push(format!(
-                        "`{name}` is {} in the checkpoint, {ty} in the model",
-                        found.type_text()
-                    ));
-                }
-                None => faults.push(format!("`{name}` ({ty}) is missing")),
-            }
-        }
+        let faults = misfits(&self.model, &saved);
         if !faults.is_empty() {
             let cause = RuntimeError::OtherModel { model: self.model.name.clone(), faults };
             return Err(TrainError::Checkpoint { path: checkpoint.to_owned(), cause }.into());
         }
-        for (name, tensor) in &saved.tensors {
-            arrays.insert(name.clone(), array_of_host(tensor)?);
-        }
-        self.weights = Weights(Arc::new(arrays));
+        self.weights = Weights::of_tensors(&first_values(&self.model, &saved.tensors))?;
         Ok(self)
     }
 

@@ -12,8 +12,8 @@ use std::path::PathBuf;
 pub(crate) struct CompareArguments {
     #[command(flatten)]
     pub(crate) model: ModelArguments,
-    /// Trained weights; a quantised checkpoint makes it the quantised model [default: those that came with the model, else
-    /// initial ones].
+    /// Trained weights; a quantised checkpoint makes it the quantised model, one of a pruned model has the channels that
+    /// are left [default: those that came with the model, else initial ones].
     #[arg(long, value_name = "CKPT")]
     pub(crate) checkpoint: Option<PathBuf>,
     /// Samples.
@@ -41,8 +41,8 @@ pub(crate) struct TimedArguments {
     pub(crate) target: Target,
     #[command(flatten)]
     pub(crate) model: ModelArguments,
-    /// Trained weights; a quantised checkpoint makes it the quantised model [default: those that came with the model, else
-    /// initial ones].
+    /// Trained weights; a quantised checkpoint makes it the quantised model, one of a pruned model has the channels that
+    /// are left [default: those that came with the model, else initial ones].
     #[arg(long, value_name = "CKPT")]
     pub(crate) checkpoint: Option<PathBuf>,
     /// Samples per call [default: the file's batch, or 1 without a data section].
@@ -127,8 +127,8 @@ impl From<Target> for BenchTarget {
 pub(crate) struct InspectArguments {
     #[command(flatten)]
     pub(crate) model: ModelArguments,
-    /// Trained weights; a quantised checkpoint makes it the quantised model [default: those that came with the model, else
-    /// initial ones].
+    /// Trained weights; a quantised checkpoint makes it the quantised model, one of a pruned model has the channels that
+    /// are left [default: those that came with the model, else initial ones].
     #[arg(long, value_name = "CKPT")]
     pub(crate) checkpoint: Option<PathBuf>,
     /// Print one JSON object to stdout [default: a table].
@@ -140,8 +140,8 @@ pub(crate) struct InspectArguments {
 pub(crate) struct ExplainArguments {
     #[command(flatten)]
     pub(crate) model: ModelArguments,
-    /// Trained weights; a quantised checkpoint makes it the quantised model [default: those that came with the model, else
-    /// initial ones].
+    /// Trained weights; a quantised checkpoint makes it the quantised model, one of a pruned model has the channels that
+    /// are left [default: those that came with the model, else initial ones].
     #[arg(long, value_name = "CKPT")]
     pub(crate) checkpoint: Option<PathBuf>,
     /// A kernel, or a layer by its path, to tell all about; a part of the name that fits only one will do
@@ -154,6 +154,9 @@ pub(crate) struct ExplainArguments {
     /// Samples that costs are estimated for [default: the file's batch, or 1 without a data section].
     #[arg(long, value_name = "N", value_parser = positive)]
     pub(crate) batch: Option<usize>,
+    /// Trained weights; of a pruned model the one with the channels that are left [default: the file's].
+    #[arg(long, value_name = "CKPT")]
+    pub(crate) checkpoint: Option<PathBuf>,
     /// List the small kernels too [default: those that matter].
     #[arg(long)]
     pub(crate) all: bool,

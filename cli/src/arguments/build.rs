@@ -33,8 +33,8 @@ pub(crate) struct FormatArguments {
 pub(crate) struct CompileArguments {
     #[command(flatten)]
     pub(crate) model: ModelArguments,
-    /// Trained weights; a quantised checkpoint makes it the quantised model [default: those that came with the model, else
-    /// initial ones].
+    /// Trained weights; a quantised checkpoint makes it the quantised model, one of a pruned model has the channels that
+    /// are left [default: those that came with the model, else initial ones].
     #[arg(long, value_name = "CKPT")]
     pub(crate) checkpoint: Option<PathBuf>,
     /// Instructions that the code may use: native, portable, x86-64-v3 or x86-64-v4, the

@@ -5,6 +5,7 @@ mod build;
 mod infer;
 mod learn;
 mod model;
+mod prune;
 mod quantize;
 mod search;
 mod start;
@@ -18,6 +19,7 @@ pub(crate) use build::{
 pub(crate) use infer::{PredictArguments, RunArguments};
 pub(crate) use learn::{EvalArguments, RateArguments, TrainArguments};
 pub(crate) use model::{EngineArguments, ModelArguments};
+pub(crate) use prune::PruneArguments;
 pub(crate) use quantize::QuantizeArguments;
 pub(crate) use search::SearchArguments;
 pub(crate) use start::StartArguments;
@@ -73,6 +75,8 @@ pub(crate) enum Command {
     Tune(Box<SearchArguments>),
     /// Make weights and activations of a trained model integers of eight bits, with ranges seen on its data.
     Quantize(Box<QuantizeArguments>),
+    /// Take weights or channels out of a trained model, train it on, and tell what it lost.
+    Prune(Box<PruneArguments>),
     /// Compare compiled with interpreted numbers: every value of a training step, and end to end.
     Compare(CompareArguments),
     /// Check, then time a training step or an inference.

@@ -118,13 +118,13 @@ fn layers(report: &InspectReport) -> String {
             if layer.path.is_empty() { "-".to_owned() } else { layer.path.clone() },
             layer.op.clone(),
             layer.output.clone(),
-            layer.parameters.to_string(),
-            count(layer.flops),
+            changed(layer.parameters_before, layer.parameters, |value| value.to_string()),
+            changed(layer.flops_before, layer.flops, count),
             layer.receptive_field.map_or_else(|| "all".to_owned(), |field| field.to_string()),
         ]
     }));
     let inputs: Vec<String> = report.inputs.iter().map(|(name, ty)| format!("{name}: {ty}")).collect();
-    format!(
+    let text = format!(
         "{}({})\n\n{}\n\n{} parameters, {} trainable; {}FLOPs per sample",
         report.model,
         inputs.join(", "),
@@ -132,5 +132,19 @@ fn layers(report: &InspectReport) -> String {
         report.parameters,
         report.trainable,
         count(report.flops) + if report.flops < 1000 { " " } else { "" },
-    )
+    );
+    match (report.parameters_before, report.flops_before) {
+        (Some(parameters), Some(flops)) => {
+            format!("{text}\nbefore pruning {parameters} parameters, {}FLOPs", count(flops))
+        }
+        _ => text,
+    }
+}
+
+/// `before -> now`, where there was another number before.
+fn changed(before: Option<u64>, now: u64, text: impl Fn(u64) -> String) -> String {
+    match before {
+        Some(before) if before != now => format!("{} -> {}", text(before), text(now)),
+        _ => text(now),
+    }
 }

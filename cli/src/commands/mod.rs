@@ -7,6 +7,7 @@ mod export;
 mod infer;
 mod learn;
 mod profile;
+mod prune;
 mod quantize;
 mod search;
 
@@ -33,6 +34,7 @@ pub(crate) fn dispatch(arguments: Arguments) -> u8 {
         Command::Train(flags) => finish(color, flags.json, learn::train(&console(flags.json), &flags)),
         Command::Eval(flags) => finish(color, flags.json, learn::evaluate(&console(flags.json), &flags)),
         Command::Tune(flags) => finish(color, flags.json, search::tune(&console(flags.json), &flags)),
+        Command::Prune(flags) => finish(color, flags.json, prune::prune(&console(flags.json), &flags)),
         Command::Lr(flags) => finish(color, flags.json, learn::find_rate(&console(flags.json), &flags)),
         Command::Compare(flags) => finish(color, flags.json, analyse::compare(&console(flags.json), &flags)),
         Command::Bench(flags) => finish(color, flags.json, analyse::bench(&console(flags.json), &flags)),

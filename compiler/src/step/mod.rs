@@ -10,6 +10,7 @@ mod average;
 mod gradient;
 mod initialize;
 mod inspect;
+mod mask;
 mod normal;
 mod now;
 mod one_cycle;
@@ -63,7 +64,7 @@ pub fn training_step(model: &Model) -> Result<Function, StepError> {
     };
     let mut differentiated = differentiate(forward, &trainable(model))?;
     differentiated.name = "train".to_owned();
-    let gradients: Vec<(String, NodeId)> = differentiated
+    let mut gradients: Vec<(String, NodeId)> = differentiated
         .outputs
         .iter()
         .filter(|output| output.role == OutputRole::Gradient)
@@ -72,6 +73,9 @@ pub fn training_step(model: &Model) -> Result<Function, StepError> {
     differentiated.outputs.retain(|output| output.role != OutputRole::Gradient);
     let mut build = Builder::extend(differentiated);
     build.set_origin(Origin { path: "train".to_owned(), span: None });
+    for (name, gradient) in &mut gradients {
+        *gradient = mask::masked(&mut build, training, name, *gradient)?;
+    }
     let now = now::Now::new(&mut build, training)?;
     let update = optimizer::Update::new(&mut build, training, now)?;
     for (name, gradient) in gradient::prepared(&mut build, training, &now, gradients)? {
@@ -106,7 +110,7 @@ pub fn gradients(model: &Model) -> Result<Function, StepError> {
 }
 
 /// The states that training adds to the model's own: for every trainable parameter the optimiser's slots
-/// (such as `PATH.momentum`) and its gathered gradient, for every averaged tensor the average, then the
+/// (such as `PATH.momentum`), its gathered gradient and its mask, for every averaged tensor the average, then the
 /// step's bookkeeping ([`dlc_ir::training`]). A model without training has the seed alone, from which
 /// [`initialize`] draws.
 pub fn step_states(model: &Model) -> Vec<State> {
@@ -122,6 +126,9 @@ pub fn step_states(model: &Model) -> Vec<State> {
             }
             if training.accumulate > 1 {
                 declare(format!("{name}.{ACCUMULATED}"), ty.clone(), 0.0);
+            }
+            if training.masked.contains(name) {
+                declare(mask::mask_of(name), mask::mask_type(ty), 1.0);
             }
         }
         for (name, ty) in average::averaged(model) {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod initialize;
+mod mask;
 mod model;
 mod optimizer;
 mod schedule;

@@ -72,9 +72,10 @@ impl Session {
         for state in step_states(model) {
             let dims = state.ty.shape.as_fixed().unwrap();
             let count = dims.iter().product();
-            let data = match state.ty.dtype.is_float() {
-                true => Data::Float(vec![0.0; count]),
-                false => Data::Int(vec![0; count]),
+            let data = match state.ty.dtype {
+                DType::Bool => Data::Bool(vec![true; count]),
+                dtype if dtype.is_float() => Data::Float(vec![0.0; count]),
+                _ => Data::Int(vec![0; count]),
             };
             values.insert(state.name, Tensor { dtype: state.ty.dtype, dims, data });
         }
@@ -115,6 +116,20 @@ impl Session {
         match &self.values[name].data {
             Data::Float(values) => values.clone(),
             other => panic!("{name}: {other:?}"),
+        }
+    }
+
+    pub(crate) fn flags(&self, name: &str) -> Vec<bool> {
+        match &self.values[name].data {
+            Data::Bool(values) => values.clone(),
+            other => panic!("{name}: {other:?}"),
+        }
+    }
+
+    /// Sets a value, if there is one of that name.
+    pub(crate) fn set(&mut self, name: &str, data: Data) {
+        if let Some(tensor) = self.values.get_mut(name) {
+            tensor.data = data;
         }
     }
 

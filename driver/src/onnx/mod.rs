@@ -23,7 +23,8 @@ mod value;
 
 pub(crate) use convert::{array_of_host, host_of_array};
 pub(crate) use import::OnnxImporter;
-pub use sections::{OnnxTraining, load_for_checkpoint, load_for_training};
+pub(crate) use sections::load_with_note;
+pub use sections::{OnnxTraining, load_for_training};
 
 use crate::{Result, RunSettings};
 use executor::Executor;

@@ -178,9 +178,13 @@ pub fn load_for_training(
     training.sections(path, settings)?.load(path, settings)
 }
 
-/// Loads a file to go with a checkpoint: an ONNX file as the training by flags saw it that the checkpoint is of; any file
-/// as the quantised model, if the checkpoint is one.
-pub fn load_for_checkpoint(path: &Path, checkpoint: &Path, settings: &[(String, String)]) -> Result<Loaded> {
+/// Loads a file to go with a checkpoint: an ONNX file as the training by flags saw it that the checkpoint is of; and tells
+/// how the model is quantised, if the checkpoint's is.
+pub(crate) fn load_with_note(
+    path: &Path,
+    checkpoint: &Path,
+    settings: &[(String, String)],
+) -> Result<(Loaded, Option<Quantization>)> {
     let note = Checkpoint::read_note(checkpoint);
     // What is wrong with a file is told by whoever reads its tensors; an ONNX file is not loaded without the note.
     let note = if is_onnx(path) {
@@ -199,8 +203,5 @@ pub fn load_for_checkpoint(path: &Path, checkpoint: &Path, settings: &[(String, 
         }
         _ => load(path, settings)?,
     };
-    match quantization {
-        Some(quantization) => loaded.quantized(quantization),
-        None => Ok(loaded),
-    }
+    Ok((loaded, quantization))
 }

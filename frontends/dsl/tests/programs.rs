@@ -218,7 +218,7 @@ fn the_recipe_of_the_example_with_every_feature() {
         [("image", RandomCrop { size: (12, 12), padding: 2 }), ("image", RandomFlip { probability: 0.25, vertical: false })]
         Split { validation: 0.1, test: 0.2, stratified: false, seed: Some(3), fold: None }, batch 16, shuffle false
         Some("accuracy"), seed 42
-        Training { optimizer: Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decoupled: false }, schedule: OneCycle { rate: 0.01, warmup: 0.3, div: 25.0, final_div: 10000.0, momentum: None }, plateau: false, weight_decay: 0.0001, groups: [], clip: [], accumulate: 1, average: None }"#]].assert_eq(&lines.join("\n"));
+        Training { optimizer: Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decoupled: false }, schedule: OneCycle { rate: 0.01, warmup: 0.3, div: 25.0, final_div: 10000.0, momentum: None }, plateau: false, weight_decay: 0.0001, groups: [], clip: [], accumulate: 1, average: None, masked: [] }"#]].assert_eq(&lines.join("\n"));
 }
 
 /// Loss, metrics and target types that verify.

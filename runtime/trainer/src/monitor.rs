@@ -36,7 +36,7 @@ impl Monitor {
                 names.join(", ")
             )));
         }
-        let falling = names.first().is_some_and(|loss| loss == name) || less_is_better(name);
+        let falling = is_falling(name, names);
         let min_delta = recipe.early_stop.map_or(0.0, |rule| rule.min_delta);
         Ok(Monitor { name: name.to_owned(), falling, min_delta })
     }
@@ -58,6 +58,11 @@ impl Monitor {
         let better = best.is_none_or(|(best, _)| gain(best) > self.min_delta);
         better.then_some(value)
     }
+}
+
+/// Whether less of a metric is better, among all that are reported, the loss first.
+pub fn is_falling(name: &str, names: &[String]) -> bool {
+    names.first().is_some_and(|loss| loss == name) || less_is_better(name)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod nadam;
 mod rms_prop;
 mod sgd;
 
+use super::mask::masked;
 use super::now::Now;
 use super::schedule::{Rates, rates};
 use super::{parameter, state};
@@ -116,6 +117,7 @@ impl<'a> Update<'a> {
             return Err(InferError::new(format!("no update rule for `{name}`")));
         };
         let next = rule.next(&mut Subject { b, now: &self.now, name, weight, gradient })?;
+        let next = masked(b, self.training, name, next)?;
         let next = self.now.chosen(b, next, weight)?;
         b.output(OutputRole::Parameter, name, next);
         Ok(())

@@ -88,6 +88,7 @@ pub(super) fn read(el: &mut Elaborator<'_>, section: &TrainSection) -> Eval<Plan
         clip: clip?,
         accumulate: u32::try_from(accumulate?).map_err(|_| Poison)?,
         average: average?,
+        masked: Vec::new(),
         ..Training::new(optimizer, schedule)
     };
     Ok(Plan {

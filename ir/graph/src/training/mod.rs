@@ -29,6 +29,10 @@ pub const AVERAGE: &str = "average";
 /// Last part of the name of the state that gathers a parameter's gradient over several steps.
 pub const ACCUMULATED: &str = "accumulated";
 
+/// Last part of the name of the state (`bool`, of the parameter's shape) that tells which weights of a pruned parameter
+/// are left.
+pub const MASK: &str = "mask";
+
 /// Everything that the compiled step needs to know about training.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Training {
@@ -50,6 +54,8 @@ pub struct Training {
     pub accumulate: u32,
     /// Averages of the weights beside the weights; evaluation and prediction use them.
     pub average: Option<Average>,
+    /// Trainable parameters with a mask ([`MASK`]): weights that it leaves out are zero and stay zero.
+    pub masked: Vec<String>,
 }
 
 /// Parameters that differ in rate or decay.
@@ -103,12 +109,26 @@ impl Training {
             clip: Vec::new(),
             accumulate: 1,
             average: None,
+            masked: Vec::new(),
         }
     }
 
     /// Whether the step reads [`EPOCH_STEPS`].
     pub fn counts_epochs(&self) -> bool {
         self.schedule.counts_epochs() || matches!(self.average, Some(Average::Stochastic { .. }))
+    }
+
+    /// The same training with all learning rates multiplied by a number.
+    pub fn scaled(&self, factor: f64) -> Training {
+        let mut training = self.clone();
+        training.schedule = self.schedule.scaled(factor);
+        for group in &mut training.groups {
+            group.rate = group.rate.map(|rate| rate * factor);
+        }
+        if let Optimizer::Muon { adam_rate, .. } = &mut training.optimizer {
+            *adam_rate = adam_rate.map(|rate| rate * factor);
+        }
+        training
     }
 
     /// The group of a parameter.

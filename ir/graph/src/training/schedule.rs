@@ -131,6 +131,22 @@ impl Schedule {
         schedule
     }
 
+    /// The same schedule with every rate multiplied by a number.
+    pub fn scaled(&self, factor: f64) -> Schedule {
+        self.with_rate(self.rate() * factor).with_last_scaled(factor)
+    }
+
+    /// The last rate alone, where the schedule has one of its own.
+    fn with_last_scaled(mut self, factor: f64) -> Schedule {
+        match &mut self {
+            Schedule::Cosine { least, .. } => *least *= factor,
+            Schedule::Polynomial { last, .. } => *last *= factor,
+            Schedule::Warmup(warmup) => warmup.then = warmup.then.clone().with_last_scaled(factor),
+            _ => {}
+        }
+        self
+    }
+
     /// The same schedule of the rate alone.
     pub fn without_momentum(mut self) -> Schedule {
         match &mut self {
