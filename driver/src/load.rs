@@ -60,7 +60,18 @@ fn finish(parts: Parts, importer: &OnnxImporter) -> Result<Loaded> {
             let weights = Weights(Arc::new(importer.weights(&model)));
             let start = recipe.as_ref().and_then(|recipe| recipe.start.clone());
             let (note, wide, quantization) = (None, None, None);
-            Ok(Loaded { model, weights, recipe, start, folder, sources, diagnostics, note, wide, quantization })
+            Ok(Loaded {
+                model,
+                weights,
+                recipe,
+                start,
+                folder,
+                sources,
+                diagnostics,
+                note,
+                wide,
+                quantization,
+            })
         }
         None => match importer.failure() {
             Some(error) => Err(error),

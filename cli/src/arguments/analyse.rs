@@ -154,9 +154,6 @@ pub(crate) struct ExplainArguments {
     /// Samples that costs are estimated for [default: the file's batch, or 1 without a data section].
     #[arg(long, value_name = "N", value_parser = positive)]
     pub(crate) batch: Option<usize>,
-    /// Trained weights; of a pruned model the one with the channels that are left [default: the file's].
-    #[arg(long, value_name = "CKPT")]
-    pub(crate) checkpoint: Option<PathBuf>,
     /// List the small kernels too [default: those that matter].
     #[arg(long)]
     pub(crate) all: bool,

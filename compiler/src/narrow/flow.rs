@@ -119,7 +119,8 @@ impl<'a> Flow<'a> {
     fn sources_of(&self, node: &Node) -> Sources {
         let rank = node.ty.tensor().map_or(0, |ty| ty.shape.rank());
         let nothing = vec![None; rank];
-        let of = |at: usize| node.operands.get(at).map_or(&[][..], |&operand| self.sources[operand].as_slice());
+        let of =
+            |at: usize| node.operands.get(at).map_or(&[][..], |&operand| self.sources[operand].as_slice());
         match &node.op {
             Op::Parameter { name } => (0..rank).map(|axis| Some((name.clone(), axis))).collect(),
             Op::Input { name } => match self.given.as_ref().and_then(|given| given.get(name)) {
@@ -143,7 +144,8 @@ impl<'a> Flow<'a> {
             }
             // Axes that keep extent and place from the front, or else from the back.
             Op::Reshape => {
-                let (before, after) = (self.dims(node.operands[0]), node.ty.tensor().map(|ty| ty.shape.dims()));
+                let (before, after) =
+                    (self.dims(node.operands[0]), node.ty.tensor().map(|ty| ty.shape.dims()));
                 let after = after.unwrap_or_default();
                 let front = before.iter().zip(after).take_while(|(a, b)| a == b).count();
                 let back = before.iter().rev().zip(after.iter().rev()).take_while(|(a, b)| a == b).count();
@@ -316,7 +318,9 @@ impl<'a> Flow<'a> {
                 continue;
             }
             let reason = match &node.op {
-                Op::ReduceWindow { .. } | Op::WindowArgMax { .. } | Op::WindowScatter { .. } => Reason::Window,
+                Op::ReduceWindow { .. } | Op::WindowArgMax { .. } | Op::WindowScatter { .. } => {
+                    Reason::Window
+                }
                 op => Reason::Op { op: op.name(), path: node.origin.path.clone() },
             };
             self.shared.classes.block(label, &reason);
@@ -361,7 +365,11 @@ impl<'a> Flow<'a> {
         let (count, size) = (count.fixed()?, self.shared.classes.size(label)?.fixed()?);
         let behind = if start == 0 { label.clone() } else { self.shared.classes.split(label, start)?.1 };
         let rest = size.checked_sub(start)?;
-        if rest == count { Some(behind) } else { self.shared.classes.split(&behind, count).map(|(part, _)| part) }
+        if rest == count {
+            Some(behind)
+        } else {
+            self.shared.classes.split(&behind, count).map(|(part, _)| part)
+        }
     }
 
     fn pad(&mut self, x: NodeId, low: &[usize], high: &[usize]) -> Vec<Label> {
@@ -425,9 +433,12 @@ impl<'a> Flow<'a> {
             batch.iter().chain(contract).any(|pair| of(pair) == axis)
         };
         let mut result: Vec<Label> = batch.iter().map(|&(one, _)| left[one].clone()).collect();
-        result.extend((0..left.len()).filter(|&axis| !used(axis, |pair| pair.0)).map(|axis| left[axis].clone()));
-        result
-            .extend((0..right.len()).filter(|&axis| !used(axis, |pair| pair.1)).map(|axis| right[axis].clone()));
+        result.extend(
+            (0..left.len()).filter(|&axis| !used(axis, |pair| pair.0)).map(|axis| left[axis].clone()),
+        );
+        result.extend(
+            (0..right.len()).filter(|&axis| !used(axis, |pair| pair.1)).map(|axis| right[axis].clone()),
+        );
         result
     }
 

@@ -111,9 +111,9 @@ impl Classes {
                 Some(bound) => self.size_with(bound, class),
                 None => Some(class(*id, self.all[*id].size)),
             },
-            Label::Product(factors) => factors.iter().try_fold(Dim::Fixed(1), |product, factor| {
-                product.times(self.size_with(factor, class)?)
-            }),
+            Label::Product(factors) => factors
+                .iter()
+                .try_fold(Dim::Fixed(1), |product, factor| product.times(self.size_with(factor, class)?)),
             Label::Sum(parts) if parts.len() == 1 => self.size_with(&parts[0], class),
             Label::Sum(parts) => {
                 let mut sum = 0usize;
@@ -213,7 +213,11 @@ impl Classes {
                 let (large, partner) = if of_a { (&one, &other) } else { (&other, &one) };
                 if let Some((first, rest)) = self.split(large, left.min(right)) {
                     self.unify(&first, partner);
-                    if of_a { a.push_front(rest) } else { b.push_front(rest) }
+                    if of_a {
+                        a.push_front(rest)
+                    } else {
+                        b.push_front(rest)
+                    }
                     continue;
                 }
             }
@@ -249,7 +253,11 @@ impl Classes {
             let (large, partner, extent) = if of_a { (&one, &other, right) } else { (&other, &one, left) };
             if let Some((outer, inner)) = self.factor(large, extent) {
                 self.unify(&outer, partner);
-                if of_a { a.push_front(inner) } else { b.push_front(inner) }
+                if of_a {
+                    a.push_front(inner)
+                } else {
+                    b.push_front(inner)
+                }
                 continue;
             }
             a.extend([one, other]);
@@ -313,9 +321,8 @@ impl Classes {
                     return None;
                 }
                 let (first, rest) = self.split(first, at / size)?;
-                let product = |outer: Label| {
-                    Label::Product([outer].into_iter().chain(inner.iter().cloned()).collect())
-                };
+                let product =
+                    |outer: Label| Label::Product([outer].into_iter().chain(inner.iter().cloned()).collect());
                 Some((product(first), product(rest)))
             }
         }

@@ -121,7 +121,8 @@ impl Channels {
 
     /// Whether a contraction or convolution sums over an axis of a parameter.
     pub fn is_kernel(&self, parameter: &str) -> bool {
-        self.shared.contracted.iter().any(|(name, _)| name == parameter) && self.parameters.contains(parameter)
+        self.shared.contracted.iter().any(|(name, _)| name == parameter)
+            && self.parameters.contains(parameter)
     }
 
     /// The kernels of which no axis that they compute can lose channels, with the reasons.
@@ -132,7 +133,8 @@ impl Channels {
             if labels.len() < 2 || !self.parameters.contains(name) {
                 continue;
             }
-            let axes = (0..labels.len()).filter(|&axis| !self.shared.contracted.contains(&(name.clone(), axis)));
+            let axes =
+                (0..labels.len()).filter(|&axis| !self.shared.contracted.contains(&(name.clone(), axis)));
             let leaves: Vec<ClassId> = axes.flat_map(|axis| classes.leaves(&labels[axis])).collect();
             let of_channels = leaves.iter().filter(|&&class| classes.blocked(class) != Some(&Reason::Window));
             let reasons: Option<Vec<&Reason>> = of_channels.map(|&class| classes.blocked(class)).collect();

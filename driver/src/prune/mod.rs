@@ -133,7 +133,10 @@ impl PruneSettings {
             return refused("`--max-drop` is a number of at least 0".to_owned());
         }
         if !(self.rate_factor > 0.0 && self.rate_factor.is_finite()) {
-            return refused(format!("learning rates are multiplied with a number above 0, not {}", self.rate_factor));
+            return refused(format!(
+                "learning rates are multiplied with a number above 0, not {}",
+                self.rate_factor
+            ));
         }
         if self.steps > 1 && self.steps > self.epochs {
             let (steps, epochs) = (self.steps, self.epochs);
