@@ -68,7 +68,8 @@ pub(crate) fn misfits(model: &Model, checkpoint: &Checkpoint) -> Vec<String> {
     for parameter in &model.parameters {
         let (name, ty) = (&parameter.name, &parameter.ty);
         match checkpoint.tensors.get(name) {
-            Some(found) if crate::data::dtype_of(found.element) == ty.dtype && found.dims == ty.shape.at(1) => {}
+            Some(found)
+                if crate::data::dtype_of(found.element) == ty.dtype && found.dims == ty.shape.at(1) => {}
             Some(found) => {
                 let found = found.type_text();
                 faults.push(format!("`{name}` is {found} in the checkpoint, {ty} in the model"));
@@ -116,11 +117,7 @@ pub(crate) fn scale_rates(model: &mut Model, scale: f64) {
     model.training = Some(training.scaled(scale / before));
     model.states.retain(|state| state.name != RATE_SCALE);
     let initializer = Initializer::Constant(scale);
-    model.states.push(State {
-        name: RATE_SCALE.to_owned(),
-        ty: TensorType::scalar(DType::F32),
-        initializer,
-    });
+    model.states.push(State { name: RATE_SCALE.to_owned(), ty: TensorType::scalar(DType::F32), initializer });
 }
 
 /// What a new run of a model begins with of a checkpoint: parameters, the model's own states and masks; averages begin as

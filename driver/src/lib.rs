@@ -66,10 +66,7 @@ pub use load::{Loaded, Weights, load, load_text, model_name};
 pub use meaning::Meaning;
 pub use movement::{Movement, movement};
 pub use native::{native_program, native_session, tuned_session};
-pub use onnx::{
-    OnnxRunReport, OnnxTraining, OperatorRow, is_onnx, load_for_training, operators,
-    run_onnx,
-};
+pub use onnx::{OnnxRunReport, OnnxTraining, OperatorRow, is_onnx, load_for_training, operators, run_onnx};
 pub use peak::{InstructionSet, peak_gflops};
 pub use predict::{PredictReport, PredictSettings, PredictedRow, predict};
 pub use profile::{

@@ -34,7 +34,8 @@ impl Trained {
         let settings: Vec<(String, String)> =
             settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         let loaded = load(&file, &settings).unwrap();
-        let run = TrainSettings { threads: THREADS, out: Some(folder.path().into()), ..TrainSettings::default() };
+        let run =
+            TrainSettings { threads: THREADS, out: Some(folder.path().into()), ..TrainSettings::default() };
         train(&loaded, &run, &mut Silent, &AtomicBool::new(false)).unwrap();
         Trained { file, folder }
     }
@@ -114,7 +115,9 @@ fn fine_tuned_by_magnitude(trained: &Trained) {
     let (before, after) = (accuracy(&trained.file, &trained.checkpoint()), accuracy(&trained.file, &result));
     assert!(after >= before - 0.01, "{before} {after}");
     // Training left the masks alone, and a single layer's effect is between none and all.
-    assert!(report.layers.iter().all(|layer| layer.output_error.is_some_and(|error| error > 0.0 && error < 1.0)));
+    assert!(
+        report.layers.iter().all(|layer| layer.output_error.is_some_and(|error| error > 0.0 && error < 1.0))
+    );
 }
 
 #[test]
@@ -142,9 +145,14 @@ fn half_of_the_channels_are_less_than_half_of_the_network() {
         // The file and the checkpoint together are the narrow model.
         let loaded = load_with_weights(&trained.file, &result, &[]).unwrap();
         let layers = inspect(&loaded).unwrap();
-        assert_eq!((layers.parameters, layers.parameters_before), (after.parameters, Some(before.parameters)));
+        assert_eq!(
+            (layers.parameters, layers.parameters_before),
+            (after.parameters, Some(before.parameters))
+        );
         assert_eq!((layers.flops, layers.flops_before), (after.flops, Some(before.flops)));
-        assert!(report.whole.iter().any(|one| one.parameter == "head.weight" && one.reason.contains("logits")));
+        assert!(
+            report.whole.iter().any(|one| one.parameter == "head.weight" && one.reason.contains("logits"))
+        );
     }
 }
 
@@ -220,7 +228,9 @@ fn training_behind_pruning_resumes_to_the_bit() {
 
 #[test]
 fn equal_prunings_write_equal_files() {
-    let both = [0, 1].map(|_| trained_digits().pruned(0.3, |settings| (settings.structured, settings.epochs) = (true, 1)).0);
+    let both = [0, 1].map(|_| {
+        trained_digits().pruned(0.3, |settings| (settings.structured, settings.epochs) = (true, 1)).0
+    });
     let bytes = |folder: &tempfile::TempDir| std::fs::read(folder.path().join("pruned.safetensors")).unwrap();
     assert_eq!(bytes(&both[0]), bytes(&both[1]));
 }
@@ -354,7 +364,10 @@ fn a_checkpoint_with_one_wrong_shape_is_of_another_model() {
     *scale = dlc_runtime::HostTensor::from_f32(&[9], &[1.0; 9]).unwrap();
     checkpoint.write(&path).unwrap();
     let error = load_with_weights(&digits(), &path, &[]).unwrap_err();
-    assert!(error.to_string().contains("`norm2.scale` is f32[9] in the checkpoint, f32[32] in the model"), "{error}");
+    assert!(
+        error.to_string().contains("`norm2.scale` is f32[9] in the checkpoint, f32[32] in the model"),
+        "{error}"
+    );
     let loaded = load_for_checkpoint(&digits(), &path, &[]).unwrap();
     let settings = EvalSettings { threads: THREADS, ..EvalSettings::default() };
     let error = evaluate(&loaded, &path, &settings).unwrap_err();

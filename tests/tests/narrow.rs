@@ -18,7 +18,8 @@ use dlc_types::Dim;
 use std::collections::{BTreeMap, BTreeSet};
 
 const BATCH: usize = 2;
-const CLASSIFIER: &str = "  loss = cross_entropy(y, t) + l2(\"*.weight\", 1e-3)\n  optimizer = adam(lr = 0.01)";
+const CLASSIFIER: &str =
+    "  loss = cross_entropy(y, t) + l2(\"*.weight\", 1e-3)\n  optimizer = adam(lr = 0.01)";
 
 type Kept = BTreeMap<ClassId, BTreeSet<usize>>;
 
@@ -66,7 +67,8 @@ fn results(session: &mut Session, name: &str, classes: u32) -> Vec<Vec<f32>> {
 fn agree(name: &str, wide: &[Vec<f32>], narrow: &[Vec<f32>]) {
     assert_eq!(wide.len(), narrow.len());
     for (wide, narrow) in wide.iter().zip(narrow) {
-        let norm = |values: &mut dyn Iterator<Item = f32>| values.map(|v| f64::from(v).powi(2)).sum::<f64>().sqrt();
+        let norm =
+            |values: &mut dyn Iterator<Item = f32>| values.map(|v| f64::from(v).powi(2)).sum::<f64>().sqrt();
         let distance = norm(&mut wide.iter().zip(narrow).map(|(a, b)| a - b));
         assert!(distance <= 1e-4 * (1e-3 + norm(&mut wide.iter().copied())), "{name}: {wide:?} {narrow:?}");
     }
@@ -77,8 +79,7 @@ fn halved(loaded: &Loaded, classes: u32) -> BTreeMap<String, String> {
     let model = &loaded.model;
     let channels = Channels::of(model);
     let groups = channels.groups();
-    let kept: Kept =
-        groups.iter().map(|group| (group.class, (0..group.size).step_by(2).collect())).collect();
+    let kept: Kept = groups.iter().map(|group| (group.class, (0..group.size).step_by(2).collect())).collect();
     let mut extents = Extents::new();
     kept.iter().for_each(|(&class, channels)| extents.set(class, channels.len()));
     let narrow = channels.narrow(model, &extents).unwrap();
@@ -140,7 +141,10 @@ fn residual_blocks_with_batch_norm() {
   y = h |> global_avg_pool() |> dropout(0.2) |> dense(3) as head",
         "f32[N, 3, 6, 6]",
     );
-    assert_shapes(&found, &[("stem.weight", "[4, 3, 3, 3]"), ("a.weight", "[3, 4, 3, 3]"), ("b.weight", "[4, 3, 3, 3]")]);
+    assert_shapes(
+        &found,
+        &[("stem.weight", "[4, 3, 3, 3]"), ("a.weight", "[3, 4, 3, 3]"), ("b.weight", "[4, 3, 3, 3]")],
+    );
 }
 
 #[test]
@@ -152,7 +156,10 @@ fn concatenation_flattening_and_pooling() {
   y = h |> flatten() |> dense(12) as wide |> gelu() |> dense(3) as head",
         "f32[N, 2, 4, 4]",
     );
-    assert_shapes(&found, &[("one.weight", "[2, 2, 3, 3]"), ("two.weight", "[3, 2, 1, 1]"), ("wide.weight", "[20, 6]")]);
+    assert_shapes(
+        &found,
+        &[("one.weight", "[2, 2, 3, 3]"), ("two.weight", "[3, 2, 1, 1]"), ("wide.weight", "[20, 6]")],
+    );
 }
 
 #[test]
@@ -164,7 +171,10 @@ fn depthwise_and_transposed_convolutions() {
   y = h |> global_avg_pool() |> dense(3) as head",
         "f32[N, 2, 4, 4]",
     );
-    assert_shapes(&found, &[("depthwise.weight", "[4, 1, 3, 3]"), ("point.weight", "[3, 4, 1, 1]"), ("head.weight", "[2, 3]")]);
+    assert_shapes(
+        &found,
+        &[("depthwise.weight", "[4, 1, 3, 3]"), ("point.weight", "[3, 4, 1, 1]"), ("head.weight", "[2, 3]")],
+    );
 }
 
 #[test]
@@ -186,5 +196,8 @@ fn attention() {
   y = h |> flatten() |> dense(3) as head",
         "f32[N, 4, 5]",
     );
-    assert_shapes(&found, &[("embed.weight", "[5, 8]"), ("mix.query.weight", "[8, 4]"), ("mix.output.weight", "[4, 8]")]);
+    assert_shapes(
+        &found,
+        &[("embed.weight", "[5, 8]"), ("mix.query.weight", "[8, 4]"), ("mix.output.weight", "[4, 8]")],
+    );
 }

@@ -13,7 +13,10 @@ pub(super) fn prune(console: &Console, flags: &PruneArguments) -> Outcome {
     let loaded = loaded_with(console, flags.model(), Some(&settings.checkpoint))?;
     let stop = stop_flag()?;
     if settings.epochs > 0 && !flags.json {
-        eprintln!("training behind it: {} epochs at {} of the file's rates", settings.epochs, settings.rate_factor);
+        eprintln!(
+            "training behind it: {} epochs at {} of the file's rates",
+            settings.epochs, settings.rate_factor
+        );
     }
     let mut progress = TrainingProgress::new(flags.json);
     let report = dlc_driver::prune(&loaded, &settings, &mut progress, &stop);
@@ -42,7 +45,9 @@ fn row(layer: &PrunedLayer, structured: bool) -> Vec<String> {
     ];
     if structured {
         let channels = layer.channels_before.zip(layer.channels_after);
-        row.push(channels.map_or_else(String::new, |(before, after)| arrow(before.to_string(), after.to_string())));
+        row.push(
+            channels.map_or_else(String::new, |(before, after)| arrow(before.to_string(), after.to_string())),
+        );
         row.push(arrow(count(layer.flops_before), count(layer.flops_after)));
     } else {
         row.push(count(layer.flops_before));

@@ -1,7 +1,7 @@
 //! Models with fewer channels: which channels can be taken away, and the model without them.
 //!
 //! [`Channels::of`] labels every axis of every value of a model's functions with the classes of channels that it is made
-//! of ([`label`], [`flow`]). A class that reaches neither an input nor an output, nor an op that needs all of its channels,
+//! of (`label`, `flow`). A class that reaches neither an input nor an output, nor an op that needs all of its channels,
 //! can lose some of them everywhere at once, and [`Channels::narrow`] makes the model of what is left. That is done
 //! before differentiation, so that training, evaluation and prediction come out of narrow functions by the way that
 //! every model takes. Nothing depends on *which* channels stay but the values of the tensors
@@ -15,6 +15,7 @@ mod flow;
 mod label;
 mod reason;
 mod rebuild;
+mod unify;
 
 pub use label::ClassId;
 pub use reason::Reason;
@@ -121,7 +122,8 @@ impl Channels {
 
     /// Whether a contraction or convolution sums over an axis of a parameter.
     pub fn is_kernel(&self, parameter: &str) -> bool {
-        self.shared.contracted.iter().any(|(name, _)| name == parameter) && self.parameters.contains(parameter)
+        self.shared.contracted.iter().any(|(name, _)| name == parameter)
+            && self.parameters.contains(parameter)
     }
 
     /// The kernels of which no axis that they compute can lose channels, with the reasons.
@@ -132,7 +134,8 @@ impl Channels {
             if labels.len() < 2 || !self.parameters.contains(name) {
                 continue;
             }
-            let axes = (0..labels.len()).filter(|&axis| !self.shared.contracted.contains(&(name.clone(), axis)));
+            let axes =
+                (0..labels.len()).filter(|&axis| !self.shared.contracted.contains(&(name.clone(), axis)));
             let leaves: Vec<ClassId> = axes.flat_map(|axis| classes.leaves(&labels[axis])).collect();
             let of_channels = leaves.iter().filter(|&&class| classes.blocked(class) != Some(&Reason::Window));
             let reasons: Option<Vec<&Reason>> = of_channels.map(|&class| classes.blocked(class)).collect();

@@ -41,7 +41,9 @@ impl fmt::Display for Reason {
             Reason::Window => f.write_str("a window slides over it"),
             Reason::Steps => f.write_str("it counts the steps of a scan"),
             Reason::Padding => f.write_str("it is joined with padding"),
-            Reason::Constant(path) if path.is_empty() => f.write_str("a constant has a value for each channel"),
+            Reason::Constant(path) if path.is_empty() => {
+                f.write_str("a constant has a value for each channel")
+            }
             Reason::Constant(path) => write!(f, "a constant in `{path}` has a value for each channel"),
             Reason::Op { op, path } if path.is_empty() => write!(f, "`{op}` needs all of its channels"),
             Reason::Op { op, path } => write!(f, "`{op}` in `{path}` needs all of its channels"),

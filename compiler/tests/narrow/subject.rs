@@ -5,8 +5,8 @@ use dlc_interp::{Data, Tensor, evaluate};
 use dlc_ir::text::parse;
 use dlc_ir::verify::verify;
 use dlc_ir::{Function, Initializer, Model, Op, Parameter, State};
-use dlc_types::random::Stream;
 use dlc_types::TensorType;
+use dlc_types::random::Stream;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) type Values = BTreeMap<String, Tensor>;
@@ -28,7 +28,13 @@ pub(crate) fn of_function(predict: Function) -> Model {
         let initializer = Initializer::Constant(0.0);
         match (&node.op, ty) {
             (Op::Parameter { name }, Some(ty)) => {
-                parameters.push(Parameter { name: name.clone(), ty, initializer, trainable: true, span: None });
+                parameters.push(Parameter {
+                    name: name.clone(),
+                    ty,
+                    initializer,
+                    trainable: true,
+                    span: None,
+                });
             }
             (Op::State { name }, Some(ty)) => states.push(State { name: name.clone(), ty, initializer }),
             _ => {}
@@ -94,7 +100,8 @@ pub(crate) fn zeroed_and_narrow(
     for (name, tensor) in values {
         let Some(axes) = channels.kept_elements(name, kept) else { continue };
         let (mask, elements) = (masks(&axes), floats(tensor));
-        let zeros = elements.iter().zip(&mask).map(|(&value, &kept)| if kept { value } else { 0.0 }).collect();
+        let zeros =
+            elements.iter().zip(&mask).map(|(&value, &kept)| if kept { value } else { 0.0 }).collect();
         zeroed.insert(name.clone(), Tensor { data: Data::Float(zeros), ..tensor.clone() });
         let left = elements.iter().zip(&mask).filter(|(_, kept)| **kept).map(|(&value, _)| value).collect();
         let dims = axes.iter().map(|axis| axis.iter().filter(|&&kept| kept).count()).collect();

@@ -9,14 +9,8 @@ fn shapes(text: &str) -> Vec<String> {
 
 #[test]
 fn residual() {
-    let expected = [
-        "stem [4, 3, 3, 3]",
-        "scale [4]",
-        "shift [4]",
-        "a [3, 4, 3, 3]",
-        "b [4, 3, 1, 1]",
-        "head [4, 4]",
-    ];
+    let expected =
+        ["stem [4, 3, 3, 3]", "scale [4]", "shift [4]", "a [3, 4, 3, 3]", "b [4, 3, 1, 1]", "head [4, 4]"];
     assert_eq!(shapes(RESIDUAL), expected);
 }
 
@@ -27,13 +21,8 @@ fn concatenation_and_flat_axes() {
 
 #[test]
 fn groups() {
-    let expected = [
-        "wide [4, 2, 1]",
-        "depthwise [4, 1, 3]",
-        "point [2, 4, 1]",
-        "grouped [3, 2, 1]",
-        "head [3, 3, 1]",
-    ];
+    let expected =
+        ["wide [4, 2, 1]", "depthwise [4, 1, 3]", "point [2, 4, 1]", "grouped [3, 2, 1]", "head [3, 3, 1]"];
     assert_eq!(shapes(GROUPED), expected);
 }
 
@@ -72,7 +61,8 @@ fn transposed_and_padded() {
   output output "y" %13
 }"#,
     );
-    let shape = |name: &str| narrow.parameters.iter().find(|one| one.name == name).unwrap().ty.shape.to_string();
+    let shape =
+        |name: &str| narrow.parameters.iter().find(|one| one.name == name).unwrap().ty.shape.to_string();
     assert_eq!(["up", "next", "head"].map(shape), ["[2, 2, 3]", "[6, 2, 1]", "[6, 3]"]);
 }
 
@@ -96,6 +86,7 @@ fn tables_and_gated_units() {
   output output "y" %11
 }"#,
     );
-    let shape = |name: &str| narrow.parameters.iter().find(|one| one.name == name).unwrap().ty.shape.to_string();
+    let shape =
+        |name: &str| narrow.parameters.iter().find(|one| one.name == name).unwrap().ty.shape.to_string();
     assert_eq!(["table", "gates", "head"].map(shape), ["[3, 2]", "[2, 6]", "[6, 2]"]);
 }

@@ -50,7 +50,8 @@ fn what_is_masked_is_zero_after_every_step() {
 #[test]
 fn the_bound_of_the_norm_is_that_of_living_weights() {
     let run = |masked: bool, row: f64| {
-        let mut model = model(Optimizer::Sgd { momentum: 0.0, nesterov: false }, Schedule::Constant { rate: 0.1 });
+        let mut model =
+            model(Optimizer::Sgd { momentum: 0.0, nesterov: false }, Schedule::Constant { rate: 0.1 });
         let training = model.training.as_mut().unwrap();
         training.clip = vec![Clip::Norm(0.1)];
         training.masked = if masked { vec!["w".to_owned()] } else { Vec::new() };

@@ -179,7 +179,11 @@ pub fn load_for_training(
 }
 
 /// Loads a file to go with a checkpoint: an ONNX file as the training by flags saw it that the checkpoint is of.
-pub(crate) fn load_with_note(path: &Path, checkpoint: &Path, settings: &[(String, String)]) -> Result<Loaded> {
+pub(crate) fn load_with_note(
+    path: &Path,
+    checkpoint: &Path,
+    settings: &[(String, String)],
+) -> Result<Loaded> {
     if !is_onnx(path) {
         return load(path, settings);
     }

@@ -43,10 +43,16 @@ pub(super) fn ranked(
     };
     let mut sums: BTreeMap<usize, f64> = left.iter().map(|&channel| (channel, 0.0)).collect();
     for (name, axis) in &group.producers {
-        let (Some(tensor), Some(stays)) = (tensors.get(name), channels.kept_elements(name, kept)) else { continue };
+        let (Some(tensor), Some(stays)) = (tensors.get(name), channels.kept_elements(name, kept)) else {
+            continue;
+        };
         let along = channels.channels_along(name, *axis, group.class);
-        let present: Vec<Option<usize>> =
-            along.iter().zip(&stays[*axis]).filter(|(_, stays)| **stays).map(|(channel, _)| *channel).collect();
+        let present: Vec<Option<usize>> = along
+            .iter()
+            .zip(&stays[*axis])
+            .filter(|(_, stays)| **stays)
+            .map(|(channel, _)| *channel)
+            .collect();
         let inner: usize = tensor.dims[axis + 1..].iter().product();
         let extent = tensor.dims[*axis];
         for (place, value) in floats(tensor).into_iter().enumerate() {
@@ -113,9 +119,15 @@ mod tests {
 
     #[test]
     fn numbers_of_channels_are_multiples_where_there_are_enough() {
-        for (wanted, before, expected) in
-            [(8.0, 16, 8), (4.8, 16, 8), (12.0, 16, 16), (0.1, 64, 8), (44.8, 64, 48), (5.0, 10, 5), (0.2, 10, 1)]
-        {
+        for (wanted, before, expected) in [
+            (8.0, 16, 8),
+            (4.8, 16, 8),
+            (12.0, 16, 16),
+            (0.1, 64, 8),
+            (44.8, 64, 48),
+            (5.0, 10, 5),
+            (0.2, 10, 1),
+        ] {
             assert_eq!(rounded(wanted, before, 8), expected, "{wanted} of {before}");
         }
         assert_eq!(rounded(4.8, 16, 1), 5);

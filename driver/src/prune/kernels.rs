@@ -101,7 +101,8 @@ impl Selection<'_> {
                 if kernels.iter().any(|kernel| dlc_dsl::fits(pattern, &kernel.parameter)) {
                     continue;
                 }
-                let names = kernels.iter().flat_map(|kernel| [kernel.layer.as_str(), kernel.parameter.as_str()]);
+                let names =
+                    kernels.iter().flat_map(|kernel| [kernel.layer.as_str(), kernel.parameter.as_str()]);
                 let help = match nearest(pattern, names) {
                     Some(near) => format!("did you mean \"{near}\"?"),
                     None => {

@@ -22,7 +22,9 @@ pub(super) fn masks(
     };
     for range in ranges {
         let mut order: Vec<(f64, usize, usize)> = range
-            .flat_map(|tensor| all[tensor].1.iter().enumerate().map(move |(at, value)| (value.abs(), tensor, at)))
+            .flat_map(|tensor| {
+                all[tensor].1.iter().enumerate().map(move |(at, value)| (value.abs(), tensor, at))
+            })
             .collect();
         let count = (sparsity * order.len() as f64).round() as usize;
         if count == 0 {

@@ -141,10 +141,10 @@ pub(super) fn assemble(
         }
     };
     let settings = subject.settings;
-    let whole = subject.whole.iter().map(|(parameter, reason)| Unpruned {
-        parameter: parameter.clone(),
-        reason: reason.clone(),
-    });
+    let whole = subject
+        .whole
+        .iter()
+        .map(|(parameter, reason)| Unpruned { parameter: parameter.clone(), reason: reason.clone() });
     Ok(PruneReport {
         model: wide.name.clone(),
         structured: settings.structured,
@@ -189,7 +189,8 @@ fn totals(model: &Model, tensors: &Tensors) -> Totals {
 impl PruneReport {
     /// The layers as a table.
     pub(super) fn csv(&self) -> Result<Vec<u8>> {
-        let fault = |error: csv::Error| DriverError::Bug(format!("the table of layers cannot be made: {error}"));
+        let fault =
+            |error: csv::Error| DriverError::Bug(format!("the table of layers cannot be made: {error}"));
         let mut writer = csv::Writer::from_writer(Vec::new());
         self.layers.iter().try_for_each(|layer| writer.serialize(layer)).map_err(fault)?;
         writer.into_inner().map_err(|error| DriverError::Bug(error.to_string()))

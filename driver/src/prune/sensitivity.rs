@@ -4,9 +4,9 @@
 //! that the kernel multiplies in, on the first batch of held-out samples, and its input is the same with and without. The
 //! loss is that of the model without the weights, or without the channels in all tensors that have them.
 
+use super::PruneSettings;
 use super::kernels::Kernel;
 use super::tensors::{Tensors, floats};
-use super::PruneSettings;
 use crate::data::{port_bytes, tensor_of_bytes};
 use crate::engine::{default_threads, engine};
 use crate::{Loaded, Result};
@@ -101,7 +101,8 @@ impl<'a> Bench<'a> {
         self.set(together)?;
         let loss = self.measured_loss()?;
         let names: BTreeSet<&String> = own.keys().chain(together.keys()).collect();
-        let known = names.into_iter().filter_map(|name| Some((name.clone(), self.tensors.get(name)?.clone())));
+        let known =
+            names.into_iter().filter_map(|name| Some((name.clone(), self.tensors.get(name)?.clone())));
         let before: Tensors = known.collect();
         self.set(&before)?;
         let square = |values: &mut dyn Iterator<Item = f64>| values.map(|value| value * value).sum::<f64>();

@@ -43,7 +43,11 @@ pub(super) struct Subject<'a> {
 impl<'a> Subject<'a> {
     /// # Errors
     /// Patterns that fit nothing, a model of which nothing can be pruned.
-    pub(super) fn new(loaded: &'a Loaded, settings: &'a PruneSettings, tensors: &Tensors) -> Result<Subject<'a>> {
+    pub(super) fn new(
+        loaded: &'a Loaded,
+        settings: &'a PruneSettings,
+        tensors: &Tensors,
+    ) -> Result<Subject<'a>> {
         let wide = loaded.wide.as_deref().unwrap_or(&loaded.model);
         let channels = Channels::of(wide);
         let all = kernels(wide, &channels);
@@ -86,10 +90,15 @@ impl<'a> Subject<'a> {
             let producers = || group.producers.iter().map(|(name, _)| name.as_str());
             match producers().find(|name| !selection.takes(name)) {
                 Some(other) => producers().for_each(|name| {
-                    spared.insert(name, match name == other {
-                        true => "the patterns leave it out".to_owned(),
-                        false => format!("it shares channels with `{other}`, which the patterns leave out"),
-                    });
+                    spared.insert(
+                        name,
+                        match name == other {
+                            true => "the patterns leave it out".to_owned(),
+                            false => {
+                                format!("it shares channels with `{other}`, which the patterns leave out")
+                            }
+                        },
+                    );
                 }),
                 None => open.extend(producers()),
             }
@@ -102,7 +111,8 @@ impl<'a> Subject<'a> {
                 continue;
             }
             let reason = spared.get(name).cloned().or_else(|| reasons.get(name).map(ToString::to_string));
-            self.whole.push((kernel.parameter, reason.unwrap_or_else(|| "it computes no channels".to_owned())));
+            self.whole
+                .push((kernel.parameter, reason.unwrap_or_else(|| "it computes no channels".to_owned())));
         }
         let taken = |group: &&Group| group.producers.iter().all(|(name, _)| selection.takes(name));
         self.groups = groups.iter().filter(taken).cloned().collect();
@@ -113,7 +123,8 @@ impl<'a> Subject<'a> {
         if !self.settings.structured {
             return format!("the model `{name}` has no kernel to prune that the patterns leave");
         }
-        let lines: Vec<String> = self.whole.iter().map(|(kernel, why)| format!("\n  `{kernel}`: {why}")).collect();
+        let lines: Vec<String> =
+            self.whole.iter().map(|(kernel, why)| format!("\n  `{kernel}`: {why}")).collect();
         format!("no layer of the model `{name}` can lose channels:{}", lines.concat())
     }
 
@@ -125,7 +136,9 @@ impl<'a> Subject<'a> {
         let mut narrow = narrow.map_err(|error| DriverError::Bug(error.to_string()))?;
         narrow.training.clone_from(&self.loaded.model.training);
         narrow.states.retain(|state| state.name != RATE_SCALE);
-        narrow.states.extend(self.loaded.model.states.iter().filter(|state| state.name == RATE_SCALE).cloned());
+        narrow
+            .states
+            .extend(self.loaded.model.states.iter().filter(|state| state.name == RATE_SCALE).cloned());
         Ok(narrow)
     }
 
@@ -140,9 +153,10 @@ impl<'a> Subject<'a> {
             kept.extend(choose(&all, Choice { sparsity, scope, multiple }));
             return Ok(Plan::Channels(kept));
         }
-        let weights = self.kernels.iter().filter_map(|kernel| {
-            Some((kernel.parameter.clone(), floats(tensors.get(&kernel.parameter)?)))
-        });
+        let weights = self
+            .kernels
+            .iter()
+            .filter_map(|kernel| Some((kernel.parameter.clone(), floats(tensors.get(&kernel.parameter)?))));
         masks(&weights.collect(), sparsity, self.settings.scope).map(Plan::Weights)
     }
 
@@ -204,7 +218,8 @@ impl<'a> Subject<'a> {
             computed.extend(group.producers.iter().filter(|(name, _)| name == kernel).map(|(_, axis)| *axis));
         }
         for (name, tensor) in tensors {
-            let axes = self.channels.kept_elements(name, &only).zip(self.channels.kept_elements(name, &self.start));
+            let axes =
+                self.channels.kept_elements(name, &only).zip(self.channels.kept_elements(name, &self.start));
             let Some((stays, had)) = axes.filter(|_| dtype_of(tensor.element).is_float()) else { continue };
             let left = |(stays, had): (&Vec<bool>, &Vec<bool>)| -> Vec<bool> {
                 stays.iter().zip(had).filter(|(_, had)| **had).map(|(stays, _)| *stays).collect()

@@ -81,7 +81,11 @@ fn sliced(tensor: &HostTensor, had: &[Vec<bool>], has: &[Vec<bool>]) -> HostTens
     let dims = axes.iter().map(|axis| axis.iter().filter(|&&stays| stays).count()).collect();
     let elements = tensor.bytes.chunks_exact(tensor.element.size().max(1));
     let stay = elements.zip(mask_of_axes(&axes)).filter(|(_, stays)| *stays);
-    HostTensor { element: tensor.element, dims, bytes: stay.flat_map(|(element, _)| element).copied().collect() }
+    HostTensor {
+        element: tensor.element,
+        dims,
+        bytes: stay.flat_map(|(element, _)| element).copied().collect(),
+    }
 }
 
 #[cfg(test)]

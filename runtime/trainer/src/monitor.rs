@@ -58,7 +58,9 @@ impl Monitor {
 /// Whether less of a metric is better, among all that are reported, the loss first.
 pub fn is_falling(name: &str, names: &[String]) -> bool {
     names.first().is_some_and(|loss| loss == name)
-        || ["loss", "error", "mae", "mse", "rmse", "entropy", "perplexity"].iter().any(|kind| name.contains(kind))
+        || ["loss", "error", "mae", "mse", "rmse", "entropy", "perplexity"]
+            .iter()
+            .any(|kind| name.contains(kind))
 }
 
 #[cfg(test)]
