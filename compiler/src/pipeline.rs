@@ -41,7 +41,7 @@ pub struct CompileOptions {
     pub winograd: Winograd,
     /// Computes all convolutions by tiles that can be, whether or not that is faster (for tests).
     pub winograd_always: bool,
-    /// Whether the machine multiplies bytes ([`crate::emit::Cpu::multiplies_bytes`]); where it does not, products of
+    /// Whether the machine multiplies bytes ([`crate::emit::Target::multiplies_bytes`]); where it does not, products of
     /// small integers are made of 16-bit ones.
     pub byte_products: bool,
     /// Keeps every intermediate value in a place of its own (for `dlc compare`).

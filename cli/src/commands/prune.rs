@@ -39,7 +39,7 @@ fn row(layer: &PrunedLayer, structured: bool) -> Vec<String> {
     let arrow = |before: String, after: String| format!("{before} -> {after}");
     let number = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.4}"));
     let mut row = vec![
-        layer.layer.clone(),
+        layer.parameter.strip_suffix(".weight").unwrap_or(&layer.parameter).to_owned(),
         arrow(layer.weights_before.to_string(), layer.weights_after.to_string()),
         percent(layer.sparsity),
     ];

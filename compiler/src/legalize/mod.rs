@@ -3,7 +3,7 @@
 //! - [`widen`], before composite ops are expanded: arithmetic on elements of less than 32 bits becomes
 //!   arithmetic on 32 bits between casts. Behind it narrow types are loaded, moved, selected, converted and
 //!   stored, and nothing else.
-//! - [`legalize`], before lowering: products of integers that have no form in words ([`crate::words`]), and padding
+//! - [`legalize`], before lowering: products of integers that have no form in words (`words`), and padding
 //!   with a computed value.
 //!
 //! Functions that need neither stay as they are, node for node.

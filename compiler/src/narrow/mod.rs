@@ -1,7 +1,7 @@
 //! Models with fewer channels: which channels can be taken away, and the model without them.
 //!
 //! [`Channels::of`] labels every axis of every value of a model's functions with the classes of channels that it is made
-//! of ([`label`], [`flow`]). A class that reaches neither an input nor an output, nor an op that needs all of its channels,
+//! of (`label`, `flow`). A class that reaches neither an input nor an output, nor an op that needs all of its channels,
 //! can lose some of them everywhere at once, and [`Channels::narrow`] makes the model of what is left. That is done
 //! before differentiation, so that training, evaluation and prediction come out of narrow functions by the way that
 //! every model takes. Nothing depends on *which* channels stay but the values of the tensors
@@ -15,6 +15,7 @@ mod flow;
 mod label;
 mod reason;
 mod rebuild;
+mod unify;
 
 pub use label::ClassId;
 pub use reason::Reason;

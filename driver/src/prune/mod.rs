@@ -1,10 +1,10 @@
 //! `dlc prune`: a trained model with fewer weights or fewer channels, trained on, and measured at every turn.
 //!
-//! Weights by magnitude become zero and stay so ([`magnitude`], and masks in the compiled step); channels are taken out
-//! of every tensor that has them ([`channels`], [`dlc_compiler::narrow`]). Either is a *plan*, made of the weights as they
-//! are ([`subject`]). With several steps there are several plans, each for more than the one before, with training between
-//! them ([`fine_tune`]). What each layer alone does to the model is measured before ([`sensitivity`]); the report says what
-//! is left and what cannot be pruned ([`report`]).
+//! Weights by magnitude become zero and stay so (`magnitude`, and masks in the compiled step); channels are taken out
+//! of every tensor that has them (`channels`, [`dlc_compiler::narrow`]). Either is a *plan*, made of the weights as they
+//! are (`subject`). With several steps there are several plans, each for more than the one before, with training between
+//! them (`fine_tune`). What each layer alone does to the model is measured before (`sensitivity`); the report says what
+//! is left and what cannot be pruned (`report`).
 
 mod channels;
 mod fine_tune;
