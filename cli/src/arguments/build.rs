@@ -44,9 +44,23 @@ pub(crate) struct CompileArguments {
     /// Forms to write, separated by commas [default: none].
     #[arg(long, value_enum, value_delimiter = ',', value_name = "KIND,…")]
     pub(crate) emit: Vec<Emit>,
-    /// Greatest batch of the compiled functions [default: the file's batch, or 1 without a data section].
-    #[arg(long, value_name = "N", value_parser = positive)]
+    /// Greatest batch of the compiled functions, which take every smaller one, too [default: the file's batch, or 1
+    /// without a data section].
+    #[arg(long, visible_alias = "max-batch", value_name = "N", value_parser = positive)]
     pub(crate) batch: Option<usize>,
+    /// Whether the library also trains: init, train_step and eval_step beside predict [default: it predicts].
+    #[arg(long)]
+    pub(crate) train: bool,
+    /// What the library's files are called and its symbols begin with [default: the model's name].
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// Trained weights of the library, written beside it as NAME.safetensors [default: those that came with the
+    /// model, if any].
+    #[arg(long, value_name = "CKPT")]
+    pub(crate) checkpoint: Option<PathBuf>,
+    /// Put the weights into the library itself [default: a file beside it].
+    #[arg(long)]
+    pub(crate) embed_weights: bool,
     /// Folder that the text of every stage is written to [default: none].
     #[arg(long, value_name = "DIR")]
     pub(crate) dump_phases: Option<PathBuf>,
@@ -73,6 +87,18 @@ pub(crate) enum Emit {
     Dot,
     /// The same two as pictures.
     Svg,
+    /// Machine code as text.
+    Asm,
+    /// The library's object file NAME.o: complete but for threads and files.
+    Obj,
+    /// Its header NAME.h, with dlc_runtime.h.
+    Header,
+    /// Its C file NAME.c, with dlc_runtime.c: threads, files, errors.
+    C,
+    /// The object file as libNAME.a.
+    Staticlib,
+    /// All of it as libNAME.so, by the system's C compiler.
+    So,
 }
 
 impl From<Emit> for ArtifactKind {
@@ -83,6 +109,12 @@ impl From<Emit> for ArtifactKind {
             Emit::Clif => ArtifactKind::Clif,
             Emit::Dot => ArtifactKind::Dot,
             Emit::Svg => ArtifactKind::Svg,
+            Emit::Asm => ArtifactKind::Asm,
+            Emit::Obj => ArtifactKind::Obj,
+            Emit::Header => ArtifactKind::Header,
+            Emit::C => ArtifactKind::C,
+            Emit::Staticlib => ArtifactKind::Staticlib,
+            Emit::So => ArtifactKind::So,
         }
     }
 }

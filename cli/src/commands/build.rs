@@ -1,6 +1,6 @@
 //! `check`, `fmt` and `compile`.
 
-use super::{Outcome, loaded};
+use super::{Outcome, loaded_with};
 use crate::arguments::{CheckArguments, CompileArguments, FormatArguments};
 use crate::console::{self, Console};
 use crate::table::{bytes, count, seconds, table};
@@ -58,8 +58,12 @@ pub(super) fn format(console: &Console, flags: &FormatArguments) -> Outcome {
 }
 
 pub(super) fn compile(console: &Console, flags: &CompileArguments) -> Outcome {
-    let loaded = loaded(console, &flags.model)?;
+    let loaded = loaded_with(console, &flags.model, flags.checkpoint.as_deref())?;
     let settings = CompileSettings {
+        train: flags.train,
+        name: flags.name.clone(),
+        checkpoint: flags.checkpoint.clone(),
+        embed_weights: flags.embed_weights,
         cpu: flags.cpu,
         batch: flags.batch,
         output_dir: flags.output.clone(),

@@ -14,7 +14,7 @@ mod perf_map;
 mod target;
 mod tuning;
 
-pub use dlc_codegen_x86::Choice;
+pub use dlc_codegen_x86::{Choice, Level};
 pub use jit::{JitCode, jit};
 pub use listing::assembly_text;
 pub use object::{ObjectCode, ObjectData, measure_code, object};
