@@ -3,13 +3,14 @@
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "tests")]
 
 use dlc_compiler::compile as compiled;
-use dlc_driver::{ArtifactKind, CompileChoices, CompileSettings, Cpu, Loaded, compile, load, load_text, native_session};
+use dlc_driver::{
+    ArtifactKind, CompileChoices, CompileSettings, Cpu, Loaded, compile, load, load_text, native_session,
+};
 use dlc_runtime::{Checkpoint, Session};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const FLAGS: [&str; 8] =
-    ["-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-O1", "-g", "-pthread"];
+const FLAGS: [&str; 8] = ["-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-O1", "-g", "-pthread"];
 
 /// A tool that is absent is told and, where `DLC_REQUIRE_TOOLS` is set, a failure.
 fn has(tool: &str) -> bool {
@@ -67,9 +68,9 @@ fn batches() -> Vec<(usize, Vec<u8>, Vec<u8>)> {
 }
 
 fn write_batches(path: &Path) {
-    let text = batches().into_iter().flat_map(|(size, image, label)| {
-        [(size as i32).to_le_bytes().to_vec(), image, label].concat()
-    });
+    let text = batches()
+        .into_iter()
+        .flat_map(|(size, image, label)| [(size as i32).to_le_bytes().to_vec(), image, label].concat());
     std::fs::write(path, text.collect::<Vec<u8>>()).unwrap();
 }
 
@@ -163,7 +164,12 @@ fn valgrind_finds_nothing() {
     let program = sources().join("hosted.c");
     cc(folder, &["-I.", "-o", "hosted", program.to_str().unwrap(), "digits.c", "dlc_runtime.c", "digits.o"]);
     let mut command = Command::new("valgrind");
-    command.current_dir(folder).args(["--quiet", "--error-exitcode=9", "--leak-check=full", "--fair-sched=yes"]);
+    command.current_dir(folder).args([
+        "--quiet",
+        "--error-exitcode=9",
+        "--leak-check=full",
+        "--fair-sched=yes",
+    ]);
     printed(command.args(["./hosted", "batches", "2", "out"]));
 }
 
@@ -197,7 +203,10 @@ fn a_library_that_predicts_comes_with_its_weights() {
     let report = compile(&digits(), &beside).unwrap();
     assert_eq!(report.functions.len(), 1);
     let names: Vec<_> = report.files.iter().map(|file| file.file_name().unwrap().to_str().unwrap()).collect();
-    assert_eq!(names, ["net.o", "net.h", "dlc_runtime.h", "net.c", "dlc_runtime.c", "libnet.a", "net.safetensors"]);
+    assert_eq!(
+        names,
+        ["net.o", "net.h", "dlc_runtime.h", "net.c", "dlc_runtime.c", "libnet.a", "net.safetensors"]
+    );
     let written = Checkpoint::read(&folder.join("net.safetensors")).unwrap();
     // No slots of the optimiser, no statistics that prediction does not read.
     assert!(written.tensors.len() < weights.tensors.len() / 2, "{:?}", written.tensors.keys());
@@ -220,7 +229,9 @@ fn what_cannot_be_is_told() {
     };
     assert!(told(&|s| s.name = Some("double".to_owned())).contains("`double` is no name of C"));
     assert!(told(&|s| s.embed_weights = true).contains("`--embed-weights` needs weights"));
-    let plain = load_text("m.dsl", "dlc 1\nmodel m(x: f32[N, 3]) -> (y) {\n  y = x |> dense(2) as a\n}\n", &[]).unwrap();
+    let plain =
+        load_text("m.dsl", "dlc 1\nmodel m(x: f32[N, 3]) -> (y) {\n  y = x |> dense(2) as a\n}\n", &[])
+            .unwrap();
     let error = compile(&plain, &settings(folder.path(), Cpu::Native, &[ArtifactKind::Obj])).unwrap_err();
     assert!(error.to_string().contains("`--train` needs"), "{error}");
 }

@@ -28,7 +28,10 @@ pub(crate) fn check_fits(interface: &Interface, checkpoint: &Checkpoint, policy:
         }
     }
     if policy == LoadPolicy::Exact {
-        let unexpected = checkpoint.tensors.keys().filter(|name| !interface.tensors.iter().any(|tensor| tensor.name == **name));
+        let unexpected = checkpoint
+            .tensors
+            .keys()
+            .filter(|name| !interface.tensors.iter().any(|tensor| tensor.name == **name));
         faults.extend(unexpected.map(|name| format!("`{name}` is not in the model")));
     }
     if !faults.is_empty() {

@@ -5,7 +5,12 @@ use dlc_runtime::abi::{Description, PersistentRole, PortRole};
 use std::fmt::Write;
 
 /// The text of `NAME.h`.
-pub(super) fn header(name: &str, functions: &[Offered<'_>], description: &Description, embedded: bool) -> String {
+pub(super) fn header(
+    name: &str,
+    functions: &[Offered<'_>],
+    description: &Description,
+    embedded: bool,
+) -> String {
     let upper = name.to_ascii_uppercase();
     let mut text = opening(name, &upper, description, embedded);
     sizes(&mut text, &upper, functions, description);
@@ -21,9 +26,9 @@ pub(super) fn header(name: &str, functions: &[Offered<'_>], description: &Descri
 fn opening(name: &str, upper: &str, description: &Description, embedded: bool) -> String {
     let has = |wanted: &str| description.interface.functions.iter().any(|function| function.name == wanted);
     let weights = if embedded {
-        format!(" *       (the library holds weights; others: {name}_load(model, \"{name}.safetensors\");)\n")
+        format!(" *       (the library holds weights; others: {name}_load(model, \"{name}.safetensors\", DLC_LOAD_ALL);)\n")
     } else {
-        format!(" *     {name}_load(model, \"{name}.safetensors\");\n")
+        format!(" *     {name}_load(model, \"{name}.safetensors\", DLC_LOAD_ALL);\n")
     };
     let train = if has("train") {
         format!(" *\n * {name}_init(model, seed) begins anew, for training by {name}_train_step.\n")
@@ -48,8 +53,10 @@ fn opening(name: &str, upper: &str, description: &Description, embedded: bool) -
 
 fn sizes(text: &mut String, upper: &str, functions: &[Offered<'_>], description: &Description) {
     let interface = &description.interface;
-    let of_role = |role| interface.tensors.iter().filter(move |tensor| tensor.role == role).map(|one| one.bytes).sum();
-    let (parameters, states): (usize, usize) = (of_role(PersistentRole::Parameter), of_role(PersistentRole::State));
+    let of_role =
+        |role| interface.tensors.iter().filter(move |tensor| tensor.role == role).map(|one| one.bytes).sum();
+    let (parameters, states): (usize, usize) =
+        (of_role(PersistentRole::Parameter), of_role(PersistentRole::State));
     let most = |size: fn(&Offered<'_>) -> usize| functions.iter().map(size).max().unwrap_or(0);
     let mut define = |what: &str, value: usize, meaning: &str| {
         let _ = writeln!(text, "/* {meaning} */\n#define {upper}_{what} {value}");
@@ -64,12 +71,20 @@ fn sizes(text: &mut String, upper: &str, functions: &[Offered<'_>], description:
     for Offered { interface, suffix, .. } in functions {
         let function = suffix.to_ascii_uppercase();
         define(&format!("{function}_ARENA_BYTES"), interface.arena_bytes, "Scratch for this function alone.");
-        define(&format!("{function}_THREAD_BYTES"), interface.thread_bytes, "The same for each of its threads.");
+        define(
+            &format!("{function}_THREAD_BYTES"),
+            interface.thread_bytes,
+            "The same for each of its threads.",
+        );
     }
     for tensor in interface.tensors.iter().filter(|tensor| tensor.dims.is_empty()) {
-        let name: String =
-            tensor.name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect();
-        let meaning = format!("Place of the {} `{}` in the persistent block.", tensor.element.name(), tensor.name);
+        let name: String = tensor
+            .name
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' })
+            .collect();
+        let meaning =
+            format!("Place of the {} `{}` in the persistent block.", tensor.element.name(), tensor.name);
         define(&format!("{name}_OFFSET"), tensor.offset, &meaning);
     }
     let _ = writeln!(text, "#define {upper}_OPTIONS {{DLC_ABI_VERSION, 1, {upper}_GRAPH, 0, 0, 0}}\n");
@@ -131,7 +146,11 @@ fn bare(text: &mut String, name: &str, upper: &str, functions: &[Offered<'_>], e
          order above, all\n * of them. Then every thread calls the function with the context and its number. */\n"
     );
     for function in functions {
-        let _ = writeln!(text, "void {name}_bare_{}(const dlc_context *context, int64_t thread);", function.suffix);
+        let _ = writeln!(
+            text,
+            "void {name}_bare_{}(const dlc_context *context, int64_t thread);",
+            function.suffix
+        );
     }
     let _ = writeln!(text, "extern const unsigned char {name}_constants[];");
     let _ = writeln!(text, "/* Sizes, names and places of everything, as runtime/abi describes them. */");

@@ -34,7 +34,8 @@ pub(crate) fn functions(loaded: &Loaded, train: bool) -> Result<Vec<FunctionKind
 /// Tells models apart: a hash (FNV-1a, 64 bits) of the inference graph as text.
 fn graph_hash(loaded: &Loaded) -> u64 {
     let text = dlc_ir::text::print(&loaded.model.predict);
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
+    text.bytes()
+        .fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
 }
 
 fn features(target: &Target) -> u64 {
@@ -49,7 +50,11 @@ fn features(target: &Target) -> u64 {
 }
 
 /// The weights that a library comes with, if there are any.
-fn weights(loaded: &Loaded, compilation: &Compilation, settings: &CompileSettings) -> Result<Option<Checkpoint>> {
+fn weights(
+    loaded: &Loaded,
+    compilation: &Compilation,
+    settings: &CompileSettings,
+) -> Result<Option<Checkpoint>> {
     if let Some(path) = &settings.checkpoint {
         return Ok(Some(Checkpoint::read(path)?));
     }
@@ -74,7 +79,8 @@ pub(crate) fn write(
     let interface = &compilation.interface;
     let name = settings.name.as_deref().unwrap_or(&interface.model);
     if !names::is_identifier(name) {
-        let fault = format!("`{name}` is no name of C, which symbols begin with; `--name NAME` gives another one");
+        let fault =
+            format!("`{name}` is no name of C, which symbols begin with; `--name NAME` gives another one");
         return Err(DriverError::User(fault));
     }
     let graph = graph_hash(loaded);
@@ -83,13 +89,18 @@ pub(crate) fn write(
         (_, false) => None,
         (Some(weights), true) => Some(persistent_image(interface, weights)?),
         (None, true) => {
-            let fault = "`--embed-weights` needs weights: `--checkpoint FILE`, or a model that comes with them";
+            let fault =
+                "`--embed-weights` needs weights: `--checkpoint FILE`, or a model that comes with them";
             return Err(DriverError::User(fault.to_owned()));
         }
     };
     let (weights_header, weights_places) = weights_header(interface, graph)?;
     let description = Description {
-        interface: dlc_runtime::abi::Interface { model: name.to_owned(), constants: Vec::new(), ..interface.clone() },
+        interface: dlc_runtime::abi::Interface {
+            model: name.to_owned(),
+            constants: Vec::new(),
+            ..interface.clone()
+        },
         constant_bytes: interface.constants.len(),
         graph,
         features: features(target),

@@ -19,7 +19,8 @@ pub(super) fn is_identifier(name: &str) -> bool {
 pub(super) fn parameters<'a>(ports: impl Iterator<Item = &'a str>, taken: &[&str]) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     for port in ports {
-        let mut name: String = port.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+        let mut name: String =
+            port.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
         if !name.starts_with(|c: char| c.is_ascii_alphabetic()) {
             name.insert_str(0, "value_");
         }
@@ -40,6 +41,11 @@ mod tests {
         let ports = ["image", "int", "layer.0/out", "layer_0_out", "7", "batch", ""];
         let names = parameters(ports.into_iter(), &["model", "batch"]);
         assert_eq!(names, ["image", "int_", "layer_0_out", "layer_0_out_", "value_7", "batch_", "value_"]);
-        assert!(is_identifier("digits") && !is_identifier("2d") && !is_identifier("double") && !is_identifier("a-b"));
+        assert!(
+            is_identifier("digits")
+                && !is_identifier("2d")
+                && !is_identifier("double")
+                && !is_identifier("a-b")
+        );
     }
 }

@@ -28,6 +28,8 @@ void *__wrap_realloc(void *old, size_t bytes)
 
 static float image[32 * 64 + 1], logits[320];
 static int32_t label[32];
+/* The handle that the pool is called for. */
+static digits *current;
 
 struct share { void (*task)(void *, int); void *argument; int thread; };
 
@@ -45,6 +47,9 @@ static void run(void *data, void (*task)(void *, int), void *argument, int threa
     struct share shares[8];
     int thread;
     ++*(int *)data;
+    /* The handle is in use at this moment. */
+    EXPECT(digits_predict(current, 1, image, logits) == DLC_BUSY);
+    EXPECT(digits_destroy(current) == DLC_BUSY);
     for (thread = 0; thread < threads; thread++) {
         shares[thread].task = task;
         shares[thread].argument = argument;
@@ -157,6 +162,7 @@ int main(int count, char **arguments)
     pool.data = &calls;
     if (count > 4) options.pool = &pool;
     EXPECT(digits_create(&model, &options) == DLC_OK);
+    current = model;
     EXPECT(digits_init(model, 3) == DLC_OK);
     EXPECT(digits_set(model, "train.total_steps", &steps, sizeof steps) == DLC_OK);
     file = fopen(arguments[1], "rb");

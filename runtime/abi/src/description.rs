@@ -93,7 +93,8 @@ impl Writer {
     }
 
     fn port(&mut self, port: &Port) -> [u64; PORT] {
-        let fixed = port.dims.iter().fold(port.element.size(), |product, dim| product.saturating_mul(dim.scale));
+        let fixed =
+            port.dims.iter().fold(port.element.size(), |product, dim| product.saturating_mul(dim.scale));
         let extents: Vec<u64> =
             port.dims.iter().flat_map(|dim| [dim.scale as u64, u64::from(dim.batch)]).collect();
         [
@@ -126,7 +127,8 @@ impl Writer {
     }
 
     fn tensor(&mut self, tensor: &PersistentTensor, place: usize) -> [u64; TENSOR] {
-        let plain = tensor.dims.iter().fold(tensor.element.size(), |product, &dim| product.saturating_mul(dim));
+        let plain =
+            tensor.dims.iter().fold(tensor.element.size(), |product, &dim| product.saturating_mul(dim));
         [
             self.raw(tensor.name.as_bytes()),
             tensor.role as u64,
@@ -149,8 +151,12 @@ impl Description {
         writer.words(&[0; HEAD]);
         let interface = &self.interface;
         let places = self.weights_places.iter().copied().chain(core::iter::repeat(0));
-        let tensors: Vec<u64> =
-            interface.tensors.iter().zip(places).flat_map(|(tensor, place)| writer.tensor(tensor, place)).collect();
+        let tensors: Vec<u64> = interface
+            .tensors
+            .iter()
+            .zip(places)
+            .flat_map(|(tensor, place)| writer.tensor(tensor, place))
+            .collect();
         let functions: Vec<u64> =
             interface.functions.iter().flat_map(|function| writer.function(function)).collect();
         let head = [
@@ -208,7 +214,10 @@ impl Description {
                 persistent_bytes: size(head[8])?,
                 tensors,
                 constants: Vec::new(),
-                functions: functions.iter().map(|record| reader.function(record)).collect::<Result<_, _>>()?,
+                functions: functions
+                    .iter()
+                    .map(|record| reader.function(record))
+                    .collect::<Result<_, _>>()?,
             },
             constant_bytes: size(head[9])?,
             graph: head[3],
@@ -318,7 +327,8 @@ mod tests {
 
     fn description() -> Description {
         let extent = |scale, batch| Extent { scale, batch };
-        let port = |name: &str, role, dims| Port { name: name.to_owned(), role, element: ElementType::F32, dims };
+        let port =
+            |name: &str, role, dims| Port { name: name.to_owned(), role, element: ElementType::F32, dims };
         Description {
             interface: Interface {
                 version: crate::VERSION,
