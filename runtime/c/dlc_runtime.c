@@ -107,8 +107,8 @@ static uint64_t rounded(uint64_t bytes)
     return (bytes + (DLC_ALIGNMENT - 1)) / DLC_ALIGNMENT * DLC_ALIGNMENT;
 }
 
-/* Waiting: a bounded spin, a few yields, then sleep. A gate counts how often it was opened; who waits names the count it
- * has seen, so that an opening between the look and the wait is not missed. */
+/* Waiting: a bounded spin, a few yields, then sleep. A gate counts how often it was opened; who waits names the count
+ * it has seen, so that an opening between the look and the wait is not missed. */
 
 #if !defined(DLC_NO_THREADS)
 
@@ -1141,7 +1141,8 @@ static dlc_status file_read(dlc_session *session, FILE *file, dlc_policy policy)
         length += got;
         if (got == 0) break;
     }
-    status = ferror(file) ? fail(session, DLC_FILE, "the file cannot be read") : load_bytes(session, bytes, length, policy);
+    if (ferror(file)) status = fail(session, DLC_FILE, "the file cannot be read");
+    else status = load_bytes(session, bytes, length, policy);
     free(bytes);
     return status;
 }

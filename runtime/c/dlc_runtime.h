@@ -108,7 +108,7 @@ typedef enum dlc_status {
 
 /* Threads of the caller's own. */
 typedef struct dlc_pool {
-    /* Calls task(argument, 0), task(argument, 1), … task(argument, threads - 1), all at the same time, since they wait
+    /* Calls task(argument, 0), task(argument, 1) to task(argument, threads - 1), all at the same time, since they wait
      * for each other; returns when all have returned. */
     void (*run)(void *data, void (*task)(void *argument, int thread), void *argument, int threads);
     /* The first argument of run. */
@@ -125,8 +125,8 @@ typedef struct dlc_options {
     uint64_t graph;
     /* Threads to use; none are started then. NULL for the instance's own. */
     const dlc_pool *pool;
-    /* Memory to use, aligned to DLC_ALIGNMENT, NAME_memory_bytes(threads) long; nothing is allocated then. NULL for memory of
-     * the instance's own. */
+    /* Memory to use, aligned to DLC_ALIGNMENT, NAME_memory_bytes(threads) long; nothing is allocated then. NULL for
+     * memory of the instance's own. */
     void *memory;
     size_t memory_bytes;
 } dlc_options;

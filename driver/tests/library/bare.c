@@ -1,5 +1,5 @@
-/* The object file alone: no C library in a step, memory of exactly the stated sizes with pages around it that nobody may
- * touch: bare BATCHES. Prints as hosted.c does. */
+/* The object file alone: no C library in a step, memory of exactly the stated sizes with pages around it that nobody
+ * may touch: bare BATCHES. Prints as hosted.c does. */
 #define _GNU_SOURCE 1
 #include "digits.h"
 #include <stdio.h>
