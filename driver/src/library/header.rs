@@ -26,7 +26,9 @@ pub(super) fn header(
 fn opening(name: &str, upper: &str, description: &Description, embedded: bool) -> String {
     let has = |wanted: &str| description.interface.functions.iter().any(|function| function.name == wanted);
     let weights = if embedded {
-        format!(" *       (the library holds weights; others: {name}_load(model, \"{name}.safetensors\", DLC_LOAD_ALL);)\n")
+        format!(
+            " *       (the library holds weights; others: {name}_load(model, \"{name}.safetensors\", DLC_LOAD_ALL);)\n"
+        )
     } else {
         format!(" *     {name}_load(model, \"{name}.safetensors\", DLC_LOAD_ALL);\n")
     };
