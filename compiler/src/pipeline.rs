@@ -19,7 +19,7 @@ use crate::step::{self, StepError};
 use dlc_abi::{
     ElementType, Extent, FunctionInterface, Interface, PersistentRole, PersistentTensor, Port, PortRole,
 };
-use dlc_ir::{Function, Model, OutputRole};
+use dlc_ir::{Function, Model, Op, OutputRole};
 use dlc_kernel::{Program, Storage};
 use dlc_types::{Dim, TensorType};
 use std::collections::BTreeSet;
@@ -48,6 +48,8 @@ pub struct CompileOptions {
     pub keep_all: bool,
     /// Which functions are wanted; those that a model has no sections for are left out.
     pub functions: Vec<FunctionKind>,
+    /// Leaves out parameters and states that none of these functions uses.
+    pub only_used: bool,
 }
 
 impl CompileOptions {
@@ -63,6 +65,7 @@ impl CompileOptions {
             byte_products: false,
             keep_all: false,
             functions: FunctionKind::STANDARD.to_vec(),
+            only_used: false,
         }
     }
 
@@ -198,7 +201,8 @@ pub fn compile(model: &Model, options: &CompileOptions) -> Result<Compilation, C
         keep_all: options.keep_all,
     };
     let rewritten_graphs = rewritten.iter().map(|(graph, _)| graph);
-    let persistent = persistent_places(model, rewritten_graphs, &lower_options)?;
+    let used = options.only_used.then(|| used_tensors(rewritten_graphs.clone()));
+    let persistent = persistent_places(model, rewritten_graphs, &lower_options, used.as_ref())?;
     let mut constants = Constants::default();
     let mut functions = Vec::new();
     for ((graph, expanded), (rewritten, rewrites)) in graphs.into_iter().zip(expanded).zip(rewritten) {
@@ -244,7 +248,9 @@ fn persistent_places<'a>(
     model: &Model,
     functions: impl Iterator<Item = &'a Function> + Clone,
     options: &LowerOptions,
+    used: Option<&BTreeSet<String>>,
 ) -> Result<PersistentPlaces, CompileError> {
+    let wanted = |name: &str| used.is_none_or(|used| used.contains(name));
     let mut orders = PersistentOrders::new();
     let by_weight = functions.clone().filter(|f| f.name == "train").chain(functions);
     for function in by_weight {
@@ -253,15 +259,30 @@ fn persistent_places<'a>(
         }
     }
     let mut places = PersistentPlaces::default();
-    for parameter in &model.parameters {
+    for parameter in model.parameters.iter().filter(|parameter| wanted(&parameter.name)) {
         places.add(&parameter.name, &parameter.ty, orders.get(&parameter.name).cloned())?;
     }
     for state in model.states.iter().chain(&step::step_states(model)) {
-        if !places.places.contains_key(&state.name) {
+        if wanted(&state.name) && !places.places.contains_key(&state.name) {
             places.add(&state.name, &state.ty, orders.get(&state.name).cloned())?;
         }
     }
     Ok(places)
+}
+
+/// Names of parameters and states that functions read or write.
+fn used_tensors<'a>(functions: impl Iterator<Item = &'a Function>) -> BTreeSet<String> {
+    let mut used = BTreeSet::new();
+    for function in functions {
+        used.extend(function.nodes.values().filter_map(|node| match &node.op {
+            Op::Parameter { name } | Op::State { name } => Some(name.clone()),
+            _ => None,
+        }));
+        let written = |role| matches!(role, OutputRole::Parameter | OutputRole::State);
+        let outputs = function.outputs.iter().filter(|output| written(output.role));
+        used.extend(outputs.map(|output| output.name.clone()));
+    }
+    used
 }
 
 fn verify_program(lowered: &Lowered, batch_max: usize) -> Result<(), CompileError> {

@@ -4,8 +4,8 @@ use crate::drawing::{lowered_dot, lowered_svg, written_svg};
 use crate::engine::default_threads;
 use crate::flops::function_flops;
 use crate::tuning::tuned_target;
-use crate::{CompileChoices, DriverError, Loaded, Math, Movement, Result, baseline, movement};
-use dlc_compiler::emit::{Cpu, Target, clif_text, measure_code};
+use crate::{CompileChoices, DriverError, Loaded, Math, Movement, Result, baseline, library, movement};
+use dlc_compiler::emit::{Cpu, Target, assembly_text, clif_text, measure_code};
 use dlc_compiler::{Compilation, CompileOptions, CompiledFunction};
 use dlc_runtime::write_atomically;
 use dlc_types::TensorType;
@@ -26,14 +26,42 @@ pub enum ArtifactKind {
     Dot,
     /// The same as pictures.
     Svg,
+    /// Machine code as text.
+    Asm,
+    /// The object file of the library.
+    Obj,
+    /// Its header, with that of the runtime.
+    Header,
+    /// Its C file, with that of the runtime.
+    C,
+    /// The object file as a static library.
+    Staticlib,
+    /// Everything as a shared library.
+    So,
 }
 
 impl ArtifactKind {
     /// Every kind.
-    pub const ALL: [ArtifactKind; 5] =
-        [ArtifactKind::Ir, ArtifactKind::Kernels, ArtifactKind::Clif, ArtifactKind::Dot, ArtifactKind::Svg];
+    pub const ALL: [ArtifactKind; 11] = [
+        ArtifactKind::Ir,
+        ArtifactKind::Kernels,
+        ArtifactKind::Clif,
+        ArtifactKind::Dot,
+        ArtifactKind::Svg,
+        ArtifactKind::Asm,
+        ArtifactKind::Obj,
+        ArtifactKind::Header,
+        ArtifactKind::C,
+        ArtifactKind::Staticlib,
+        ArtifactKind::So,
+    ];
 
-    /// The name, which is also the file's extension.
+    /// Whether it is a part of a library, of which there is one for all functions.
+    pub const fn is_library(self) -> bool {
+        self as usize >= ArtifactKind::Obj as usize
+    }
+
+    /// The name, which is also the extension of files that hold one function.
     pub const fn name(self) -> &'static str {
         match self {
             ArtifactKind::Ir => "ir",
@@ -41,6 +69,12 @@ impl ArtifactKind {
             ArtifactKind::Clif => "clif",
             ArtifactKind::Dot => "dot",
             ArtifactKind::Svg => "svg",
+            ArtifactKind::Asm => "asm",
+            ArtifactKind::Obj => "obj",
+            ArtifactKind::Header => "header",
+            ArtifactKind::C => "c",
+            ArtifactKind::Staticlib => "staticlib",
+            ArtifactKind::So => "so",
         }
     }
 }
@@ -56,6 +90,14 @@ pub struct CompileSettings {
     pub output_dir: Option<PathBuf>,
     /// Which are written.
     pub emit: Vec<ArtifactKind>,
+    /// Whether a library trains, too.
+    pub train: bool,
+    /// What the symbols of a library begin with; `None` for the model's name.
+    pub name: Option<String>,
+    /// Weights of a library.
+    pub checkpoint: Option<PathBuf>,
+    /// Whether weights are part of a library; else they are a file beside it.
+    pub embed_weights: bool,
     /// Where the text of every stage is written.
     pub dump_phases: Option<PathBuf>,
     /// Bytes of scratch that no function may exceed.
@@ -151,7 +193,16 @@ pub fn compile(loaded: &Loaded, settings: &CompileSettings) -> Result<CompileRep
         cpu => Target::elsewhere(cpu)?,
     };
     let byte_products = made_for.multiplies_bytes();
-    let options = CompileOptions { byte_products, ..settings.choices.options(batch)? };
+    let mut options = CompileOptions { byte_products, ..settings.choices.options(batch)? };
+    let is_library = settings.emit.iter().any(|kind| kind.is_library());
+    if is_library || settings.train {
+        options.functions = library::functions(loaded, settings.train)?;
+        options.only_used = !settings.train;
+    } else if settings.embed_weights || settings.name.is_some() {
+        let fault =
+            "`--name` and `--embed-weights` are about a library: give `--emit obj`, or another part of it";
+        return Err(DriverError::User(fault.to_owned()));
+    }
     let compilation = dlc_compiler::compile(model, &options)?;
     let plain = dlc_compiler::compile(model, &baseline(&options))?;
     let started = Instant::now();
@@ -184,6 +235,9 @@ pub fn compile(loaded: &Loaded, settings: &CompileSettings) -> Result<CompileRep
         let here = PathBuf::from(".");
         let folder = settings.output_dir.as_ref().unwrap_or(&here);
         emit(&compilation, &target, folder, &settings.emit, &mut report.files)?;
+    }
+    if is_library {
+        library::write(loaded, &compilation, &target, settings, &mut report.files)?;
     }
     Ok(report)
 }
@@ -218,19 +272,25 @@ fn emit(
     files: &mut Vec<PathBuf>,
 ) -> Result<()> {
     for function in &compilation.functions {
-        for kind in kinds {
+        for kind in kinds.iter().filter(|kind| !kind.is_library()) {
             let (graph, lowered) = (&function.graph, &function.lowered);
             // Drawings come in two: as it was written, and as it was lowered.
             let texts = match kind {
                 ArtifactKind::Ir => vec![("", dlc_ir::text::print(graph))],
                 ArtifactKind::Kernels => vec![("", lowered.program.to_string())],
                 ArtifactKind::Clif => vec![("", clif_of(compilation, target, function)?)],
+                ArtifactKind::Asm => vec![("", assembly_text(function, target)?)],
                 ArtifactKind::Dot => {
                     vec![(".before", dlc_ir::dot::dot(graph)), (".after", lowered_dot(lowered))]
                 }
                 ArtifactKind::Svg => {
                     vec![(".before", written_svg(graph)), (".after", lowered_svg(lowered))]
                 }
+                ArtifactKind::Obj
+                | ArtifactKind::Header
+                | ArtifactKind::C
+                | ArtifactKind::Staticlib
+                | ArtifactKind::So => continue,
             };
             for (part, text) in texts {
                 let (model, name) = (&compilation.interface.model, &function.name);

@@ -25,6 +25,7 @@ mod groups;
 mod inspect;
 mod inspector;
 mod interpreted;
+mod library;
 mod load;
 mod meaning;
 mod movement;

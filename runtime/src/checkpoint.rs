@@ -37,7 +37,7 @@ pub struct Checkpoint {
     pub note: Option<String>,
 }
 
-fn dtype(element: ElementType) -> Dtype {
+pub(crate) fn dtype(element: ElementType) -> Dtype {
     match element {
         ElementType::F16 => Dtype::F16,
         ElementType::BF16 => Dtype::BF16,
@@ -59,7 +59,7 @@ fn element(dtype: Dtype) -> Option<ElementType> {
     ElementType::ALL.into_iter().find(|&element| self::dtype(element) == dtype)
 }
 
-fn damaged(cause: impl ToString) -> RuntimeError {
+pub(crate) fn damaged(cause: impl ToString) -> RuntimeError {
     RuntimeError::DamagedCheckpoint(cause.to_string())
 }
 

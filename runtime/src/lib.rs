@@ -25,6 +25,7 @@ mod session_memory;
 mod session_tensors;
 mod team;
 mod tensor;
+mod weights;
 
 pub use checkpoint::{Checkpoint, LoadPolicy, write_atomically};
 pub use code_names::{CodeNames, name_code};
@@ -35,5 +36,6 @@ pub use program::Program;
 pub use session::{FunctionHandle, Session};
 pub use team::Team;
 pub use tensor::HostTensor;
+pub use weights::{persistent_image, weights_file, weights_header};
 
 pub use dlc_abi as abi;

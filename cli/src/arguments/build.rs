@@ -34,7 +34,8 @@ pub(crate) struct CompileArguments {
     #[command(flatten)]
     pub(crate) model: ModelArguments,
     /// Trained weights; a quantised checkpoint makes it the quantised model, one of a pruned model has the channels that
-    /// are left [default: those that came with the model, else initial ones].
+    /// are left. A library gets them as NAME.safetensors beside it [default: those that came with the model, else
+    /// initial ones].
     #[arg(long, value_name = "CKPT")]
     pub(crate) checkpoint: Option<PathBuf>,
     /// Instructions that the code may use: native, portable, x86-64-v3 or x86-64-v4, the
@@ -49,9 +50,19 @@ pub(crate) struct CompileArguments {
     /// Forms to write, separated by commas [default: none].
     #[arg(long, value_enum, value_delimiter = ',', value_name = "KIND,…")]
     pub(crate) emit: Vec<Emit>,
-    /// Greatest batch of the compiled functions [default: the file's batch, or 1 without a data section].
-    #[arg(long, value_name = "N", value_parser = positive)]
+    /// Greatest batch of the compiled functions, which take every smaller one, too [default: the file's batch, or 1
+    /// without a data section].
+    #[arg(long, visible_alias = "max-batch", value_name = "N", value_parser = positive)]
     pub(crate) batch: Option<usize>,
+    /// Whether the library also trains: init, train_step and eval_step beside predict [default: it predicts].
+    #[arg(long)]
+    pub(crate) train: bool,
+    /// What the library's files are called and its symbols begin with [default: the model's name].
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// Put the weights into the library itself [default: a file beside it].
+    #[arg(long)]
+    pub(crate) embed_weights: bool,
     /// Folder that the text of every stage is written to [default: none].
     #[arg(long, value_name = "DIR")]
     pub(crate) dump_phases: Option<PathBuf>,
@@ -78,6 +89,18 @@ pub(crate) enum Emit {
     Dot,
     /// The same two as pictures.
     Svg,
+    /// Machine code as text.
+    Asm,
+    /// The library's object file NAME.o: complete but for threads and files.
+    Obj,
+    /// Its header NAME.h, with dlc_runtime.h.
+    Header,
+    /// Its C file NAME.c, with dlc_runtime.c: threads, files, errors.
+    C,
+    /// The object file as libNAME.a.
+    Staticlib,
+    /// All of it as libNAME.so, by the system's C compiler.
+    So,
 }
 
 impl From<Emit> for ArtifactKind {
@@ -88,6 +111,12 @@ impl From<Emit> for ArtifactKind {
             Emit::Clif => ArtifactKind::Clif,
             Emit::Dot => ArtifactKind::Dot,
             Emit::Svg => ArtifactKind::Svg,
+            Emit::Asm => ArtifactKind::Asm,
+            Emit::Obj => ArtifactKind::Obj,
+            Emit::Header => ArtifactKind::Header,
+            Emit::C => ArtifactKind::C,
+            Emit::Staticlib => ArtifactKind::Staticlib,
+            Emit::So => ArtifactKind::So,
         }
     }
 }

@@ -60,6 +60,10 @@ pub(super) fn format(console: &Console, flags: &FormatArguments) -> Outcome {
 pub(super) fn compile(console: &Console, flags: &CompileArguments) -> Outcome {
     let loaded = loaded_with_weights(console, &flags.model, flags.checkpoint.as_deref())?;
     let settings = CompileSettings {
+        train: flags.train,
+        name: flags.name.clone(),
+        checkpoint: flags.checkpoint.clone(),
+        embed_weights: flags.embed_weights,
         cpu: flags.cpu,
         batch: flags.batch,
         output_dir: flags.output.clone(),

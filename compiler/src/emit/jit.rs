@@ -1,6 +1,6 @@
 //! Machine code in this process's memory.
 
-use super::{Cpu, Defined, Target, define_program, perf_map};
+use super::{Cpu, Defined, Names, Target, define, perf_map};
 use crate::pipeline::{Compilation, CompileError};
 use cranelift_jit::{JITBuilder, JITModule};
 use dlc_abi::{CodeRange, Entry};
@@ -35,36 +35,17 @@ impl Drop for Code {
     }
 }
 
-/// Generates the machine code of a compilation and drops it; returns its length in bytes. The target may be any
-/// machine, since nothing is called.
-pub fn measure_code(compilation: &Compilation, target: &Target) -> Result<usize, CompileError> {
-    let (module, functions) = define(compilation, target)?;
-    let bytes = functions.iter().flatten().map(|defined| defined.bytes).sum();
-    drop(Code(Mutex::new(Some(module))));
-    Ok(bytes)
-}
-
-/// A module with every function of a compilation, not yet linked: per function its kernels and entry.
-fn define(
-    compilation: &Compilation,
-    target: &Target,
-) -> Result<(JITModule, Vec<Vec<Defined>>), CompileError> {
-    let builder = JITBuilder::with_isa(target.isa.clone(), cranelift_module::default_libcall_names());
-    let mut module = JITModule::new(builder);
-    let mut functions = Vec::new();
-    for function in &compilation.functions {
-        let symbol = format!("{}_{}", compilation.interface.model, function.name);
-        functions.push(define_program(&mut module, target, &function.lowered.program, &symbol)?);
-    }
-    Ok((module, functions))
-}
-
 /// Compiles all functions of a compilation into memory, for this machine. Where the environment variable
 /// `DLC_PERF_MAP` is `1`, their places and names are written for Linux's `perf` as well. A target
 /// that this machine may not be ([`Target::elsewhere`]) is refused.
 pub fn jit(compilation: &Compilation, target: &Target) -> Result<JitCode, CompileError> {
     target.check_runs_on(&Target::host(Cpu::Native)?)?;
-    let (mut module, functions) = define(compilation, target)?;
+    let builder = JITBuilder::with_isa(target.isa.clone(), cranelift_module::default_libcall_names());
+    let mut module = JITModule::new(builder);
+    let model = &compilation.interface.model;
+    let entry = |function: &str| format!("{model}_{function}");
+    let names = Names { prefix: model, entry: &entry };
+    let functions = define(&mut module, target.isa.as_ref(), compilation, target, names)?;
     module.finalize_definitions()?;
     let mut entries = Vec::new();
     let mut ranges = Vec::new();

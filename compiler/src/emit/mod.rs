@@ -4,16 +4,20 @@
 //! as bytes, Cranelift's for all others.
 //!
 //! The same code defines functions in memory (JIT) and in an object file: it is written against the
-//! `Module` trait. Every kernel is a local function named `FUNCTION.KERNEL`; every program has one
-//! exported entry named `MODEL_FUNCTION` with the signature of [`dlc_abi::Entry`].
+//! `Module` trait, and kernels have equal bytes in both. Every kernel is a local function named
+//! `MODEL_FUNCTION.KERNEL`; every program has one exported entry with the signature of [`dlc_abi::Entry`].
 
 mod jit;
+mod listing;
+mod object;
 mod perf_map;
 mod target;
 mod tuning;
 
-pub use dlc_codegen_x86::Choice;
-pub use jit::{JitCode, jit, measure_code};
+pub use dlc_codegen_x86::{Choice, Level, Machine};
+pub use jit::{JitCode, jit};
+pub use listing::assembly_text;
+pub use object::{ObjectCode, ObjectData, measure_code, object};
 pub use target::{Cpu, Target};
 pub use tuning::Tuning;
 
@@ -55,21 +59,45 @@ fn code_bytes(context: &Context) -> usize {
     context.compiled_code().map_or(0, |code| code.code_buffer().len())
 }
 
-/// Defines a program's kernels and entry; returns them, the entry last.
+/// What functions are called in a module.
+#[derive(Clone, Copy)]
+struct Names<'a> {
+    /// What the symbol of every kernel begins with.
+    prefix: &'a str,
+    /// The symbol of a function's entry.
+    entry: &'a dyn Fn(&str) -> String,
+}
+
+/// Defines every function of a compilation, compiled by `isa`: per function its kernels, then its entry.
+fn define(
+    module: &mut dyn Module,
+    isa: &dyn TargetIsa,
+    compilation: &Compilation,
+    target: &Target,
+    names: Names<'_>,
+) -> Result<Vec<Vec<Defined>>, CompileError> {
+    let defined = compilation.functions.iter().map(|function| {
+        let symbols = [format!("{}_{}", names.prefix, function.name), (names.entry)(&function.name)];
+        define_program(module, isa, target, &function.lowered.program, symbols)
+    });
+    defined.collect()
+}
+
+/// Defines a program's kernels and entry, whose symbols are given in this order; returns them, the entry last.
 fn define_program(
     module: &mut dyn Module,
+    isa: &dyn TargetIsa,
     target: &Target,
     program: &Program,
-    symbol: &str,
+    [kernels, symbol]: [String; 2],
 ) -> Result<Vec<Defined>, CompileError> {
     let mut builder_context = FunctionBuilderContext::new();
     let mut context = Context::new();
-    let isa = target.isa.as_ref();
     let call_conv = isa.default_call_conv();
     let mut functions: BTreeMap<KernelId, FuncId> = BTreeMap::new();
     let mut defined = Vec::new();
     for (id, kernel) in program.kernels.iter() {
-        let name = format!("{symbol}.{}", kernel.name);
+        let name = format!("{kernels}.{}", kernel.name);
         let signature = dlc_codegen_clif::kernel_signature(kernel, call_conv);
         let function = module.declare_function(&name, Linkage::Local, &signature)?;
         functions.insert(id, function);
@@ -86,7 +114,7 @@ fn define_program(
         defined.push(Defined { id: function, symbol: name, kernel: Some(kernel.name.clone()), bytes });
     }
     let signature = dlc_codegen_clif::entry_signature(call_conv);
-    let entry = module.declare_function(symbol, Linkage::Export, &signature)?;
+    let entry = module.declare_function(&symbol, Linkage::Export, &signature)?;
     let references: Vec<(KernelId, FuncId)> = functions.into_iter().collect();
     context.func =
         dlc_codegen_clif::build_entry(program, isa, &mut builder_context, &mut |function, kernel| {
@@ -94,7 +122,7 @@ fn define_program(
             module.declare_func_in_func(references[position].1, function)
         })?;
     module.define_function(entry, &mut context)?;
-    defined.push(Defined { id: entry, symbol: symbol.to_owned(), kernel: None, bytes: code_bytes(&context) });
+    defined.push(Defined { id: entry, symbol, kernel: None, bytes: code_bytes(&context) });
     Ok(defined)
 }
 

@@ -77,11 +77,17 @@ impl FromStr for Cpu {
     }
 }
 
+/// Cranelift's sets leave out extensions that others in them contain, and then call a library for `fma`.
+const AVX2: &[&str] = &["x86-64-v3", "has_avx"];
+const AVX512: &[&str] = &["x86-64-v4", "has_avx", "has_avx512f"];
+
 /// A machine: Cranelift's view of it, and the width of our own kernels where it has any.
 #[derive(Clone)]
 pub struct Target {
-    /// Cranelift's.
+    /// Cranelift's, for code in this process's memory.
     pub isa: OwnedTargetIsa,
+    /// The same for position independent code in an object file.
+    pub object_isa: OwnedTargetIsa,
     /// What the wide kernels are made for; `None` for Cranelift's alone.
     pub wide: Option<Machine>,
     /// What was measured about contractions on it.
@@ -103,35 +109,38 @@ impl Target {
     /// them.
     pub fn host(cpu: Cpu) -> Result<Target, CompileError> {
         let wide = cpu.wide(Level::detect(), &Level::detect_vnni)?;
-        let builder = cranelift_native::builder().map_err(refused)?;
-        let isa = builder.finish(dlc_codegen_clif::flags()?).map_err(refused)?;
-        Ok(Target { isa, wide, tuning: Tuning::default() })
+        Target::new(&cranelift_native::builder().map_err(refused)?, wide)
+    }
+
+    fn new(builder: &isa::Builder, wide: Option<Machine>) -> Result<Target, CompileError> {
+        let isa = |flags| builder.finish(flags).map_err(refused);
+        let (isa, object_isa) = (isa(dlc_codegen_clif::flags()?)?, isa(dlc_codegen_clif::object_flags()?)?);
+        Ok(Target { isa, object_isa, wide, tuning: Tuning::default() })
     }
 
     /// A machine of this one's kind that has just these instructions, whether or not this one has them: for
     /// code that goes elsewhere. Such code is not called here ([`super::jit`] is for [`Target::host`]), but
     /// `native`'s, which is this machine's.
     pub fn elsewhere(cpu: Cpu) -> Result<Target, CompileError> {
-        let (preset, wide) = match cpu {
+        let (presets, wide): (&[&str], _) = match cpu {
             Cpu::Native => return Target::host(cpu),
             // The narrowest that Cranelift's vectors are made for.
-            Cpu::Portable => ("x86-64-v2", None),
-            Cpu::V3 => ("x86-64-v3", Some(Level::Avx2.into())),
-            Cpu::V4 => ("x86-64-v4", Some(Level::Avx512.into())),
-            Cpu::V3Vnni => ("x86-64-v3", Some(Machine { level: Level::Avx2, vnni: true })),
-            Cpu::V4Vnni => ("x86-64-v4", Some(Machine { level: Level::Avx512, vnni: true })),
+            Cpu::Portable => (&["x86-64-v2"], None),
+            Cpu::V3 => (AVX2, Some(Level::Avx2.into())),
+            Cpu::V4 => (AVX512, Some(Level::Avx512.into())),
+            Cpu::V3Vnni => (AVX2, Some(Machine { level: Level::Avx2, vnni: true })),
+            Cpu::V4Vnni => (AVX512, Some(Machine { level: Level::Avx512, vnni: true })),
         };
         let triple = cranelift_native::builder().map_err(refused)?.triple().clone();
         let mut builder = isa::lookup(triple.clone()).map_err(refused)?;
         match cfg!(target_arch = "x86_64") {
-            true => builder.enable(preset).map_err(refused)?,
+            true => presets.iter().try_for_each(|preset| builder.enable(preset)).map_err(refused)?,
             false if wide.is_some() => {
                 return Err(refused(format!("`{}` are x86-64's instructions, not {triple}'s", cpu.name())));
             }
             false => {}
         }
-        let isa = builder.finish(dlc_codegen_clif::flags()?).map_err(refused)?;
-        Ok(Target { isa, wide, tuning: Tuning::default() })
+        Target::new(&builder, wide)
     }
 
     /// That code for this target can run where `host`'s can.
@@ -168,7 +177,7 @@ impl Target {
     }
 
     /// Cranelift's names of the extensions that code may use.
-    fn extensions(&self) -> BTreeSet<&'static str> {
+    pub fn extensions(&self) -> BTreeSet<&'static str> {
         let flags = self.isa.isa_flags();
         flags.into_iter().filter(|flag| flag.as_bool() == Some(true)).map(|flag| flag.name).collect()
     }

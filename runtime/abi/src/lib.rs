@@ -16,6 +16,10 @@
 
 extern crate alloc;
 
+mod description;
+
+pub use description::{Description, FEATURES, MAGIC, Malformed};
+
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::ffi::c_void;

@@ -37,6 +37,7 @@ mod guards;
 mod indices;
 mod jam;
 mod level;
+mod listing;
 mod loops;
 mod meaning;
 mod microkernel;
@@ -65,6 +66,7 @@ mod worth;
 pub use choice::{Choice, candidates, shape};
 pub use error::X86Error;
 pub use level::{Level, Machine};
+pub use listing::disassemble;
 
 use dlc_kernel::{Body, Kernel, LoopBody};
 use loops::Stop;

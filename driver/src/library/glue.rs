@@ -1,0 +1,72 @@
+//! The C file of a model: its functions as calls of the common runtime.
+
+use super::surface::Offered;
+use std::fmt::Write;
+
+/// The text of `NAME.c`.
+pub(super) fn glue(name: &str, functions: &[Offered<'_>], embedded: bool) -> String {
+    let mut text = format!(
+        "/* The functions of {name}.h, which dlc_runtime.c carries out with the code in {name}.o. */\n#include \
+         \"{name}.h\"\n\nstatic const dlc_entry entries[] = {{\n"
+    );
+    for function in functions {
+        let _ = writeln!(text, "    {name}_bare_{},", function.suffix);
+    }
+    let weights = if embedded { format!("{name}_weights") } else { "0".to_owned() };
+    let _ = write!(
+        text,
+        "}};\nstatic const dlc_model compiled = {{{name}_description, {name}_constants, {weights}, entries}};\n\n"
+    );
+    text.push_str(&whole_model(name));
+    for (number, function) in functions.iter().enumerate() {
+        match function.suffix {
+            "init" => text.push_str(&format!(
+                "\ndlc_status {name}_init({name} *model, uint64_t seed)\n{{\n    return dlc_initialize((dlc_session \
+                 *)model, &compiled, seed);\n}}\n"
+            )),
+            _ => called(&mut text, name, number, function),
+        }
+    }
+    text
+}
+
+fn called(text: &mut String, name: &str, number: usize, function: &Offered<'_>) {
+    let inputs = function.interface.inputs.len();
+    let (given, asked) = function.names.split_at(inputs);
+    let or_null = |names: &[String]| if names.is_empty() { "0".to_owned() } else { names.join(", ") };
+    let _ = write!(
+        text,
+        "\n{}\n{{\n    const void *const inputs[] = {{{}}};\n    void *const outputs[] = {{{}}};\n    return \
+         dlc_call((dlc_session *)model, &compiled, {number}, batch, inputs, outputs);\n}}\n",
+        function.prototype(name),
+        or_null(given),
+        or_null(asked),
+    );
+}
+
+fn whole_model(name: &str) -> String {
+    // (result, name, parameters in front of the model's, the model, parameters behind it)
+    let session = "(dlc_session *)model, &compiled";
+    let mut text = format!(
+        "dlc_status {name}_create({name} **model, const {name}_options *options)\n{{\n    dlc_session *made = 0;\n    \
+         dlc_status status;\n    if (model == 0) return DLC_NULL_POINTER;\n    status = dlc_create(&made, &compiled, \
+         options);\n    *model = ({name} *)made;\n    return status;\n}}\n\nsize_t {name}_memory_bytes(uint32_t \
+         threads)\n{{\n    return dlc_memory_bytes(&compiled, threads);\n}}\n\nconst char *{name}_message(const {name} \
+         *model)\n{{\n    return dlc_message((const dlc_session *)model, &compiled);\n}}\n\nconst char \
+         *{name}_status_text(int status)\n{{\n    return dlc_status_text(status);\n}}\n"
+    );
+    for (call, declared, passed) in [
+        ("destroy", "", ""),
+        ("save", ", const char *path", ", path"),
+        ("load", ", const char *path, dlc_policy policy", ", path, policy"),
+        ("load_bytes", ", const void *bytes, size_t length, dlc_policy policy", ", bytes, length, policy"),
+        ("get", ", const char *tensor, void *values, size_t bytes", ", tensor, values, bytes"),
+        ("set", ", const char *tensor, const void *values, size_t bytes", ", tensor, values, bytes"),
+    ] {
+        let _ = write!(
+            text,
+            "\ndlc_status {name}_{call}({name} *model{declared})\n{{\n    return dlc_{call}({session}{passed});\n}}\n"
+        );
+    }
+    text
+}

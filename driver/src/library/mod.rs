@@ -1,0 +1,199 @@
+//! A model as a native library: the object file, its header and C file, archives of them, and weights.
+
+mod glue;
+mod header;
+mod link;
+mod names;
+mod surface;
+
+use crate::{ArtifactKind, CompileSettings, DriverError, Loaded, Result};
+use dlc_compiler::emit::{Level, Machine, ObjectData, Target, object};
+use dlc_compiler::{Compilation, FunctionKind};
+use dlc_runtime::abi::{Description, FEATURES};
+use dlc_runtime::{Checkpoint, persistent_image, weights_file, weights_header, write_atomically};
+use std::path::{Path, PathBuf};
+
+/// The common runtime, which is written beside every library.
+const RUNTIME: [(&str, &str); 2] = [
+    ("dlc_runtime.h", include_str!("../../../runtime/c/dlc_runtime.h")),
+    ("dlc_runtime.c", include_str!("../../../runtime/c/dlc_runtime.c")),
+];
+
+/// The functions of a library.
+pub(crate) fn functions(loaded: &Loaded, train: bool) -> Result<Vec<FunctionKind>> {
+    match (train, &loaded.model.training) {
+        (false, _) => Ok(vec![FunctionKind::Predict]),
+        (true, Some(_)) => Ok(FunctionKind::STANDARD.to_vec()),
+        (true, None) => Err(DriverError::User(format!(
+            "`--train` needs a `data` and a `train` section, which the model `{}` does not have",
+            loaded.model.name
+        ))),
+    }
+}
+
+/// Tells models apart: a hash (FNV-1a, 64 bits) of the inference graph as text.
+fn graph_hash(loaded: &Loaded) -> u64 {
+    let text = dlc_ir::text::print(&loaded.model.predict);
+    text.bytes()
+        .fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
+}
+
+/// Extensions that the code of a target may use, by the bits of [`FEATURES`].
+fn features(target: &Target) -> u64 {
+    let wide: &[&str] = match target.wide.map(|wide| wide.level) {
+        None => &[],
+        Some(Level::Avx2) => &["has_avx", "has_avx2", "has_fma"],
+        Some(Level::Avx512) => {
+            &["has_avx", "has_avx2", "has_fma", "has_avx512f", "has_avx512bw", "has_avx512dq", "has_avx512vl"]
+        }
+    };
+    let products = match target.wide {
+        Some(Machine { level: Level::Avx2, vnni: true }) => Some("has_avx_vnni"),
+        Some(Machine { level: Level::Avx512, vnni: true }) => Some("has_avx512vnni"),
+        _ => None,
+    };
+    let narrow = target.extensions();
+    let is_used = |name: &&str| narrow.contains(name) || wide.contains(name) || products == Some(*name);
+    let bits = FEATURES.iter().enumerate().filter(|(_, name)| is_used(name));
+    bits.fold(0, |mask, (bit, _)| mask | 1 << bit)
+}
+
+/// The weights that a library comes with, if there are any.
+fn weights(
+    loaded: &Loaded,
+    compilation: &Compilation,
+    settings: &CompileSettings,
+) -> Result<Option<Checkpoint>> {
+    if let Some(path) = &settings.checkpoint {
+        return Ok(Some(Checkpoint::read(path)?));
+    }
+    let mut checkpoint = Checkpoint::default();
+    for tensor in &compilation.interface.tensors {
+        if let Some(value) = loaded.weights.tensor(&tensor.name)? {
+            checkpoint.tensors.insert(tensor.name.clone(), value);
+        }
+    }
+    let whole = checkpoint.tensors.len() == compilation.interface.tensors.len();
+    Ok(Some(checkpoint).filter(|_| whole && !loaded.weights.is_empty()))
+}
+
+/// Writes what `settings` ask for of a library.
+pub(crate) fn write(
+    loaded: &Loaded,
+    compilation: &Compilation,
+    target: &Target,
+    settings: &CompileSettings,
+    files: &mut Vec<PathBuf>,
+) -> Result<()> {
+    let interface = &compilation.interface;
+    let name = settings.name.as_deref().unwrap_or(&interface.model);
+    if !names::is_identifier(name) {
+        let fault =
+            format!("`{name}` is no name of C, which symbols begin with; `--name NAME` gives another one");
+        return Err(DriverError::User(fault));
+    }
+    let graph = graph_hash(loaded);
+    let weights = weights(loaded, compilation, settings)?;
+    let image = match (&weights, settings.embed_weights) {
+        (_, false) => None,
+        (Some(weights), true) => Some(persistent_image(interface, weights)?),
+        (None, true) => {
+            let fault =
+                "`--embed-weights` needs weights: `--checkpoint FILE`, or a model that comes with them";
+            return Err(DriverError::User(fault.to_owned()));
+        }
+    };
+    let (weights_header, weights_places) = weights_header(interface, graph)?;
+    let description = Description {
+        interface: dlc_runtime::abi::Interface {
+            model: name.to_owned(),
+            constants: Vec::new(),
+            ..interface.clone()
+        },
+        constant_bytes: interface.constants.len(),
+        graph,
+        features: features(target),
+        compiler: format!("dlc {}", env!("CARGO_PKG_VERSION")),
+        weights_header,
+        weights_places,
+    };
+    let described = description.encode();
+    let data = |what: &str, bytes| ObjectData { symbol: format!("{name}_{what}"), bytes };
+    let mut beside = vec![data("description", &*described), data("constants", &*interface.constants)];
+    beside.extend(image.as_deref().map(|image| data("weights", image)));
+    let entry = |function: &str| format!("{name}_bare_{}", surface::suffix(function));
+    let object = object(compilation, target, name, &entry, &beside)?.bytes;
+    let functions = surface::offered(interface);
+    let header = header::header(name, &functions, &description, image.is_some());
+    let glue = glue::glue(name, &functions, image.is_some());
+    let parts = Parts { name, object: &object, header: &header, glue: &glue };
+    parts.write(settings, files)?;
+    if let (Some(weights), None) = (&weights, &image) {
+        let file = weights_file(interface, graph, weights)?;
+        put(folder(settings), &format!("{name}.safetensors"), &file, files)?;
+    }
+    Ok(())
+}
+
+fn folder(settings: &CompileSettings) -> &Path {
+    settings.output_dir.as_deref().unwrap_or(Path::new("."))
+}
+
+/// What files are made of.
+struct Parts<'a> {
+    name: &'a str,
+    object: &'a [u8],
+    header: &'a str,
+    glue: &'a str,
+}
+
+impl Parts<'_> {
+    fn write(&self, settings: &CompileSettings, files: &mut Vec<PathBuf>) -> Result<()> {
+        let (folder, name) = (folder(settings), self.name);
+        let asked = |kind| settings.emit.contains(&kind);
+        let [header, source] = RUNTIME;
+        if asked(ArtifactKind::Obj) {
+            put(folder, &format!("{name}.o"), self.object, files)?;
+        }
+        if asked(ArtifactKind::Header) {
+            put(folder, &format!("{name}.h"), self.header.as_bytes(), files)?;
+            put(folder, header.0, header.1.as_bytes(), files)?;
+        }
+        if asked(ArtifactKind::C) {
+            put(folder, &format!("{name}.c"), self.glue.as_bytes(), files)?;
+            put(folder, source.0, source.1.as_bytes(), files)?;
+        }
+        if asked(ArtifactKind::Staticlib) {
+            put(folder, &format!("lib{name}.a"), &link::archive(name, self.object)?, files)?;
+        }
+        if asked(ArtifactKind::So) {
+            put(folder, &format!("lib{name}.so"), &self.linked()?, files)?;
+        }
+        Ok(())
+    }
+
+    /// The shared library, made in a folder of its own.
+    fn linked(&self) -> Result<Vec<u8>> {
+        let fault = |cause| DriverError::File { path: std::env::temp_dir(), cause };
+        let place = tempfile::tempdir().map_err(fault)?;
+        let name = self.name;
+        let own = [
+            (format!("{name}.o"), self.object),
+            (format!("{name}.h"), self.header.as_bytes()),
+            (format!("{name}.c"), self.glue.as_bytes()),
+        ];
+        let common = RUNTIME.map(|(file, text)| (file.to_owned(), text.as_bytes()));
+        for (file, bytes) in own.into_iter().chain(common) {
+            std::fs::write(place.path().join(file), bytes).map_err(fault)?;
+        }
+        link::shared(name, place.path())
+    }
+}
+
+fn put(folder: &Path, name: &str, bytes: &[u8], files: &mut Vec<PathBuf>) -> Result<()> {
+    std::fs::create_dir_all(folder).map_err(|cause| DriverError::File { path: folder.to_owned(), cause })?;
+    let path = folder.join(name);
+    write_atomically(&path, bytes)?;
+    files.push(path);
+    Ok(())
+}

@@ -1,0 +1,1268 @@
+/* The runtime of models that dlc compiled, in C99: instances, threads, files.
+ *
+ * With POSIX it has threads of its own; -DDLC_NO_THREADS leaves them out, and -DDLC_NO_FILES leaves out files, for
+ * machines that have none. Memory is taken once, by dlc_create, and while a file is read.
+ */
+#if !defined(_GNU_SOURCE)
+#define _GNU_SOURCE 1
+#endif
+
+#include "dlc_runtime.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#if !defined(DLC_NO_THREADS)
+#include <pthread.h>
+#include <sched.h>
+#include <unistd.h>
+#endif
+#if !defined(DLC_NO_FILES) && (defined(__unix__) || defined(__APPLE__))
+#include <unistd.h>
+#define DLC_CAN_FLUSH 1
+#endif
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+#if defined(__x86_64__) && defined(__GNUC__)
+#include <cpuid.h>
+#endif
+
+#if defined(__GNUC__)
+typedef uint32_t counter;
+#define LOAD(place) __atomic_load_n(place, __ATOMIC_SEQ_CST)
+#define STORE(place, value) __atomic_store_n(place, value, __ATOMIC_SEQ_CST)
+#define ADD(place, value) __atomic_fetch_add(place, value, __ATOMIC_SEQ_CST)
+#define SWAP(place, value) __atomic_exchange_n(place, value, __ATOMIC_SEQ_CST)
+#elif defined(__STDC_VERSION__) && __STDC_VERSION__ >= 201112L && !defined(__STDC_NO_ATOMICS__)
+#include <stdatomic.h>
+typedef _Atomic uint32_t counter;
+#define LOAD(place) atomic_load(place)
+#define STORE(place, value) atomic_store(place, value)
+#define ADD(place, value) atomic_fetch_add(place, value)
+#define SWAP(place, value) atomic_exchange(place, value)
+#else
+#error "dlc_runtime.c needs the atomic operations of GNU C or of C11"
+#endif
+
+/* The description: records of 64-bit words, named by bytes from its beginning (runtime/abi/src/description.rs). */
+
+#define MAGIC UINT64_C(0x4c45444f4d434c44)
+
+typedef struct head {
+    uint64_t magic, version, bytes, graph, features, model, compiler, batch_max, persistent_bytes, constant_bytes;
+    uint64_t tensors, tensor_count, functions, function_count, header, header_bytes, reserved[2];
+} head;
+
+typedef struct tensor {
+    uint64_t name, role, element, rank, dims, strides, offset, bytes, place, plain_bytes;
+} tensor;
+
+typedef struct function_record {
+    uint64_t name, arena_bytes, thread_bytes, keeps_persistent, cleared, cleared_count, ports, inputs, outputs;
+} function_record;
+
+typedef struct port_record {
+    uint64_t name, role, element, rank, extents, unit, power;
+} port_record;
+
+enum { ROLE_STATE = 1, ELEMENT_COUNT = 13, ELEMENT_BOOL = 12 };
+
+static const char *const safetensors_names[ELEMENT_COUNT] = {
+    "F16", "BF16", "F32", "F64", "I8", "U8", "I16", "U16", "I32", "U32", "I64", "U64", "BOOL",
+};
+static const unsigned char element_bytes[ELEMENT_COUNT] = {2, 2, 4, 8, 1, 1, 2, 2, 4, 4, 8, 8, 1};
+
+static const void *at(const dlc_model *model, uint64_t place)
+{
+    return (const unsigned char *)model->description + place;
+}
+
+static const head *head_of(const dlc_model *model)
+{
+    return (const head *)model->description;
+}
+
+static const tensor *tensors_of(const dlc_model *model)
+{
+    return (const tensor *)at(model, head_of(model)->tensors);
+}
+
+static const function_record *function_of(const dlc_model *model, size_t number)
+{
+    return (const function_record *)at(model, head_of(model)->functions) + number;
+}
+
+static uint64_t port_bytes(const port_record *one, uint64_t batch)
+{
+    uint64_t bytes = one->unit, power;
+    for (power = 0; power < one->power; power++) bytes *= batch;
+    return bytes;
+}
+
+static uint64_t rounded(uint64_t bytes)
+{
+    return (bytes + (DLC_ALIGNMENT - 1)) / DLC_ALIGNMENT * DLC_ALIGNMENT;
+}
+
+/* Waiting: a bounded spin, a few yields, then sleep. A gate counts how often it was opened; who waits names the count
+ * it has seen, so that an opening between the look and the wait is not missed. */
+
+#if !defined(DLC_NO_THREADS)
+
+enum { SPINS_WITH_A_CORE_EACH = 20000, SPINS_WITH_SHARED_CORES = 100, YIELDS = 32, MOST_THREADS = 4096 };
+
+typedef struct gate {
+    counter openings, sleepers;
+    pthread_mutex_t lock;
+    pthread_cond_t opened;
+} gate;
+
+static void relax(void)
+{
+#if defined(__x86_64__) && defined(__GNUC__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__) && defined(__GNUC__)
+    __asm__ __volatile__("isb");
+#endif
+}
+
+static int gate_make(gate *one)
+{
+    STORE(&one->openings, 0);
+    STORE(&one->sleepers, 0);
+    if (pthread_mutex_init(&one->lock, NULL) != 0) return 0;
+    if (pthread_cond_init(&one->opened, NULL) == 0) return 1;
+    pthread_mutex_destroy(&one->lock);
+    return 0;
+}
+
+static void gate_drop(gate *one)
+{
+    pthread_cond_destroy(&one->opened);
+    pthread_mutex_destroy(&one->lock);
+}
+
+static void gate_open(gate *one)
+{
+    ADD(&one->openings, 1);
+    if (LOAD(&one->sleepers) > 0) {
+        pthread_mutex_lock(&one->lock);
+        pthread_mutex_unlock(&one->lock);
+        pthread_cond_broadcast(&one->opened);
+    }
+}
+
+static void gate_wait(gate *one, uint32_t seen, uint32_t spins)
+{
+    uint32_t turn;
+    for (turn = 0; turn < spins; turn++) {
+        if (LOAD(&one->openings) != seen) return;
+        relax();
+    }
+    for (turn = 0; turn < YIELDS; turn++) {
+        if (LOAD(&one->openings) != seen) return;
+        sched_yield();
+    }
+    pthread_mutex_lock(&one->lock);
+    ADD(&one->sleepers, 1);
+    while (LOAD(&one->openings) == seen) pthread_cond_wait(&one->opened, &one->lock);
+    ADD(&one->sleepers, (uint32_t)-1);
+    pthread_mutex_unlock(&one->lock);
+}
+
+typedef struct worker {
+    dlc_session *session;
+    pthread_t thread;
+    int64_t number;
+} worker;
+
+#else
+enum { MOST_THREADS = 1 };
+#endif
+
+enum { MESSAGE_BYTES = 320, LIVING = 0x646c6373 };
+
+struct dlc_session {
+    uint32_t living;
+    counter busy;
+    const dlc_model *model;
+    unsigned char *persistent, *arena, *scratch, *staging;
+    void **bindings;
+    uint64_t *places;
+    void *owned;
+    /* The function that used the arena last, plus one. */
+    size_t arena_user;
+    /* Whether parameters and states are those that this function saw in its last call. */
+    int persistent_seen;
+    /* Whether there are weights. */
+    int ready;
+    uint32_t threads;
+    dlc_pool pool;
+    dlc_context context;
+    dlc_entry entry;
+    uint64_t scratch_bytes;
+    char message[MESSAGE_BYTES];
+#if !defined(DLC_NO_THREADS)
+    uint32_t spins, started;
+    int gates;
+    counter arrived, ending;
+    gate start, meeting;
+    worker *workers;
+#endif
+};
+
+static dlc_status fail(dlc_session *session, dlc_status status, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(session->message, MESSAGE_BYTES, format, arguments);
+    va_end(arguments);
+    return status;
+}
+
+/* Threads */
+
+static void barrier(const void *data)
+{
+#if !defined(DLC_NO_THREADS)
+    dlc_session *session = (dlc_session *)data;
+    uint32_t seen;
+    if (session->threads == 1) return;
+    seen = LOAD(&session->meeting.openings);
+    if (ADD(&session->arrived, 1) + 1 == session->threads) {
+        STORE(&session->arrived, 0);
+        gate_open(&session->meeting);
+    } else {
+        gate_wait(&session->meeting, seen, session->spins);
+    }
+#else
+    (void)data;
+#endif
+}
+
+static void perform(dlc_session *session, int64_t thread)
+{
+    uint64_t before = dlc_float_enter();
+    session->entry(&session->context, thread);
+    dlc_float_leave(before);
+}
+
+static void pool_task(void *session, int thread)
+{
+    perform((dlc_session *)session, thread);
+}
+
+#if !defined(DLC_NO_THREADS)
+static void *work(void *argument)
+{
+    worker *self = (worker *)argument;
+    dlc_session *session = self->session;
+    uint32_t seen = 0;
+    for (;;) {
+        gate_wait(&session->start, seen, session->spins);
+        seen++;
+        if (LOAD(&session->ending)) return NULL;
+        perform(session, self->number);
+        barrier(session);
+    }
+}
+
+static void end_threads(dlc_session *session)
+{
+    uint32_t number;
+    if (!session->gates) return;
+    STORE(&session->ending, 1);
+    gate_open(&session->start);
+    for (number = 0; number < session->started; number++) pthread_join(session->workers[number].thread, NULL);
+    gate_drop(&session->start);
+    gate_drop(&session->meeting);
+    session->gates = 0;
+}
+
+static dlc_status start_threads(dlc_session *session)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    session->spins = (long)session->threads <= cores ? SPINS_WITH_A_CORE_EACH : SPINS_WITH_SHARED_CORES;
+    if (session->threads == 1) return DLC_OK;
+    if (!gate_make(&session->start)) return DLC_NO_THREADS_LEFT;
+    if (!gate_make(&session->meeting)) {
+        gate_drop(&session->start);
+        return DLC_NO_THREADS_LEFT;
+    }
+    session->gates = 1;
+    if (session->pool.run != NULL) return DLC_OK;
+    while (session->started + 1 < session->threads) {
+        worker *one = &session->workers[session->started];
+        one->session = session;
+        one->number = (int64_t)session->started + 1;
+        if (pthread_create(&one->thread, NULL, work, one) != 0) {
+            end_threads(session);
+            return DLC_NO_THREADS_LEFT;
+        }
+        session->started++;
+    }
+    return DLC_OK;
+}
+#else
+static void end_threads(dlc_session *session) { (void)session; }
+static dlc_status start_threads(dlc_session *session) { (void)session; return DLC_OK; }
+#endif
+
+static void run(dlc_session *session)
+{
+    if (session->threads == 1) {
+        perform(session, 0);
+        return;
+    }
+    if (session->pool.run != NULL) {
+        session->pool.run(session->pool.data, pool_task, session, (int)session->threads);
+        return;
+    }
+#if !defined(DLC_NO_THREADS)
+    gate_open(&session->start);
+    perform(session, 0);
+    barrier(session);
+#endif
+}
+
+/* Instructions */
+
+static uint64_t machine_features(void)
+{
+#if defined(__x86_64__) && defined(__GNUC__)
+    unsigned a, b, c, d, first = 0, wide = 0, more = 0, old = 0, saved = 0;
+    uint64_t found = 0;
+    int has_avx, has_avx512;
+    if (__get_cpuid(1, &a, &b, &c, &d)) first = c;
+    if (__get_cpuid_count(7, 0, &a, &b, &c, &d)) wide = b, more = c;
+    if (__get_cpuid(0x80000001u, &a, &b, &c, &d)) old = c;
+    /* Whether the system saves wide registers. */
+    if (first >> 27 & 1u) __asm__ __volatile__("xgetbv" : "=a"(saved), "=d"(d) : "c"(0));
+    has_avx = (saved & 0x06u) == 0x06u;
+    has_avx512 = (saved & 0xe6u) == 0xe6u;
+#define HAS(bit, word, place, where) if ((word) >> (place) & 1u && (where)) found |= UINT64_C(1) << (bit)
+    HAS(0, first, 0, 1);
+    HAS(1, first, 9, 1);
+    HAS(2, first, 19, 1);
+    HAS(3, first, 20, 1);
+    HAS(4, first, 23, 1);
+    HAS(5, first, 13, 1);
+    HAS(6, first, 28, has_avx);
+    HAS(7, wide, 5, has_avx);
+    HAS(8, first, 12, has_avx);
+    HAS(9, wide, 3, 1);
+    HAS(10, wide, 8, 1);
+    HAS(11, old, 5, 1);
+    HAS(12, wide, 16, has_avx512);
+    HAS(13, wide, 30, has_avx512);
+    HAS(14, wide, 17, has_avx512);
+    HAS(15, wide, 31, has_avx512);
+    HAS(16, more, 1, has_avx512);
+    HAS(17, more, 12, has_avx512);
+    HAS(18, more, 11, has_avx512);
+    if (__get_cpuid_count(7, 1, &a, &b, &c, &d)) HAS(19, a, 4, has_avx);
+#undef HAS
+    return found;
+#else
+    return ~UINT64_C(0);
+#endif
+}
+
+/* Instances */
+
+/* Bytes of everything that an instance needs, and where it begins in them. */
+typedef struct plan {
+    uint64_t persistent, arena, scratch, scratch_bytes, staging, bindings, places, workers, bytes;
+} plan;
+
+static plan planned(const dlc_model *model, uint32_t threads)
+{
+    const head *top = head_of(model);
+    plan one;
+    uint64_t number, arena = 0, scratch = 0, staging = 0, ports = 1;
+    memset(&one, 0, sizeof one);
+    for (number = 0; number < top->function_count; number++) {
+        const function_record *function = function_of(model, number);
+        const port_record *port = (const port_record *)at(model, function->ports);
+        uint64_t output, staged = 0, count = function->inputs + function->outputs;
+        for (output = 0; output < function->outputs; output++) {
+            staged += rounded(port_bytes(port + function->inputs + output, top->batch_max));
+        }
+        if (function->arena_bytes > arena) arena = function->arena_bytes;
+        if (function->thread_bytes > scratch) scratch = function->thread_bytes;
+        if (staged > staging) staging = staged;
+        if (count > ports) ports = count;
+    }
+    one.scratch_bytes = rounded(scratch);
+    one.persistent = rounded(sizeof(dlc_session));
+    one.arena = one.persistent + rounded(top->persistent_bytes);
+    one.scratch = one.arena + rounded(arena);
+    one.staging = one.scratch + one.scratch_bytes * threads;
+    one.bindings = one.staging + staging;
+    one.places = one.bindings + rounded(ports * sizeof(void *));
+    one.workers = one.places + rounded(top->tensor_count * sizeof(uint64_t));
+#if !defined(DLC_NO_THREADS)
+    one.bytes = one.workers + rounded((threads - 1) * sizeof(worker));
+#else
+    one.bytes = one.workers;
+#endif
+    return one;
+}
+
+static uint32_t thread_count(uint32_t asked)
+{
+#if !defined(DLC_NO_THREADS)
+    long cores;
+    if (asked > 0) return asked;
+    cores = sysconf(_SC_NPROCESSORS_ONLN);
+    return cores < 1 ? 1 : cores > MOST_THREADS ? MOST_THREADS : (uint32_t)cores;
+#else
+    return asked > 0 ? asked : 1;
+#endif
+}
+
+size_t dlc_memory_bytes(const dlc_model *model, uint32_t threads)
+{
+    uint64_t bytes;
+    if (model == NULL || thread_count(threads) > MOST_THREADS) return 0;
+    bytes = planned(model, thread_count(threads)).bytes;
+    return bytes > (size_t)-1 ? 0 : (size_t)bytes;
+}
+
+/* Zeroed memory, aligned to DLC_ALIGNMENT; *owned is what to free. */
+static void *allocate(uint64_t bytes, void **owned)
+{
+    unsigned char *start;
+    if (bytes > (size_t)-1 / 2) return NULL;
+#if defined(__linux__)
+    if (bytes >= (UINT64_C(1) << 21)) {
+        /* Kernels stream through large blocks, and walks of page tables would show. */
+        if (posix_memalign(owned, (size_t)1 << 21, (size_t)bytes) != 0) return NULL;
+        madvise(*owned, (size_t)bytes, MADV_HUGEPAGE);
+        return memset(*owned, 0, (size_t)bytes);
+    }
+#endif
+    *owned = malloc((size_t)bytes + DLC_ALIGNMENT);
+    if (*owned == NULL) return NULL;
+    start = (unsigned char *)*owned + (DLC_ALIGNMENT - (uintptr_t)*owned % DLC_ALIGNMENT) % DLC_ALIGNMENT;
+    return memset(start, 0, (size_t)bytes);
+}
+
+static dlc_status checked_options(const dlc_model *model, const dlc_options *options)
+{
+    const head *top = head_of(model);
+    if (top->magic != MAGIC || top->version != DLC_ABI_VERSION) return DLC_OTHER_VERSION;
+    if (options != NULL) {
+        if (options->version != DLC_ABI_VERSION) return DLC_OTHER_VERSION;
+        if (options->graph != top->graph) return DLC_OTHER_MODEL;
+        if (options->pool != NULL && options->pool->run == NULL) return DLC_NULL_POINTER;
+        if (thread_count(options->threads) > MOST_THREADS) return DLC_NO_THREADS_LEFT;
+    }
+    if (top->features & ~machine_features()) return DLC_NO_INSTRUCTIONS;
+    return DLC_OK;
+}
+
+dlc_status dlc_create(dlc_session **result, const dlc_model *model, const dlc_options *options)
+{
+    static const dlc_options defaults = {DLC_ABI_VERSION, 0, 0, NULL, NULL, 0};
+    dlc_session *session;
+    unsigned char *memory;
+    void *owned = NULL;
+    uint32_t threads;
+    plan one;
+    dlc_status status;
+    if (result == NULL || model == NULL) return DLC_NULL_POINTER;
+    *result = NULL;
+    status = checked_options(model, options);
+    if (status != DLC_OK) return status;
+    if (options == NULL) options = &defaults;
+    threads = thread_count(options->threads);
+    one = planned(model, threads);
+    if (options->memory != NULL) {
+        if ((uintptr_t)options->memory % DLC_ALIGNMENT != 0) return DLC_UNALIGNED;
+        if (options->memory_bytes < one.bytes) return DLC_WRONG_SIZE;
+        memory = (unsigned char *)memset(options->memory, 0, (size_t)one.bytes);
+    } else {
+        memory = (unsigned char *)allocate(one.bytes, &owned);
+        if (memory == NULL) return DLC_NO_MEMORY;
+    }
+    session = (dlc_session *)memory;
+    session->model = model;
+    session->owned = owned;
+    session->persistent = memory + one.persistent;
+    session->arena = memory + one.arena;
+    session->scratch = memory + one.scratch;
+    session->scratch_bytes = one.scratch_bytes;
+    session->staging = memory + one.staging;
+    session->bindings = (void **)(memory + one.bindings);
+    session->places = (uint64_t *)(memory + one.places);
+    session->threads = threads;
+    if (options->pool != NULL) session->pool = *options->pool;
+#if !defined(DLC_NO_THREADS)
+    session->workers = (worker *)(memory + one.workers);
+#endif
+    if (model->weights != NULL) {
+        memcpy(session->persistent, model->weights, (size_t)head_of(model)->persistent_bytes);
+        session->ready = 1;
+    }
+    session->living = LIVING;
+    status = start_threads(session);
+    if (status != DLC_OK) {
+        session->living = 0;
+        free(owned);
+        return status;
+    }
+    *result = session;
+    return DLC_OK;
+}
+
+/* Begins a call: whether this is an instance of the model, and nobody else's at this moment. */
+static dlc_status enter(dlc_session *session, const dlc_model *model)
+{
+    if (session == NULL || model == NULL) return DLC_NULL_POINTER;
+    if (session->living != LIVING || session->model != model) return DLC_OTHER_MODEL;
+    if (SWAP(&session->busy, 1)) return DLC_BUSY;
+    session->message[0] = '\0';
+    return DLC_OK;
+}
+
+static dlc_status leave(dlc_session *session, dlc_status status)
+{
+    STORE(&session->busy, 0);
+    return status;
+}
+
+dlc_status dlc_destroy(dlc_session *session, const dlc_model *model)
+{
+    dlc_status status;
+    if (session == NULL) return DLC_OK;
+    status = enter(session, model);
+    if (status != DLC_OK) return status;
+    end_threads(session);
+    session->living = 0;
+    free(session->owned);
+    return DLC_OK;
+}
+
+/* Calls */
+
+static const char *text_at(const dlc_session *session, uint64_t place)
+{
+    return (const char *)at(session->model, place);
+}
+
+/* Binds inputs and outputs, or says what is wrong with them. */
+static dlc_status bind(dlc_session *session, const function_record *function, size_t batch, const void *const *inputs,
+                       void *const *outputs)
+{
+    const port_record *ports = (const port_record *)at(session->model, function->ports);
+    uint64_t batch_max = head_of(session->model)->batch_max, number;
+    unsigned char *staged = session->staging;
+    const char *name = text_at(session, function->name);
+    if (batch == 0 || batch > batch_max) {
+        return fail(session, DLC_WRONG_BATCH, "%s: a batch of %llu does not fit; this library takes 1 to %llu samples",
+                    name, (unsigned long long)batch, (unsigned long long)batch_max);
+    }
+    if ((function->inputs > 0 && inputs == NULL) || (function->outputs > 0 && outputs == NULL)) {
+        return fail(session, DLC_NULL_POINTER, "%s: no table of inputs or outputs", name);
+    }
+    for (number = 0; number < function->inputs + function->outputs; number++) {
+        const port_record *one = ports + number;
+        int is_input = number < function->inputs;
+        void *pointer = is_input ? (void *)inputs[number] : outputs[number - function->inputs];
+        if (pointer == NULL && is_input) {
+            return fail(session, DLC_NULL_POINTER, "%s: the input `%s` is NULL", name, text_at(session, one->name));
+        }
+        if ((uintptr_t)pointer % element_bytes[one->element] != 0) {
+            return fail(session, DLC_UNALIGNED, "%s: `%s` is not aligned to its elements of %d bytes", name,
+                        text_at(session, one->name), (int)element_bytes[one->element]);
+        }
+        session->bindings[number] = pointer == NULL ? (void *)staged : pointer;
+        if (!is_input) staged += rounded(port_bytes(one, batch_max));
+    }
+    return DLC_OK;
+}
+
+static void execute(dlc_session *session, size_t number, size_t batch)
+{
+    const function_record *function = function_of(session->model, number);
+    const uint64_t *cleared = (const uint64_t *)at(session->model, function->cleared);
+    int other = session->arena_user != number + 1;
+    dlc_context *context = &session->context;
+    uint64_t place;
+    if (other) {
+        for (place = 0; place < function->cleared_count; place++) {
+            memset(session->arena + cleared[2 * place], 0, (size_t)cleared[2 * place + 1]);
+        }
+    }
+    context->arena = session->arena;
+    context->persistent = session->persistent;
+    context->constants = session->model->constants;
+    context->bindings = session->bindings;
+    context->batch = (int64_t)batch;
+    context->threads = (int64_t)session->threads;
+    context->barrier = barrier;
+    context->barrier_data = session;
+    context->prepare = other || !session->persistent_seen;
+    context->scratch = session->scratch;
+    context->scratch_bytes = (int64_t)session->scratch_bytes;
+    session->arena_user = number + 1;
+    session->persistent_seen = (int)function->keeps_persistent;
+    session->entry = session->model->entries[number];
+    run(session);
+}
+
+dlc_status dlc_call(dlc_session *session, const dlc_model *model, unsigned function, size_t batch,
+                    const void *const *inputs, void *const *outputs)
+{
+    dlc_status status = enter(session, model);
+    if (status != DLC_OK) return status;
+    if (function >= head_of(model)->function_count) {
+        return leave(session, fail(session, DLC_OTHER_MODEL, "the library has no function %u", function));
+    }
+    if (!session->ready) {
+        return leave(session, fail(session, DLC_NO_WEIGHTS, "%s: there are no weights yet; load or initialize them",
+                                   text_at(session, function_of(model, function)->name)));
+    }
+    status = bind(session, function_of(model, function), batch, inputs, outputs);
+    if (status == DLC_OK) execute(session, function, batch);
+    return leave(session, status);
+}
+
+/* Tensors */
+
+static const tensor *tensor_named(const dlc_model *model, const char *name, size_t length)
+{
+    const head *top = head_of(model);
+    const tensor *all = tensors_of(model);
+    uint64_t low = 0, high = top->tensor_count;
+    /* They are in the order of their names. */
+    while (low < high) {
+        uint64_t middle = low + (high - low) / 2;
+        const char *other = (const char *)at(model, all[middle].name);
+        size_t other_length = strlen(other);
+        int order = memcmp(name, other, length < other_length ? length : other_length);
+        if (order == 0) order = length < other_length ? -1 : length > other_length;
+        if (order == 0) return all + middle;
+        if (order < 0) high = middle;
+        else low = middle + 1;
+    }
+    return NULL;
+}
+
+/* Copies elements between the plain order and the one in memory; from the file's side in pieces, in order. */
+typedef struct cursor {
+    const uint64_t *dims, *strides;
+    uint64_t rank, index[16], place, left;
+} cursor;
+
+static int cursor_begin(const dlc_model *model, const tensor *one, cursor *self)
+{
+    uint64_t axis;
+    memset(self, 0, sizeof *self);
+    self->dims = (const uint64_t *)at(model, one->dims);
+    self->strides = (const uint64_t *)at(model, one->strides);
+    self->rank = one->rank;
+    if (one->rank > sizeof self->index / sizeof *self->index) return 0;
+    self->left = 1;
+    for (axis = 0; axis < one->rank; axis++) self->left *= self->dims[axis];
+    return 1;
+}
+
+static void cursor_next(cursor *self)
+{
+    uint64_t axis = self->rank;
+    self->left--;
+    while (axis-- > 0) {
+        self->place += self->strides[axis];
+        if (++self->index[axis] < self->dims[axis]) return;
+        self->place -= self->strides[axis] * self->dims[axis];
+        self->index[axis] = 0;
+    }
+}
+
+static void gather(cursor *self, size_t size, const unsigned char *stored, unsigned char *plain, size_t bytes)
+{
+    size_t done;
+    for (done = 0; done < bytes; done += size) {
+        memcpy(plain + done, stored + self->place * size, size);
+        cursor_next(self);
+    }
+}
+
+static void scatter(cursor *self, size_t size, unsigned char *stored, const unsigned char *plain, size_t bytes)
+{
+    size_t done;
+    for (done = 0; done < bytes; done += size) {
+        memcpy(stored + self->place * size, plain + done, size);
+        cursor_next(self);
+    }
+}
+
+static dlc_status found_tensor(dlc_session *session, const char *name, const void *values, size_t bytes,
+                               const tensor **one, cursor *self)
+{
+    if (name == NULL || values == NULL) return fail(session, DLC_NULL_POINTER, "a name or its values are NULL");
+    *one = tensor_named(session->model, name, strlen(name));
+    if (*one == NULL || !cursor_begin(session->model, *one, self)) {
+        return fail(session, DLC_NO_TENSOR, "there is no parameter or state `%.200s`", name);
+    }
+    if ((*one)->plain_bytes != bytes) {
+        return fail(session, DLC_WRONG_SIZE, "`%.200s` has %llu bytes, not %llu", name,
+                    (unsigned long long)(*one)->plain_bytes, (unsigned long long)bytes);
+    }
+    return DLC_OK;
+}
+
+dlc_status dlc_get(dlc_session *session, const dlc_model *model, const char *name, void *values, size_t bytes)
+{
+    const tensor *one;
+    cursor self;
+    dlc_status status = enter(session, model);
+    if (status != DLC_OK) return status;
+    status = found_tensor(session, name, values, bytes, &one, &self);
+    if (status == DLC_OK) {
+        gather(&self, element_bytes[one->element], session->persistent + one->offset, (unsigned char *)values, bytes);
+    }
+    return leave(session, status);
+}
+
+static int has_wrong_bool(const tensor *one, const unsigned char *values, uint64_t bytes)
+{
+    uint64_t place;
+    if (one->element != ELEMENT_BOOL) return 0;
+    for (place = 0; place < bytes; place++) {
+        if (values[place] > 1) return 1;
+    }
+    return 0;
+}
+
+dlc_status dlc_set(dlc_session *session, const dlc_model *model, const char *name, const void *values, size_t bytes)
+{
+    const tensor *one;
+    cursor self;
+    dlc_status status = enter(session, model);
+    if (status != DLC_OK) return status;
+    status = found_tensor(session, name, values, bytes, &one, &self);
+    if (status == DLC_OK && has_wrong_bool(one, (const unsigned char *)values, bytes)) {
+        status = fail(session, DLC_DAMAGED, "`%.200s` gets a bool that is neither 0 nor 1", name);
+    }
+    if (status == DLC_OK) {
+        scatter(&self, element_bytes[one->element], session->persistent + one->offset, (const unsigned char *)values,
+                bytes);
+        session->persistent_seen = 0;
+    }
+    return leave(session, status);
+}
+
+dlc_status dlc_initialize(dlc_session *session, const dlc_model *model, uint64_t seed)
+{
+    static const char seed_name[] = "train.seed";
+    const tensor *one;
+    size_t number;
+    dlc_status status = enter(session, model);
+    if (status != DLC_OK) return status;
+    for (number = 0; number < head_of(model)->function_count; number++) {
+        const function_record *function = function_of(model, number);
+        if (strcmp(text_at(session, function->name), "initialize") != 0) continue;
+        memset(session->persistent, 0, (size_t)head_of(model)->persistent_bytes);
+        session->persistent_seen = 0;
+        one = tensor_named(model, seed_name, sizeof seed_name - 1);
+        if (one != NULL) memcpy(session->persistent + one->offset, &seed, sizeof seed);
+        status = bind(session, function, 1, NULL, NULL);
+        if (status == DLC_OK) execute(session, number, 1);
+        session->ready = status == DLC_OK;
+        return leave(session, status);
+    }
+    return leave(session, fail(session, DLC_NOT_BUILT, "the library was compiled without --train: load weights"));
+}
+
+/* Weights */
+
+/* Where a tensor of the model lies in a file. */
+#define ABSENT (~UINT64_C(0))
+
+typedef struct reading {
+    const unsigned char *at, *end;
+} reading;
+
+static void blank(reading *text)
+{
+    while (text->at < text->end && (*text->at == ' ' || *text->at == '\n' || *text->at == '\r' || *text->at == '\t')) {
+        text->at++;
+    }
+}
+
+static int mark(reading *text, char expected)
+{
+    blank(text);
+    if (text->at == text->end || *text->at != (unsigned char)expected) return 0;
+    text->at++;
+    return 1;
+}
+
+static int number_read(reading *text, uint64_t *value)
+{
+    blank(text);
+    if (text->at == text->end || *text->at < '0' || *text->at > '9') return 0;
+    *value = 0;
+    while (text->at < text->end && *text->at >= '0' && *text->at <= '9') {
+        uint64_t digit = (uint64_t)(*text->at++ - '0');
+        if (*value > (~UINT64_C(0) - digit) / 10) return 0;
+        *value = *value * 10 + digit;
+    }
+    return 1;
+}
+
+static int code_unit(reading *text, uint32_t *value)
+{
+    int digit;
+    *value = 0;
+    if (text->end - text->at < 4) return 0;
+    for (digit = 0; digit < 4; digit++) {
+        unsigned char one = *text->at++;
+        uint32_t nibble;
+        if (one >= '0' && one <= '9') nibble = (uint32_t)(one - '0');
+        else if (one >= 'a' && one <= 'f') nibble = (uint32_t)(one - 'a' + 10);
+        else if (one >= 'A' && one <= 'F') nibble = (uint32_t)(one - 'A' + 10);
+        else return 0;
+        *value = *value << 4 | nibble;
+    }
+    return 1;
+}
+
+enum { LONGEST_NAME = 1024 };
+
+/* A string with its escapes resolved; one that is longer than a name can be gives no characters. */
+typedef struct name {
+    char text[LONGEST_NAME];
+    size_t length;
+    int too_long;
+} name;
+
+static void name_push(name *self, uint32_t byte)
+{
+    if (self->length == LONGEST_NAME) self->too_long = 1;
+    else self->text[self->length++] = (char)byte;
+}
+
+static void name_push_character(name *self, uint32_t character)
+{
+    if (character < 0x80) {
+        name_push(self, character);
+        return;
+    }
+    if (character < 0x800) {
+        name_push(self, 0xc0 | character >> 6);
+    } else {
+        if (character < 0x10000) {
+            name_push(self, 0xe0 | character >> 12);
+        } else {
+            name_push(self, 0xf0 | character >> 18);
+            name_push(self, 0x80 | (character >> 12 & 0x3f));
+        }
+        name_push(self, 0x80 | (character >> 6 & 0x3f));
+    }
+    name_push(self, 0x80 | (character & 0x3f));
+}
+
+static int escape(reading *text, name *self)
+{
+    static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
+    const char *place;
+    uint32_t first, second;
+    unsigned char one;
+    if (text->at == text->end) return 0;
+    one = *text->at++;
+    if (one != 'u') {
+        place = one == '\0' ? NULL : strchr(from, one);
+        if (place == NULL) return 0;
+        name_push(self, (unsigned char)to[place - from]);
+        return 1;
+    }
+    if (!code_unit(text, &first)) return 0;
+    if (first >= 0xd800 && first < 0xdc00) {
+        if (text->end - text->at < 2 || text->at[0] != '\\' || text->at[1] != 'u') return 0;
+        text->at += 2;
+        if (!code_unit(text, &second) || second < 0xdc00 || second > 0xdfff) return 0;
+        first = 0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00);
+    } else if (first >= 0xdc00 && first < 0xe000) {
+        return 0;
+    }
+    name_push_character(self, first);
+    return 1;
+}
+
+static int string(reading *text, name *self)
+{
+    self->length = 0;
+    self->too_long = 0;
+    if (!mark(text, '"')) return 0;
+    while (text->at < text->end) {
+        unsigned char one = *text->at++;
+        if (one == '"') {
+            if (self->too_long) self->length = 0;
+            return 1;
+        }
+        if (one < 0x20) return 0;
+        if (one != '\\') name_push(self, one);
+        else if (!escape(text, self)) return 0;
+    }
+    return 0;
+}
+
+static int is_name(const name *self, const char *expected)
+{
+    return self->length == strlen(expected) && memcmp(self->text, expected, self->length) == 0;
+}
+
+/* What a file's header says about one tensor. */
+typedef struct entry {
+    uint64_t rank, dims[16], begin, end;
+    int element;
+} entry;
+
+static int entry_dims(reading *text, entry *self)
+{
+    if (!mark(text, '[')) return 0;
+    self->rank = 0;
+    if (mark(text, ']')) return 1;
+    do {
+        if (self->rank == 16 || !number_read(text, &self->dims[self->rank++])) return 0;
+    } while (mark(text, ','));
+    return mark(text, ']');
+}
+
+static int entry_value(reading *text, name *key, entry *self)
+{
+    if (is_name(key, "dtype")) {
+        if (!string(text, key)) return 0;
+        self->element = ELEMENT_COUNT;
+        while (self->element-- > 0) {
+            if (is_name(key, safetensors_names[self->element])) return 1;
+        }
+        /* A type that no model of ours has. */
+        return 1;
+    }
+    if (is_name(key, "shape")) return entry_dims(text, self);
+    if (is_name(key, "data_offsets")) {
+        return mark(text, '[') && number_read(text, &self->begin) && mark(text, ',') && number_read(text, &self->end) &&
+               mark(text, ']');
+    }
+    return 0;
+}
+
+static int entry_read(reading *text, name *key, entry *self)
+{
+    int keys = 0;
+    memset(self, 0, sizeof *self);
+    self->element = -1;
+    if (!mark(text, '{')) return 0;
+    do {
+        if (!string(text, key) || !mark(text, ':') || !entry_value(text, key, self)) return 0;
+        keys++;
+    } while (mark(text, ','));
+    return mark(text, '}') && keys == 3;
+}
+
+static dlc_status damaged(dlc_session *session, const char *reason)
+{
+    return fail(session, DLC_DAMAGED, "this is not a readable safetensors file: %s", reason);
+}
+
+/* Texts about the file: of all it says, the graph alone matters. */
+static dlc_status metadata_read(dlc_session *session, reading *text, name *key)
+{
+    char expected[17];
+    int is_graph;
+    snprintf(expected, sizeof expected, "%016llx", (unsigned long long)head_of(session->model)->graph);
+    if (!mark(text, '{')) return damaged(session, "its metadata is no table");
+    if (mark(text, '}')) return DLC_OK;
+    do {
+        if (!string(text, key) || !mark(text, ':')) return damaged(session, "its metadata is no table");
+        is_graph = is_name(key, "graph");
+        if (!string(text, key)) return damaged(session, "its metadata holds what is no text");
+        if (is_graph && !is_name(key, expected)) {
+            return fail(session, DLC_OTHER_WEIGHTS, "the weights are those of the graph %.*s, the library is of %s",
+                        key->length > 32 ? 32 : (int)key->length, key->text, expected);
+        }
+    } while (mark(text, ','));
+    return mark(text, '}') ? DLC_OK : damaged(session, "its metadata does not end");
+}
+
+/* Notes where one tensor lies, if the model has it. */
+static dlc_status tensor_noted(dlc_session *session, const name *key, const entry *found, uint64_t data_bytes)
+{
+    const tensor *one = tensor_named(session->model, key->text, key->length);
+    const uint64_t *dims;
+    uint64_t axis;
+    int fits;
+    if (found->begin > found->end || found->end > data_bytes) {
+        return damaged(session, "a tensor lies behind its end");
+    }
+    if (one == NULL || key->length == 0) return DLC_OK;
+    dims = (const uint64_t *)at(session->model, one->dims);
+    fits = found->element == (int)one->element && found->rank == one->rank;
+    for (axis = 0; fits && axis < one->rank; axis++) fits = found->dims[axis] == dims[axis];
+    if (!fits) {
+        return fail(session, DLC_OTHER_WEIGHTS, "`%.200s` has another type or shape in the file than in the model",
+                    text_at(session, one->name));
+    }
+    if (found->end - found->begin != one->plain_bytes) return damaged(session, "a tensor has a wrong number of bytes");
+    if (session->places[one - tensors_of(session->model)] != ABSENT) return damaged(session, "a name comes twice");
+    session->places[one - tensors_of(session->model)] = found->begin;
+    return DLC_OK;
+}
+
+static dlc_status header_read(dlc_session *session, reading *text, uint64_t data_bytes)
+{
+    name key;
+    entry found;
+    dlc_status status;
+    if (!mark(text, '{')) return damaged(session, "its header is no table");
+    if (mark(text, '}')) return DLC_OK;
+    do {
+        if (!string(text, &key) || !mark(text, ':')) return damaged(session, "its header is no table");
+        if (is_name(&key, "__metadata__")) {
+            status = metadata_read(session, text, &key);
+        } else {
+            name inner;
+            if (!entry_read(text, &inner, &found)) return damaged(session, "its header describes no tensor");
+            status = tensor_noted(session, &key, &found, data_bytes);
+        }
+        if (status != DLC_OK) return status;
+    } while (mark(text, ','));
+    if (!mark(text, '}')) return damaged(session, "its header does not end");
+    blank(text);
+    return text->at == text->end ? DLC_OK : damaged(session, "something follows its header");
+}
+
+/* An average of weights that is not there is the weights themselves. */
+static void averages_found(dlc_session *session)
+{
+    static const char suffix[] = ".average";
+    const size_t length = sizeof suffix - 1;
+    const tensor *all = tensors_of(session->model);
+    uint64_t number;
+    for (number = 0; number < head_of(session->model)->tensor_count; number++) {
+        const char *path = text_at(session, all[number].name);
+        size_t whole = strlen(path);
+        const tensor *plain;
+        if (session->places[number] != ABSENT || whole <= length) continue;
+        if (memcmp(path + whole - length, suffix, length) != 0) continue;
+        plain = tensor_named(session->model, path, whole - length);
+        if (plain != NULL && plain->plain_bytes == all[number].plain_bytes && plain->element == all[number].element) {
+            session->places[number] = session->places[plain - all];
+        }
+    }
+}
+
+static dlc_status all_found(dlc_session *session, const unsigned char *data, dlc_policy policy)
+{
+    const tensor *all = tensors_of(session->model);
+    uint64_t number, missing = 0, first = 0;
+    for (number = 0; number < head_of(session->model)->tensor_count; number++) {
+        const tensor *one = all + number;
+        uint64_t place = session->places[number];
+        if (place == ABSENT) {
+            if (policy == DLC_LOAD_PARAMETERS && one->role == ROLE_STATE) continue;
+            if (missing++ == 0) first = number;
+        } else if (has_wrong_bool(one, data + place, one->plain_bytes)) {
+            return damaged(session, "it holds a bool that is neither 0 nor 1");
+        }
+    }
+    if (missing == 0) return DLC_OK;
+    return fail(session, DLC_OTHER_WEIGHTS, "`%.160s` and %llu other tensors of the model are not in the file",
+                text_at(session, all[first].name), (unsigned long long)(missing - 1));
+}
+
+static dlc_status load_bytes(dlc_session *session, const unsigned char *bytes, size_t length, dlc_policy policy)
+{
+    const tensor *all = tensors_of(session->model);
+    uint64_t header_bytes = 0, number;
+    reading text;
+    dlc_status status;
+    int byte;
+    cursor self;
+    if (length < 8) return damaged(session, "it is too short");
+    for (byte = 7; byte >= 0; byte--) header_bytes = header_bytes << 8 | bytes[byte];
+    if (header_bytes > length - 8) return damaged(session, "its header is longer than the file");
+    text.at = bytes + 8;
+    text.end = text.at + header_bytes;
+    for (number = 0; number < head_of(session->model)->tensor_count; number++) session->places[number] = ABSENT;
+    status = header_read(session, &text, length - 8 - header_bytes);
+    if (status != DLC_OK) return status;
+    averages_found(session);
+    status = all_found(session, text.end, policy);
+    if (status != DLC_OK) return status;
+    for (number = 0; number < head_of(session->model)->tensor_count; number++) {
+        const tensor *one = all + number;
+        if (session->places[number] == ABSENT || !cursor_begin(session->model, one, &self)) continue;
+        scatter(&self, element_bytes[one->element], session->persistent + one->offset,
+                text.end + session->places[number], (size_t)one->plain_bytes);
+    }
+    session->persistent_seen = 0;
+    session->ready = 1;
+    return DLC_OK;
+}
+
+dlc_status dlc_load_bytes(dlc_session *session, const dlc_model *model, const void *bytes, size_t length,
+                          dlc_policy policy)
+{
+    dlc_status status = enter(session, model);
+    if (status != DLC_OK) return status;
+    if (bytes == NULL) return leave(session, fail(session, DLC_NULL_POINTER, "the bytes to load are NULL"));
+    return leave(session, load_bytes(session, (const unsigned char *)bytes, length, policy));
+}
+
+#if !defined(DLC_NO_FILES)
+
+static dlc_status file_read(dlc_session *session, FILE *file, dlc_policy policy)
+{
+    unsigned char *bytes = NULL;
+    size_t length = 0, capacity = 0;
+    dlc_status status;
+    for (;;) {
+        size_t got;
+        if (length == capacity) {
+            size_t more = capacity == 0 ? (size_t)1 << 16 : capacity * 2;
+            unsigned char *grown = more < capacity ? NULL : (unsigned char *)realloc(bytes, more);
+            if (grown == NULL) {
+                free(bytes);
+                return fail(session, DLC_NO_MEMORY, "there is no memory for the file");
+            }
+            bytes = grown;
+            capacity = more;
+        }
+        got = fread(bytes + length, 1, capacity - length, file);
+        length += got;
+        if (got == 0) break;
+    }
+    if (ferror(file)) status = fail(session, DLC_FILE, "the file cannot be read");
+    else status = load_bytes(session, bytes, length, policy);
+    free(bytes);
+    return status;
+}
+
+dlc_status dlc_load(dlc_session *session, const dlc_model *model, const char *path, dlc_policy policy)
+{
+    FILE *file;
+    dlc_status status = enter(session, model);
+    if (status != DLC_OK) return status;
+    if (path == NULL) return leave(session, fail(session, DLC_NULL_POINTER, "the path is NULL"));
+    file = fopen(path, "rb");
+    if (file == NULL) return leave(session, fail(session, DLC_FILE, "%.250s cannot be opened", path));
+    status = file_read(session, file, policy);
+    fclose(file);
+    return leave(session, status);
+}
+
+static int tensor_written(dlc_session *session, const tensor *one, FILE *file)
+{
+    unsigned char piece[4096];
+    size_t size = element_bytes[one->element], left = (size_t)one->plain_bytes;
+    uint64_t place = head_of(session->model)->header_bytes + one->place;
+    cursor self;
+    if (place > (uint64_t)(((unsigned long)-1) >> 1)) return 0;
+    if (!cursor_begin(session->model, one, &self) || fseek(file, (long)place, SEEK_SET) != 0) return 0;
+    while (left > 0) {
+        size_t now = left < sizeof piece ? left : sizeof piece;
+        gather(&self, size, session->persistent + one->offset, piece, now);
+        if (fwrite(piece, 1, now, file) != now) return 0;
+        left -= now;
+    }
+    return 1;
+}
+
+static int file_written(dlc_session *session, FILE *file)
+{
+    const head *top = head_of(session->model);
+    uint64_t number;
+    if (fwrite(at(session->model, top->header), 1, (size_t)top->header_bytes, file) != top->header_bytes) return 0;
+    for (number = 0; number < top->tensor_count; number++) {
+        if (!tensor_written(session, tensors_of(session->model) + number, file)) return 0;
+    }
+    if (fflush(file) != 0) return 0;
+#if defined(DLC_CAN_FLUSH)
+    if (fsync(fileno(file)) != 0) return 0;
+#endif
+    return 1;
+}
+
+dlc_status dlc_save(dlc_session *session, const dlc_model *model, const char *path)
+{
+    static const char suffix[] = ".partial";
+    char *partial;
+    FILE *file;
+    int done;
+    dlc_status status = enter(session, model);
+    if (status != DLC_OK) return status;
+    if (path == NULL) return leave(session, fail(session, DLC_NULL_POINTER, "the path is NULL"));
+    if (!session->ready) return leave(session, fail(session, DLC_NO_WEIGHTS, "there are no weights to save"));
+    partial = (char *)malloc(strlen(path) + sizeof suffix);
+    if (partial == NULL) return leave(session, fail(session, DLC_NO_MEMORY, "there is no memory for a file's name"));
+    /* Written beside its place and renamed, so that the place holds the old or the new file, never a part. */
+    strcat(strcpy(partial, path), suffix);
+    file = fopen(partial, "wb");
+    done = file != NULL && file_written(session, file);
+    if (file != NULL && fclose(file) != 0) done = 0;
+    if (done && rename(partial, path) != 0) done = 0;
+    if (!done) {
+        if (file != NULL) remove(partial);
+        status = fail(session, DLC_FILE, "%.250s cannot be written", path);
+    }
+    free(partial);
+    return leave(session, status);
+}
+
+#else
+
+dlc_status dlc_load(dlc_session *session, const dlc_model *model, const char *path, dlc_policy policy)
+{
+    (void)session, (void)model, (void)path, (void)policy;
+    return DLC_NOT_BUILT;
+}
+
+dlc_status dlc_save(dlc_session *session, const dlc_model *model, const char *path)
+{
+    (void)session, (void)model, (void)path;
+    return DLC_NOT_BUILT;
+}
+
+#endif
+
+/* Texts */
+
+const char *dlc_message(const dlc_session *session, const dlc_model *model)
+{
+    if (session == NULL || session->living != LIVING || session->model != model) return "";
+    return session->message;
+}
+
+const char *dlc_status_text(int status)
+{
+    static const char *const texts[] = {
+        "done",
+        "a pointer is NULL that must not be",
+        "the header and the library were made by different versions of dlc",
+        "the handle or the header belongs to another model",
+        "this machine lacks instructions that the library was compiled for",
+        "the system refused memory",
+        "the system refused a thread, or there were too many",
+        "the batch is 0 or greater than the library was compiled for",
+        "another thread is using this handle",
+        "a pointer is not aligned to its elements",
+        "there are no weights yet: load a file or initialize by seed",
+        "the model has no parameter or state of that name",
+        "the number of bytes is wrong",
+        "the file cannot be read or written",
+        "the file is damaged or no safetensors file",
+        "the file holds the weights of another model",
+        "the library was built without this",
+    };
+    if (status < 0 || (size_t)status >= sizeof texts / sizeof *texts) return "no status of dlc";
+    return texts[status];
+}

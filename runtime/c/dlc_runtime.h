@@ -1,0 +1,175 @@
+/* What models that dlc compiled have in common: the contract of their code, and a runtime for it in C99
+ * (dlc_runtime.c). The header of a model, NAME.h, includes this file; programs use the functions declared there.
+ *
+ * The first part, down to "Runtime", needs no library: it is all that the bare functions of a model need.
+ */
+#ifndef DLC_RUNTIME_H
+#define DLC_RUNTIME_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Raised when dlc_context or the meaning of a description changes. */
+#define DLC_ABI_VERSION 4
+
+/* Alignment in bytes of the arena, of parameters, constants and scratch. */
+#define DLC_ALIGNMENT 64
+
+/* What compiled code is given: one per call, shared by all threads that make it. */
+typedef struct dlc_context {
+    /* Scratch, aligned to DLC_ALIGNMENT. Zero when a function is first called with it, and again when another function
+     * has used it in between. */
+    void *arena;
+    /* Parameters and states, aligned to DLC_ALIGNMENT. */
+    void *persistent;
+    /* The constants of the model, NAME_constants. */
+    const void *constants;
+    /* One pointer per input, then one per output, in the order of the header. */
+    void *const *bindings;
+    /* Samples in this call. */
+    int64_t batch;
+    /* Threads that make this call, each with a number of its own from 0 on. */
+    int64_t threads;
+    /* Called by every thread equally often; returns when all have called it. With one thread it may do nothing. */
+    void (*barrier)(const void *data);
+    /* The argument of barrier. */
+    const void *barrier_data;
+    /* Not 0 where parameters or states have changed since the last call of this function with this arena, but by that
+     * function itself, and where there was none; not 0 is always right. */
+    int64_t prepare;
+    /* Scratch of every thread, one behind the other, aligned to DLC_ALIGNMENT. */
+    void *scratch;
+    /* Bytes from one thread's scratch to the next one's, a multiple of DLC_ALIGNMENT. */
+    int64_t scratch_bytes;
+} dlc_context;
+
+/* A function of a model: every thread calls it with the same context and its own number. */
+typedef void (*dlc_entry)(const dlc_context *context, int64_t thread);
+
+/* Numbers are rounded to nearest and denormals count as zero in compiled code: a thread enters that mode before a
+ * bare call and leaves it behind. Results of threads that do not are as sound, but may differ in their last bits, and
+ * take longer. */
+static inline uint64_t dlc_float_enter(void)
+{
+#if defined(__x86_64__) && defined(__GNUC__)
+    uint32_t before = 0, mode = 0x1F80u | 1u << 15 | 1u << 6;
+    __asm__ __volatile__("stmxcsr %0" : "=m"(before));
+    __asm__ __volatile__("ldmxcsr %0" : : "m"(mode));
+    return before;
+#elif defined(__aarch64__) && defined(__GNUC__)
+    uint64_t before = 0, mode = (uint64_t)1 << 24;
+    __asm__ __volatile__("mrs %0, fpcr" : "=r"(before));
+    __asm__ __volatile__("msr fpcr, %0" : : "r"(mode));
+    return before;
+#else
+    return 0;
+#endif
+}
+
+/* Brings back the mode that dlc_float_enter gave. */
+static inline void dlc_float_leave(uint64_t before)
+{
+#if defined(__x86_64__) && defined(__GNUC__)
+    uint32_t mode = (uint32_t)before;
+    __asm__ __volatile__("ldmxcsr %0" : : "m"(mode));
+#elif defined(__aarch64__) && defined(__GNUC__)
+    __asm__ __volatile__("msr fpcr, %0" : : "r"(before));
+#else
+    (void)before;
+#endif
+}
+
+/* Runtime */
+
+/* What a function gives back. */
+typedef enum dlc_status {
+    DLC_OK = 0,
+    DLC_NULL_POINTER = 1,
+    DLC_OTHER_VERSION = 2,
+    DLC_OTHER_MODEL = 3,
+    DLC_NO_INSTRUCTIONS = 4,
+    DLC_NO_MEMORY = 5,
+    DLC_NO_THREADS_LEFT = 6,
+    DLC_WRONG_BATCH = 7,
+    DLC_BUSY = 8,
+    DLC_UNALIGNED = 9,
+    DLC_NO_WEIGHTS = 10,
+    DLC_NO_TENSOR = 11,
+    DLC_WRONG_SIZE = 12,
+    DLC_FILE = 13,
+    DLC_DAMAGED = 14,
+    DLC_OTHER_WEIGHTS = 15,
+    DLC_NOT_BUILT = 16
+} dlc_status;
+
+/* Threads of the caller's own. */
+typedef struct dlc_pool {
+    /* Calls task(argument, 0), task(argument, 1) to task(argument, threads - 1), all at the same time, since they wait
+     * for each other; returns when all have returned. */
+    void (*run)(void *data, void (*task)(void *argument, int thread), void *argument, int threads);
+    /* The first argument of run. */
+    void *data;
+} dlc_pool;
+
+/* What may be chosen about an instance of a model; NAME_OPTIONS is a start. */
+typedef struct dlc_options {
+    /* DLC_ABI_VERSION and NAME_GRAPH, as the program was compiled with: a library of another version or model refuses
+     * them. */
+    uint32_t version;
+    /* Threads of a call, the caller's included; 0 for as many as the machine runs at once. */
+    uint32_t threads;
+    uint64_t graph;
+    /* Threads to use; none are started then. NULL for the instance's own. */
+    const dlc_pool *pool;
+    /* Memory to use, aligned to DLC_ALIGNMENT, NAME_memory_bytes(threads) long; nothing is allocated then. NULL for
+     * memory of the instance's own. */
+    void *memory;
+    size_t memory_bytes;
+} dlc_options;
+
+/* A compiled model: what its object file holds. */
+typedef struct dlc_model {
+    const void *description;
+    const void *constants;
+    /* Parameters and states to begin with, or NULL. */
+    const void *weights;
+    /* The functions in the order of the description. */
+    const dlc_entry *entries;
+} dlc_model;
+
+/* What an instance must have in common with the file that it loads. */
+typedef enum dlc_policy {
+    /* Every parameter and state. */
+    DLC_LOAD_ALL = 0,
+    /* Every parameter; states where the file has them. */
+    DLC_LOAD_PARAMETERS = 1
+} dlc_policy;
+
+/* An instance of a model. */
+typedef struct dlc_session dlc_session;
+
+/* The functions below are those of NAME.h, for every model; `model` is the one that a session must be of. */
+size_t dlc_memory_bytes(const dlc_model *model, uint32_t threads);
+dlc_status dlc_create(dlc_session **session, const dlc_model *model, const dlc_options *options);
+dlc_status dlc_destroy(dlc_session *session, const dlc_model *model);
+dlc_status dlc_initialize(dlc_session *session, const dlc_model *model, uint64_t seed);
+dlc_status dlc_call(dlc_session *session, const dlc_model *model, unsigned function, size_t batch,
+                    const void *const *inputs, void *const *outputs);
+dlc_status dlc_get(dlc_session *session, const dlc_model *model, const char *name, void *values, size_t bytes);
+dlc_status dlc_set(dlc_session *session, const dlc_model *model, const char *name, const void *values, size_t bytes);
+dlc_status dlc_save(dlc_session *session, const dlc_model *model, const char *path);
+dlc_status dlc_load(dlc_session *session, const dlc_model *model, const char *path, dlc_policy policy);
+dlc_status dlc_load_bytes(dlc_session *session, const dlc_model *model, const void *bytes, size_t length,
+                          dlc_policy policy);
+const char *dlc_message(const dlc_session *session, const dlc_model *model);
+const char *dlc_status_text(int status);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
