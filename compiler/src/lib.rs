@@ -4,9 +4,13 @@
 pub mod autodiff;
 pub mod composite;
 pub mod emit;
+mod error;
+mod interface;
 pub mod legalize;
 pub mod lower;
 pub mod narrow;
+mod options;
+mod persistent;
 pub mod pipeline;
 pub mod prune;
 pub mod quantize;
@@ -14,4 +18,6 @@ pub mod rewrite;
 pub mod step;
 mod words;
 
-pub use pipeline::{Compilation, CompileError, CompileOptions, CompiledFunction, FunctionKind, compile};
+pub use error::CompileError;
+pub use options::{CompileOptions, FunctionKind};
+pub use pipeline::{Compilation, CompiledFunction, compile};

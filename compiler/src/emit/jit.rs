@@ -1,7 +1,7 @@
 //! Machine code in this process's memory.
 
 use super::{Cpu, Defined, Names, Target, define, perf_map};
-use crate::pipeline::{Compilation, CompileError};
+use crate::{Compilation, CompileError};
 use cranelift_jit::{JITBuilder, JITModule};
 use dlc_abi::{CodeRange, Entry};
 use std::sync::Mutex;

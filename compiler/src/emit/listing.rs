@@ -1,7 +1,7 @@
 //! Machine code as text, for reading.
 
 use super::{Target, wide_kernel};
-use crate::pipeline::{CompileError, CompiledFunction};
+use crate::{CompileError, CompiledFunction};
 use cranelift_codegen::Context;
 use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::isa::TargetIsa;

@@ -21,7 +21,7 @@ pub use object::{ObjectCode, ObjectData, measure_code, object};
 pub use target::{Cpu, Target};
 pub use tuning::Tuning;
 
-use crate::pipeline::{Compilation, CompileError};
+use crate::{Compilation, CompileError};
 use cranelift_codegen::Context;
 use cranelift_codegen::isa::TargetIsa;
 use cranelift_frontend::FunctionBuilderContext;

@@ -5,7 +5,7 @@
 //! freestanding C compiler has.
 
 use super::{Names, Target, define};
-use crate::pipeline::{Compilation, CompileError};
+use crate::{Compilation, CompileError};
 use cranelift_module::{DataDescription, Linkage, Module, default_libcall_names};
 use cranelift_object::{ObjectBuilder, ObjectModule};
 use dlc_abi::ALIGNMENT;

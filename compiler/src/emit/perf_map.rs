@@ -4,7 +4,7 @@
 //! Written only where the environment variable `DLC_PERF_MAP` is `1`; a process that compiles several models
 //! appends.
 
-use crate::pipeline::CompileError;
+use crate::CompileError;
 use dlc_abi::CodeRange;
 use std::fmt::Write as _;
 use std::fs::File;

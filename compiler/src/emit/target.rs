@@ -1,7 +1,7 @@
 //! The machine that code is generated for.
 
 use super::Tuning;
-use crate::pipeline::CompileError;
+use crate::CompileError;
 use cranelift_codegen::isa::{self, OwnedTargetIsa};
 use cranelift_codegen::settings::Configurable;
 use dlc_codegen_x86::{Level, Machine};

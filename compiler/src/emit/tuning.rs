@@ -4,7 +4,7 @@
 //! its results. Nothing is measured here.
 
 use super::Target;
-use crate::pipeline::CompileError;
+use crate::CompileError;
 use dlc_codegen_x86::{Choice, Machine};
 use dlc_kernel::Kernel;
 use std::collections::BTreeMap;

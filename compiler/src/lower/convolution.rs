@@ -6,11 +6,12 @@
 //! (see [`super::window`]), each a contraction of its own.
 
 use super::Lowering;
-use super::contraction::{Axis, Product, lower_product, lower_sums, operand_view};
+use super::contraction::{lower_product, lower_sums, operand_view};
 use super::elementwise::element_kernel;
 use super::error::LowerError;
 use super::fuse::Fusion;
 use super::prepare::{blocked_kernel, merged_groups};
+use super::product::{Axis, Product};
 use super::view::View;
 use super::window::{Phase, phases_of};
 use super::winograd;

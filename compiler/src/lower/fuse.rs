@@ -15,10 +15,10 @@
 //! own; one with outputs that no tap reaches is left alone. Updates of parameters are not fused: they run last, and would keep the contraction's operands alive
 //! until then.
 
-use super::contraction::ScheduledDim;
 use super::error::LowerError;
 use super::expression::{Emitter, element};
 use super::prepare::{Prepared, is_movement};
+use super::roles::ScheduledDim;
 use super::window::reaches_every_output;
 use super::winograd::{Pass, plan_of};
 use super::words::Correction;

@@ -12,7 +12,7 @@ use super::{Lowering, Place, Ports, is_persistent};
 use dlc_ir::literal::Elements;
 use dlc_ir::{Literal, NodeId, Op, Output};
 use dlc_kernel::{Buffer, BufferId, Storage};
-use dlc_types::{DType, Dim, TensorType};
+use dlc_types::{DType, Dim, IndexVec, TensorType};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Where parameters and states lie in the persistent block: byte offset, type, layout.
@@ -85,82 +85,120 @@ pub(crate) fn assign(
 ) -> Result<Outputs, LowerError> {
     let mut outputs = Outputs::default();
     let orders = persistent.places.iter().map(|(name, (_, _, layout))| (name.clone(), layout.order.clone()));
-    let mut wishes = wished_orders(lowering.prepared, &orders.collect());
-    let halos = halos(lowering.prepared);
+    let wishes = Wishes {
+        orders: wished_orders(lowering.prepared, &orders.collect()),
+        halos: halos(lowering.prepared),
+    };
     assign_externals(lowering, persistent, &mut outputs)?;
     super::scan::assign(lowering)?;
-    let mut persistent_buffers: BTreeMap<String, BufferId> = BTreeMap::new();
-    for (_, node) in lowering.function().nodes.iter() {
-        if let Op::Parameter { name } | Op::State { name } = &node.op {
-            let buffer = lowering.places.values().flatten().find(|place| {
-                lowering.program.buffers[place.buffer].name == *name
-                    && matches!(lowering.program.buffers[place.buffer].storage, Storage::Persistent(_))
-            });
-            if let Some(place) = buffer {
-                persistent_buffers.insert(name.clone(), place.buffer);
-            }
-        }
+    assign_outputs(lowering, &wishes, &mut outputs)?;
+    assign_updates(lowering, persistent, &wishes, &mut outputs)?;
+    assign_scratch(lowering, &wishes)?;
+    Ok(outputs)
+}
+
+/// How values would best lie, by their users.
+struct Wishes {
+    orders: IndexVec<NodeId, Option<Vec<usize>>>,
+    halos: BTreeMap<NodeId, Vec<(usize, usize)>>,
+}
+
+impl Wishes {
+    /// Whether a value without a place may get one without a border.
+    fn is_free(&self, lowering: &Lowering<'_>, id: NodeId) -> bool {
+        let has_halo = self.halos.get(&id).is_some_and(|halo| halo.iter().any(|&h| h != (0, 0)));
+        lowering.places[id].is_none() && !has_halo
     }
-    let mut next_binding = outputs.inputs.len();
-    let late = after_updates(lowering);
-    for output in lowering.function().outputs.clone() {
+}
+
+/// The buffers of parameters and states that the function reads, by name.
+fn persistent_buffers(lowering: &Lowering<'_>) -> BTreeMap<String, BufferId> {
+    let mut buffers = BTreeMap::new();
+    for node in lowering.function().nodes.values() {
+        let (Op::Parameter { name } | Op::State { name }) = &node.op else { continue };
+        let place = lowering.places.values().flatten().find(|place| {
+            let buffer = &lowering.program.buffers[place.buffer];
+            buffer.name == *name && matches!(buffer.storage, Storage::Persistent(_))
+        });
+        buffers.extend(place.map(|place| (name.clone(), place.buffer)));
+    }
+    buffers
+}
+
+/// Values that the caller gets: in the caller's memory where they lie as the caller wants them.
+fn assign_outputs(
+    lowering: &mut Lowering<'_>,
+    wishes: &Wishes,
+    outputs: &mut Outputs,
+) -> Result<(), LowerError> {
+    let returned = lowering.function().outputs.clone();
+    for (number, output) in returned.into_iter().filter(|output| !is_persistent(output)).enumerate() {
         let id = output.value;
-        let ty = lowering.ty(id).clone();
-        let free = lowering.places[id].is_none()
-            && !halos.get(&id).is_some_and(|halo| halo.iter().any(|&h| h != (0, 0)));
-        if is_persistent(&output) {
-            let (offset, _, layout) = persistent.places.get(&output.name).ok_or_else(|| {
-                LowerError::Internal(format!("output `{}` is no parameter or state", output.name))
-            })?;
-            let buffer = match persistent_buffers.get(&output.name) {
-                Some(&buffer) => buffer,
-                None => {
-                    let storage = Storage::Persistent(*offset);
-                    let buffer = add_buffer(lowering, &output.name, ty.dtype, layout, storage)?;
-                    persistent_buffers.insert(output.name.clone(), buffer);
-                    buffer
-                }
-            };
-            if free && may_overwrite(lowering, id, &output.name, &late) {
-                lowering.places[id] = Some(Place { buffer, layout: layout.clone() });
-                outputs.updates.insert(id);
-            } else {
-                outputs.copies.push((output, (buffer, *offset)));
-            }
-            continue;
-        }
         let layout = bound(lowering, id)?;
-        let storage = Storage::Binding(next_binding);
-        next_binding += 1;
-        let buffer = add_buffer(
-            lowering,
-            &format!("{}.{}", output.role.name(), output.name),
-            ty.dtype,
-            &layout,
-            storage,
-        )?;
-        let wished_plain = wishes[id].as_ref().is_none_or(|order| order.is_sorted());
-        if free && wished_plain {
+        let storage = Storage::Binding(outputs.inputs.len() + number);
+        let name = format!("{}.{}", output.role.name(), output.name);
+        let buffer = add_buffer(lowering, &name, lowering.ty(id).dtype, &layout, storage)?;
+        let wished_plain = wishes.orders[id].as_ref().is_none_or(|order| order.is_sorted());
+        if wishes.is_free(lowering, id) && wished_plain {
             lowering.places[id] = Some(Place { buffer, layout });
         } else {
             outputs.copies.push((output, (buffer, 0)));
         }
     }
+    Ok(())
+}
+
+/// New values of parameters and states: over the old ones where nobody reads those later, else in a place of their own
+/// from where they are copied.
+fn assign_updates(
+    lowering: &mut Lowering<'_>,
+    persistent: &PersistentPlaces,
+    wishes: &Wishes,
+    outputs: &mut Outputs,
+) -> Result<(), LowerError> {
+    let mut buffers = persistent_buffers(lowering);
+    let late = after_updates(lowering);
+    for output in lowering.function().outputs.clone().into_iter().filter(is_persistent) {
+        let id = output.value;
+        let (offset, _, layout) = persistent.places.get(&output.name).ok_or_else(|| {
+            LowerError::Internal(format!("output `{}` is no parameter or state", output.name))
+        })?;
+        let buffer = match buffers.get(&output.name) {
+            Some(&buffer) => buffer,
+            None => {
+                let (dtype, storage) = (lowering.ty(id).dtype, Storage::Persistent(*offset));
+                let buffer = add_buffer(lowering, &output.name, dtype, layout, storage)?;
+                buffers.insert(output.name.clone(), buffer);
+                buffer
+            }
+        };
+        if wishes.is_free(lowering, id) && may_overwrite(lowering, id, &output.name, &late) {
+            lowering.places[id] = Some(Place { buffer, layout: layout.clone() });
+            outputs.updates.insert(id);
+        } else {
+            outputs.copies.push((output, (buffer, *offset)));
+        }
+    }
+    Ok(())
+}
+
+/// All other stored values lie in the arena.
+fn assign_scratch(lowering: &mut Lowering<'_>, wishes: &Wishes) -> Result<(), LowerError> {
     for id in lowering.function().nodes.indices() {
         if lowering.places[id].is_some() || !lowering.stored[id] || lowering.node(id).ty.tensor().is_none() {
             continue;
         }
         let ty = lowering.ty(id).clone();
         let rank = ty.shape.rank();
-        let order = wishes[id].take().unwrap_or_else(|| (0..rank).collect());
-        let halo = halos.get(&id).cloned().unwrap_or_else(|| vec![(0, 0); rank]);
+        let order = wishes.orders[id].clone().unwrap_or_else(|| (0..rank).collect());
+        let halo = wishes.halos.get(&id).cloned().unwrap_or_else(|| vec![(0, 0); rank]);
         let layout = Layout::new(&ty.shape, order, halo, lowering.options.batch_max)
             .ok_or_else(|| LowerError::TooLarge(lowering.origin(id)))?;
         let name = super::expression::operand_name(lowering, id);
         let buffer = add_buffer(lowering, &name, ty.dtype, &layout, Storage::Arena(usize::MAX))?;
         lowering.places[id] = Some(Place { buffer, layout });
     }
-    Ok(outputs)
+    Ok(())
 }
 
 fn assign_externals(

@@ -1,11 +1,11 @@
 //! The axes of products of words. Strides and offsets of the factors count words.
 
 use super::Words;
-use crate::lower::contraction::{Axis, Product};
 use crate::lower::convolution::InputView;
 use crate::lower::error::LowerError;
 use crate::lower::fuse::Fusion;
 use crate::lower::layout::Layout;
+use crate::lower::product::{Axis, Product};
 use crate::lower::view::View;
 use crate::lower::{Lowering, Place};
 use dlc_ir::{Contraction, NodeId};

@@ -1,0 +1,77 @@
+//! What a compilation may choose by, and which functions it makes.
+
+use crate::composite::Statistics;
+use crate::lower::Winograd;
+use crate::rewrite::{RewriteOptions, RuleSelection};
+
+/// What a compilation may choose by.
+#[derive(Clone, Debug)]
+pub struct CompileOptions {
+    /// Greatest batch that the functions can be called with.
+    pub batch_max: usize,
+    /// Pieces that long reductions are split into, whatever the number of threads.
+    pub max_parallel: usize,
+    /// Which rewrite rules are used, and their bounds.
+    pub rewrite: RewriteOptions,
+    /// Whether values are grouped into kernels beyond elementwise chains.
+    pub fuse_epilogues: bool,
+    /// Whether convolutions may be computed by Winograd's tiles, and of what size.
+    pub winograd: Winograd,
+    /// Computes all convolutions by tiles that can be, whether or not that is faster (for tests).
+    pub winograd_always: bool,
+    /// Whether the machine multiplies bytes ([`crate::emit::Target::multiplies_bytes`]); where it does not, products of
+    /// small integers are made of 16-bit ones.
+    pub byte_products: bool,
+    /// Keeps every intermediate value in a place of its own (for `dlc compare`).
+    pub keep_all: bool,
+    /// Which functions are wanted; those that a model has no sections for are left out.
+    pub functions: Vec<FunctionKind>,
+    /// Leaves out parameters and states that none of these functions uses.
+    pub only_used: bool,
+}
+
+impl CompileOptions {
+    /// The defaults for a greatest batch: predict, evaluate, train and initialize.
+    pub fn new(batch_max: usize) -> CompileOptions {
+        CompileOptions {
+            batch_max,
+            max_parallel: 16,
+            rewrite: RewriteOptions::default(),
+            fuse_epilogues: true,
+            winograd: Winograd::default(),
+            winograd_always: false,
+            byte_products: false,
+            keep_all: false,
+            functions: FunctionKind::STANDARD.to_vec(),
+            only_used: false,
+        }
+    }
+
+    /// How batch-norms take their statistics.
+    pub fn statistics(&self) -> Statistics {
+        if self.rewrite.rules == RuleSelection::Off { Statistics::Centred } else { Statistics::Shifted }
+    }
+}
+
+/// The functions that can be made of a model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum FunctionKind {
+    /// Seed -> first values of parameters and states.
+    Initialize,
+    /// Inputs -> outputs.
+    Predict,
+    /// Inputs, targets -> loss and metrics, in inference mode.
+    Evaluate,
+    /// Inputs, targets -> loss, metrics; parameters and states move on.
+    Train,
+    /// Inputs, targets -> loss, metrics, gradients; nothing moves on.
+    Gradients,
+    /// Inputs, targets -> loss, values of layers, gradients; nothing moves on.
+    Inspect,
+}
+
+impl FunctionKind {
+    /// What a session needs to train and predict.
+    pub const STANDARD: [FunctionKind; 4] =
+        [FunctionKind::Initialize, FunctionKind::Predict, FunctionKind::Evaluate, FunctionKind::Train];
+}
