@@ -33,7 +33,7 @@ pub(super) fn offered(interface: &Interface) -> Vec<Offered<'_>> {
 }
 
 /// The type of an element in C; 16-bit floats are their bits.
-fn c_type(element: ElementType) -> &'static str {
+pub(super) fn c_type(element: ElementType) -> &'static str {
     match element {
         ElementType::F32 => "float",
         ElementType::F64 => "double",
@@ -46,6 +46,21 @@ fn c_type(element: ElementType) -> &'static str {
         ElementType::I64 => "int64_t",
         ElementType::U64 => "uint64_t",
     }
+}
+
+/// The type of an element as `dlc_runtime.h` calls it.
+pub(super) fn dtype(element: ElementType) -> String {
+    format!("DLC_{}", element.name().to_ascii_uppercase())
+}
+
+/// The extents for a batch of `n`, as an initialiser of C.
+pub(super) fn shape(port: &Port) -> String {
+    let dims = port.dims.iter().map(|dim| match (dim.batch, dim.scale) {
+        (true, 1) => "(n)".to_owned(),
+        (true, scale) => format!("{scale} * (n)"),
+        (false, scale) => scale.to_string(),
+    });
+    dims.collect::<Vec<_>>().join(", ")
 }
 
 /// `f32[N, 1, 8, 8]`
