@@ -1056,6 +1056,25 @@ static dlc_status origin_checked(dlc_session *session, const origin *found)
                 text_at(session, top->model), own);
 }
 
+/* Whether a parameter is what the name begins with, down to a dot: then it is a slot of the optimiser. */
+static int is_of_parameter(const dlc_model *model, const char *name)
+{
+    const char *dot;
+    for (dot = strchr(name, '.'); dot != NULL; dot = strchr(dot + 1, '.')) {
+        const tensor *whole = tensor_named(model, name, (size_t)(dot - name));
+        if (whole != NULL && whole->role != ROLE_STATE) return 1;
+    }
+    return 0;
+}
+
+/* Whether a tensor is the network's own, rather than of a run that trained it. */
+static int is_own(dlc_session *session, const tensor *one)
+{
+    const char *name = text_at(session, one->name);
+    if (one->role != ROLE_STATE) return 1;
+    return strncmp(name, "train.", 6) != 0 && !is_of_parameter(session->model, name);
+}
+
 /* Notes where one tensor lies, if the model has it. */
 static dlc_status tensor_noted(dlc_session *session, const name *key, const entry *found, uint64_t data_bytes,
                                dlc_policy policy)
@@ -1068,6 +1087,7 @@ static dlc_status tensor_noted(dlc_session *session, const name *key, const entr
         return damaged(session, "a tensor lies behind its end");
     }
     if (one == NULL || key->length == 0) return DLC_OK;
+    if (policy == DLC_LOAD_MATCHING && !is_own(session, one)) return DLC_OK;
     dims = (const uint64_t *)at(session->model, one->dims);
     fits = found->element == (int)one->element && found->rank == one->rank;
     for (axis = 0; fits && axis < one->rank; axis++) fits = found->dims[axis] == dims[axis];

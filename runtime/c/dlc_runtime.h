@@ -164,8 +164,9 @@ typedef enum dlc_policy {
     DLC_LOAD_ALL = 0,
     /* Every parameter; states where the file has them. */
     DLC_LOAD_PARAMETERS = 1,
-    /* What fits by name, type and shape, at least one parameter, of any model's file: a trained body under a new head.
-     * All else stays as it is, so initialize first. */
+    /* Parameters and the network's own states that fit by name, type and shape, of any model's file, at least one: a
+     * trained body under a new head. All else stays as it is, so initialize first; a run's counters and what its
+     * optimiser keeps are not taken. */
     DLC_LOAD_MATCHING = 2
 } dlc_policy;
 

@@ -116,7 +116,7 @@ impl Header<'_> {
         let name = self.name;
         let begin = match (self.has("init"), self.embedded) {
             (true, _) => {
-                format!(", or zero before {name}_bare_init, with the seed in the place of `train.seed`")
+                format!(", or zero before\n *   {name}_bare_init, with the seed in the place of `train.seed`")
             }
             (false, true) => format!(", a copy of {name}_weights"),
             (false, false) => String::new(),

@@ -86,12 +86,22 @@ impl Offered<'_> {
         self.interface.inputs.iter().chain(&self.interface.outputs).zip(&self.names)
     }
 
-    /// The prototype without its end.
+    /// The prototype without its end, in lines of at most 120 characters.
     pub(super) fn prototype(&self, name: &str) -> String {
+        const WIDTH: usize = 118;
         let mut text = format!("dlc_status {name}_{}({name} *model, size_t batch", self.suffix);
+        let mut used = text.len();
         for (port, parameter) in self.ports() {
             let read_only = if port.role == PortRole::Input { "const " } else { "" };
-            text.push_str(&format!(", {read_only}{} *{parameter}", c_type(port.element)));
+            let declared = format!("{read_only}{} *{parameter}", c_type(port.element));
+            if used + declared.len() + 2 > WIDTH {
+                text.push_str(",\n    ");
+                used = 4 + declared.len();
+            } else {
+                text.push_str(", ");
+                used += declared.len() + 2;
+            }
+            text.push_str(&declared);
         }
         text + ")"
     }
