@@ -23,6 +23,7 @@ mod explain;
 mod export;
 mod flops;
 mod groups;
+mod identity;
 mod inspect;
 mod inspector;
 mod interpreted;

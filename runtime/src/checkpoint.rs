@@ -1,10 +1,10 @@
 //! Named tensors in a safetensors file.
 //!
-//! Equal content gives equal bytes: tensors are written in a fixed order and there is at most one
-//! metadata key, since safetensors keeps metadata in a hash map. A file is written beside its place
-//! and renamed, so that a full disk or a killed process loses no earlier one.
+//! Equal content gives equal bytes: tensors and metadata are written in a fixed order. A file is written
+//! beside its place and renamed, so that a full disk or a killed process loses no earlier one.
 
 use crate::error::{Result, RuntimeError};
+use crate::identity::Identity;
 use crate::tensor::HostTensor;
 use dlc_abi::ElementType;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
@@ -13,7 +13,7 @@ use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// The one metadata key.
+/// The metadata key of the note.
 const NOTE: &str = "dlc";
 
 /// What a checkpoint must have in common with a program.
@@ -35,6 +35,8 @@ pub struct Checkpoint {
     pub tensors: BTreeMap<String, HostTensor>,
     /// A text beside the tensors, kept as metadata.
     pub note: Option<String>,
+    /// The model that they are of, where that is known.
+    pub identity: Option<Identity>,
 }
 
 pub(crate) fn dtype(element: ElementType) -> Dtype {
@@ -79,14 +81,28 @@ impl Checkpoint {
             views.push((name.as_str(), view.map_err(damaged)?));
         }
         let metadata = self.note.as_ref().map(|note| HashMap::from([(NOTE.to_owned(), note.clone())]));
-        safetensors::serialize(views, metadata).map_err(damaged)
+        let mut file = safetensors::serialize(views, metadata).map_err(damaged)?;
+        self.identity.iter().for_each(|identity| identity.insert(&mut file));
+        Ok(file)
+    }
+
+    /// What to say of a checkpoint that does not fit a model: which one it is of.
+    pub fn origin(&self, model: &str) -> String {
+        match &self.identity {
+            Some(identity) if !identity.model.is_empty() && identity.model != model => {
+                format!("the model {}, not of {model}", identity.model)
+            }
+            _ => format!("another model than {model}"),
+        }
     }
 
     /// Reads a file's bytes; anything damaged, truncated or of an element type that no program has is
     /// an error.
     pub fn from_bytes(bytes: &[u8]) -> Result<Checkpoint> {
         let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
-        let note = metadata.metadata().as_ref().and_then(|metadata| metadata.get(NOTE).cloned());
+        let told = metadata.metadata().as_ref();
+        let note = told.and_then(|metadata| metadata.get(NOTE).cloned());
+        let identity = told.and_then(Identity::read);
         let file = SafeTensors::deserialize(bytes).map_err(damaged)?;
         let mut tensors = BTreeMap::new();
         for (name, view) in file.tensors() {
@@ -99,7 +115,7 @@ impl Checkpoint {
             let tensor = HostTensor::new(element, view.shape().to_vec(), view.data().to_vec())?;
             tensors.insert(name, tensor);
         }
-        Ok(Checkpoint { tensors, note })
+        Ok(Checkpoint { tensors, note, identity })
     }
 
     /// Reads a file.
@@ -126,6 +142,11 @@ impl Checkpoint {
 /// Writes a file so that its place holds the old or the new content, never a part: into a file beside
 /// it, flushed to disk, then renamed.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
+    // What is no file, such as a terminal or a pipe, keeps its place.
+    if std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
+        return std::fs::write(path, bytes)
+            .map_err(|cause| RuntimeError::File { path: path.to_owned(), cause });
+    }
     let Some(name) = path.file_name() else {
         let cause = std::io::Error::new(std::io::ErrorKind::InvalidInput, "this is not a file's name");
         return Err(RuntimeError::File { path: path.to_owned(), cause });

@@ -53,8 +53,8 @@ pub enum RuntimeError {
     #[error("this is not a readable checkpoint: {0}")]
     DamagedCheckpoint(String),
     /// A checkpoint that does not belong to the model.
-    #[error("the checkpoint is of another model than {model}: {}", listed(.faults))]
-    OtherModel { model: String, faults: Vec<String> },
+    #[error("the checkpoint is of {origin}: {}", listed(.faults))]
+    OtherModel { origin: String, faults: Vec<String> },
     /// Memory that the system did not give.
     #[error("the system refused {bytes} bytes of memory for the {what}")]
     Memory { what: &'static str, bytes: usize },

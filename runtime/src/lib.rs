@@ -16,6 +16,7 @@ mod error;
 mod execution;
 mod float_mode;
 mod gate;
+mod identity;
 mod order;
 mod plan;
 mod program;
@@ -32,6 +33,7 @@ pub use code_names::{CodeNames, name_code};
 #[cfg(unix)]
 pub use crash::report_crashes;
 pub use error::RuntimeError;
+pub use identity::Identity;
 pub use program::Program;
 pub use session::{FunctionHandle, Session};
 pub use team::Team;

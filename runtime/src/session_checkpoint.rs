@@ -39,7 +39,7 @@ pub(crate) fn check_fits(interface: &Interface, checkpoint: &Checkpoint, policy:
         faults.extend(unexpected.map(|name| format!("`{name}` is not in the model")));
     }
     if !faults.is_empty() {
-        return Err(RuntimeError::OtherModel { model: interface.model.clone(), faults });
+        return Err(RuntimeError::OtherModel { origin: checkpoint.origin(&interface.model), faults });
     }
     Ok(())
 }
@@ -51,7 +51,7 @@ impl Session {
         for tensor in &self.program.interface().tensors {
             tensors.insert(tensor.name.clone(), self.tensor(&tensor.name)?);
         }
-        Ok(Checkpoint { tensors, note: None })
+        Ok(Checkpoint { tensors, note: None, identity: None })
     }
 
     /// Takes parameters and states from a checkpoint. What does not fit is told all at once, and then

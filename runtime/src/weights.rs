@@ -3,15 +3,12 @@
 
 use crate::checkpoint::{Checkpoint, LoadPolicy, damaged, dtype};
 use crate::error::Result;
+use crate::identity::Identity;
 use crate::order::scatter;
 use crate::session_checkpoint::check_fits;
 use crate::tensor::plain_bytes;
 use dlc_abi::{Interface, PersistentTensor};
 use safetensors::tensor::{SafeTensors, TensorView};
-use std::collections::HashMap;
-
-/// The metadata key under which a file names the graph that it is for.
-const GRAPH: &str = "graph";
 
 /// A file with the model's parameters and states, in the plain order.
 pub fn weights_file(interface: &Interface, graph: u64, values: &Checkpoint) -> Result<Vec<u8>> {
@@ -57,6 +54,7 @@ fn serialized(
         let view = TensorView::new(dtype(tensor.element), tensor.dims.clone(), bytes);
         Ok((tensor.name.as_str(), view.map_err(damaged)?))
     });
-    let metadata = HashMap::from([(GRAPH.to_owned(), format!("{graph:016x}"))]);
-    safetensors::serialize(views.collect::<Result<Vec<_>>>()?, Some(metadata)).map_err(damaged)
+    let mut file = safetensors::serialize(views.collect::<Result<Vec<_>>>()?, None).map_err(damaged)?;
+    Identity { model: interface.model.clone(), graph }.insert(&mut file);
+    Ok(file)
 }

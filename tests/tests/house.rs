@@ -47,7 +47,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("dlc", &["dlc-driver", "dlc-types"]),
-    ("dlc-bench", &["dlc-driver", "dlc-types"]),
+    ("dlc-bench", &["dlc-compiler", "dlc-driver", "dlc-runtime", "dlc-types"]),
     (
         "dlc-tests",
         &[
