@@ -9,6 +9,7 @@ use crate::execution::{Asked, count};
 use crate::program::Program;
 use crate::team::Team;
 use dlc_abi::Interface;
+use std::fmt;
 use std::sync::Arc;
 
 /// State (`i64` scalar) that seeds every random draw of a program.
@@ -47,6 +48,13 @@ pub struct Session {
 
 // SAFETY: the pointers in `bindings` are written anew in every call and used only within it.
 unsafe impl Send for Session {}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = &self.program.interface().model;
+        f.debug_struct("Session").field("model", name).field("threads", &self.threads()).finish_non_exhaustive()
+    }
+}
 
 /// Bytes from one thread's scratch to the next one's: whole pages, so that threads share none.
 fn scratch_bytes(interface: &Interface) -> usize {

@@ -111,6 +111,32 @@ pub fn samples_mut<T: Plain>(values: &mut [T::Scalar]) -> Result<&mut [T]> {
     Ok(unsafe { std::slice::from_raw_parts_mut(values.as_mut_ptr().cast(), count) })
 }
 
+/// The values of a report, taken one after the other.
+#[derive(Clone, Debug)]
+pub struct Reported<'a>(std::slice::Iter<'a, f32>);
+
+impl<'a> Reported<'a> {
+    /// Begins with the first value.
+    pub fn new(values: &'a [f32]) -> Reported<'a> {
+        Reported(values.iter())
+    }
+
+    /// The next value; NaN behind the last.
+    pub fn one(&mut self) -> f32 {
+        self.0.next().copied().unwrap_or(f32::NAN)
+    }
+
+    /// The next values, as many as the array has.
+    pub fn array<const N: usize>(&mut self) -> [f32; N] {
+        std::array::from_fn(|_| self.one())
+    }
+
+    /// The next values.
+    pub fn list(&mut self, count: usize) -> Vec<f32> {
+        self.0.by_ref().take(count).copied().collect()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]

@@ -1,9 +1,10 @@
-//! A model as a native library: the object file, its header and C file, archives of them, and weights.
+//! A model as a native library: the object file, its header, C file and Rust module, archives of them, and weights.
 
 mod glue;
 mod header;
 mod link;
 mod names;
+mod rust;
 mod surface;
 
 use crate::{ArtifactKind, CompileSettings, DriverError, Loaded, Result};
@@ -126,7 +127,8 @@ pub(crate) fn write(
     let functions = surface::offered(interface);
     let header = header::header(name, &functions, &description, image.is_some());
     let glue = glue::glue(name, &functions, image.is_some());
-    let parts = Parts { name, object: &object, header: &header, glue: &glue };
+    let module = rust::module(name, &functions, &description, image.is_some());
+    let parts = Parts { name, object: &object, header: &header, glue: &glue, module: &module };
     parts.write(settings, files)?;
     if let (Some(weights), None) = (&weights, &image) {
         let file = weights_file(interface, graph, weights)?;
@@ -145,6 +147,7 @@ struct Parts<'a> {
     object: &'a [u8],
     header: &'a str,
     glue: &'a str,
+    module: &'a str,
 }
 
 impl Parts<'_> {
@@ -165,6 +168,9 @@ impl Parts<'_> {
         }
         if asked(ArtifactKind::Staticlib) {
             put(folder, &format!("lib{name}.a"), &link::archive(name, self.object)?, files)?;
+        }
+        if asked(ArtifactKind::Rust) {
+            put(folder, &format!("{name}.rs"), self.module.as_bytes(), files)?;
         }
         if asked(ArtifactKind::So) {
             put(folder, &format!("lib{name}.so"), &self.linked()?, files)?;
