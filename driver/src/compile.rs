@@ -38,11 +38,13 @@ pub enum ArtifactKind {
     Staticlib,
     /// Everything as a shared library.
     So,
+    /// A Rust module over the object file and `dlc-runtime`.
+    Rust,
 }
 
 impl ArtifactKind {
     /// Every kind.
-    pub const ALL: [ArtifactKind; 11] = [
+    pub const ALL: [ArtifactKind; 12] = [
         ArtifactKind::Ir,
         ArtifactKind::Kernels,
         ArtifactKind::Clif,
@@ -54,6 +56,7 @@ impl ArtifactKind {
         ArtifactKind::C,
         ArtifactKind::Staticlib,
         ArtifactKind::So,
+        ArtifactKind::Rust,
     ];
 
     /// Whether it is a part of a library, of which there is one for all functions.
@@ -75,6 +78,7 @@ impl ArtifactKind {
             ArtifactKind::C => "c",
             ArtifactKind::Staticlib => "staticlib",
             ArtifactKind::So => "so",
+            ArtifactKind::Rust => "rust",
         }
     }
 }
@@ -290,7 +294,8 @@ fn emit(
                 | ArtifactKind::Header
                 | ArtifactKind::C
                 | ArtifactKind::Staticlib
-                | ArtifactKind::So => continue,
+                | ArtifactKind::So
+                | ArtifactKind::Rust => continue,
             };
             for (part, text) in texts {
                 let (model, name) = (&compilation.interface.model, &function.name);

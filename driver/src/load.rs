@@ -35,6 +35,8 @@ pub struct Loaded {
     pub start: Option<Start>,
     /// The folder that paths in the recipe are relative to.
     pub folder: PathBuf,
+    /// ONNX files that it is made of.
+    pub imported: Vec<PathBuf>,
     /// The texts that spans point into.
     pub sources: SourceMap,
     /// Warnings.
@@ -66,6 +68,7 @@ fn finish(parts: Parts, importer: &OnnxImporter) -> Result<Loaded> {
                 recipe,
                 start,
                 folder,
+                imported: importer.paths(),
                 sources,
                 diagnostics,
                 note,

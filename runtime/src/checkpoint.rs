@@ -6,15 +6,14 @@
 use crate::error::{Result, RuntimeError};
 use crate::identity::Identity;
 use crate::tensor::HostTensor;
+use crate::tensor_file::{Contents, NOTE, TensorFile, TensorSlice};
 use dlc_abi::ElementType;
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use safetensors::tensor::{Dtype, TensorView};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-
-/// The metadata key of the note.
-const NOTE: &str = "dlc";
 
 /// What a checkpoint must have in common with a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,10 +56,6 @@ pub(crate) fn dtype(element: ElementType) -> Dtype {
     }
 }
 
-fn element(dtype: Dtype) -> Option<ElementType> {
-    ElementType::ALL.into_iter().find(|&element| self::dtype(element) == dtype)
-}
-
 pub(crate) fn damaged(cause: impl ToString) -> RuntimeError {
     RuntimeError::DamagedCheckpoint(cause.to_string())
 }
@@ -88,48 +83,38 @@ impl Checkpoint {
 
     /// What to say of a checkpoint that does not fit a model: which one it is of.
     pub fn origin(&self, model: &str) -> String {
-        match &self.identity {
-            Some(identity) if !identity.model.is_empty() && identity.model != model => {
-                format!("the model {}, not of {model}", identity.model)
-            }
-            _ => format!("another model than {model}"),
-        }
+        Identity::origin(self.identity.as_ref(), model)
     }
 
     /// Reads a file's bytes; anything damaged, truncated or of an element type that no program has is
     /// an error.
     pub fn from_bytes(bytes: &[u8]) -> Result<Checkpoint> {
-        let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
-        let told = metadata.metadata().as_ref();
-        let note = told.and_then(|metadata| metadata.get(NOTE).cloned());
-        let identity = told.and_then(Identity::read);
-        let file = SafeTensors::deserialize(bytes).map_err(damaged)?;
-        let mut tensors = BTreeMap::new();
-        for (name, view) in file.tensors() {
-            let element = element(view.dtype()).ok_or_else(|| {
-                damaged(format!("`{name}` has element type {:?}, which dlc cannot hold", view.dtype()))
-            })?;
-            if element == ElementType::Bool && view.data().iter().any(|&byte| byte > 1) {
-                return Err(damaged(format!("`{name}` holds a bool that is neither 0 nor 1")));
-            }
-            let tensor = HostTensor::new(element, view.shape().to_vec(), view.data().to_vec())?;
-            tensors.insert(name, tensor);
-        }
-        Ok(Checkpoint { tensors, note, identity })
+        let file = TensorFile::parse(bytes)?;
+        let tensors = file.tensors.into_iter().map(|(name, tensor)| {
+            let value = HostTensor::new(tensor.element, tensor.dims.into_owned(), tensor.bytes.to_vec())?;
+            Ok((name.into_owned(), value))
+        });
+        Ok(Checkpoint { tensors: tensors.collect::<Result<_>>()?, note: file.note, identity: file.identity })
+    }
+
+    /// The tensors where they lie.
+    pub(crate) fn view(&self) -> TensorFile<'_> {
+        let tensors = self.tensors.iter().map(|(name, value)| {
+            let dims = Cow::Borrowed(&*value.dims);
+            (Cow::Borrowed(&**name), TensorSlice { element: value.element, dims, bytes: &value.bytes })
+        });
+        TensorFile { tensors: tensors.collect(), note: self.note.clone(), identity: self.identity.clone() }
     }
 
     /// Reads a file.
     pub fn read(path: &Path) -> Result<Checkpoint> {
-        let bytes =
-            std::fs::read(path).map_err(|cause| RuntimeError::File { path: path.to_owned(), cause })?;
-        Checkpoint::from_bytes(&bytes)
+        Checkpoint::from_bytes(&Contents::of(path)?)
     }
 
     /// The note of a file alone.
     pub fn read_note(path: &Path) -> Result<Option<String>> {
-        let bytes =
-            std::fs::read(path).map_err(|cause| RuntimeError::File { path: path.to_owned(), cause })?;
-        let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(damaged)?;
+        let contents = Contents::of(path)?;
+        let (_, metadata) = safetensors::SafeTensors::read_metadata(&contents).map_err(damaged)?;
         Ok(metadata.metadata().as_ref().and_then(|metadata| metadata.get(NOTE).cloned()))
     }
 

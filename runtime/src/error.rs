@@ -8,8 +8,11 @@ use std::path::PathBuf;
 #[allow(missing_docs, reason = "the message names each field")]
 pub enum RuntimeError {
     /// The code was made for another contract.
-    #[error("the program follows version {found} of the runtime contract; this runtime follows {expected}")]
-    Version { found: u32, expected: u32 },
+    #[error(
+        "the program follows version {found} of the runtime contract, this runtime follows {expected}; compile it \
+         again by dlc of the runtime's version"
+    )]
+    Version { found: u64, expected: u32 },
     /// The interface contradicts itself.
     #[error("the program's interface is inconsistent: {0} (this is a bug in dlc)")]
     Interface(String),
@@ -55,6 +58,32 @@ pub enum RuntimeError {
     /// A checkpoint that does not belong to the model.
     #[error("the checkpoint is of {origin}: {}", listed(.faults))]
     OtherModel { origin: String, faults: Vec<String> },
+    /// A file that the system cannot load as a shared library.
+    #[error("{} is no shared library that this system can load: {reason}", .path.display())]
+    Library { path: PathBuf, reason: String },
+    /// A shared library of something else.
+    #[error(
+        "{} is no library that `dlc compile --emit so` made: it has no `dlc_library` with a description", .path.display()
+    )]
+    NoModel { path: PathBuf },
+    /// Code for a greater machine.
+    #[error(
+        "the model {model} was compiled for instructions that this machine lacks: {}; compile it with `--cpu portable`, \
+         or another `--cpu` that this machine has", .missing.join(", ")
+    )]
+    Instructions { model: String, missing: Vec<String> },
+    /// A session to which nobody gave weights.
+    #[error("the model {model} has no weights yet: load a file, or initialize them by seed")]
+    NoWeights { model: String },
+    /// Weights that name another graph.
+    #[error(
+        "the weights are of {origin}: they name the graph {found:016x}, the library was compiled from {expected:016x}; \
+         weights go with the library that was compiled from the same model"
+    )]
+    OtherGraph { origin: String, found: u64, expected: u64 },
+    /// A flat buffer that is not cut into samples.
+    #[error("{found} values are not whole samples of {sample}")]
+    Samples { sample: usize, found: usize },
     /// Memory that the system did not give.
     #[error("the system refused {bytes} bytes of memory for the {what}")]
     Memory { what: &'static str, bytes: usize },

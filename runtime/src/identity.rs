@@ -25,6 +25,16 @@ impl Identity {
         Some(Identity { model: metadata.get(MODEL).cloned().unwrap_or_default(), graph })
     }
 
+    /// What to say of tensors that do not fit a model: which one they are of.
+    pub(crate) fn origin(identity: Option<&Identity>, model: &str) -> String {
+        match identity {
+            Some(identity) if !identity.model.is_empty() && identity.model != model => {
+                format!("the model {}, not of {model}", identity.model)
+            }
+            _ => format!("another model than {model}"),
+        }
+    }
+
     /// Puts it in front of the metadata of a safetensors file; a file without a header stays as it is.
     ///
     /// Not by the crate that writes the file: it keeps metadata in a hash map, so that two keys would come in one order

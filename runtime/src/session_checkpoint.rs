@@ -2,23 +2,27 @@
 
 use crate::checkpoint::{Checkpoint, LoadPolicy};
 use crate::error::{Result, RuntimeError};
+use crate::identity::Identity;
+use crate::order::scatter;
 use crate::session::Session;
 use crate::tensor::type_text;
+use crate::tensor_file::{Contents, TensorFile};
 use dlc_abi::{Interface, PersistentRole};
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 /// That a checkpoint has what a program needs; what does not fit is told all at once.
-pub(crate) fn check_fits(interface: &Interface, checkpoint: &Checkpoint, policy: LoadPolicy) -> Result<()> {
+pub(crate) fn check_fits(interface: &Interface, checkpoint: &TensorFile<'_>, policy: LoadPolicy) -> Result<()> {
     let mut faults = Vec::new();
     for tensor in &interface.tensors {
         let expected = || type_text(tensor.element, &tensor.dims);
         let found = match policy {
-            LoadPolicy::Exact => checkpoint.tensors.get(&tensor.name),
+            LoadPolicy::Exact => checkpoint.tensors.get(tensor.name.as_str()),
             _ => checkpoint.value_for(&tensor.name),
         };
         match found {
-            Some(found) if found.element == tensor.element && found.dims == tensor.dims => {
+            Some(found) if found.element == tensor.element && *found.dims == *tensor.dims => {
                 found.check()?;
             }
             Some(found) => faults.push(format!(
@@ -35,11 +39,11 @@ pub(crate) fn check_fits(interface: &Interface, checkpoint: &Checkpoint, policy:
         let unexpected = checkpoint
             .tensors
             .keys()
-            .filter(|name| !interface.tensors.iter().any(|tensor| tensor.name == **name));
+            .filter(|name| !interface.tensors.iter().any(|tensor| tensor.name == ***name));
         faults.extend(unexpected.map(|name| format!("`{name}` is not in the model")));
     }
     if !faults.is_empty() {
-        return Err(RuntimeError::OtherModel { origin: checkpoint.origin(&interface.model), faults });
+        return Err(RuntimeError::OtherModel { origin: Identity::origin(checkpoint.identity.as_ref(), &interface.model), faults });
     }
     Ok(())
 }
@@ -57,26 +61,51 @@ impl Session {
     /// Takes parameters and states from a checkpoint. What does not fit is told all at once, and then
     /// nothing is changed.
     pub fn restore(&mut self, checkpoint: &Checkpoint, policy: LoadPolicy) -> Result<()> {
-        let program = std::sync::Arc::clone(&self.program);
+        self.take(&checkpoint.view(), policy)
+    }
+
+    fn take(&mut self, file: &TensorFile<'_>, policy: LoadPolicy) -> Result<()> {
+        let program = Arc::clone(&self.program);
         let interface = program.interface();
-        check_fits(interface, checkpoint, policy)?;
+        if let (Some(found), Some(expected)) = (&file.identity, program.graph())
+            && found.graph != expected
+        {
+            let origin = Identity::origin(Some(found), &interface.model);
+            return Err(RuntimeError::OtherGraph { origin, found: found.graph, expected });
+        }
+        check_fits(interface, file, policy)?;
+        let block = self.persistent_mut()?;
         for tensor in &interface.tensors {
-            if let Some(value) = checkpoint.value_for(&tensor.name) {
-                self.set_tensor(&tensor.name, value)?;
+            if let Some(value) = file.value_for(&tensor.name) {
+                let stored = &mut block[tensor.offset..][..tensor.bytes];
+                scatter(&tensor.dims, &tensor.strides, tensor.element.size(), value.bytes, stored);
             }
         }
+        self.has_weights = true;
         Ok(())
     }
 
-    /// Writes all parameters and states to a file; `note` becomes its one metadata entry.
-    pub fn save(&self, path: &Path, note: Option<&str>) -> Result<()> {
+    /// Writes all parameters and states to a file, with a note for whoever wants one. The session of a compiled library
+    /// ([`Model`](crate::Model)) names its graph there, which such a library checks.
+    pub fn save(&self, path: impl AsRef<Path>, note: Option<&str>) -> Result<()> {
+        if !self.has_weights {
+            return Err(RuntimeError::NoWeights { model: self.program.interface().model.clone() });
+        }
         let mut checkpoint = self.checkpoint()?;
         checkpoint.note = note.map(str::to_owned);
-        checkpoint.write(path)
+        let model = || self.program.interface().model.clone();
+        checkpoint.identity = self.program.graph().map(|graph| Identity { model: model(), graph });
+        checkpoint.write(path.as_ref())
     }
 
-    /// Reads parameters and states from a file, as [`Session::restore`] does.
-    pub fn load(&mut self, path: &Path, policy: LoadPolicy) -> Result<()> {
-        self.restore(&Checkpoint::read(path)?, policy)
+    /// Reads parameters and states from a file, as [`Session::restore`] does. A file that names the graph it
+    /// is for is refused by the session of a library that was compiled from another one.
+    pub fn load(&mut self, path: impl AsRef<Path>, policy: LoadPolicy) -> Result<()> {
+        self.load_bytes(&Contents::of(path.as_ref())?, policy)
+    }
+
+    /// The same from a file's bytes.
+    pub fn load_bytes(&mut self, bytes: &[u8], policy: LoadPolicy) -> Result<()> {
+        self.take(&TensorFile::parse(bytes)?, policy)
     }
 }

@@ -12,7 +12,7 @@ use safetensors::tensor::{SafeTensors, TensorView};
 
 /// A file with the model's parameters and states, in the plain order.
 pub fn weights_file(interface: &Interface, graph: u64, values: &Checkpoint) -> Result<Vec<u8>> {
-    check_fits(interface, values, LoadPolicy::IgnoreExtra)?;
+    check_fits(interface, &values.view(), LoadPolicy::IgnoreExtra)?;
     serialized(interface, graph, |tensor| {
         Ok(values.value_for(&tensor.name).map(|value| value.bytes.clone()).unwrap_or_default())
     })
@@ -33,7 +33,7 @@ pub fn weights_header(interface: &Interface, graph: u64) -> Result<(Vec<u8>, Vec
 
 /// The block of parameters and states with these values.
 pub fn persistent_image(interface: &Interface, values: &Checkpoint) -> Result<Vec<u8>> {
-    check_fits(interface, values, LoadPolicy::IgnoreExtra)?;
+    check_fits(interface, &values.view(), LoadPolicy::IgnoreExtra)?;
     let mut block = vec![0; interface.persistent_bytes];
     for tensor in &interface.tensors {
         if let Some(value) = values.value_for(&tensor.name) {
@@ -44,6 +44,7 @@ pub fn persistent_image(interface: &Interface, values: &Checkpoint) -> Result<Ve
     Ok(block)
 }
 
+/// A file with the bytes that `values` gives for each tensor.
 fn serialized(
     interface: &Interface,
     graph: u64,

@@ -101,6 +101,8 @@ pub(crate) enum Emit {
     Staticlib,
     /// All of it as libNAME.so, by the system's C compiler.
     So,
+    /// A Rust module NAME.rs over the object file, for programs that use dlc-runtime.
+    Rust,
 }
 
 impl From<Emit> for ArtifactKind {
@@ -117,6 +119,7 @@ impl From<Emit> for ArtifactKind {
             Emit::C => ArtifactKind::C,
             Emit::Staticlib => ArtifactKind::Staticlib,
             Emit::So => ArtifactKind::So,
+            Emit::Rust => ArtifactKind::Rust,
         }
     }
 }

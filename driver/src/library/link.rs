@@ -22,7 +22,8 @@ pub(super) fn shared(name: &str, folder: &Path) -> Result<Vec<u8>> {
     let mut words = compiler.split_whitespace();
     let mut command = Command::new(words.next().unwrap_or("cc"));
     command.args(words).current_dir(folder);
-    command.args(["-std=c99", "-O2", "-fPIC", "-fvisibility=hidden", "-shared", "-pthread", "-o", &library]);
+    command.args(["-std=c99", "-O2", "-fPIC", "-fvisibility=hidden", "-shared", "-pthread", "-DDLC_SHARED"]);
+    command.args(["-o", &library]);
     command.args([&source, "dlc_runtime.c", &object]);
     if cfg!(target_os = "linux") {
         // Without what would tell one build from another.

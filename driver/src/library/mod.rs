@@ -1,4 +1,4 @@
-//! A model as a native library: the object file, its header and C file, archives of them, and weights.
+//! A model as a native library: the object file, its header, C file and Rust module, archives of them, and weights.
 
 mod example;
 mod glue;
@@ -6,6 +6,7 @@ mod header;
 mod link;
 mod macros;
 mod names;
+mod rust;
 mod surface;
 
 use crate::identity::identity;
@@ -124,7 +125,8 @@ pub(crate) fn write(
     let embedded = image.is_some();
     let header = Header { name, functions: &functions, description: &description, embedded }.text();
     let glue = glue::glue(name, &functions, image.is_some());
-    let parts = Parts { name, object: &object, header: &header, glue: &glue };
+    let module = rust::module(name, &functions, &description, image.is_some());
+    let parts = Parts { name, object: &object, header: &header, glue: &glue, module: &module };
     parts.write(settings, files)?;
     if let (Some(weights), None) = (&weights, &image) {
         let file = weights_file(interface, graph, weights)?;
@@ -143,6 +145,7 @@ struct Parts<'a> {
     object: &'a [u8],
     header: &'a str,
     glue: &'a str,
+    module: &'a str,
 }
 
 impl Parts<'_> {
@@ -163,6 +166,9 @@ impl Parts<'_> {
         }
         if asked(ArtifactKind::Staticlib) {
             put(folder, &format!("lib{name}.a"), &link::archive(name, self.object)?, files)?;
+        }
+        if asked(ArtifactKind::Rust) {
+            put(folder, &format!("{name}.rs"), self.module.as_bytes(), files)?;
         }
         if asked(ArtifactKind::So) {
             put(folder, &format!("lib{name}.so"), &self.linked()?, files)?;
