@@ -155,7 +155,7 @@ pub fn evaluate(
     let batch = recipe.data.batch.min(engine.interface().batch_max);
     let evaluated = measure(engine, &data, &feed, samples, batch)?;
     if !options.out.as_os_str().is_empty() {
-        draw_evaluation(recipe, engine, &data, &feed, part, &evaluated, &options.out)?;
+        draw_evaluation(recipe, engine, &data, &feed, part, &evaluated, options)?;
     }
     Ok(EvalReport { part, samples: samples.len(), evaluated })
 }
