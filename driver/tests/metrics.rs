@@ -92,7 +92,9 @@ fn check(name: &str, model: &str, width: usize) {
         }
         let unranked = if matches!(name, "ties" | "apart") { 2 } else { 0 };
         // The loss has no reference, the matrix is no number.
-        let matrices = usize::from(report.evaluated.confusion().is_some() && reference(name, "txt").contains("confusion"));
+        let matrices = usize::from(
+            report.evaluated.confusion().is_some() && reference(name, "txt").contains("confusion"),
+        );
         assert_eq!(compared + unranked, found.len() - 1 + matrices, "{name}");
     }
 }
@@ -127,8 +129,12 @@ fn several_numbers() {
 /// Metrics per pixel of maps of 2x3, where one class counts nowhere; labels come as numbers of a table.
 #[test]
 fn pixels() {
-    let metrics = SEVERAL.replace("AVERAGED", AVERAGED).replace("auc(y, label), average_precision(y, label),", "");
-    let metrics = metrics.replace("mean_iou(y, label),", "mean_iou(y, label), mean_iou(y, label, average = per_class) as iou_class,");
+    let metrics =
+        SEVERAL.replace("AVERAGED", AVERAGED).replace("auc(y, label), average_precision(y, label),", "");
+    let metrics = metrics.replace(
+        "mean_iou(y, label),",
+        "mean_iou(y, label), mean_iou(y, label, average = per_class) as iou_class,",
+    );
     for (name, ignored) in [("pixels", 9), ("background", 0)] {
         let label = "cast(reshape(label, [N, 2, 3]), \"i32\")";
         let metrics = metrics.replace("(y, label", &format!("(y, {label}, ignore = {ignored}"));

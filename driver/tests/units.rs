@@ -169,8 +169,12 @@ fn a_run_and_an_exported_file_give_them_too() {
         let file = load(&output, &[]).unwrap_or_else(|error| panic!("{error}"));
         for engine in ENGINES {
             for (model, checkpoint) in [(&loaded, Some(checkpoint.clone())), (&file, None)] {
-                let settings =
-                    RunSettings { inputs: inputs.clone(), checkpoint, engine: engine(), ..RunSettings::default() };
+                let settings = RunSettings {
+                    inputs: inputs.clone(),
+                    checkpoint,
+                    engine: engine(),
+                    ..RunSettings::default()
+                };
                 let outputs = dlc_driver::run(model, &settings).unwrap().outputs;
                 let found: Vec<f64> = outputs[0].1.f32_values().unwrap().into_iter().map(f64::from).collect();
                 check_rows(&found, step, "run");
@@ -217,7 +221,8 @@ fn a_library_gives_them_too() {
     };
     dlc_driver::compile(&loaded, &settings).unwrap();
     std::fs::write(folder.join("main.c"), PROGRAM).unwrap();
-    let parts = ["-std=c99", "-I.", "-pthread", "-o", "main", "main.c", "net.c", "dlc_runtime.c", "net.o", "-lm"];
+    let parts =
+        ["-std=c99", "-I.", "-pthread", "-o", "main", "main.c", "net.c", "dlc_runtime.c", "net.o", "-lm"];
     let built = Command::new("cc").current_dir(folder).args(parts).output().unwrap();
     assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
     let run = Command::new(folder.join("main")).arg(folder.join("net.safetensors")).output().unwrap();

@@ -154,7 +154,8 @@ impl<'a> Show<'a> {
                     // What is no class, such as pixels that count nowhere, is shown as the first one.
                     let class = |&class: &i32| u8::try_from(class).unwrap_or(0);
                     let pixels: Vec<u8> = label.iter().map(class).collect();
-                    let counts = label.iter().filter(|&&class| (0..map.classes as i64).contains(&i64::from(class)));
+                    let counts =
+                        label.iter().filter(|&&class| (0..map.classes as i64).contains(&i64::from(class)));
                     let right = label.iter().zip(&map.pixels).filter(|&(&a, &b)| a == i32::from(b)).count();
                     let share = 100.0 * right as f64 / counts.count().max(1) as f64;
                     decided.caption = Some((format!("{share:.1} % right"), None));
@@ -163,7 +164,8 @@ impl<'a> Show<'a> {
                 [Some(picture), Some(decided), truth].into_iter().flatten().collect()
             }
             Decided::Values => {
-                let told = values.iter().take(3).map(|value| format!("{value:.3}")).collect::<Vec<_>>().join(" ");
+                let told =
+                    values.iter().take(3).map(|value| format!("{value:.3}")).collect::<Vec<_>>().join(" ");
                 picture.caption = (values.len() <= 3).then_some((told, None));
                 vec![picture]
             }

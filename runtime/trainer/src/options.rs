@@ -114,6 +114,8 @@ pub struct RunOptions {
     pub data: Option<PathBuf>,
     /// Number of classes the model tells apart; labels beyond are errors.
     pub classes: Option<usize>,
+    /// The tensors of the checkpoint of an evaluation or prediction by the model's names, where its file has others.
+    pub renamed: Option<Arc<Checkpoint>>,
     /// What the model's first output says of a sample.
     pub decide: Decide,
     /// First values that come with the model.

@@ -6,15 +6,15 @@ use crate::dataset::picture::{Meaning, Pictures, decode_file};
 use crate::dataset::records::Records;
 use crate::dataset::table::{Purpose, has_features, input_columns, read_files};
 use crate::dataset::{self, Column, Dataset, image_folder, named_arrays, sample_dims};
-use crate::evaluate::{Feed, function_of, restore, slices};
+use crate::evaluate::{Feed, function_of, restore_for, slices};
 use crate::fitted::Fitted;
 use crate::gallery::{SAMPLES, Show};
 use crate::loader::{Pass, each_batch};
 use crate::prepare::{PreparedData, complete};
 use crate::{Engine, Result, RunOptions, TrainError, prediction_files};
 use dlc_recipe::{Data, Field, Recipe, Source, Table};
+use dlc_runtime::HostTensor;
 use dlc_runtime::abi::{Port, PortRole};
-use dlc_runtime::{HostTensor, LoadPolicy};
 use dlc_types::DType;
 use std::path::{Path, PathBuf};
 
@@ -133,7 +133,7 @@ pub fn predict(
     files: &[PathBuf],
     options: &RunOptions,
 ) -> Result<Predictions> {
-    let saved = restore(engine, checkpoint, LoadPolicy::IgnoreExtra)?;
+    let saved = restore_for(engine, checkpoint, options)?;
     let data = &recipe.data;
     let (columns, names) = match &data.source {
         Source::Csv(table) => read_tables(data, table, files, &saved.fitted)?,

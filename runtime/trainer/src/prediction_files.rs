@@ -40,9 +40,8 @@ pub(crate) fn write(
 
 /// Writes `predictions.csv`, and `maps/*.png` where classes are decided by pixel.
 fn write_table(predictions: &Predictions, decide: &Decide, folder: &Path) -> Result<()> {
-    let name = |class: usize| {
-        predictions.class_names.get(class).cloned().unwrap_or_else(|| class.to_string())
-    };
+    let name =
+        |class: usize| predictions.class_names.get(class).cloned().unwrap_or_else(|| class.to_string());
     let mut taken = BTreeSet::new();
     let mut table = csv::Writer::from_writer(Vec::new());
     for (number, row) in predictions.rows.iter().enumerate() {
@@ -52,7 +51,10 @@ fn write_table(predictions: &Predictions, decide: &Decide, folder: &Path) -> Res
         match &decided {
             Decided::Class { class, probabilities } => {
                 put("class".to_owned(), name(*class));
-                put("probability".to_owned(), probabilities.get(*class).map_or(String::new(), f64::to_string));
+                put(
+                    "probability".to_owned(),
+                    probabilities.get(*class).map_or(String::new(), f64::to_string),
+                );
                 for (class, probability) in probabilities.iter().enumerate() {
                     put(format!("p_{}", name(class)), probability.to_string());
                 }
@@ -75,14 +77,17 @@ fn write_table(predictions: &Predictions, decide: &Decide, folder: &Path) -> Res
         let said = usize::from(decided != Decided::Values);
         for (output, values) in predictions.outputs.iter().zip(&row.values).skip(said) {
             for (place, value) in values.iter().enumerate().filter(|_| values.len() <= COLUMNS) {
-                let column =
-                    if values.len() == 1 { output.clone() } else { format!("{output}.{place}") };
+                let column = if values.len() == 1 { output.clone() } else { format!("{output}.{place}") };
                 put(column, value.to_string());
             }
         }
         let (columns, values): (Vec<String>, Vec<String>) = cells.into_iter().unzip();
         let heading = (number == 0).then_some(columns);
-        heading.into_iter().chain([values]).try_for_each(|cells| table.write_record(cells)).map_err(unwritten)?;
+        heading
+            .into_iter()
+            .chain([values])
+            .try_for_each(|cells| table.write_record(cells))
+            .map_err(unwritten)?;
     }
     let bytes = table.into_inner().map_err(|error| unwritten(error.into_error().into()))?;
     Ok(write_atomically(&folder.join("predictions.csv"), &bytes)?)

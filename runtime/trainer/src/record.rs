@@ -58,14 +58,13 @@ impl Record {
         recipe: &Recipe,
         engine: &mut dyn Engine,
         data: &PreparedData,
-        feed: Option<&Feed>,
-        decide: &Decide,
+        shown: Option<(&Feed, &Decide)>,
         tested: &Evaluated,
     ) -> Result<PathBuf> {
         let mut pictures = curves(&self.table)?;
         pictures.extend(of_evaluation(tested)?);
         pictures.extend(filters(engine)?);
-        if let Some(feed) = feed {
+        if let Some((feed, decide)) = shown {
             pictures.extend(samples(engine, data, feed, decide)?);
         }
         let folder = self.folder.join("pictures");
