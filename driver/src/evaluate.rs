@@ -13,7 +13,7 @@ pub struct EvalSettings {
     pub data: Option<PathBuf>,
     /// Seed of the split; `None` for the checkpoint's.
     pub seed: Option<u64>,
-    /// Folder for a page with pictures; `None` for none. Predictions write nothing.
+    /// Folder for a page with pictures, and the table and label maps of predictions; `None` for none.
     pub out: Option<PathBuf>,
     /// Threads; `None` for as many as the machine runs at once.
     pub threads: Option<usize>,
@@ -31,6 +31,7 @@ impl EvalSettings {
             data: self.data.clone(),
             out: self.out.clone().unwrap_or_default(),
             classes: meaning::classes(&loaded.model),
+            decide: meaning::decide(&loaded.model),
             ..RunOptions::default()
         }
     }
@@ -49,7 +50,7 @@ pub fn evaluate(loaded: &Loaded, checkpoint: &Path, settings: &EvalSettings) -> 
         ..settings.choices.options_for(recipe.data.batch, settings.engine.cpu())?
     };
     let compilation = dlc_compiler::compile(&loaded.model, &options)?;
-    let run = settings.run_options(loaded);
+    let run = RunOptions { renamed: loaded.renamed(checkpoint)?, ..settings.run_options(loaded) };
     let mut engine = engine(&compilation, settings.engine, run.threads, &settings.choices.tune)?;
     Ok(dlc_trainer::evaluate(recipe, &loaded.folder, engine.as_mut(), checkpoint, &run)?)
 }

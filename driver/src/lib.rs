@@ -89,7 +89,7 @@ pub use rate_finder::{RateSettings, find_rate};
 pub use rewriting::{baseline, rule_selection};
 pub use run::{RunReport, RunSettings, run};
 pub use search::{Candidate, Dimension, SearchObserver, SearchReport, SearchSettings, Trial, Values, search};
-pub use start::StartReport;
+pub use start::{StartReport, Taken, fit_weights};
 pub use timed::{BenchTarget, TimedOptions};
 pub use train::{TrainSettings, train};
 pub use tuning::{TuneMode, TuneOptions, TunedShape, tuning_table};

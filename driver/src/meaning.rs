@@ -5,7 +5,9 @@
 //! the class axis.
 
 use dlc_ir::{Function, Model, NodeId, Op, Unary};
+use dlc_trainer::{Decide, Decided, LabelMap};
 use dlc_types::DType;
+use std::sync::Arc;
 
 /// What the first output of a model is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +37,36 @@ impl Meaning {
         let dims = predict.tensor_type(output).shape.dims();
         let several = dims.len() == 2 && dims[1].fixed().is_some_and(|classes| classes > 1);
         let single = dims.iter().skip(1).all(|dim| dim.fixed() == Some(1));
+        Meaning::told(model, op, several, single)
+    }
+
+    /// What the values for one pixel of the first output are, and how many there are, where the output is `[N, scores,
+    /// height, width]` and an input is an image; with height and width.
+    fn of_pixels(model: &Model) -> Option<(Meaning, usize, (usize, usize))> {
+        let output = model.predict.outputs.first()?.value;
+        let extents = |dims: &[dlc_types::Dim]| -> Option<Vec<usize>> {
+            dims.iter().skip(1).map(|dim| dim.fixed()).collect()
+        };
+        let &[scores, height, width] = extents(model.predict.tensor_type(output).shape.dims())?.as_slice()
+        else {
+            return None;
+        };
+        let is_image = |dims: &[dlc_types::Dim]| dims.len() == 4;
+        if height * width < 2
+            || scores > 256
+            || !model.inputs.iter().any(|input| is_image(input.ty.shape.dims()))
+        {
+            return None;
+        }
+        let op = &model.predict.nodes[output].op;
+        match Meaning::told(model, op, scores > 1, scores == 1) {
+            Meaning::Values => None,
+            meaning => Some((meaning, scores, (height, width))),
+        }
+    }
+
+    /// The same of an output whose decisions are between several scores, or by a single one.
+    fn told(model: &Model, op: &Op, several: bool, single: bool) -> Meaning {
         if several && matches!(op, Op::Softmax { .. }) {
             return Meaning::Probabilities;
         }
@@ -49,6 +81,23 @@ impl Meaning {
             (_, true) if logit => Meaning::Logit,
             (_, true) if logarithm => Meaning::Probability,
             _ => Meaning::Values,
+        }
+    }
+
+    /// The probability of every class.
+    pub fn probabilities(self, values: &[f64]) -> Option<Vec<f64>> {
+        let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
+        match self {
+            Meaning::Values => None,
+            Meaning::Probabilities => Some(values.to_vec()),
+            Meaning::Scores => {
+                let top = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                let powers: Vec<f64> = values.iter().map(|value| (value - top).exp()).collect();
+                let total: f64 = powers.iter().sum();
+                Some(powers.into_iter().map(|power| power / total).collect())
+            }
+            Meaning::Logit => values.first().map(|&x| vec![sigmoid(-x), sigmoid(x)]),
+            Meaning::Probability => values.first().map(|&p| vec![1.0 - p, p]),
         }
     }
 
@@ -75,6 +124,30 @@ impl Meaning {
             Meaning::Probability => values.first().map(|&p| yes(p)),
         }
     }
+}
+
+/// How the first output of a model decides.
+pub(crate) fn decide(model: &Model) -> Decide {
+    if let Some((meaning, scores, size)) = Meaning::of_pixels(model) {
+        return Decide(Arc::new(move |values| Decided::Map(label_map(meaning, values, scores, size))));
+    }
+    let meaning = Meaning::of(model);
+    Decide(Arc::new(move |values| match (meaning.decide(values), meaning.probabilities(values)) {
+        (Some((class, _)), Some(probabilities)) => Decided::Class { class, probabilities },
+        _ => Decided::Values,
+    }))
+}
+
+/// The class of every pixel of `[scores, height, width]` values.
+fn label_map(meaning: Meaning, values: &[f64], scores: usize, size: (usize, usize)) -> LabelMap {
+    let places = size.0 * size.1;
+    let pixel = |place: usize| {
+        let at = |score: usize| values.get(score * places + place).copied().unwrap_or(f64::NAN);
+        let own: Vec<f64> = (0..scores).map(at).collect();
+        // There are at most 256 classes.
+        meaning.decide(&own).map_or(0, |(class, _)| class as u8)
+    };
+    LabelMap { size, classes: scores.max(2), pixels: (0..places).map(pixel).collect() }
 }
 
 /// The bound of a label's class numbers: labels lie in `0..bound`. `None` for a target that is no class

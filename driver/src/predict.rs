@@ -3,6 +3,7 @@
 use crate::engine::engine;
 use crate::{EvalSettings, Loaded, Meaning, Result};
 use dlc_compiler::{CompileOptions, FunctionKind};
+use dlc_trainer::RunOptions;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -49,7 +50,7 @@ pub fn predict(
         ..settings.choices.options_for(recipe.data.batch, settings.engine.cpu())?
     };
     let compilation = dlc_compiler::compile(&loaded.model, &options)?;
-    let run = settings.run_options(loaded);
+    let run = RunOptions { renamed: loaded.renamed(checkpoint)?, ..settings.run_options(loaded) };
     let mut engine = engine(&compilation, settings.engine, run.threads, &settings.choices.tune)?;
     let found = dlc_trainer::predict(recipe, &loaded.folder, engine.as_mut(), checkpoint, files, &run)?;
     let meaning = Meaning::of(&loaded.model);

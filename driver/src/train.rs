@@ -3,12 +3,13 @@
 use crate::engine::{EngineKind, default_threads, engine};
 use crate::identity::identity;
 use crate::inspector::inspector;
-use crate::{CompileChoices, DriverError, LearningRate, Loaded, Quantization, Result, meaning};
+use crate::{CompileChoices, DriverError, LearningRate, Loaded, Quantization, Result, StartReport, meaning};
 use dlc_compiler::{CompileOptions, FunctionKind};
 use dlc_ir::Model;
 use dlc_runtime::Checkpoint;
 use dlc_trainer::{Observer, RateAt, RunOptions, TrainReport};
-use std::path::PathBuf;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -60,6 +61,20 @@ fn refuse_quantized(settings: &TrainSettings) -> Result<()> {
     }
 }
 
+/// Writes what a run begins with into its folder as `start.txt`; that of another run goes.
+fn record_start(folder: &Path, report: Option<&StartReport>) -> Result<()> {
+    let path = folder.join("start.txt");
+    let failed = |path: &Path, cause| DriverError::File { path: path.to_owned(), cause };
+    let Some(report) = report else {
+        return match std::fs::remove_file(&path) {
+            Err(cause) if cause.kind() != ErrorKind::NotFound => Err(failed(&path, cause)),
+            _ => Ok(()),
+        };
+    };
+    std::fs::create_dir_all(folder).map_err(|cause| failed(folder, cause))?;
+    Ok(dlc_runtime::write_atomically(&path, report.text().as_bytes())?)
+}
+
 /// Trains a loaded model. `stop` ends the run after the current step, with a checkpoint.
 pub fn train(
     loaded: &Loaded,
@@ -72,6 +87,10 @@ pub fn train(
     let started = if settings.resume.is_none() { loaded.started()? } else { None };
     if let Some(started) = &started {
         started.report.lines().iter().for_each(|line| observer.told(line));
+    }
+    let out = settings.out.clone().unwrap_or_else(|| PathBuf::from("runs").join(&loaded.model.name));
+    if settings.resume.is_none() {
+        record_start(&out, started.as_ref().map(|started| &started.report))?;
     }
     let mut functions = vec![FunctionKind::Initialize, FunctionKind::Evaluate, FunctionKind::Train];
     if takes_images(&loaded.model) {
@@ -90,15 +109,17 @@ pub fn train(
     let rate = loaded.model.training.as_ref().map(LearningRate::new).transpose()?;
     let rate_at = rate.map(|rate| RateAt(Arc::new(move |step, total, epoch| rate.at(step, total, epoch))));
     let run = RunOptions {
+        renamed: None,
         epochs: settings.epochs,
         seed: settings.seed,
         threads,
-        out: settings.out.clone().unwrap_or_else(|| PathBuf::from("runs").join(&loaded.model.name)),
+        out,
         resume: settings.resume.clone(),
         stop_after: settings.stop_after,
         data: settings.data.clone(),
         initial: loaded.initial(started.as_ref()),
         classes: meaning::classes(&loaded.model),
+        decide: meaning::decide(&loaded.model),
         note: loaded.note.clone(),
         identity: Some(identity(&loaded.model)),
         rate_at,

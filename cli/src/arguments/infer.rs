@@ -45,6 +45,10 @@ pub(crate) struct PredictArguments {
     /// CSV files with the feature columns, or pictures.
     #[arg(required = true)]
     pub(crate) files: Vec<PathBuf>,
+    /// Folder for predictions.csv (with the probability of every class), pictures of samples, label maps of
+    /// segmentation as maps/*.png, and report.html; made if absent [default: none].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
     /// Where the training data lies, if class names are to be read from it [default: what the file says].
     #[arg(long, value_name = "PATH")]
     pub(crate) data: Option<PathBuf>,

@@ -1,6 +1,6 @@
 //! The flags of `tune`.
 
-use super::{EngineArguments, ModelArguments};
+use super::{EngineArguments, ModelArguments, StartArguments};
 use crate::choices::ChoiceArguments;
 use crate::values::positive;
 use clap::Args;
@@ -37,6 +37,8 @@ pub(crate) struct SearchArguments {
     /// Seed of what is drawn, and of every run [default: what the file says].
     #[arg(long, value_name = "S")]
     pub(crate) seed: Option<u64>,
+    #[command(flatten)]
+    pub(crate) start: StartArguments,
     /// Folder of the search; one that was interrupted goes on [default: runs/MODEL-search].
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,

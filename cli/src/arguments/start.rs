@@ -41,16 +41,23 @@ impl StartArguments {
 
     /// Puts the flags in the place of what the file says.
     pub(crate) fn apply(&self, loaded: &mut Loaded) -> Result<(), DriverError> {
-        let Some(path) = &self.start else { return Ok(()) };
+        if let Some(start) = self.start()? {
+            loaded.start = Some(start);
+        }
+        Ok(())
+    }
+
+    /// What the flags say, if they name weights.
+    pub(crate) fn start(&self) -> Result<Option<Start>, DriverError> {
+        let Some(path) = &self.start else { return Ok(None) };
         let whole =
             std::path::absolute(path).map_err(|cause| DriverError::File { path: path.clone(), cause })?;
-        loaded.start = Some(Start {
+        Ok(Some(Start {
             path: whole.to_string_lossy().into_owned(),
             names: self.names.clone(),
             skip: self.skip.clone(),
             layout: self.layout,
             span: None,
-        });
-        Ok(())
+        }))
     }
 }

@@ -110,7 +110,7 @@ pub(super) fn operators(flags: &OperatorArguments) -> Outcome {
 pub(super) fn predict(console: &Console, flags: &PredictArguments) -> Outcome {
     let loaded = loaded_with(console, &flags.model, Some(&flags.checkpoint))?;
     let settings = PredictSettings {
-        out: None,
+        out: flags.out.clone(),
         data: flags.data.clone(),
         seed: None,
         threads: flags.engine.threads,
@@ -122,6 +122,9 @@ pub(super) fn predict(console: &Console, flags: &PredictArguments) -> Outcome {
         console::json(&report);
     } else {
         console::data(&predictions(&report));
+    }
+    if let Some(out) = &flags.out {
+        eprintln!("report  {}", out.join("report.html").display());
     }
     Ok(0)
 }

@@ -41,6 +41,7 @@ pub(super) fn tune(console: &Console, flags: &SearchArguments) -> Outcome {
         halving: flags.halving,
         folds: flags.folds,
         metric: flags.metric.clone(),
+        start: flags.start.start()?,
         settings: flags.model.all_settings(),
         out: flags.out.clone(),
         best: flags.best.clone(),

@@ -13,8 +13,8 @@ mod trials;
 pub use space::{Candidate, Dimension, Values};
 pub use trials::Trial;
 
-use crate::{DriverError, Loaded, Observer, Result, TrainSettings, is_onnx, load, train};
-use dlc_trainer::{Outcome, TrainError, TrainReport};
+use crate::{DriverError, Loaded, Observer, Result, Start, TrainSettings, is_onnx, load, meaning, train};
+use dlc_trainer::{Outcome, Preparation, PreparedData, RunOptions, TrainError, TrainReport};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -33,6 +33,8 @@ pub struct SearchSettings {
     pub folds: Option<usize>,
     /// The metric that decides; `None` for what the file says.
     pub metric: Option<String>,
+    /// Weights that every run begins with, in the place of what the file says.
+    pub start: Option<Start>,
     /// Settings of all candidates.
     pub settings: Vec<(String, String)>,
     /// The folder of the search; `None` for `runs/MODEL-search`.
@@ -98,16 +100,17 @@ pub fn search(
                     brings the network in";
         return Err(DriverError::User(what.to_owned()));
     }
-    let base = load(file, &settings.settings)?;
+    let base = loaded(file, settings, &settings.settings)?;
     let recipe = base.recipe("dlc tune")?;
     let epochs = settings.train.epochs.unwrap_or(recipe.epochs);
     let candidates =
         space::candidates(&settings.space, settings.random, settings.train.seed.unwrap_or(recipe.seed))?;
     // A setting that fits nothing, or has no place in a file, is told before anything is trained.
     for candidate in &candidates {
-        load(file, &all_settings(settings, candidate))?;
+        loaded(file, settings, &all_settings(settings, candidate))?.started()?;
         written(file, settings, candidate)?;
     }
+    check_folds(&base, settings)?;
     let out = settings.out.clone();
     let out = out.unwrap_or_else(|| PathBuf::from("runs").join(format!("{}-search", base.model.name)));
     let rungs = halving::rungs(candidates.len(), epochs, settings.halving);
@@ -137,6 +140,32 @@ pub fn search(
     search.report(trials, finished)
 }
 
+/// The model's file with settings, and the weights that every run begins with.
+fn loaded(file: &Path, search: &SearchSettings, settings: &[(String, String)]) -> Result<Loaded> {
+    let mut loaded = load(file, settings)?;
+    if search.start.is_some() {
+        loaded.start.clone_from(&search.start);
+    }
+    Ok(loaded)
+}
+
+/// Cuts the data into folds, so that more folds than samples are told before the first trial.
+fn check_folds(base: &Loaded, settings: &SearchSettings) -> Result<()> {
+    let Some(folds) = settings.folds else { return Ok(()) };
+    let mut base = base.clone();
+    if let Some(recipe) = &mut base.recipe {
+        recipe.data.split = recipe.data.split.fold(folds, 0);
+    }
+    let recipe = base.recipe("dlc tune")?;
+    let classes = meaning::classes(&base.model);
+    let options =
+        RunOptions { data: settings.train.data.clone(), classes, threads: 1, ..RunOptions::default() };
+    let seed = settings.train.seed.unwrap_or(recipe.seed);
+    let with = Preparation { folder: &base.folder, options: &options, seed, saved: None };
+    PreparedData::open(recipe, &with)?;
+    Ok(())
+}
+
 /// The settings of a candidate behind those of all.
 fn all_settings(settings: &SearchSettings, candidate: &Candidate) -> Vec<(String, String)> {
     settings.settings.iter().chain(candidate).cloned().collect()
@@ -162,7 +191,7 @@ fn identity(
     candidates: &[Candidate],
     epochs: usize,
 ) -> Result<serde_json::Value> {
-    Ok(serde_json::json!({
+    let mut identity = serde_json::json!({
         "model": text_of(file)?,
         "settings": settings.settings,
         "candidates": candidates,
@@ -172,7 +201,15 @@ fn identity(
         "epochs": epochs,
         "seed": settings.train.seed,
         "data": settings.train.data,
-    }))
+    });
+    if let (Some(start), Some(fields)) = (&settings.start, identity.as_object_mut()) {
+        let names: Vec<String> = start.names.iter().map(ToString::to_string).collect();
+        let layout = start.layout.map(|layout| format!("{layout:?}"));
+        let start =
+            serde_json::json!({ "file": start.path, "names": names, "skip": start.skip, "layout": layout });
+        fields.insert("start".to_owned(), start);
+    }
+    Ok(identity)
 }
 
 impl Search<'_> {
@@ -183,7 +220,7 @@ impl Search<'_> {
         epochs: usize,
         observer: &mut dyn SearchObserver,
     ) -> Result<Option<Vec<f64>>> {
-        let loaded = load(self.file, &all_settings(self.settings, &trial.settings))?;
+        let loaded = loaded(self.file, self.settings, &all_settings(self.settings, &trial.settings))?;
         let folder = self.out.join(format!("trial-{:04}", trial.number));
         let mut values = Vec::new();
         for fold in 0..self.settings.folds.unwrap_or(1) {

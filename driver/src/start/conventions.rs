@@ -68,7 +68,7 @@ pub(super) fn is_of_dlc(name: &str) -> bool {
 }
 
 /// Whether a name belongs to a run of dlc and not to its model.
-fn is_of_run(name: &str) -> bool {
+pub(super) fn is_of_run(name: &str) -> bool {
     ["trainer.", "train.", "data."].iter().any(|start| name.starts_with(start))
 }
 

@@ -41,6 +41,16 @@ impl Evidence {
     }
 }
 
+/// A file's tensor as the model's value.
+#[derive(Clone, Debug)]
+pub(super) struct Laid {
+    pub tensor: HostTensor,
+    /// Whether rows became columns.
+    pub turned: bool,
+    /// The element type that it had, if that was another.
+    pub converted: Option<&'static str>,
+}
+
 /// The value of a place by a tensor called `name`, or why it cannot be.
 pub(super) fn value(
     place: &Place,
@@ -48,7 +58,7 @@ pub(super) fn value(
     found: HostTensor,
     told: Option<WeightLayout>,
     evidence: Evidence,
-) -> Result<HostTensor, String> {
+) -> Result<Laid, String> {
     let misfit = |found: &HostTensor, why: &str| {
         format!("`{}` is {} in the model, but `{name}` is {}{why}", place.name, place.ty, found.type_text())
     };
@@ -81,14 +91,16 @@ pub(super) fn value(
     let found = if turned { transposed(found) } else { found };
     let (wanted, dtype) = (place.ty.dtype, dtype_of(found.element));
     if dtype == wanted {
-        return Ok(found);
+        return Ok(Laid { tensor: found, turned, converted: None });
     }
     if !(dtype.is_float() && wanted.is_float()) {
         return Err(misfit(&found, ""));
     }
     let mut bytes = Vec::with_capacity(place.dims.iter().product::<usize>() * wanted.size());
     dtype.floats(&found.bytes).into_iter().for_each(|number| wanted.push_float(number, &mut bytes));
-    HostTensor::new(element_of(wanted), place.dims.clone(), bytes).map_err(|fault| fault.to_string())
+    let tensor = HostTensor::new(element_of(wanted), place.dims.clone(), bytes);
+    let tensor = tensor.map_err(|fault| fault.to_string())?;
+    Ok(Laid { tensor, turned, converted: Some(dtype.name()) })
 }
 
 /// A matrix with rows as columns.

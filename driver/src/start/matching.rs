@@ -1,7 +1,8 @@
 //! Which tensor of a file each value of a model begins with.
 
+use super::Taken;
 use super::conventions::{is_counter, model_alone, projections, spellings, thirds};
-use super::layout::{Evidence, value};
+use super::layout::{Evidence, Laid, value};
 use super::places::{Place, places};
 use dlc_ir::Model;
 use dlc_recipe::{Renaming, Start, fits};
@@ -14,6 +15,8 @@ use std::collections::BTreeMap;
 pub(super) struct Matched {
     /// First values by the names of the model.
     pub tensors: BTreeMap<String, HostTensor>,
+    /// Where each of them came from.
+    pub taken: Vec<Taken>,
     /// Values that begin anew.
     pub fresh: Vec<String>,
     /// The file's names that nothing begins with.
@@ -103,8 +106,17 @@ pub(super) fn matched(model: &Model, start: &Start, mut checkpoint: Checkpoint) 
             continue;
         }
         match first_value(place, offers, start, evidence, &strangers) {
-            Ok(tensor) => {
-                found.tensors.insert(place.name.clone(), tensor);
+            Ok((from, laid)) => {
+                let Laid { tensor, turned, converted } = laid;
+                let name = place.name.clone();
+                found.taken.push(Taken {
+                    name: name.clone(),
+                    ty: place.ty.to_string(),
+                    from,
+                    turned,
+                    converted,
+                });
+                found.tensors.insert(name, tensor);
             }
             Err(fault) => found.faults.push(fault),
         }
@@ -138,11 +150,14 @@ fn first_value(
     start: &Start,
     evidence: Evidence,
     strangers: &[Stranger],
-) -> Result<HostTensor, String> {
+) -> Result<(String, Laid), String> {
     let mut offers = offers.into_iter();
     match (offers.next(), offers.next()) {
         (None, _) => Err(absent(place, strangers)),
-        (Some(offer), None) => value(place, &offer.name, offer.tensor, start.layout, evidence),
+        (Some(offer), None) => {
+            let laid = value(place, &offer.name, offer.tensor, start.layout, evidence)?;
+            Ok((offer.name, laid))
+        }
         (Some(first), Some(second)) => Err(format!(
             "`{}` would begin with both `{}` and `{}` of the file",
             place.name, first.name, second.name

@@ -29,6 +29,21 @@ const MISSING: &str = "DLC0503";
 /// Faults, or names, that are told before the rest is counted.
 const NAMED: usize = 12;
 
+/// A value of the model that begins with a tensor of the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// The value.
+    pub name: String,
+    /// Its type.
+    pub ty: String,
+    /// The tensor's name in the file; parts of a joint projection have one.
+    pub from: String,
+    /// Whether its rows became columns.
+    pub turned: bool,
+    /// The element type in the file, if that is another.
+    pub converted: Option<&'static str>,
+}
+
 /// What became of a file of weights.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct StartReport {
@@ -40,6 +55,9 @@ pub struct StartReport {
     pub fresh: Vec<String>,
     /// Tensors of the file that nothing begins with.
     pub unused: Vec<String>,
+    /// Where each value that begins with a tensor has it from.
+    #[serde(skip)]
+    pub values: Vec<Taken>,
 }
 
 impl StartReport {
@@ -55,12 +73,41 @@ impl StartReport {
         lines
     }
 
+    /// All of it as text, for the run's folder.
+    pub fn text(&self) -> String {
+        let all = self.taken + self.fresh.len();
+        let mut text = format!("{} of {all} values begin with {}\n", self.taken, self.file);
+        let mut put = |title: &str, lines: Vec<String>| {
+            if !lines.is_empty() {
+                text.push_str(&format!("\n{title}\n"));
+                lines.iter().for_each(|line| text.push_str(&format!("  {line}\n")));
+            }
+        };
+        put("taken", self.values.iter().map(Taken::line).collect());
+        put("begin anew", self.fresh.clone());
+        put("in the file, and nothing begins with them", self.unused.clone());
+        text
+    }
+
     fn warning(&self) -> Option<String> {
         let number = self.unused.len();
         let (are, them) =
             if number == 1 { ("tensor", "begins with it") } else { ("tensors", "begins with them") };
         (number > 0)
             .then(|| format!("{number} {are} of {}: nothing {them}: {}", self.file, listed(&self.unused)))
+    }
+}
+
+impl Taken {
+    fn line(&self) -> String {
+        let mut line = format!("{} ({}) from {}", self.name, self.ty, self.from);
+        if self.turned {
+            line.push_str(", turned round");
+        }
+        if let Some(converted) = self.converted {
+            line.push_str(&format!(", was {converted}"));
+        }
+        line
     }
 }
 
@@ -99,14 +146,46 @@ fn begin(model: &Model, start: &Start, folder: &Path) -> std::result::Result<Sta
         let fault = at(Diagnostic::error(MISFIT, format!("the weights {file} cannot be read: {problem}")));
         Diagnostic { help, ..fault }
     })?;
+    matched(model, start, checkpoint, file).map_err(at)
+}
+
+/// Whether a file of these bytes fits a model, by names, shapes and layouts: what would become of its tensors.
+///
+/// # Errors
+/// What `dlc train` would tell of the file, without a place.
+pub fn fit_weights(
+    model: &Model,
+    start: &Start,
+    bytes: &[u8],
+) -> std::result::Result<StartReport, Diagnostic> {
+    let (file, read) = (start.path.clone(), tensors(bytes));
+    let checkpoint = read.map_err(|(problem, help)| Diagnostic {
+        help,
+        ..Diagnostic::error(MISFIT, format!("the weights {file} cannot be read: {problem}"))
+    })?;
+    matched(model, start, checkpoint, file).map(|started| started.report)
+}
+
+/// Gives every value of the model its tensor of a file of that name.
+fn matched(
+    model: &Model,
+    start: &Start,
+    checkpoint: Checkpoint,
+    file: String,
+) -> std::result::Result<Started, Diagnostic> {
     let found = matching::matched(model, start, checkpoint);
     if found.faults.is_empty() {
-        let report =
-            StartReport { file, taken: found.tensors.len(), fresh: found.fresh, unused: found.unused };
+        let report = StartReport {
+            file,
+            taken: found.tensors.len(),
+            fresh: found.fresh,
+            unused: found.unused,
+            values: found.taken,
+        };
         return Ok(Started { tensors: Arc::new(found.tensors), report });
     }
     let mut fault =
-        at(Diagnostic::error(MISFIT, format!("the weights {file} do not fit the model `{}`", model.name)));
+        Diagnostic::error(MISFIT, format!("the weights {file} do not fit the model `{}`", model.name));
     let rest = found.faults.len().saturating_sub(NAMED);
     fault.notes = found.faults.into_iter().take(NAMED).collect();
     if rest > 0 {
@@ -120,14 +199,18 @@ fn begin(model: &Model, start: &Start, folder: &Path) -> std::result::Result<Sta
 
 /// The file's tensors, or why there are none and what to do.
 fn read(path: &Path) -> std::result::Result<Checkpoint, (String, Option<String>)> {
-    let bytes = std::fs::read(path).map_err(|cause| (cause.to_string(), None))?;
+    tensors(&std::fs::read(path).map_err(|cause| (cause.to_string(), None))?)
+}
+
+/// The tensors of a file of these bytes.
+fn tensors(bytes: &[u8]) -> std::result::Result<Checkpoint, (String, Option<String>)> {
     // A ZIP archive, or a pickle of protocol 2.
     if bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"\x80\x02") {
         let help =
             "write one with `safetensors.torch.save_file(model.state_dict(), \"weights.safetensors\")`";
         return Err(("this is PyTorch's own format, not safetensors".to_owned(), Some(help.to_owned())));
     }
-    let checkpoint = Checkpoint::from_bytes(&bytes).map_err(|cause| (cause.to_string(), None))?;
+    let checkpoint = Checkpoint::from_bytes(bytes).map_err(|cause| (cause.to_string(), None))?;
     if checkpoint.tensors.is_empty() {
         return Err(("the file holds no tensor".to_owned(), None));
     }
@@ -165,6 +248,37 @@ impl Loaded {
                 let diagnostics = Diagnostics { all: vec![fault] };
                 Err(DriverError::Invalid { sources: Box::new(self.sources.clone()), diagnostics })
             }
+        }
+    }
+
+    /// The tensors of a checkpoint of another system by the model's names, told by the rules of the file's own `start`;
+    /// `None` where the file has the model's names, or is one of dlc.
+    ///
+    /// # Errors
+    /// A file of other names that the rules do not make the model's.
+    pub(crate) fn renamed(&self, path: &Path) -> Result<Option<Arc<Checkpoint>>> {
+        // A file that cannot be read is told by whoever restores it.
+        let Ok(checkpoint) = Checkpoint::read(path) else { return Ok(None) };
+        let of_dlc = checkpoint.tensors.keys().any(|name| conventions::is_of_run(name));
+        let known = |name: &String| checkpoint.tensors.contains_key(name);
+        if of_dlc || self.model.parameters.iter().all(|parameter| known(&parameter.name)) {
+            return Ok(None);
+        }
+        let own = self.start.clone().unwrap_or_default();
+        let start = Start { path: path.display().to_string(), skip: Vec::new(), span: None, ..own };
+        let names: Vec<String> = checkpoint.tensors.keys().take(3).map(|name| format!("`{name}`")).collect();
+        match matched(&self.model, &start, checkpoint, start.path.clone()) {
+            Ok(started) => {
+                let tensors = started.tensors.as_ref().clone();
+                Ok(Some(Arc::new(Checkpoint { tensors, ..Checkpoint::default() })))
+            }
+            Err(fault) => Err(DriverError::User(format!(
+                "{}: its tensors have other names than the model's ({}, …){}: say which is which in the model's `train` \
+                 section, `start = checkpoint(\"…\", names = [\"FILE'S -> MODEL'S\"])`, and this command takes the file by it",
+                start.path,
+                names.join(", "),
+                fault.notes.first().map(|note| format!("; {note}")).unwrap_or_default()
+            ))),
         }
     }
 

@@ -32,9 +32,11 @@ def averaged(values, label, decided, classes):
         for name, score in [("precision", metrics.precision_score), ("recall", metrics.recall_score),
                             ("f1", metrics.f1_score)]:
             values[f"{name}_{average}"] = float(score(label, decided, average=average, zero_division=0))
-    for number, value in enumerate(
-            metrics.f1_score(label, decided, average=None, labels=list(range(classes)), zero_division=0)):
-        values[f"f1_class.{number}"] = float(value)
+    for name, score in [("precision", metrics.precision_score), ("recall", metrics.recall_score),
+                        ("f1", metrics.f1_score)]:
+        single = score(label, decided, average=None, labels=list(range(classes)), zero_division=0)
+        for number, value in enumerate(single):
+            values[f"{name}_class.{number}"] = float(value)
     values["mean_iou"] = float(metrics.jaccard_score(label, decided, average="macro", zero_division=0))
 
 
@@ -92,6 +94,38 @@ def regression(name, prediction, target):
     write(name, ["s", "label"], np.column_stack([prediction, target]), values)
 
 
+def regressions(name, prediction, target):
+    """Several outputs: each by itself, then their mean."""
+    values = {
+        "mae": float(metrics.mean_absolute_error(target, prediction)),
+        "mse": float(metrics.mean_squared_error(target, prediction)),
+        "rmse": float(metrics.root_mean_squared_error(target, prediction)),
+        "r2": float(metrics.r2_score(target, prediction)),
+    }
+    outputs = range(prediction.shape[1])
+    columns = [f"s{number}" for number in outputs] + [f"t{number}" for number in outputs]
+    write(name, columns, np.column_stack([prediction, target]), values)
+
+
+def pixels(name, scores, label, ignored):
+    """Scores [samples, classes, pixels] and labels [samples, pixels]; pixels of the class `ignored` count nowhere."""
+    samples, classes, places = scores.shape
+    counts = label != ignored
+    truth, decided = label[counts], scores.argmax(axis=1)[counts]
+    values = {"accuracy": float(metrics.accuracy_score(truth, decided)),
+              "top_k": float(metrics.top_k_accuracy_score(
+                  truth, scores.transpose(0, 2, 1)[counts], k=2, labels=list(range(classes))))}
+    averaged(values, truth, decided, classes)
+    for number, value in enumerate(metrics.jaccard_score(
+            truth, decided, average=None, labels=list(range(classes)), zero_division=0)):
+        values[f"iou_class.{number}"] = float(value)
+    columns = [f"s{number}" for number in range(classes * places)] + [f"t{number}" for number in range(places)]
+    write(name, columns, np.column_stack([scores.reshape(samples, -1), label]), values)
+    matrix = metrics.confusion_matrix(truth, decided, labels=list(range(classes)))
+    with open(FOLDER / f"{name}.txt", "a") as file:
+        file.write(f"confusion {' '.join(str(count) for count in matrix.flatten())}\n")
+
+
 multiclass("several", grid((90, 5)), RANDOM.integers(0, 5, 90))
 # Class 3 is no label but is decided for, class 4 is neither.
 absent = grid((70, 5))
@@ -107,3 +141,22 @@ target = grid(85) * 3
 regression("regression", np.round((target + grid(85) * 0.5) * 64) / 64, target)
 # A mean far from zero, where sums of squares lose what counts.
 regression("far", grid(85) / 4 + 1000, grid(85) / 4 + 1000)
+# Few different rows, so that scores of a class are equal where rows are, and nowhere else.
+rows = grid((9, 4))
+chosen = RANDOM.integers(0, 9, 96)
+multiclass("equal_rows", rows[chosen], RANDOM.integers(0, 4, 96))
+# One class alone is a label, another alone is decided for; ranks then are of nothing.
+apart = np.full((33, 3), -2.0)
+apart[:, 2] = np.abs(grid(33))
+multiclass("apart", apart, np.zeros(33, dtype=int), ranked=False)
+# Targets that never vary, met exactly and not; and beside one that does.
+regression("constant", grid(50), np.full(50, 0.25))
+regression("constant_met", np.full(50, 0.25), np.full(50, 0.25))
+target = grid((61, 3))
+target[:, 1] = -7.75
+regressions("outputs", target + grid((61, 3)) / 4, target)
+# Class 9 is that of pixels that do not count; class 0 is one of the model's, ignored all the same.
+label = RANDOM.integers(0, 4, (21, 6))
+label[RANDOM.random((21, 6)) < 0.3] = 9
+pixels("pixels", grid((21, 4, 6)), label, 9)
+pixels("background", grid((21, 4, 6)), RANDOM.integers(0, 4, (21, 6)), 0)

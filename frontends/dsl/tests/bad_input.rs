@@ -454,59 +454,6 @@ fn with_metric(outputs: usize, loss: &str, label: &str, rest: &str) -> String {
 }
 
 #[test]
-fn a_metric_that_does_not_fit_the_output() {
-    refused(
-        &with_metric(3, "cross_entropy", "", "metrics = f1(y, t, average = binary)"),
-        expect![[r#"
-        error[DLC0305]: `average = binary` of `f1` needs two classes, not 3
-          --> test.dsl:8:32
-           |   metrics = f1(y, t, average = binary)
-           |                                ^^^^^^ more than yes and no
-          help: use macro, micro, weighted or per_class
-    "#]],
-    );
-    refused(
-        &with_metric(3, "cross_entropy", "", "metrics = top_k(y, t)"),
-        expect![[r#"
-        error[DLC0305]: the label is always among the 5 largest of 3 scores
-          --> test.dsl:8:13
-           |   metrics = top_k(y, t)
-           |             ^^^^^^^^^^^ not below the number of classes
-          help: `k` is 5 where it is not given
-    "#]],
-    );
-    refused(
-        &with_metric(3, "mse", ": f32[N, 3]", "metrics = r2(y, x)"),
-        expect![[r#"
-        error[DLC0301]: `r2` compares f32[N, 3] with f32[N, 4]
-          --> test.dsl:8:13
-           |   metrics = r2(y, x)
-           |             ^^^^^^^^ [N, 3] against [N, 4]
-          note: prediction and target must have one shape
-    "#]],
-    );
-    refused(
-        &with_metric(3, "cross_entropy", "", "metrics = 1 - auc(y, t) as rest"),
-        expect![[r#"
-        error[DLC0404]: a metric is a call, which gives it its name
-          --> test.dsl:8:13
-           |   metrics = 1 - auc(y, t) as rest
-           |             ^^^^^^^^^^^^^ has no name
-          help: write a call such as `accuracy(logits, label)`
-    "#]],
-    );
-    refused(
-        &with_metric(3, "cross_entropy", "", "metrics = f1(y, t, average = mean)"),
-        expect![[r#"
-        error[DLC0201]: nothing is called `mean` here
-          --> test.dsl:8:32
-           |   metrics = f1(y, t, average = mean)
-           |                                ^^^^ unknown name
-    "#]],
-    );
-}
-
-#[test]
 fn early_stopping_that_cannot_be() {
     let early = |rest: &str| with_metric(3, "cross_entropy", "", rest);
     refused(

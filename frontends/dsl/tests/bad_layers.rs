@@ -224,7 +224,7 @@ fn losses() {
             error[DLC0304]: `ignore` is a class number, but the label of `cross_entropy` is f32[N, 3]
               --> test.dsl:11:58
                |   loss = cross_entropy(logits, softmax(logits), ignore = 0)
-               |                                                          ^ labels are one-hot
+               |                                                          ^ labels are no class numbers
               help: give class numbers, or drop `ignore`
             warning[DLC0404]: `nll` takes logarithms of probabilities, but this is the result of `softmax`
               --> test.dsl:11:14

@@ -4,7 +4,7 @@
 mod support;
 
 use dlc_dsl::{LoadOptions, Loaded, load_text};
-use dlc_ir::Op;
+use dlc_ir::{Binary, Op};
 use dlc_recipe::{
     Augment, ClassWeights, Duplicates, Fold, Missing, Source, Surround, Transform, WordRules, scaling_states,
 };
@@ -279,6 +279,98 @@ fn steps_and_splits_out_of_their_ranges() {
           --> test.dsl:6:12
            |   source = synthetic() -> (x, label)
            |            ^^^^^^^^^^^ the source of that field
+    "#]],
+    );
+}
+
+/// How many nodes of the functions stand behind `scale(FIELD)` and `raw(FIELD)`, by function.
+fn marked(model: &dlc_ir::Model, path: &str) -> Vec<usize> {
+    let functions = [&model.predict, model.evaluate.as_ref().unwrap(), model.forward.as_ref().unwrap()];
+    let count = |function: &&dlc_ir::Function| {
+        let last = |node: &&dlc_ir::Node| {
+            node.origin.path == path && matches!(node.op, Op::Binary(Binary::Add | Binary::Multiply))
+        };
+        function.nodes.values().filter(last).count()
+    };
+    functions.iter().map(count).collect()
+}
+
+fn regression(body: &str, train: &str) -> String {
+    format!(
+        "dlc 1\nmodel m(x: f32[N, 4]) -> {body}\ndata d {{\n  source = csv(\"t.csv\", target = \"t\") -> (x, t: \
+         f32[N, 1])\n  transform = t |> standardize()\n}}\ntrain m on d {{\n{train}\n  optimizer = sgd(lr = 0.1)\n  \
+         epochs = 1\n}}\n"
+    )
+}
+
+const HEAD: &str = "(y) { y = x |> dense(1) as head }";
+
+#[test]
+fn an_output_that_the_loss_compares_with_a_scaled_field_is_read_raw() {
+    let cases = [
+        // Behind the outputs that are read, and before the metrics.
+        (HEAD, "  loss = mse(y, t)\n  metrics = mae(y, t), r2(y, t)", [1, 1, 1]),
+        (HEAD, "  loss = huber(y, t)", [1, 0, 0]),
+        (HEAD, "  loss = mean((y - t)^2)\n  metrics = mae(y, t)", [1, 1, 1]),
+        (
+            "(y) { y = x |> dense(1) as head |> reshape([N]) }",
+            "  loss = mse(reshape(y, [N, 1]), t)\n  metrics = mae(y, reshape(t, [N]))",
+            [1, 1, 1],
+        ),
+        (
+            "(y, z) {\n  y = x |> dense(1) as head\n  z = x |> dense(1) as other\n}",
+            "  loss = mse(y, t) + 0.3 * mae(z, t)\n  metrics = mae(y, t)",
+            [2, 1, 1],
+        ),
+        // An output in no field's units, and one that is computed from another.
+        ("(y, z) {\n  y = x |> dense(1) as head\n  z = exp(y)\n}", "  loss = mse(y, t)", [1, 0, 0]),
+        (HEAD, "  loss = binary_cross_entropy(y, t)\n  metrics = accuracy(y, t)", [0, 0, 0]),
+        // What the loss compares decides, not what a metric does.
+        (HEAD, "  loss = binary_cross_entropy(y, t)\n  metrics = mae(sigmoid(y), t)", [0, 0, 0]),
+    ];
+    for (body, train, expected) in cases {
+        let model = accepted(&regression(body, train)).model;
+        dlc_ir::verify::verify_model(&model).unwrap();
+        assert_eq!(marked(&model, "raw(t)"), expected, "{train}");
+        assert!(reads_state(model.forward.as_ref().unwrap(), "data.scaling.t.factor"), "{train}");
+    }
+    // A field may be input and target at once: what is read is raw, what the model computes with is not.
+    let text = "dlc 1\nmodel m(x: f32[N, 4]) -> (y) { y = x |> dense(4) as head }\ndata d {\n  source = csv(\"t.csv\") -> \
+                (x)\n  transform = x |> min_max()\n}\ntrain m on d {\n  loss = mse(y, x)\n  metrics = mae(y, x)\n  \
+                optimizer = sgd(lr = 0.1)\n  epochs = 1\n}\n";
+    let model = accepted(text).model;
+    assert_eq!(marked(&model, "raw(x)"), [1, 1, 1]);
+    assert_eq!(marked(&model, "scale(x)"), [1, 1, 1]);
+}
+
+#[test]
+fn a_scaled_target_without_an_output_of_its_units_is_told() {
+    let told = |text: &str, expected: Expect| {
+        let (_, sources, diagnostics) = load_text("test.dsl", text, &LoadOptions::default());
+        expected.assert_eq(&render(&sources, &diagnostics));
+    };
+    told(
+        &regression(HEAD, "  loss = mse(2 * y, t)"),
+        expect![[r#"
+        warning[DLC0402]: `t` is scaled, but the loss compares it with a value that is no output of the model: predictions and metrics stay in scaled units
+          --> test.dsl:8:10
+           |   loss = mse(2 * y, t)
+           |          ^^^^^^^^^^^^^ computed behind the outputs
+          help: let the model compute that value as an output, and compare the output itself
+    "#]],
+    );
+    let two = regression(HEAD, "  loss = mse(y, t) + mse(y, u)");
+    let two = two
+        .replace("csv(\"t.csv\", target = \"t\")", "numpy(\"d.npz\")")
+        .replace("[N, 1])\n", "[N, 1], u: f32[N, 1])\n");
+    told(
+        &two,
+        expect![[r#"
+        error[DLC0402]: the loss compares `y` with `t` and `u`, which are not scaled alike: it has no units
+          --> test.dsl:8:22
+           |   loss = mse(y, t) + mse(y, u)
+           |                      ^^^^^^^^^ the second one
+          help: give the model one output for each, or do not scale them
     "#]],
     );
 }

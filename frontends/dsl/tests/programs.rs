@@ -233,7 +233,7 @@ fn every_loss_and_metric() {
             "mean(y) as level, max(y)",
             "i32[N]",
         ),
-        ("dense(1)", "binary_cross_entropy(y, t)", "[accuracy(y, t), mae(y, t)]", "f32[N, 1]"),
+        ("dense(1)", "binary_cross_entropy(y, t)", "[accuracy(y, t), mae(sigmoid(y), t)]", "f32[N, 1]"),
         ("dense(1) |> sigmoid()", "binary_cross_entropy_probabilities(y, t)", "accuracy(y, t)", "f32[N, 1]"),
         (
             "dense(1) |> tanh() |> abs()",

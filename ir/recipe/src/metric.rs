@@ -14,6 +14,8 @@ pub struct Metric {
 pub enum Measure {
     /// A scalar that is a mean over the batch: the mean over all samples.
     Mean,
+    /// `[2]`: how many decisions are right, and how many count. The one over the other.
+    Share,
     /// `[k…]`: means of squared errors per output. The mean over outputs of their roots.
     RootMeanSquare,
     /// `[4, k…]`: per output the mean of squared errors, an origin near the targets, the mean of their distances

@@ -1,6 +1,7 @@
 //! Loss and metrics over a part of the data, without changing the model.
 
 use crate::checkpoint::SavedRun;
+use crate::fitted::Fitted;
 use crate::loader::{Pass, each_batch};
 use crate::metrics::{Evaluated, Layout, Tally};
 use crate::prepare::{Preparation, PreparedData};
@@ -122,7 +123,21 @@ impl Serialize for EvalReport {
 /// Puts a checkpoint's parameters and states into an engine, and gives back the rest. Weights that know nothing of the
 /// data's scaling are refused as such.
 pub fn restore(engine: &mut dyn Engine, path: &Path, policy: LoadPolicy) -> Result<SavedRun> {
-    let saved = SavedRun::read(path)?;
+    fill(engine, SavedRun::read(path)?, path, policy)
+}
+
+/// The same of a checkpoint to predict or evaluate with, which may have other names in its file.
+pub(crate) fn restore_for(engine: &mut dyn Engine, path: &Path, options: &RunOptions) -> Result<SavedRun> {
+    match &options.renamed {
+        None => restore(engine, path, LoadPolicy::IgnoreExtra),
+        Some(model) => {
+            let saved = SavedRun { model: model.as_ref().clone(), fitted: Fitted::default(), progress: None };
+            fill(engine, saved, path, LoadPolicy::IgnoreExtra)
+        }
+    }
+}
+
+fn fill(engine: &mut dyn Engine, saved: SavedRun, path: &Path, policy: LoadPolicy) -> Result<SavedRun> {
     let states = engine.interface().tensors.iter().filter(|tensor| tensor.name.starts_with(SCALING));
     let mut missing = states.filter(|state| !saved.model.tensors.contains_key(&state.name));
     if let Some(state) = missing.next() {
@@ -143,7 +158,7 @@ pub fn evaluate(
     checkpoint: &Path,
     options: &RunOptions,
 ) -> Result<EvalReport> {
-    let saved = restore(engine, checkpoint, LoadPolicy::IgnoreExtra)?;
+    let saved = restore_for(engine, checkpoint, options)?;
     let seed = options.seed.or(saved.progress.map(|progress| progress.seed)).unwrap_or(recipe.seed);
     let with = Preparation { folder, options, seed, saved: Some(&saved.fitted) };
     let data = PreparedData::open(recipe, &with)?;
@@ -155,7 +170,7 @@ pub fn evaluate(
     let batch = recipe.data.batch.min(engine.interface().batch_max);
     let evaluated = measure(engine, &data, &feed, samples, batch)?;
     if !options.out.as_os_str().is_empty() {
-        draw_evaluation(recipe, engine, &data, &feed, part, &evaluated, &options.out)?;
+        draw_evaluation(recipe, engine, &data, &feed, part, &evaluated, options)?;
     }
     Ok(EvalReport { part, samples: samples.len(), evaluated })
 }

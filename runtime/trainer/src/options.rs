@@ -1,6 +1,6 @@
 //! What a caller may choose about a run beyond the recipe.
 
-use crate::Engine;
+use crate::{Decide, Engine};
 use dlc_runtime::{Checkpoint, HostTensor, Identity, RuntimeError};
 use std::fmt;
 use std::path::PathBuf;
@@ -103,8 +103,8 @@ pub struct RunOptions {
     pub seed: Option<u64>,
     /// Threads for decoding pictures; zero counts as one. The engine has its own.
     pub threads: usize,
-    /// Folder for everything that a run leaves; made if absent. An evaluation writes pictures there, if it is not
-    /// empty.
+    /// Folder for everything that a run leaves; made if absent. An evaluation and a prediction write there, if
+    /// it is not empty.
     pub out: PathBuf,
     /// Checkpoint to go on from.
     pub resume: Option<PathBuf>,
@@ -114,6 +114,10 @@ pub struct RunOptions {
     pub data: Option<PathBuf>,
     /// Number of classes the model tells apart; labels beyond are errors.
     pub classes: Option<usize>,
+    /// The tensors of the checkpoint of an evaluation or prediction by the model's names, where its file has others.
+    pub renamed: Option<Arc<Checkpoint>>,
+    /// What the model's first output says of a sample.
+    pub decide: Decide,
     /// First values that come with the model.
     pub initial: InitialTensors,
     /// Kept in every checkpoint beside the tensors: what a command needs to know of the run that the model's file

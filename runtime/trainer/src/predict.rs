@@ -6,14 +6,15 @@ use crate::dataset::picture::{Meaning, Pictures, decode_file};
 use crate::dataset::records::Records;
 use crate::dataset::table::{Purpose, has_features, input_columns, read_files};
 use crate::dataset::{self, Column, Dataset, image_folder, named_arrays, sample_dims};
-use crate::evaluate::{Feed, function_of, restore, slices};
+use crate::evaluate::{Feed, function_of, restore_for, slices};
 use crate::fitted::Fitted;
+use crate::gallery::{SAMPLES, Show};
 use crate::loader::{Pass, each_batch};
 use crate::prepare::{PreparedData, complete};
-use crate::{Engine, Result, RunOptions, TrainError};
+use crate::{Engine, Result, RunOptions, TrainError, prediction_files};
 use dlc_recipe::{Data, Field, Recipe, Source, Table};
+use dlc_runtime::HostTensor;
 use dlc_runtime::abi::{Port, PortRole};
-use dlc_runtime::{HostTensor, LoadPolicy};
 use dlc_types::DType;
 use std::path::{Path, PathBuf};
 
@@ -110,7 +111,7 @@ fn class_names(recipe: &Recipe, folder: &Path, options: &RunOptions) -> Vec<Stri
     }
 }
 
-fn numbers(port: &Port, bytes: Vec<u8>, batch: usize) -> Result<Vec<f64>> {
+pub(crate) fn numbers(port: &Port, bytes: Vec<u8>, batch: usize) -> Result<Vec<f64>> {
     let dims = port.dims.iter().map(|dim| dim.at(batch)).collect();
     let tensor = HostTensor::new(port.element, dims, bytes)?;
     let dtype = DType::ALL.into_iter().find(|dtype| dtype.name() == port.element.name());
@@ -122,7 +123,8 @@ fn numbers(port: &Port, bytes: Vec<u8>, batch: usize) -> Result<Vec<f64>> {
     })
 }
 
-/// Predicts for the rows of CSV files, for picture files or for `.npy` arrays, as the recipe's source asks for.
+/// Predicts for the rows of CSV files, for picture files or for `.npy` arrays, as the recipe's source asks for. With a
+/// folder to write to, it gets a table of the predictions, label maps, and samples with what was decided of them.
 pub fn predict(
     recipe: &Recipe,
     folder: &Path,
@@ -131,7 +133,7 @@ pub fn predict(
     files: &[PathBuf],
     options: &RunOptions,
 ) -> Result<Predictions> {
-    let saved = restore(engine, checkpoint, LoadPolicy::IgnoreExtra)?;
+    let saved = restore_for(engine, checkpoint, options)?;
     let data = &recipe.data;
     let (columns, names) = match &data.source {
         Source::Csv(table) => read_tables(data, table, files, &saved.fitted)?,
@@ -150,6 +152,13 @@ pub fn predict(
     let outputs = function_of(engine, "predict")?.outputs.iter();
     let ports: Vec<Port> = outputs.filter(|port| port.role == PortRole::Output).cloned().collect();
     let batch = engine.interface().batch_max.min(data.batch.max(1));
+    let mut class_names = class_names(recipe, folder, options);
+    if !prepared.fitted.classes.is_empty() {
+        class_names.clone_from(&prepared.fitted.classes);
+    }
+    let draws = !options.out.as_os_str().is_empty();
+    let show = Show::of(function_of(engine, "predict")?, &options.decide, &class_names).filter(|_| draws);
+    let mut tiles = Vec::new();
     let mut names = names.into_iter();
     let mut rows = Vec::new();
     let pass = Pass { order: &samples, batch, feed: &feed.fields, random: None };
@@ -161,6 +170,12 @@ pub fn predict(
         engine.predict(n, &slices(&batch.inputs), &mut slots)?;
         let values: Vec<Vec<f64>> =
             ports.iter().zip(buffers).map(|(port, bytes)| numbers(port, bytes, n)).collect::<Result<_>>()?;
+        if let Some((_, show)) = show.as_ref().filter(|_| tiles.len() < SAMPLES) {
+            let first = values.first().map_or(&[][..], Vec::as_slice);
+            let of_samples = first.chunks_exact((first.len() / n.max(1)).max(1));
+            tiles.extend(show.tiles(&batch.inputs[0], of_samples, std::iter::repeat(None)));
+            tiles.truncate(SAMPLES);
+        }
         for (sample, source) in names.by_ref().take(n).enumerate() {
             let of_sample =
                 |all: &Vec<f64>| all[sample * all.len() / n..(sample + 1) * all.len() / n].to_vec();
@@ -169,9 +184,9 @@ pub fn predict(
         Ok(true)
     })?;
     let outputs = ports.into_iter().map(|port| port.name).collect();
-    let mut class_names = class_names(recipe, folder, options);
-    if !prepared.fitted.classes.is_empty() {
-        class_names.clone_from(&prepared.fitted.classes);
+    let predictions = Predictions { outputs, class_names, rows };
+    if draws {
+        prediction_files::write(recipe, &predictions, &options.decide, tiles, &options.out)?;
     }
-    Ok(Predictions { outputs, class_names, rows })
+    Ok(predictions)
 }

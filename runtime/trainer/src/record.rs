@@ -11,7 +11,7 @@ use crate::report::EpochReport;
 use crate::statistics::StatisticsTable;
 use crate::table::MetricsTable;
 use crate::tensorboard::EventFile;
-use crate::{Curve, Engine, Ranking, Result};
+use crate::{Curve, Decide, Engine, Ranking, Result, RunOptions};
 use dlc_recipe::Recipe;
 use std::path::{Path, PathBuf};
 
@@ -58,14 +58,14 @@ impl Record {
         recipe: &Recipe,
         engine: &mut dyn Engine,
         data: &PreparedData,
-        feed: Option<&Feed>,
+        shown: Option<(&Feed, &Decide)>,
         tested: &Evaluated,
     ) -> Result<PathBuf> {
         let mut pictures = curves(&self.table)?;
         pictures.extend(of_evaluation(tested)?);
         pictures.extend(filters(engine)?);
-        if let Some(feed) = feed {
-            pictures.extend(samples(engine, data, feed)?);
+        if let Some((feed, decide)) = shown {
+            pictures.extend(samples(engine, data, feed, decide)?);
         }
         let folder = self.folder.join("pictures");
         write_all(&pictures, &folder)?;
@@ -118,11 +118,12 @@ pub(crate) fn draw_evaluation(
     feed: &Feed,
     part: &str,
     evaluated: &Evaluated,
-    folder: &Path,
+    options: &RunOptions,
 ) -> Result<()> {
     let mut pictures = of_evaluation(evaluated)?;
     pictures.extend(filters(engine)?);
-    pictures.extend(samples(engine, data, feed)?);
+    pictures.extend(samples(engine, data, feed, &options.decide)?);
+    let folder = &options.out;
     write_all(&pictures, &folder.join("pictures"))?;
     let mut page = Page::new(&format!("{} on {}", recipe.model, recipe.data.name));
     let rows: Vec<_> =
@@ -140,7 +141,7 @@ pub(crate) fn write_all(pictures: &[Picture], folder: &Path) -> Result<()> {
 }
 
 /// A file's name made of a metric's.
-fn file_name(text: &str) -> String {
+pub(crate) fn file_name(text: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' };
     text.chars().map(plain).collect()
 }

@@ -14,6 +14,7 @@ mod tensors;
 
 use crate::ast::{Expr, Ident, Statement};
 use crate::codes;
+use crate::losses::purpose::Purposes;
 use crate::program::Program;
 use crate::report::{Eval, Poison, Reporter};
 use crate::value::{LayerInstance, Value};
@@ -103,6 +104,8 @@ pub(crate) struct Elaborator<'a> {
     active: Vec<String>,
     /// Whether losses and metrics may be called.
     pub(crate) in_train_section: bool,
+    /// What the loss takes the targets for.
+    pub(crate) purposes: Purposes,
     /// What the data section says of classes.
     pub(crate) class_weights: Option<ClassWeights>,
     /// Whether somebody asked for it.
@@ -131,6 +134,7 @@ impl<'a> Elaborator<'a> {
             streams: 0,
             active: Vec::new(),
             in_train_section: false,
+            purposes: Purposes::default(),
             class_weights: None,
             class_weights_used: false,
         }

@@ -1,8 +1,8 @@
 //! Losses of classes: logarithms of probabilities at the classes of labels, weighed.
 
 use super::{
-    CLASS, check_classes, clamp, class_scores, class_vector, equal_pair, is_class_index, mean_of_all,
-    operand_of, target, warn_about, without_classes,
+    CLASS, check_classes, clamp, class_scores, class_vector, equal_pair, ignored_label, is_class_index,
+    mean_of_all, nothing_to_ignore, operand_of, target, warn_about, without_classes,
 };
 use crate::codes;
 use crate::elaborate::Elaborator;
@@ -92,11 +92,7 @@ struct Weighing {
 
 impl Weighing {
     fn read(el: &mut Elaborator<'_>, arguments: &Arguments, scores: NodeId) -> Eval<Weighing> {
-        let ignored = match arguments.get("ignore") {
-            None => None,
-            Some((Value::Int(value), _)) if i32::try_from(*value).is_ok() => Some(*value),
-            Some(_) => return arguments.mismatch(el, "ignore", "a class number"),
-        };
+        let ignored = ignored_label(el, arguments)?;
         Ok(Weighing {
             weights: class_vector(el, arguments, "weights", scores)?,
             smoothing: arguments.float_within(el, "label_smoothing", 0.0, 0.0..=1.0)?,
@@ -135,12 +131,7 @@ fn of_logarithms(el: &mut Elaborator<'_>, arguments: &Arguments, logarithms: Nod
         );
     }
     if weighing.ignored.is_some() {
-        let message = format!("`ignore` is a class number, but the label of `{}` is {ty}", arguments.callee);
-        return el.fail(
-            Diagnostic::error(codes::KIND, message)
-                .at(arguments.span_of("ignore"), "labels are one-hot")
-                .help("give class numbers, or drop `ignore`"),
-        );
+        return nothing_to_ignore(el, arguments, &ty);
     }
     el.build(arguments.span, |builder| of_shares(builder, logarithms, label, &ty, &weighing))
         .map(Value::Tensor)

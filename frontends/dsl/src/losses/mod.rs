@@ -8,6 +8,7 @@ pub(crate) mod class_weights;
 mod classification;
 mod metric;
 mod penalty;
+pub(crate) mod purpose;
 mod regression;
 
 use crate::codes;
@@ -95,14 +96,16 @@ impl Elaborator<'_> {
 
 /// The second argument; a target without a type gets `expected`.
 fn target(el: &mut Elaborator<'_>, arguments: &Arguments, expected: TensorType) -> Eval<NodeId> {
-    match arguments.get("target") {
-        Some((Value::Tensor(node), _)) => Ok(*node),
+    let node = match arguments.get("target") {
+        Some((Value::Tensor(node), _)) => *node,
         Some((Value::Target(name), span)) => {
             let (name, span) = (name.to_string(), *span);
-            el.declare_target(&name, expected, span)
+            el.declare_target(&name, expected, span)?
         }
-        _ => arguments.mismatch(el, "target", "a tensor"),
-    }
+        _ => return arguments.mismatch(el, "target", "a tensor"),
+    };
+    purpose::check(el, arguments, node)?;
+    Ok(node)
 }
 
 /// The shape without its class axis, the second.
@@ -146,6 +149,25 @@ fn equal_pair(el: &mut Elaborator<'_>, arguments: &Arguments) -> Eval<(NodeId, N
 /// Whether a target holds class numbers.
 fn is_class_index(el: &Elaborator<'_>, node: NodeId) -> bool {
     el.dtype(node).is_integer()
+}
+
+/// The label of positions that do not count.
+fn ignored_label(el: &mut Elaborator<'_>, arguments: &Arguments) -> Eval<Option<i64>> {
+    match arguments.get("ignore") {
+        None => Ok(None),
+        Some((Value::Int(value), _)) if i32::try_from(*value).is_ok() => Ok(Some(*value)),
+        Some(_) => arguments.mismatch(el, "ignore", "a class number"),
+    }
+}
+
+/// Fails because labels that are no class numbers have none that could be ignored.
+fn nothing_to_ignore<T>(el: &mut Elaborator<'_>, arguments: &Arguments, label: &TensorType) -> Eval<T> {
+    let message = format!("`ignore` is a class number, but the label of `{}` is {label}", arguments.callee);
+    el.fail(
+        Diagnostic::error(codes::KIND, message)
+            .at(arguments.span_of("ignore"), "labels are no class numbers")
+            .help("give class numbers, or drop `ignore`"),
+    )
 }
 
 /// Checks that class numbers `[N, …]` fit scores `[N, classes, …]`.

@@ -15,6 +15,7 @@ mod source;
 mod start;
 mod steps;
 mod train;
+mod units;
 mod update;
 
 pub(crate) use model::assemble;

@@ -26,6 +26,8 @@ struct Objective<'a> {
 /// One elaboration's results.
 struct Elaborated {
     function: Function,
+    /// The values of the model's outputs, which are outputs of `predict` alone.
+    outputs: Vec<(String, NodeId)>,
     ownership: Ownership,
     inputs: Vec<Declaration>,
     targets: BTreeMap<String, Target>,
@@ -121,7 +123,8 @@ fn supervised(
     result.forward = Some(forward.function);
     result.training = Some(plan.training);
     class_weights::declare(&mut result);
-    scaling::apply(&mut result, &recipe.data, source_span, reporter);
+    let values = [evaluate.outputs.as_slice(), forward.outputs.as_slice()];
+    scaling::apply(&mut result, &recipe.data, values, source_span, reporter);
     Some((result, Some(recipe)))
 }
 
@@ -242,6 +245,8 @@ fn elaborate(
             outputs
         }
     };
+    // What is wrong with an output is told by `predict`.
+    let values = outputs.as_ref().map(Vec::clone).unwrap_or_default();
     match objective {
         None => {
             for (name, node) in outputs? {
@@ -270,6 +275,7 @@ fn elaborate(
     fault?;
     Ok(Elaborated {
         function: el.builder.finish(),
+        outputs: values,
         ownership: el.ownership,
         inputs,
         targets: el.targets,

@@ -131,6 +131,7 @@ pub(super) fn outputs(el: &mut Elaborator<'_>, section: &TrainSection) -> Eval<V
         });
         fault = fault.and(result);
     }
+    el.purposes.complete = true;
     let mut metrics: Vec<Metric> = Vec::new();
     for expr in metric_expressions(section) {
         let result = metric_name(el, expr).and_then(|name| {

@@ -163,6 +163,11 @@ impl Tally {
                 (Sum::Totals(totals), Measure::Mean) => {
                     number(part.name.clone(), totals.iter().sum::<f64>() / samples);
                 }
+                (Sum::Totals(totals), Measure::Share) => {
+                    let (right, all) =
+                        (totals.first().copied().unwrap_or(0.0), totals.get(1).copied().unwrap_or(0.0));
+                    number(part.name.clone(), if all == 0.0 { 0.0 } else { right / all });
+                }
                 (Sum::Totals(totals), Measure::RootMeanSquare) => {
                     let roots = totals.iter().map(|total| (total / samples).sqrt());
                     number(part.name.clone(), roots.sum::<f64>() / totals.len().max(1) as f64);

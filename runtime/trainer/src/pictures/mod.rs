@@ -25,7 +25,7 @@ const FONT: &str = "sans-serif";
 static FONT_BYTES: &[u8] = include_bytes!("../../fonts/DejaVuSans.ttf");
 
 /// Colours that most eyes can tell apart. Okabe, Ito, "Color Universal Design", 2008.
-const COLOURS: [RGBColor; 7] = [
+pub(crate) const COLOURS: [RGBColor; 7] = [
     RGBColor(0, 114, 178),
     RGBColor(213, 94, 0),
     RGBColor(0, 158, 115),

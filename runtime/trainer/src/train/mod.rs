@@ -137,7 +137,8 @@ impl Run<'_> {
     ) -> Result<PathBuf> {
         observer.note("drawing the report");
         let step = self.progress.epoch * self.progress.steps_per_epoch;
-        record.draw(step, self.recipe, self.engine, &self.data, self.evaluate_feed.as_ref(), tested)
+        let shown = self.evaluate_feed.as_ref().map(|feed| (feed, &self.options.decide));
+        record.draw(step, self.recipe, self.engine, &self.data, shown, tested)
     }
 
     /// Writes the engine's state with what was fitted and the progress.

@@ -1,7 +1,7 @@
 //! Metrics that follow from a confusion matrix.
 
-use super::super::CLASS;
-use super::decided::{Decision, classes, yes_or_no};
+use super::super::{CLASS, nothing_to_ignore};
+use super::decided::{Decision, classes, counts, yes_or_no};
 use crate::codes;
 use crate::elaborate::Elaborator;
 use crate::elaborate::arguments::Arguments;
@@ -86,6 +86,10 @@ fn matrix(el: &mut Elaborator<'_>, arguments: &Arguments) -> Eval<(NodeId, usize
                 );
             }
             let (label, decided) = yes_or_no(el, arguments, threshold)?;
+            if arguments.get("ignore").is_some() {
+                let ty = el.builder.ty(label).clone();
+                return nothing_to_ignore(el, arguments, &ty);
+            }
             (label, decided, 2)
         }
         Decision::Largest => {
@@ -99,7 +103,7 @@ fn matrix(el: &mut Elaborator<'_>, arguments: &Arguments) -> Eval<(NodeId, usize
                 );
             };
             let (label, decided) = classes(el, arguments, prediction)?;
-            (label, decided, count)
+            (without_ignored(el, arguments, label)?, decided, count)
         }
     };
     let matrix = el.build(arguments.span, |builder| {
@@ -110,6 +114,15 @@ fn matrix(el: &mut Elaborator<'_>, arguments: &Arguments) -> Eval<(NodeId, usize
         builder.contract(label, decided, &[], &all)
     })?;
     Ok((matrix, count))
+}
+
+/// Class numbers with one that is no class in the place of the ignored one.
+fn without_ignored(el: &mut Elaborator<'_>, arguments: &Arguments, label: NodeId) -> Eval<NodeId> {
+    let Some(counts) = counts(el, arguments, label)? else { return Ok(label) };
+    el.build(arguments.span, |builder| {
+        let none = builder.splat_like(label, -1.0)?;
+        builder.select(counts, label, none)
+    })
 }
 
 /// Class numbers as rows of zeros with a one, `f32`, on a new last axis.

@@ -2,15 +2,17 @@
 
 use super::super::mean_of_all;
 use super::super::{
-    CLASS, check_classes, class_scores, equal_pair, is_class_index, poisoned, target, without_classes,
+    CLASS, check_classes, class_scores, equal_pair, ignored_label, is_class_index, nothing_to_ignore,
+    poisoned, target, without_classes,
 };
 use crate::codes;
 use crate::elaborate::Elaborator;
 use crate::elaborate::arguments::Arguments;
 use crate::report::Eval;
 use crate::value::Value;
-use dlc_ir::{ArgReduction, Comparison, NodeId, Op, Unary};
-use dlc_types::{Diagnostic, Dim, TensorType};
+use dlc_ir::{ArgReduction, Binary, Comparison, NodeId, Op, Unary};
+use dlc_recipe::Measure;
+use dlc_types::{DType, Diagnostic, Dim, Shape, TensorType};
 
 /// How a prediction decides.
 pub(super) enum Decision {
@@ -53,8 +55,23 @@ pub(super) fn label(el: &mut Elaborator<'_>, arguments: &Arguments, prediction: 
     if is_index {
         check_classes(el, arguments, prediction, label)?;
     } else if el.builder.shape(label) != &shape {
-        let wanted = format!("class numbers or one-hot labels {}", el.builder.ty(prediction));
-        return arguments.mismatch(el, "target", &wanted);
+        let (scores, found) = (el.builder.ty(prediction).clone(), el.builder.ty(label).clone());
+        let numbers = without_classes(&shape);
+        let message = format!(
+            "`{}` of {scores} takes class numbers i32{numbers} or labels {scores}, got {found}",
+            arguments.callee
+        );
+        let given = matches!(arguments.get("target"), Some((Value::Tensor(_), _)));
+        let help = if found.shape == numbers && given {
+            "class numbers are integers: declare the field as such, `i32[N]`"
+        } else {
+            "one-hot labels have one number per score"
+        };
+        return el.fail(
+            Diagnostic::error(codes::SHAPE, message)
+                .at(arguments.span, format!("{} against {}", scores.shape, found.shape))
+                .help(help),
+        );
     }
     el.build(arguments.span, |builder| {
         if is_index { builder.cast(label, CLASS) } else { builder.arg_reduce(ArgReduction::Max, label, 1) }
@@ -79,6 +96,22 @@ pub(super) fn yes_or_no(
     Ok((above(y, 0.5)?, above(prediction, threshold)?))
 }
 
+/// Where labels count, if there is one that does not.
+pub(super) fn counts(el: &mut Elaborator<'_>, arguments: &Arguments, label: NodeId) -> Eval<Option<NodeId>> {
+    let Some(ignored) = ignored_label(el, arguments)? else { return Ok(None) };
+    if let Some(&Value::Tensor(target)) = arguments.get("target").map(|(value, _)| value)
+        && !is_class_index(el, target)
+    {
+        let ty = el.builder.ty(target).clone();
+        return nothing_to_ignore(el, arguments, &ty);
+    }
+    let made = el.build(arguments.span, |builder| {
+        let ignored = builder.splat_like(label, ignored as f64)?;
+        builder.compare(Comparison::NotEqual, label, ignored)
+    });
+    made.map(Some)
+}
+
 /// The share of right decisions.
 pub(super) fn accuracy(el: &mut Elaborator<'_>, arguments: &Arguments, _: &str) -> Eval<Value> {
     let prediction = arguments.float_tensor(el, "prediction")?;
@@ -86,7 +119,7 @@ pub(super) fn accuracy(el: &mut Elaborator<'_>, arguments: &Arguments, _: &str) 
         Decision::Threshold(threshold) => yes_or_no(el, arguments, threshold)?,
         Decision::Largest => classes(el, arguments, prediction)?,
     };
-    share(el, arguments, prediction, |builder| builder.compare(Comparison::Equal, decided, label))
+    share(el, arguments, (prediction, label), |builder| builder.compare(Comparison::Equal, decided, label))
 }
 
 /// The share of labels among the `k` largest scores. Of equal scores the later class counts as larger.
@@ -98,7 +131,7 @@ pub(super) fn top_k(el: &mut Elaborator<'_>, arguments: &Arguments, _: &str) -> 
     };
     let ty = el.builder.ty(prediction).clone();
     if let Some(classes) = ty.shape.0[1].fixed().filter(|&classes| k >= classes) {
-        let message = format!("the label is always among the {k} largest of {classes} scores");
+        let message = format!("the label is always among the {k} largest of the {classes} scores of {ty}");
         return el.fail(
             Diagnostic::error(codes::RANGE, message)
                 .at(arguments.span_of("k"), "not below the number of classes")
@@ -106,7 +139,7 @@ pub(super) fn top_k(el: &mut Elaborator<'_>, arguments: &Arguments, _: &str) -> 
         );
     }
     let label = label(el, arguments, prediction)?;
-    share(el, arguments, prediction, |builder| {
+    share(el, arguments, (prediction, label), |builder| {
         let number = builder.declare(Op::Iota { axis: 1 }, &[], TensorType::new(CLASS, ty.shape.clone()))?;
         let label = builder.broadcast_reduced(label, ty.shape.clone(), &[1])?;
         let mask = builder.compare(Comparison::Equal, number, label)?;
@@ -126,21 +159,37 @@ pub(super) fn top_k(el: &mut Elaborator<'_>, arguments: &Arguments, _: &str) -> 
     })
 }
 
-/// The mean of truths, in the prediction's type.
+/// The mean of truths, in the prediction's type; where labels may be ignored, their sum and the number of those that
+/// count.
 fn share(
     el: &mut Elaborator<'_>,
     arguments: &Arguments,
-    prediction: NodeId,
+    (prediction, label): (NodeId, NodeId),
     hits: impl FnOnce(&mut dlc_ir::Builder) -> Result<NodeId, dlc_ir::InferError>,
 ) -> Eval<Value> {
     let dtype = el.dtype(prediction);
     if !dtype.is_float() {
         return poisoned();
     }
-    el.build(arguments.span, |builder| {
+    let Some(counts) = counts(el, arguments, label)? else {
+        let made = el.build(arguments.span, |builder| {
+            let hits = hits(builder)?;
+            let hits = builder.cast(hits, dtype)?;
+            mean_of_all(builder, hits)
+        });
+        return made.map(Value::Tensor);
+    };
+    let sums = el.build(arguments.span, |builder| {
         let hits = hits(builder)?;
-        let hits = builder.cast(hits, dtype)?;
-        mean_of_all(builder, hits)
-    })
-    .map(Value::Tensor)
+        let hits = builder.binary(Binary::And, hits, counts)?;
+        let mut sums = Vec::new();
+        for truths in [hits, counts] {
+            let truths = builder.cast(truths, DType::F32)?;
+            let axes: Vec<usize> = (0..builder.shape(truths).rank()).collect();
+            let sum = builder.sum(truths, &axes)?;
+            sums.push(builder.reshape(sum, Shape::fixed(&[1]))?);
+        }
+        builder.add_node(Op::Concat { axis: 0 }, &sums)
+    });
+    sums.map(|sums| Value::Metric(Measure::Share, sums))
 }

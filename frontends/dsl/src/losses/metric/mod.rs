@@ -13,13 +13,21 @@ use super::PAIR;
 use crate::layers::LayerSpec;
 
 /// The two tensors, and how classes are averaged.
-const AVERAGED: &[(&str, bool)] = &[("prediction", true), ("target", true), ("average", false)];
+const AVERAGED: &[(&str, bool)] =
+    &[("prediction", true), ("target", true), ("average", false), ("ignore", false)];
+
+/// The two tensors, and the label of positions that do not count.
+const COUNTED: &[(&str, bool)] = &[("prediction", true), ("target", true), ("ignore", false)];
 
 /// The metrics.
 pub(super) const SPECS: &[LayerSpec] = &[
-    LayerSpec::new("accuracy", PAIR, decided::accuracy),
-    LayerSpec::new("top_k", &[("prediction", true), ("target", true), ("k", false)], decided::top_k),
-    LayerSpec::new("confusion_matrix", PAIR, counted::confusion_matrix),
+    LayerSpec::new("accuracy", COUNTED, decided::accuracy),
+    LayerSpec::new(
+        "top_k",
+        &[("prediction", true), ("target", true), ("k", false), ("ignore", false)],
+        decided::top_k,
+    ),
+    LayerSpec::new("confusion_matrix", COUNTED, counted::confusion_matrix),
     LayerSpec::new("precision", AVERAGED, counted::precision),
     LayerSpec::new("recall", AVERAGED, counted::recall),
     LayerSpec::new("f1", AVERAGED, counted::f1),
