@@ -28,7 +28,7 @@ pub(crate) fn ptxas() -> Option<PathBuf> {
 }
 
 /// What the assembler says of a text: registers, spills, shared memory.
-fn report(ptxas: &Path, folder: &Path, name: &str, text: &str, architecture: Architecture) -> String {
+pub(crate) fn report(ptxas: &Path, folder: &Path, name: &str, text: &str, architecture: Architecture) -> String {
     let (source, object) = (folder.join("module.ptx"), folder.join("module.cubin"));
     std::fs::write(&source, text).unwrap();
     let output = Command::new(ptxas)
@@ -37,7 +37,7 @@ fn report(ptxas: &Path, folder: &Path, name: &str, text: &str, architecture: Arc
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{name} for {architecture}: {said}\n{text}");
+    assert!(output.status.success(), "{name} for {architecture}: {said}");
     assert!(!said.contains("warning"), "{name} for {architecture}: {said}");
     let number = |behind: &str| -> u32 {
         let before = said.split(behind).next().filter(|before| before.len() < said.len());

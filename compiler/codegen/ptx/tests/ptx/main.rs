@@ -7,3 +7,4 @@ mod assembler;
 mod cases;
 mod golden;
 mod layout;
+mod scalars;
