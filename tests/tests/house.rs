@@ -21,6 +21,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("dlc-onnx", &["dlc-ir", "dlc-types"]),
     ("dlc-codegen-clif", &["dlc-types", "dlc-kernel", "dlc-abi"]),
     ("dlc-codegen-x86", &["dlc-types", "dlc-kernel", "dlc-abi"]),
+    ("dlc-codegen-ptx", &["dlc-types", "dlc-kernel", "dlc-abi"]),
     (
         "dlc-compiler",
         &["dlc-ir", "dlc-kernel", "dlc-types", "dlc-abi", "dlc-codegen-clif", "dlc-codegen-x86"],
@@ -145,6 +146,7 @@ fn the_table_keeps_the_design() {
         ("dlc-dsl", "dlc-compiler"),
         ("dlc-codegen-clif", "dlc-ir"),
         ("dlc-codegen-x86", "dlc-ir"),
+        ("dlc-codegen-ptx", "dlc-ir"),
         ("dlc-compiler", "dlc-interp"),
     ] {
         assert!(!reaches(from).contains(never), "{from} must never use {never}");

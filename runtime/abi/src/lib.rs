@@ -17,8 +17,10 @@
 extern crate alloc;
 
 mod description;
+mod device;
 
 pub use description::{Description, FEATURES, MAGIC, Malformed};
+pub use device::{DeviceKernel, Tiles};
 
 use alloc::string::String;
 use alloc::vec::Vec;

@@ -1,0 +1,117 @@
+//! The reduction of one element of the result, by one thread.
+
+use super::plan::Plan;
+use super::words::Factors;
+use crate::PtxError;
+use crate::emitter::Emitter;
+use crate::register::{Class, Value};
+use dlc_types::DType;
+
+/// A loop of a reduction.
+#[derive(Clone, Debug)]
+pub(super) enum Level {
+    /// A dimension, or taps in a row: with the element strides of the factors.
+    Span { start: Value, end: Value, strides: [i64; 2] },
+    /// Taps from a table.
+    Table { name: String, count: i64 },
+}
+
+impl Emitter<'_> {
+    /// The loops of a reduction in the order that sums are taken in, and the offsets in front of them.
+    pub(super) fn levels(&mut self, plan: &Plan<'_>, chunks: &[Value]) -> (Vec<Level>, [i64; 2]) {
+        let mut levels = Vec::new();
+        for &number in &plan.reduced {
+            let (start, end) = self.span(plan.dim(number), chunks[number]);
+            let strides = plan.dim(number).strides;
+            levels.push(Level::Span { start, end, strides: [strides[0], strides[1]] });
+        }
+        let (taps, origin) = self.tap_levels(&plan.contraction.taps);
+        // The last dimension runs inside the taps.
+        let last = levels.len().saturating_sub(1);
+        levels.splice(last..last, taps);
+        (levels, origin)
+    }
+
+    /// Adds all products of one element to a register.
+    pub(super) fn reduce(
+        &mut self,
+        plan: &Plan<'_>,
+        levels: &[Level],
+        places: [Value; 2],
+        sum: Value,
+    ) -> Result<(), PtxError> {
+        let Some((level, rest)) = levels.split_first() else {
+            return self.add_product(plan, places, sum);
+        };
+        match level {
+            Level::Span { start, end, strides } => self.counted(*start, *end, &mut |emitter, index| {
+                let inner = [0, 1].map(|factor| emitter.index_mad(index, strides[factor], places[factor]));
+                emitter.reduce(plan, rest, inner, sum)
+            }),
+            Level::Table { name, count } => {
+                let base = self.fresh(Class::Long);
+                self.put(format!("mov.u64 {base}, {name};"));
+                self.counted(Value::Integer(0), Value::Integer(*count), &mut |emitter, index| {
+                    let (size, kind) = if emitter.wide { (8, "b64") } else { (4, "b32") };
+                    let place = emitter.element(base, index, 2 * size);
+                    let mut inner = places;
+                    for (factor, at) in inner.iter_mut().enumerate() {
+                        let offset = emitter.fresh(emitter.index_class());
+                        let displacement = factor as i64 * size;
+                        emitter.put(format!("ld.global.{kind} {offset}, [{place}+{displacement}];"));
+                        *at = emitter.index_sum(*at, offset);
+                    }
+                    emitter.reduce(plan, rest, inner, sum)
+                })
+            }
+        }
+    }
+
+    /// A loop over `start..end` in steps of one.
+    pub(super) fn counted(
+        &mut self,
+        start: Value,
+        end: Value,
+        body: &mut dyn FnMut(&mut Self, Value) -> Result<(), PtxError>,
+    ) -> Result<(), PtxError> {
+        if let (Value::Integer(first), Value::Integer(last)) = (start, end) {
+            match last - first {
+                ..=0 => return Ok(()),
+                1 => return body(self, start),
+                _ => {}
+            }
+        }
+        let index = self.copy(self.index_class(), start);
+        let (again, done) = (self.label(), self.label());
+        if !matches!((start, end), (Value::Integer(_), Value::Integer(_))) {
+            let none = self.index_test("ge.s", index, end);
+            self.branch(none, true, &done);
+        }
+        self.place(&again);
+        body(self, index)?;
+        let name = if self.wide { "add.s64" } else { "add.s32" };
+        self.assign(index, name, &[index, Value::Integer(1)]);
+        let more = self.index_test("lt.s", index, end);
+        self.branch(more, true, &again);
+        self.place(&done);
+        Ok(())
+    }
+
+    fn add_product(&mut self, plan: &Plan<'_>, places: [Value; 2], sum: Value) -> Result<(), PtxError> {
+        let class = Class::of(plan.dtype);
+        let mut factors = [Value::Integer(0); 2];
+        for (number, factor) in factors.iter_mut().enumerate() {
+            let place = self.element(self.pointers[number], places[number], plan.size);
+            *factor = self.fresh(class);
+            self.put(format!("ld.global.{} {factor}, [{place}];", class.kind()));
+        }
+        let [lanes, rows] = factors;
+        if plan.factors == Factors::Floats {
+            let name = if plan.dtype == DType::F64 { "fma.rn.f64" } else { "fma.rn.f32" };
+            self.assign(sum, name, &[lanes, rows, sum]);
+        } else {
+            self.add_words(plan.factors, rows, lanes, sum);
+        }
+        Ok(())
+    }
+}

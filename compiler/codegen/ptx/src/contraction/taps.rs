@@ -1,0 +1,59 @@
+//! Taps as loops: a list of offsets that is a grid becomes nested loops with constant steps; any other list
+//! becomes a table in global memory that a loop reads.
+
+use super::reduce::Level;
+use crate::emitter::Emitter;
+use crate::register::Value;
+use dlc_kernel::Tap;
+
+/// The nested loops that visit the taps in order, outermost first, if there are such.
+pub(crate) fn grid(taps: &[Tap]) -> Option<Vec<(i64, Tap)>> {
+    let step = |from: &Tap, to: &Tap| Tap {
+        lanes: to.lanes.wrapping_sub(from.lanes),
+        rows: to.rows.wrapping_sub(from.rows),
+    };
+    let (first, second) = match taps {
+        [] | [_] => return Some(Vec::new()),
+        [first, second, ..] => (first, second),
+    };
+    let inner = step(first, second);
+    let run = taps.windows(2).take_while(|pair| step(&pair[0], &pair[1]) == inner).count() + 1;
+    if !taps.len().is_multiple_of(run) {
+        return None;
+    }
+    let regular =
+        taps.chunks(run).all(|chunk| chunk.windows(2).all(|pair| step(&pair[0], &pair[1]) == inner));
+    if !regular {
+        return None;
+    }
+    let heads: Vec<Tap> = taps.iter().step_by(run).copied().collect();
+    let mut loops = grid(&heads)?;
+    loops.push((run as i64, inner));
+    Some(loops)
+}
+
+impl Emitter<'_> {
+    /// The taps as levels of the reduction, and the offsets that all of them share.
+    pub(super) fn tap_levels(&mut self, taps: &[Tap]) -> (Vec<Level>, [i64; 2]) {
+        if let (Some(loops), Some(first)) = (grid(taps), taps.first()) {
+            let levels = loops.into_iter().map(|(count, step)| Level::Span {
+                start: Value::Integer(0),
+                end: Value::Integer(count),
+                strides: [step.lanes, step.rows],
+            });
+            return (levels.collect(), [first.lanes, first.rows]);
+        }
+        let name = self.tap_table(taps);
+        (vec![Level::Table { name, count: taps.len() as i64 }], [0, 0])
+    }
+
+    /// A table of pairs of offsets, of the width of indices.
+    pub(super) fn tap_table(&mut self, taps: &[Tap]) -> String {
+        let name = format!("{}_taps", self.name);
+        let numbers: Vec<String> =
+            taps.iter().map(|tap| format!("{}, {}", tap.lanes, tap.rows)).collect();
+        let (kind, count) = (if self.wide { "b64" } else { "b32" }, 2 * taps.len());
+        self.tables.push(format!(".global .align 16 .{kind} {name}[{count}] = {{{}}};", numbers.join(", ")));
+        name
+    }
+}

@@ -1,0 +1,44 @@
+//! From the kernel IR to PTX text for NVIDIA GPUs, with what it takes to launch each kernel.
+//!
+//! A loop kernel is laid on *teams* of threads ([`team`]), a contraction on tiles ([`contraction`]). The caller gets
+//! one module of text and a [`dlc_abi::DeviceKernel`] per kernel; loading, memory and the order of launches are the
+//! runtime's.
+//!
+//! Invariants:
+//!
+//! - every operation rounds as the kernel IR says, multiply-adds are fused only where it asks for one, and no mode
+//!   flushes subnormals;
+//! - the order of every sum depends on extents alone, so that two runs give the same bits; nothing is added by
+//!   atomic operations;
+//! - a guarded load touches memory only where its guard holds;
+//! - accesses promise no more than an element's alignment, but for what an extent and a stride prove beyond it, since
+//!   operands begin at multiples of [`dlc_abi::ALIGNMENT`];
+//! - indices take 32 bits where they suffice for the greatest batch.
+//!
+//! Choosing kernels and layouts is lowering's work.
+
+mod approximation;
+mod cast;
+mod combine;
+mod contraction;
+mod emitter;
+mod error;
+mod float;
+mod hazards;
+mod index;
+mod integer;
+mod kernel;
+mod loops;
+mod memory;
+mod module;
+mod random;
+mod ranges;
+mod register;
+mod repeated;
+mod scalar;
+mod statement;
+mod stored;
+mod team;
+
+pub use error::PtxError;
+pub use module::{Architecture, Module, Options, emit_module};

@@ -1,0 +1,128 @@
+//! Loops: one iteration after the other, or strided over the threads of a team.
+
+use crate::PtxError;
+use crate::emitter::Emitter;
+use crate::hazards::Accesses;
+use crate::register::{Class, Value};
+use dlc_kernel::{Carry, Combine, Loop};
+use dlc_types::DType;
+
+impl Emitter<'_> {
+    /// A loop that every thread runs whole.
+    pub(crate) fn sequential_loop(&mut self, inner: &Loop) -> Result<(), PtxError> {
+        let start = self.form(&inner.start)?;
+        let end = self.form(&inner.end)?;
+        if !self.in_lanes {
+            // A round meets what the one before has touched.
+            for statement in &inner.body {
+                self.hazards.add(&Accesses::of(statement, false));
+            }
+        }
+        let mut carried = Vec::with_capacity(inner.carries.len());
+        for carry in &inner.carries {
+            let (_, initial) = self.var(carry.initial)?;
+            carried.push(self.copy(Class::of(carry.dtype), initial));
+        }
+        self.rounds(inner, start, end, Value::Integer(1), &carried)?;
+        for (carry, &register) in inner.carries.iter().zip(&carried) {
+            self.define(carry.result, carry.dtype, register);
+        }
+        Ok(())
+    }
+
+    /// A loop whose iterations the threads of the team share: each takes every so-many-th, and what they carry is
+    /// combined at the end.
+    pub(crate) fn lanes_loop(&mut self, inner: &Loop) -> Result<(), PtxError> {
+        let start = self.form(&inner.start)?;
+        let end = self.form(&inner.end)?;
+        let mut carried = Vec::with_capacity(inner.carries.len());
+        for carry in &inner.carries {
+            carried.push(self.first_partial(carry)?);
+        }
+        let first = self.index_sum(start, self.team.rank);
+        self.in_lanes = true;
+        let done = self.rounds(inner, first, end, self.team.stride, &carried);
+        self.in_lanes = false;
+        done?;
+        let results = self.combined(&inner.carries, &carried)?;
+        for (carry, result) in inner.carries.iter().zip(results) {
+            self.define(carry.result, carry.dtype, result);
+        }
+        Ok(())
+    }
+
+    /// What a thread's share of a carry begins with: the initial value where it is there once or does not count
+    /// twice, else what changes nothing.
+    fn first_partial(&mut self, carry: &Carry) -> Result<Value, PtxError> {
+        let (_, initial) = self.var(carry.initial)?;
+        let class = Class::of(carry.dtype);
+        let neutral = match carry.combine {
+            Some(Combine::Sum) => self.neutral_sum(carry.dtype),
+            Some(Combine::Product) => self.number(carry.dtype, 1.0),
+            _ => return Ok(self.copy(class, initial)),
+        };
+        match self.team.first {
+            Some(_) if initial == neutral => Ok(self.copy(class, neutral)),
+            Some(first) => Ok(self.ins(class, &format!("selp.{}", class.kind()), &[initial, neutral, first])),
+            None => Ok(self.copy(class, initial)),
+        }
+    }
+
+    fn neutral_sum(&mut self, dtype: DType) -> Value {
+        self.number(dtype, 0.0)
+    }
+
+    /// The rounds of a loop, which change the registers of what it carries.
+    fn rounds(
+        &mut self,
+        inner: &Loop,
+        start: Value,
+        end: Value,
+        step: Value,
+        carried: &[Value],
+    ) -> Result<(), PtxError> {
+        if let (Value::Integer(first), Value::Integer(last), Value::Integer(1)) = (start, end, step) {
+            if first >= last {
+                return Ok(());
+            }
+            if first + 1 == last {
+                self.define_index(inner.var, start);
+                return self.round(inner, carried);
+            }
+        }
+        let index = self.copy(self.index_class(), start);
+        let (again, done) = (self.label(), self.label());
+        let runs = matches!((start, end), (Value::Integer(first), Value::Integer(last)) if first < last);
+        if !runs {
+            let none = self.index_test("ge.s", index, end);
+            self.branch(none, true, &done);
+        }
+        self.place(&again);
+        self.define_index(inner.var, index);
+        self.round(inner, carried)?;
+        let name = if self.wide { "add.s64" } else { "add.s32" };
+        self.assign(index, name, &[index, step]);
+        let more = self.index_test("lt.s", index, end);
+        self.branch(more, true, &again);
+        self.place(&done);
+        Ok(())
+    }
+
+    fn round(&mut self, inner: &Loop, carried: &[Value]) -> Result<(), PtxError> {
+        for (carry, &register) in inner.carries.iter().zip(carried) {
+            self.define(carry.current, carry.dtype, register);
+        }
+        self.statements(&inner.body)?;
+        let mut next = Vec::with_capacity(carried.len());
+        for carry in &inner.carries {
+            let (dtype, value) = self.var(carry.next)?;
+            // What another carry's register holds is read before that is written.
+            let moves = carried.contains(&value);
+            next.push(if moves { self.copy(Class::of(dtype), value) } else { value });
+        }
+        for (&register, value) in carried.iter().zip(next) {
+            self.set(register, value);
+        }
+        Ok(())
+    }
+}

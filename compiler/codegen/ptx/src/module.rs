@@ -1,0 +1,111 @@
+//! Kernels as one PTX module.
+
+use crate::kernel::emit;
+use crate::PtxError;
+use dlc_abi::DeviceKernel;
+use dlc_kernel::Kernel;
+use std::collections::BTreeSet;
+use std::fmt::{self, Display, Formatter};
+
+/// What a module is assembled for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Architecture {
+    /// Turing and later.
+    Sm75,
+    /// Ampere and later: copies into shared memory that threads need not wait for.
+    Sm80,
+    /// Hopper alone.
+    Sm90a,
+}
+
+impl Architecture {
+    /// Every architecture, oldest first.
+    pub const ALL: [Architecture; 3] = [Architecture::Sm75, Architecture::Sm80, Architecture::Sm90a];
+
+    /// The name as `.target` and `ptxas -arch` have it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Architecture::Sm75 => "sm_75",
+            Architecture::Sm80 => "sm_80",
+            Architecture::Sm90a => "sm_90a",
+        }
+    }
+}
+
+impl Display for Architecture {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// What a module depends on beside its kernels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// What it is assembled for.
+    pub architecture: Architecture,
+    /// The greatest batch: indices of 32 bits are used where they suffice for it.
+    pub batch_max: usize,
+}
+
+/// A module.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Module {
+    /// PTX, as the driver and `ptxas` take it.
+    pub text: String,
+    /// How each kernel is launched, in the order of the kernels.
+    pub entries: Vec<DeviceKernel>,
+}
+
+/// Kernels under the names given, which are changed to what PTX admits where they have to be: an entry has the name
+/// that the text has.
+///
+/// # Errors
+///
+/// [`PtxError`] where a kernel asks for a type or an operation that has no form here, or is malformed.
+pub fn emit_module(name: &str, kernels: &[(&str, &Kernel)], options: Options) -> Result<Module, PtxError> {
+    let comment: String = name.chars().map(|character| if character.is_control() { ' ' } else { character }).collect();
+    let target = options.architecture.name();
+    let mut text = format!("// {comment}\n.version 8.0\n.target {target}\n.address_size 64\n");
+    let mut taken = BTreeSet::new();
+    let mut entries = Vec::with_capacity(kernels.len());
+    for (name, kernel) in kernels {
+        let name = unique(identifier(name), &mut taken);
+        let emitted = emit(kernel, &name, options)?;
+        text.push('\n');
+        text += &emitted.text;
+        entries.push(emitted.entry);
+    }
+    Ok(Module { text, entries })
+}
+
+/// A name of letters, digits and underscores that begins with a letter.
+fn identifier(name: &str) -> String {
+    let plain = |character: char| if character.is_ascii_alphanumeric() { character } else { '_' };
+    let name: String = name.chars().map(plain).collect();
+    if name.starts_with(|first: char| first.is_ascii_alphabetic()) { name } else { format!("k{name}") }
+}
+
+/// The name, with a number behind it where it is taken.
+fn unique(name: String, taken: &mut BTreeSet<String>) -> String {
+    let numbered = (2_usize..).map(|number| format!("{name}_{number}"));
+    let free = std::iter::once(name.clone()).chain(numbered).find(|name| !taken.contains(name));
+    let free = free.unwrap_or(name);
+    taken.insert(free.clone());
+    free
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{identifier, unique};
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn names_are_made_plain_and_unique() {
+        assert_eq!(identifier("conv1.weight grad"), "conv1_weight_grad");
+        assert_eq!(identifier("7"), "k7");
+        assert_eq!(identifier("_x"), "k_x");
+        let mut taken = BTreeSet::new();
+        let names = ["a", "a", "a_2", "a"].map(|name| unique(name.to_owned(), &mut taken));
+        assert_eq!(names, ["a", "a_2", "a_2_2", "a_3"]);
+    }
+}

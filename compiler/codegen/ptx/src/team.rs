@@ -1,0 +1,146 @@
+//! How a loop kernel's work is laid on threads.
+//!
+//! A *team* of a power of two of threads shares a point. Without lanes loops it is one thread, and neighbouring threads
+//! have neighbouring points. With them, its size follows from the lanes: threads take neighbouring iterations, so
+//! that what they touch lies side by side. Teams of up to a warp share blocks; a larger one has a block of its own.
+//! Where the threads of a team never have to meet, several blocks may share a point as one larger team.
+
+use crate::hazards::{Accesses, needs_barrier};
+use crate::ranges::Ranges;
+use crate::register::Value;
+use dlc_kernel::{Affine, Kernel, Loop, LoopBody, Statement};
+use dlc_types::Dim;
+
+/// Threads of a warp.
+pub(crate) const WARP: u32 = 32;
+/// Threads of a block of small teams, and of the largest team.
+const BLOCK: u32 = 256;
+/// Iterations of a lanes loop that a thread should have before further blocks share a point.
+const ITERATIONS: u32 = 4;
+
+/// The layout of a loop kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Mapping {
+    /// Threads of a team within a block.
+    pub(crate) team: u32,
+    /// Threads of a block.
+    pub(crate) threads: u32,
+    /// The lanes that blocks share, and how many of them a block has.
+    pub(crate) shared_lanes: Option<(Dim, u32)>,
+}
+
+/// The threads that share a point, as the text of a kernel knows them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Team {
+    /// Threads within the block.
+    pub(crate) size: u32,
+    /// The number of this thread among all that share the point.
+    pub(crate) rank: Value,
+    /// How many threads share the point, over all blocks.
+    pub(crate) stride: Value,
+    /// Whether this is the first of them; nothing where there is one alone.
+    pub(crate) first: Option<Value>,
+    /// The lanes of the warp that are of the team.
+    pub(crate) mask: Value,
+}
+
+impl Team {
+    /// A thread alone.
+    pub(crate) fn single() -> Team {
+        Team {
+            size: 1,
+            rank: Value::Integer(0),
+            stride: Value::Integer(1),
+            first: None,
+            mask: Value::Integer(-1),
+        }
+    }
+}
+
+/// What lanes loops of a body ask for.
+#[derive(Default)]
+struct Survey {
+    longest: i128,
+    /// Length as an extent, where it is one.
+    extent: Option<Dim>,
+    carries: bool,
+}
+
+impl Survey {
+    fn visit(&mut self, statements: &[Statement], ranges: &mut Ranges) {
+        for statement in statements {
+            let Statement::For(inner) = statement else { continue };
+            if !inner.lanes {
+                self.visit(&inner.body, ranges);
+                continue;
+            }
+            let length = ranges.length(inner);
+            self.carries |= !inner.carries.is_empty();
+            if length > self.longest || self.extent.is_none() {
+                self.longest = length;
+                self.extent = extent_of(inner);
+            }
+        }
+    }
+}
+
+fn extent_of(inner: &Loop) -> Option<Dim> {
+    let Affine { constant, batch, terms } = inner.end.plus_checked(&inner.start, -1)?;
+    match (constant, batch) {
+        _ if !terms.is_empty() => None,
+        (constant, 0) => usize::try_from(constant).ok().map(Dim::Fixed),
+        (0, batch) => usize::try_from(batch).ok().map(Dim::Batch),
+        _ => None,
+    }
+}
+
+impl Mapping {
+    /// The layout for a body.
+    pub(crate) fn of(kernel: &Kernel, body: &LoopBody, ranges: &mut Ranges) -> Mapping {
+        let mut survey = Survey::default();
+        survey.visit(&body.statements, ranges);
+        if survey.longest <= 1 {
+            return Mapping { team: 1, threads: BLOCK, shared_lanes: None };
+        }
+        let meets = survey.carries || needs_barrier(&body.statements, &kernel.operands);
+        let longest = u64::try_from(survey.longest).unwrap_or(u64::MAX);
+        let per_thread = if meets { u64::from(ITERATIONS) } else { 1 };
+        let team = team_size(longest, per_thread);
+        let stores = body.statements.iter().any(|statement| Accesses::of(statement, false).has_team_store());
+        let block = team * ITERATIONS;
+        let shares = !meets && !stores && team == BLOCK && longest > u64::from(block);
+        Mapping {
+            team,
+            threads: BLOCK,
+            shared_lanes: survey.extent.filter(|_| shares).map(|extent| (extent, block)),
+        }
+    }
+
+    /// Teams of a block.
+    pub(crate) fn teams(self) -> u32 {
+        self.threads / self.team
+    }
+}
+
+/// Threads for lanes of this length: as many as leave few without work; beyond a warp, so that each has some
+/// iterations.
+fn team_size(longest: u64, per_thread: u64) -> u32 {
+    let wanted = longest.div_ceil(per_thread).max(longest.min(u64::from(WARP)));
+    let whole = wanted.min(u64::from(BLOCK)).next_power_of_two() as u32;
+    // A team of half the size wastes less where more than a quarter of the larger one would stand idle.
+    if 4 * longest < 3 * u64::from(whole) { (whole / 2).max(1) } else { whole }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::team_size;
+
+    #[test]
+    fn teams_suit_their_lanes() {
+        let sizes = |lengths: &[u64], per_thread| -> Vec<u32> {
+            lengths.iter().map(|&length| team_size(length, per_thread)).collect()
+        };
+        assert_eq!(sizes(&[2, 3, 10, 16, 32, 64, 100, 1000], 1), [2, 4, 8, 16, 32, 64, 128, 256]);
+        assert_eq!(sizes(&[2, 10, 32, 64, 128, 512, 4096], 4), [2, 8, 32, 32, 32, 128, 256]);
+    }
+}

@@ -1,0 +1,69 @@
+//! NVIDIA's assembler takes every text for every architecture, and says what each kernel takes of a multiprocessor.
+//!
+//! `ptxas` is no part of the repository: `setup.sh` of this crate fetches it. A test that finds none says so and, where
+//! `DLC_REQUIRE_TOOLS` is set, fails.
+
+use crate::cases::{CASES, module};
+use dlc_codegen_ptx::Architecture;
+use expect_test::expect_file;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The release whose reports the golden file holds.
+const RELEASE: &str = "V12.9.86";
+
+/// The assembler: what `DLC_PTXAS` names, what `setup.sh` has fetched, or one on the path.
+pub(crate) fn ptxas() -> Option<PathBuf> {
+    let fetched = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../target/ptxas/ptxas");
+    let named = std::env::var_os("DLC_PTXAS").map(PathBuf::from);
+    let candidates = named.into_iter().chain([fetched, PathBuf::from("ptxas")]);
+    let found = candidates.into_iter().find(|ptxas| Command::new(ptxas).arg("--version").output().is_ok());
+    if found.is_none() {
+        let how = "ptxas is missing: compiler/codegen/ptx/setup.sh fetches it";
+        assert!(std::env::var_os("DLC_REQUIRE_TOOLS").is_none(), "{how}");
+        eprintln!("1 test skipped: {how}");
+    }
+    found
+}
+
+/// What the assembler says of a text: registers, spills, shared memory.
+pub(crate) fn report(ptxas: &Path, folder: &Path, name: &str, text: &str, architecture: Architecture) -> String {
+    let (source, object) = (folder.join("module.ptx"), folder.join("module.cubin"));
+    std::fs::write(&source, text).unwrap();
+    let output = Command::new(ptxas)
+        .args(["-v", "-arch", architecture.name(), "-o"])
+        .args([&object, &source])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{name} for {architecture}: {said}");
+    assert!(!said.contains("warning"), "{name} for {architecture}: {said}");
+    let number = |behind: &str| -> u32 {
+        let before = said.split(behind).next().filter(|before| before.len() < said.len());
+        let word = before.and_then(|before| before.split_whitespace().last());
+        word.and_then(|word| word.parse().ok()).unwrap_or(0)
+    };
+    let spilled = number(" bytes spill stores") + number(" bytes spill loads") + number(" bytes stack frame");
+    format!("{} registers, {spilled} spilled, {} shared", number(" registers"), number(" bytes smem"))
+}
+
+#[test]
+fn every_text_assembles_for_every_architecture() {
+    let Some(ptxas) = ptxas() else { return };
+    let version = Command::new(&ptxas).arg("--version").output().unwrap();
+    let pinned = String::from_utf8_lossy(&version.stdout).contains(RELEASE);
+    let folder = tempfile::tempdir().unwrap();
+    let mut table = String::new();
+    for (name, text) in CASES {
+        for architecture in Architecture::ALL {
+            let module = module(name, text, architecture);
+            let report = report(&ptxas, folder.path(), name, &module.text, architecture);
+            writeln!(table, "{name} {architecture}: {report}").unwrap();
+        }
+    }
+    // Another release allocates registers in another way.
+    if pinned {
+        expect_file!["golden/resources.txt"].assert_eq(&table);
+    }
+}
