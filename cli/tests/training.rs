@@ -228,3 +228,62 @@ fn a_browser_shows_the_report() {
     let (width, _) = picture.dimensions();
     assert_eq!(width, 1240);
 }
+
+#[test]
+fn a_gate_that_nothing_passes_ends_with_its_own_code() {
+    let folder = folder();
+    let folder = folder.path();
+    finished(train(folder, &["--epochs", "3", "--out", "run"]));
+    let quantize = |drop: &str| {
+        let arguments = [
+            "quantize",
+            "points.dsl",
+            "--checkpoint",
+            "run/last.safetensors",
+            "-o",
+            "q.safetensors",
+            "--max-drop",
+        ];
+        let drop = format!("--max-drop={drop}");
+        let all: Vec<&str> = arguments.iter().copied().chain([drop.as_str()]).collect();
+        dlc(folder, &all).stdout(Stdio::piped()).stderr(Stdio::piped()).output().unwrap()
+    };
+    let refused = quantize("-0.9");
+    assert_eq!(refused.status.code(), Some(3), "{}", String::from_utf8_lossy(&refused.stderr));
+    assert!(!folder.join("q.safetensors").exists());
+    let taken = quantize("0.5");
+    assert_eq!(taken.status.code(), Some(0), "{}", String::from_utf8_lossy(&taken.stderr));
+    assert!(folder.join("q.safetensors").exists());
+}
+
+#[test]
+fn predictions_and_searches_take_their_flags() {
+    let folder = folder();
+    let folder = folder.path();
+    finished(train(folder, &["--epochs", "2", "--out", "run"]));
+    let run = |arguments: &[&str]| dlc(folder, arguments).stderr(Stdio::piped()).output().unwrap();
+    finished(run(&[
+        "predict",
+        "points.dsl",
+        "points.csv",
+        "--checkpoint",
+        "run/last.safetensors",
+        "--out",
+        "said",
+    ]));
+    let table = std::fs::read_to_string(folder.join("said/predictions.csv")).unwrap();
+    assert!(
+        table.starts_with("source,class,probability,p_0,p_1\n") && table.lines().count() == 401,
+        "{table}"
+    );
+    let tune =
+        ["tune", "points.dsl", "--try", "train.optimizer.lr=0.01,0.02", "--epochs", "1", "--out", "search"];
+    let with = |more: &[&str]| run(&[&tune[..], more].concat());
+    finished(with(&["--start", "run/last.safetensors", "--start-skip", "head"]));
+    let told = std::fs::read_to_string(folder.join("search/trial-0002/start.txt")).unwrap();
+    assert!(told.contains("begin anew\n  head.weight"), "{told}");
+    let folds = with(&["--folds", "1000"]);
+    assert_eq!(folds.status.code(), Some(1));
+    let told = String::from_utf8_lossy(&folds.stderr).into_owned();
+    assert!(told.contains("cannot be cut into 1000 folds") && !told.contains("trial 1"), "{told}");
+}

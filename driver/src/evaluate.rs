@@ -1,8 +1,9 @@
 //! `dlc eval`: loss and metrics of a checkpoint on the test split.
 
 use crate::engine::{EngineKind, default_threads, engine};
-use crate::{CompileChoices, Loaded, Result, meaning};
+use crate::{CompileChoices, DriverError, Loaded, Result, meaning};
 use dlc_compiler::{CompileOptions, FunctionKind};
+use dlc_recipe::CLASS_WEIGHTS;
 use dlc_trainer::{EvalReport, RunOptions};
 use std::path::{Path, PathBuf};
 
@@ -50,7 +51,15 @@ pub fn evaluate(loaded: &Loaded, checkpoint: &Path, settings: &EvalSettings) -> 
         ..settings.choices.options_for(recipe.data.batch, settings.engine.cpu())?
     };
     let compilation = dlc_compiler::compile(&loaded.model, &options)?;
-    let run = RunOptions { renamed: loaded.renamed(checkpoint)?, ..settings.run_options(loaded) };
+    let renamed = loaded.renamed(checkpoint)?;
+    if renamed.is_some() && loaded.model.states.iter().any(|state| state.name == CLASS_WEIGHTS) {
+        return Err(DriverError::User(format!(
+            "{}: these weights come without the balanced class weights that the loss reads, which training fits: train with \
+             `--start`, and evaluate what comes of it",
+            checkpoint.display()
+        )));
+    }
+    let run = RunOptions { renamed, ..settings.run_options(loaded) };
     let mut engine = engine(&compilation, settings.engine, run.threads, &settings.choices.tune)?;
     Ok(dlc_trainer::evaluate(recipe, &loaded.folder, engine.as_mut(), checkpoint, &run)?)
 }

@@ -191,6 +191,56 @@ fn what_cannot_be_is_told() {
     assert!(error.contains("this checkpoint is quantised"), "{error}");
 }
 
+#[test]
+fn averages_are_what_is_quantised() {
+    for rule in ["ema(0.9)", "swa(1)"] {
+        let (file, folder) = (example("digits.dsl"), tempfile::tempdir().unwrap());
+        let path = |name: &str| folder.path().join(name);
+        let settings = TrainSettings {
+            epochs: Some(3),
+            threads: Some(1),
+            out: Some(folder.path().to_owned()),
+            ..TrainSettings::default()
+        };
+        let averaged = load(&file, &[("train.average".to_owned(), rule.to_owned())]).unwrap();
+        train(&averaged, &settings, &mut Silent, &AtomicBool::new(false)).unwrap();
+        let last = Checkpoint::read(&path("last.safetensors")).unwrap();
+        // The same with averages for values, for the model without averages.
+        let mut plain = last.clone();
+        let averages: Vec<String> =
+            last.tensors.keys().filter_map(|name| name.strip_suffix(".average")).map(str::to_owned).collect();
+        assert!(averages.contains(&"head.weight".to_owned()), "{averages:?}");
+        for name in &averages {
+            let average = plain.tensors.remove(&format!("{name}.average")).unwrap();
+            assert_ne!(
+                plain.tensors.insert(name.clone(), average),
+                last.tensors.get(&format!("{name}.average")).cloned()
+            );
+        }
+        plain.write(&path("plain.safetensors")).unwrap();
+        let made = |loaded: &dlc_driver::Loaded, from: &str, to: &str| {
+            let settings = QuantizeSettings::new(Some(path(from)), path(to));
+            let report = quantize(loaded, &QuantizeSettings { threads: Some(2), ..settings }).unwrap();
+            assert!(report.accepted, "{rule}");
+            Checkpoint::read(&path(to)).unwrap()
+        };
+        let of_averages = made(&averaged, "last.safetensors", "averages.int8.safetensors");
+        let of_values = made(&load(&file, &[]).unwrap(), "plain.safetensors", "plain.int8.safetensors");
+        let integers = |checkpoint: &Checkpoint| {
+            let all = checkpoint.tensors.iter().filter(|(name, _)| name.contains(".int8."));
+            all.map(|(name, tensor)| (name.clone(), tensor.clone())).collect::<Vec<_>>()
+        };
+        assert!(integers(&of_averages).len() >= 8);
+        assert_eq!(integers(&of_averages), integers(&of_values), "{rule}");
+        // And every command takes the result with the file's averages.
+        let checkpoint = path("averages.int8.safetensors");
+        let settings = [("train.average".to_owned(), rule.to_owned())];
+        let loaded = load_for_checkpoint(&file, &checkpoint, &settings).unwrap();
+        let report = evaluate(&loaded, &checkpoint, &EvalSettings::default()).unwrap();
+        assert!(report.evaluated.measures.get("accuracy").unwrap() > 0.8, "{report:?}");
+    }
+}
+
 /// A model of one product, its weights, and samples in files.
 struct Single {
     folder: TempDir,

@@ -185,3 +185,56 @@ fn faults_are_told_before_anything_is_trained() {
     let onnx = search(Path::new("m.onnx"), &other, &mut Counting::default(), &AtomicBool::new(false));
     assert!(onnx.unwrap_err().to_string().contains("model file"));
 }
+
+#[test]
+fn more_folds_than_samples_are_told_before_the_first_trial() {
+    let mut place = Place::new(&["train.optimizer.lr=0.05,0.1"]);
+    place.settings.folds = Some(65);
+    let mut counting = Counting::default();
+    let error = place.search(&mut counting, &AtomicBool::new(false)).unwrap_err();
+    assert_eq!(error.exit_code(), 1);
+    assert!(error.to_string().contains("64 samples cannot be cut into 65 folds"), "{error}");
+    assert!(counting.started.is_empty() && !place.folder.path().join("search").exists());
+}
+
+#[test]
+fn every_trial_begins_with_the_weights_of_the_search() {
+    use dlc_driver::Start;
+    use dlc_runtime::{Checkpoint, HostTensor};
+    let mut place = Place::new(&["train.optimizer.lr=0.05,0.1"]);
+    let path = place.folder.path().join("weights.safetensors");
+    let mut weights = Checkpoint::default();
+    for (name, dims) in [
+        ("hidden.weight", vec![2, 2]),
+        ("hidden.bias", vec![2]),
+        ("top.weight", vec![2, 1]),
+        ("top.bias", vec![1]),
+    ] {
+        let values = vec![0.5; dims.iter().product()];
+        weights.tensors.insert(name.to_owned(), HostTensor::from_f32(&dims, &values).unwrap());
+    }
+    weights.write(&path).unwrap();
+    let names = vec![dlc_driver::Renaming::parse("top -> head").unwrap()];
+    let layout = Some(dlc_driver::WeightLayout::Dlc);
+    let path = path.to_string_lossy().into_owned();
+    place.settings.start = Some(Start { path, names, layout, ..Start::default() });
+    let report = place.found();
+    assert!(report.finished);
+    for trial in ["trial-0001", "trial-0002"] {
+        let told = std::fs::read_to_string(place.folder.path().join("search").join(trial).join("start.txt"))
+            .unwrap();
+        assert!(
+            told.contains("4 of 4 values") && told.contains("  head.weight (f32[2, 1]) from top.weight\n"),
+            "{told}"
+        );
+    }
+    // Trials of other weights are another search.
+    place.settings.start.as_mut().unwrap().skip.push("head".to_owned());
+    let other = place.search(&mut Counting::default(), &AtomicBool::new(false)).unwrap_err();
+    assert!(other.to_string().contains("another search"), "{other}");
+    // What does not fit is told before a trial.
+    let start = place.settings.start.as_mut().unwrap();
+    (start.names, start.skip) = (Vec::new(), Vec::new());
+    let mut counting = Counting::default();
+    assert!(place.search(&mut counting, &AtomicBool::new(false)).is_err() && counting.started.is_empty());
+}

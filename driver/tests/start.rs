@@ -292,6 +292,15 @@ fn a_run_begins_with_the_weights_and_is_resumed_without_them() {
         lines.len() == 1 && lines[0].starts_with("40 of 42 values") && lines[0].ends_with(ends),
         "{lines:?}"
     );
+    // The folder of the run keeps all of it.
+    let told = std::fs::read_to_string(folder.join("whole/start.txt")).unwrap();
+    for line in [
+        "  stem.weight (f32[4, 3, 3, 3]) from conv1.weight\n",
+        "  stage1.block0.project_bn.variance (f32[8]) from layer2.0.downsample.1.running_var\n",
+        "\nbegin anew\n  head.weight\n  head.bias\n",
+    ] {
+        assert!(told.starts_with("40 of 42 values") && told.contains(line), "{told}");
+    }
     // The body is frozen, so it is the file's to the bit; the head is another's and has learned.
     let file = Checkpoint::read(&weights("resnet")).unwrap();
     for (own, other) in [
@@ -398,5 +407,92 @@ fn faults_of_the_text_have_their_places() {
         let told = draw_diagnostics(&report.sources, &report.diagnostics, false);
         assert!(report.diagnostics.has_errors(), "{to}: {told}");
         tells(&told, &wanted);
+    }
+}
+
+#[test]
+fn what_was_turned_and_widened_is_written_down() {
+    let folder = tempfile::tempdir().unwrap();
+    let loaded = loaded(folder.path(), RESNET, start("resnet_narrow", torchvision()));
+    let bytes = std::fs::read(weights("resnet_narrow")).unwrap();
+    let report = dlc_driver::fit_weights(&loaded.model, loaded.start.as_ref().unwrap(), &bytes).unwrap();
+    let text = report.text();
+    assert!(text.contains("  head.weight (f32[8, 5]) from fc.weight, turned round, was "), "{text}");
+    assert_eq!(text.lines().filter(|line| line.contains(", turned round")).count(), 1, "{text}");
+    assert_eq!(report.values.len(), report.taken);
+}
+
+/// Names and layouts of any file fit or are refused; nothing is taken in another shape.
+#[test]
+fn damaged_names_and_shapes_are_refused_or_fit() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut draws = dlc_types::random::Stream::new(11, 1, 4);
+    let mut fitted = 0;
+    for (text, case, names) in [(RESNET, "resnet", torchvision()), (SEQUENCE, "sequence", Vec::new())] {
+        let loaded = loaded(folder.path(), text, start(case, names));
+        let bytes = std::fs::read(weights(case)).unwrap();
+        let header = 8 + u64::from_le_bytes(*bytes.first_chunk().unwrap()) as usize;
+        for _ in 0..300 {
+            let mut damaged = bytes.clone();
+            for _ in 0..1 + (draws.unit() * 3.0) as usize {
+                let place = (draws.unit() * header as f32) as usize;
+                damaged[place.min(header - 1)] =
+                    b"0123456789abcdefz\"[]{}:,._"[(draws.unit() * 26.0) as usize % 26];
+            }
+            let start = loaded.start.clone().unwrap();
+            if let Ok(report) = dlc_driver::fit_weights(&loaded.model, &start, &damaged) {
+                fitted += 1;
+                assert_eq!(report.taken, loaded.model.parameters.len() + loaded.model.states.len());
+            }
+        }
+    }
+    // A byte of a comment or of a name that stays one of the model's changes nothing.
+    assert!(fitted < 300, "{fitted}");
+}
+
+/// PyTorch's file as a checkpoint: by the rules of the model's own `start`, or one line that says how.
+#[test]
+fn eval_and_predict_take_names_of_pytorch_by_the_rules_of_the_file() {
+    let folder = fine_tuning("");
+    let folder = folder.path();
+    let text = std::fs::read_to_string(folder.join("m.dsl")).unwrap();
+    // Scaling that the text tells, and all classes of the file.
+    let text = text.replace("standardize(per_channel = true)", "normalize(mean = 4.5, std = 1.5)");
+    let text = text.replace("classes = 3", "classes = 5");
+    std::fs::write(folder.join("m.dsl"), &text).unwrap();
+    let loaded = load(&folder.join("m.dsl"), &[]).unwrap_or_else(|error| panic!("{}", text_of(&error)));
+    let checkpoint = folder.join("w.safetensors");
+    let settings = EvalSettings { threads: Some(1), ..EvalSettings::default() };
+    let files = [folder.join("d.npz/x.npy")];
+    let predicted = dlc_driver::predict(&loaded, &checkpoint, &files, &settings)
+        .unwrap_or_else(|error| panic!("{}", text_of(&error)));
+    let report = dlc_driver::evaluate(&loaded, &checkpoint, &settings).unwrap();
+    assert!(report.evaluated.measures.get("loss").unwrap().is_finite());
+    // As `dlc run --start` says.
+    let mut whole = loaded.clone();
+    whole.start.as_mut().unwrap().skip.clear();
+    let inputs = vec![("x".to_owned(), files[0].clone())];
+    let run =
+        dlc_driver::run(&whole, &RunSettings { inputs, threads: Some(1), ..RunSettings::default() }).unwrap();
+    let found: Vec<f64> = predicted.rows.iter().flat_map(|row| row.outputs[0].clone()).collect();
+    let wanted: Vec<f64> = run.outputs[0].1.f32_values().unwrap().into_iter().map(f64::from).collect();
+    assert_eq!(found.len(), wanted.len());
+    assert!(found.iter().zip(&wanted).all(|(a, b)| (a - b).abs() <= 1e-5 * b.abs().max(1.0)));
+    // Without rules: one line.
+    let without = Loaded { start: None, ..loaded };
+    for error in [
+        dlc_driver::predict(&without, &checkpoint, &files, &settings).map(drop).unwrap_err(),
+        dlc_driver::evaluate(&without, &checkpoint, &settings).map(drop).unwrap_err(),
+    ] {
+        let told = error.to_string();
+        assert_eq!((error.exit_code(), told.lines().count()), (1, 1), "{told}");
+        tells(
+            &told,
+            &[
+                "other names than the model's (`bn1.bias`",
+                "start = checkpoint(",
+                "names = [\"FILE'S -> MODEL'S\"]",
+            ],
+        );
     }
 }

@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "tests")]
 
 use dlc_driver::{
-    ArtifactKind, CompileSettings, EngineKind, EvalSettings, ExportSettings, Loaded, RunSettings, Silent,
-    TrainSettings, load, write_npy,
+    ArtifactKind, CompileSettings, EngineKind, EvalSettings, ExportSettings, Loaded, QuantizeSettings,
+    RunSettings, Silent, TrainSettings, load, load_for_checkpoint, quantize, write_npy,
 };
 use dlc_runtime::{Checkpoint, HostTensor};
 use std::path::{Path, PathBuf};
@@ -181,6 +181,35 @@ fn a_run_and_an_exported_file_give_them_too() {
             }
         }
     }
+}
+
+#[test]
+fn a_quantised_model_gives_them_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let (loaded, checkpoint) = trained(folder, STEPS[0]);
+    let output = folder.join("q.safetensors");
+    let settings = QuantizeSettings::new(Some(checkpoint), output.clone());
+    // The greatest error of eight bits is far below it.
+    let report = quantize(&loaded, &QuantizeSettings { max_drop: 0.5, ..settings }).unwrap();
+    assert!(report.accepted && report.layers.iter().all(|layer| layer.bits == 8), "{report:?}");
+    let loaded = load_for_checkpoint(&folder.join("m.dsl"), &output, &[]).unwrap();
+    let files = [folder.join("table.csv")];
+    let report = dlc_driver::predict(&loaded, &output, &files, &EvalSettings::default()).unwrap();
+    for (row, place) in report.rows.iter().zip(0..) {
+        for (output, found) in row.outputs[0].iter().enumerate() {
+            let wanted = predictions(STEPS[0])[output][place];
+            let unit = fitted(STEPS[0], targets()[output]).1;
+            assert!((found - wanted).abs() < 0.05 * unit, "{place}: {found}, not {wanted}");
+        }
+    }
+    // The metrics are those of the whole model, too.
+    let report = dlc_driver::evaluate(&loaded, &output, &EvalSettings::default()).unwrap();
+    let mae = report.evaluated.measures.get("mae").unwrap();
+    let (targets, made) = (targets(), predictions(STEPS[0]));
+    let errors = (0..2).flat_map(|output| (0..6).map(move |place| (output, place)));
+    let wanted = errors.map(|(o, p)| (made[o][p] - targets[o][p]).abs()).sum::<f64>() / 12.0;
+    assert!((mae - wanted).abs() < 0.05 * wanted, "{mae}, not {wanted}");
 }
 
 const PROGRAM: &str = r#"

@@ -269,7 +269,11 @@ impl Loaded {
         let names: Vec<String> = checkpoint.tensors.keys().take(3).map(|name| format!("`{name}`")).collect();
         match matched(&self.model, &start, checkpoint, start.path.clone()) {
             Ok(started) => {
-                let tensors = started.tensors.as_ref().clone();
+                let mut tensors = started.tensors.as_ref().clone();
+                // Averages are the values themselves.
+                let averages =
+                    tensors.iter().map(|(name, tensor)| (format!("{name}.{AVERAGE}"), tensor.clone()));
+                tensors.extend(averages.collect::<Vec<_>>());
                 Ok(Some(Arc::new(Checkpoint { tensors, ..Checkpoint::default() })))
             }
             Err(fault) => Err(DriverError::User(format!(

@@ -132,7 +132,8 @@ pub(crate) fn restore_for(engine: &mut dyn Engine, path: &Path, options: &RunOpt
         None => restore(engine, path, LoadPolicy::IgnoreExtra),
         Some(model) => {
             let saved = SavedRun { model: model.as_ref().clone(), fitted: Fitted::default(), progress: None };
-            fill(engine, saved, path, LoadPolicy::IgnoreExtra)
+            // It holds no slots of an optimiser, and everything of the model.
+            fill(engine, saved, path, LoadPolicy::Parameters)
         }
     }
 }
