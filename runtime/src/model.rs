@@ -83,7 +83,8 @@ impl Model {
         // SAFETY: the caller's promise.
         let opened = unsafe { libloading::Library::new(&absolute) };
         let opened = opened.map_err(|error| {
-            let reason = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
+            let reason =
+                std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
             RuntimeError::Library { path: path.to_owned(), reason }
         })?;
         let no_model = || RuntimeError::NoModel { path: path.to_owned() };

@@ -13,7 +13,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// That a checkpoint has what a program needs; what does not fit is told all at once.
-pub(crate) fn check_fits(interface: &Interface, checkpoint: &TensorFile<'_>, policy: LoadPolicy) -> Result<()> {
+pub(crate) fn check_fits(
+    interface: &Interface,
+    checkpoint: &TensorFile<'_>,
+    policy: LoadPolicy,
+) -> Result<()> {
     let mut faults = Vec::new();
     for tensor in &interface.tensors {
         let expected = || type_text(tensor.element, &tensor.dims);
@@ -43,7 +47,10 @@ pub(crate) fn check_fits(interface: &Interface, checkpoint: &TensorFile<'_>, pol
         faults.extend(unexpected.map(|name| format!("`{name}` is not in the model")));
     }
     if !faults.is_empty() {
-        return Err(RuntimeError::OtherModel { origin: Identity::origin(checkpoint.identity.as_ref(), &interface.model), faults });
+        return Err(RuntimeError::OtherModel {
+            origin: Identity::origin(checkpoint.identity.as_ref(), &interface.model),
+            faults,
+        });
     }
     Ok(())
 }

@@ -28,7 +28,13 @@ pub(crate) fn ptxas() -> Option<PathBuf> {
 }
 
 /// What the assembler says of a text: registers, spills, shared memory.
-pub(crate) fn report(ptxas: &Path, folder: &Path, name: &str, text: &str, architecture: Architecture) -> String {
+pub(crate) fn report(
+    ptxas: &Path,
+    folder: &Path,
+    name: &str,
+    text: &str,
+    architecture: Architecture,
+) -> String {
     let (source, object) = (folder.join("module.ptx"), folder.join("module.cubin"));
     std::fs::write(&source, text).unwrap();
     let output = Command::new(ptxas)
@@ -36,7 +42,8 @@ pub(crate) fn report(ptxas: &Path, folder: &Path, name: &str, text: &str, archit
         .args([&object, &source])
         .output()
         .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
+    let said =
+        String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{name} for {architecture}: {said}");
     assert!(!said.contains("warning"), "{name} for {architecture}: {said}");
     let number = |behind: &str| -> u32 {
