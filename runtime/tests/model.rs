@@ -61,7 +61,7 @@ fn weights() -> Checkpoint {
     let seed = HostTensor::scalar_i64(7);
     let tensors = [("weight", weight), ("train.step", step), ("train.seed", seed)];
     let tensors = tensors.map(|(name, tensor)| (name.to_owned(), tensor));
-    Checkpoint { tensors: tensors.into(), note: None }
+    Checkpoint { tensors: tensors.into(), note: None, identity: None }
 }
 
 #[test]

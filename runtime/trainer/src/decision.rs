@@ -42,9 +42,12 @@ impl LabelMap {
     }
 }
 
+/// How values become a decision.
+pub type DecideFunction = dyn Fn(&[f64]) -> Decided + Send + Sync;
+
 /// Decides by the values of the first output for one sample.
 #[derive(Clone)]
-pub struct Decide(pub Arc<dyn Fn(&[f64]) -> Decided + Send + Sync>);
+pub struct Decide(pub Arc<DecideFunction>);
 
 impl Default for Decide {
     fn default() -> Self {
