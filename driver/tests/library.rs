@@ -207,7 +207,10 @@ fn a_library_that_predicts_comes_with_its_weights() {
         names,
         ["net.o", "net.h", "dlc_runtime.h", "net.c", "dlc_runtime.c", "libnet.a", "net.safetensors"]
     );
+    let object = std::fs::metadata(folder.join("net.o")).unwrap().len();
+    assert!(object < 200_000, "{object} bytes");
     let written = Checkpoint::read(&folder.join("net.safetensors")).unwrap();
+    assert_eq!(written.identity.as_ref().map(|identity| identity.model.as_str()), Some("digits"));
     // No slots of the optimiser, no statistics that prediction does not read.
     assert!(written.tensors.len() < weights.tensors.len() / 2, "{:?}", written.tensors.keys());
     assert!(written.tensors.iter().all(|(name, tensor)| weights.tensors[name] == *tensor));
