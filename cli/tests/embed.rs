@@ -154,7 +154,8 @@ fn a_program_takes_checkpoints_of_its_model_alone() {
     assert_eq!(front, "the weights are those of the model curves");
     assert!(rest.contains("), the library is points (graph "), "{text}");
     // The compiler refuses it, too, though every tensor fits.
-    let arguments = ["compile", "points.dsl", "--checkpoint", "runs/curves/best.safetensors", "--emit", "obj"];
+    let arguments =
+        ["compile", "points.dsl", "--checkpoint", "runs/curves/best.safetensors", "--emit", "obj"];
     let output =
         Command::new(env!("CARGO_BIN_EXE_dlc")).args(arguments).current_dir(folder).output().unwrap();
     assert_eq!(output.status.code(), Some(1));

@@ -38,6 +38,9 @@ mod tests {
         let told = make_folder(&file).unwrap_err().to_string();
         assert!(told.ends_with("file is no folder, and results are written to one"), "{told}");
         let told = make_folder(&file.join("below")).unwrap_err().to_string();
-        assert!(told.contains("below cannot be made, since ") && told.ends_with("file is no folder"), "{told}");
+        assert!(
+            told.contains("below cannot be made, since ") && told.ends_with("file is no folder"),
+            "{told}"
+        );
     }
 }

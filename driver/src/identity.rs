@@ -8,9 +8,9 @@ use dlc_runtime::Identity;
 pub(crate) fn identity(model: &Model) -> Identity {
     let text = dlc_ir::text::print(&model.predict);
     let plain = text.lines().map(|line| line.rfind(" @ \"").map_or(line, |origin| &line[..origin]));
-    let graph = plain.flat_map(|line| line.bytes().chain([b'\n'])).fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
-    });
+    let graph = plain
+        .flat_map(|line| line.bytes().chain([b'\n']))
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
     Identity { model: model.name.clone(), graph }
 }
 

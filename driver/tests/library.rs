@@ -118,7 +118,10 @@ fn a_c_program_trains_and_predicts_to_the_same_bits() {
         cc(folder, &[&common[..], &[name], &parts, more].concat());
     };
     build("checked", &["digits.o", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]);
-    build("counted", &["-L.", "-ldigits", "-DCOUNT_ALLOCATIONS", "-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc"]);
+    build(
+        "counted",
+        &["-L.", "-ldigits", "-DCOUNT_ALLOCATIONS", "-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc"],
+    );
     let (text, weights) = expected(Cpu::Native);
     for (name, arguments) in [
         ("checked", &["1", "one"][..]),

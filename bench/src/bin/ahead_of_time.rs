@@ -105,7 +105,8 @@ impl Library {
         let created = Instant::now();
         // SAFETY: the instance was just made; 0 asks for all tensors.
         held(unsafe { load(instance, weights.as_ptr(), 0) }, "load")?;
-        let times = [opened - started, created - opened, created.elapsed()].map(|time| time.as_secs_f64() * 1e3);
+        let times =
+            [opened - started, created - opened, created.elapsed()].map(|time| time.as_secs_f64() * 1e3);
         Ok(Library { instance, predict, times })
     }
 
@@ -222,7 +223,11 @@ fn first_results(arguments: &Arguments, library: &Path, weights: &Path, bytes: [
     {
         println!("  {what:<20} {:>8.3}", median(rounds.iter().map(|times| times[place])));
     }
-    println!("  {:<20} {:>8.3}", "to the first result", median(rounds.iter().map(|times| times[..4].iter().sum())));
+    println!(
+        "  {:<20} {:>8.3}",
+        "to the first result",
+        median(rounds.iter().map(|times| times[..4].iter().sum()))
+    );
     Ok(())
 }
 

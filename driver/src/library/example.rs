@@ -8,8 +8,8 @@ use std::fmt::Write;
 
 /// What the program calls things that are not the model's.
 const OWN: [&str; 13] = [
-    "main", "model", "options", "status", "step", "seed", "batch", "printf", "fprintf", "stderr", "steps", "total",
-    "stdout",
+    "main", "model", "options", "status", "step", "seed", "batch", "printf", "fprintf", "stderr", "steps",
+    "total", "stdout",
 ];
 
 /// A buffer of the program.

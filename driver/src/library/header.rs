@@ -91,7 +91,9 @@ impl Header<'_> {
                 );
                 return;
             }
-            "train_step" => "One step of training: loss and metrics of the batch, then new parameters and states.",
+            "train_step" => {
+                "One step of training: loss and metrics of the batch, then new parameters and states."
+            }
             "eval_step" => "Loss and metrics of a batch, as prediction sees it; changes nothing.",
             _ => "Outputs for a batch; changes nothing.",
         };
@@ -130,8 +132,10 @@ impl Header<'_> {
             );
         }
         let _ = writeln!(text, "extern const unsigned char {name}_constants[];");
-        let _ =
-            writeln!(text, "/* All that this file says, for programs: dlc_runtime.c reads it, `dlc inspect` too. */");
+        let _ = writeln!(
+            text,
+            "/* All that this file says, for programs: dlc_runtime.c reads it, `dlc inspect` too. */"
+        );
         let _ = writeln!(text, "extern const unsigned char {name}_description[];");
         if self.embedded {
             let _ = writeln!(text, "/* The persistent block with the weights that the library came with. */");

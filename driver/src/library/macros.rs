@@ -47,7 +47,11 @@ impl<'a> Macros<'a> {
         define("STATE_BYTES", states, "other tensors that live between calls,");
         define("PERSISTENT_BYTES", interface.persistent_bytes, "both in one block,");
         define("CONSTANT_BYTES", description.constant_bytes, "constants, which are part of the library,");
-        define("ARENA_BYTES", most(|one| one.interface.arena_bytes), "scratch for the function that needs most,");
+        define(
+            "ARENA_BYTES",
+            most(|one| one.interface.arena_bytes),
+            "scratch for the function that needs most,",
+        );
         define("THREAD_BYTES", most(|one| one.interface.thread_bytes), "and scratch for each thread.");
         for Offered { interface, suffix, .. } in functions {
             let function = suffix.to_ascii_uppercase();
@@ -56,7 +60,11 @@ impl<'a> Macros<'a> {
                 interface.arena_bytes,
                 &format!("Scratch for {suffix} alone,"),
             );
-            define(&format!("{function}_THREAD_BYTES"), interface.thread_bytes, "and for each of its threads.");
+            define(
+                &format!("{function}_THREAD_BYTES"),
+                interface.thread_bytes,
+                "and for each of its threads.",
+            );
         }
         text.push('\n');
     }
