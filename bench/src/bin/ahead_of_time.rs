@@ -192,7 +192,8 @@ fn timed(arguments: &Arguments) -> Outcome<()> {
 
 /// Bytes of the input and the output.
 fn sizes(session: &Session, batch: usize) -> Outcome<[usize; 2]> {
-    let predict = session.program().interface().functions.iter().find(|function| function.name == "predict");
+    let interface = session.program().interface();
+    let predict = interface.functions.iter().find(|function| function.name == "predict");
     match predict.map(|function| (&function.inputs[..], &function.outputs[..])) {
         Some(([input], [output])) => {
             Ok([input, output].map(|port| port.elements(batch) * port.element.size()))
