@@ -209,7 +209,7 @@ impl Loaded {
         let saved = SavedRun::read(checkpoint)?.model;
         let faults = misfits(&self.model, &saved);
         if !faults.is_empty() {
-            let cause = RuntimeError::OtherModel { model: self.model.name.clone(), faults };
+            let cause = RuntimeError::OtherModel { origin: saved.origin(&self.model.name), faults };
             return Err(TrainError::Checkpoint { path: checkpoint.to_owned(), cause }.into());
         }
         self.weights = Weights::of_tensors(&first_values(&self.model, &saved.tensors))?;

@@ -142,8 +142,7 @@ fn an_opened_library_trains_as_dlc_does() {
     let stop = AtomicBool::new(false);
     dlc_driver::train(&loaded, &run, &mut Silent, &stop).unwrap();
     let mut session = open(folder.join("libdigits.so")).unwrap().session(1).unwrap();
-    let run =
-        RunOptions { epochs, seed, threads: 1, out: folder.join("opened"), ..RunOptions::default() };
+    let run = RunOptions { epochs, seed, threads: 1, out: folder.join("opened"), ..RunOptions::default() };
     let recipe = loaded.recipe.as_ref().unwrap();
     dlc_trainer::train(recipe, &loaded.folder, &mut session, &run, &mut Silent, &stop).unwrap();
     let saved = ["dlc", "opened"].map(|run| {
@@ -202,7 +201,7 @@ fn weights_come_from_the_library_or_from_beside_it() {
     std::fs::copy(folder.join("beside/digits.safetensors"), folder.join("other.safetensors")).unwrap();
     let error = open(folder.join("libother.so")).unwrap().session(1).unwrap_err();
     assert!(matches!(&error, RuntimeError::OtherGraph { .. }), "{error}");
-    assert!(error.to_string().starts_with("the weights are those of another model than other: "), "{error}");
+    assert!(error.to_string().starts_with("the weights are those of the model digits (graph "), "{error}");
     std::fs::remove_file(folder.join("other.safetensors")).unwrap();
     let mut session = open(folder.join("libother.so")).unwrap().session(1).unwrap();
     let mut y = [0; 8];
@@ -219,11 +218,17 @@ fn what_is_no_library_of_ours_is_told() {
     let folder = folder.path();
     let told = |name: &str| open(folder.join(name)).unwrap_err();
     let error = told("absent.so");
-    assert!(matches!(&error, RuntimeError::File { .. }) && error.to_string().contains("absent.so"), "{error}");
+    assert!(
+        matches!(&error, RuntimeError::File { .. }) && error.to_string().contains("absent.so"),
+        "{error}"
+    );
     std::fs::write(folder.join("text.so"), "no library").unwrap();
     let error = told("text.so");
     assert!(matches!(&error, RuntimeError::Library { .. }), "{error}");
-    assert!(error.to_string().contains("text.so is no shared library that this system can load: "), "{error}");
+    assert!(
+        error.to_string().contains("text.so is no shared library that this system can load: "),
+        "{error}"
+    );
     let build = |name: &str, source: &str| {
         std::fs::write(folder.join("source.c"), source).unwrap();
         cc(folder, &["-shared", "-fPIC", "-o", name, "source.c"]);

@@ -1,10 +1,10 @@
 //! Named tensors in a safetensors file.
 //!
-//! Equal content gives equal bytes: tensors are written in a fixed order and there is at most one
-//! metadata key, since safetensors keeps metadata in a hash map. A file is written beside its place
-//! and renamed, so that a full disk or a killed process loses no earlier one.
+//! Equal content gives equal bytes: tensors and metadata are written in a fixed order. A file is written
+//! beside its place and renamed, so that a full disk or a killed process loses no earlier one.
 
 use crate::error::{Result, RuntimeError};
+use crate::identity::Identity;
 use crate::tensor::HostTensor;
 use crate::tensor_file::{Contents, NOTE, TensorFile, TensorSlice};
 use dlc_abi::ElementType;
@@ -34,6 +34,8 @@ pub struct Checkpoint {
     pub tensors: BTreeMap<String, HostTensor>,
     /// A text beside the tensors, kept as metadata.
     pub note: Option<String>,
+    /// The model that they are of, where that is known.
+    pub identity: Option<Identity>,
 }
 
 pub(crate) fn dtype(element: ElementType) -> Dtype {
@@ -74,7 +76,14 @@ impl Checkpoint {
             views.push((name.as_str(), view.map_err(damaged)?));
         }
         let metadata = self.note.as_ref().map(|note| HashMap::from([(NOTE.to_owned(), note.clone())]));
-        safetensors::serialize(views, metadata).map_err(damaged)
+        let mut file = safetensors::serialize(views, metadata).map_err(damaged)?;
+        self.identity.iter().for_each(|identity| identity.insert(&mut file));
+        Ok(file)
+    }
+
+    /// What to say of a checkpoint that does not fit a model: which one it is of.
+    pub fn origin(&self, model: &str) -> String {
+        Identity::origin(self.identity.as_ref(), model)
     }
 
     /// Reads a file's bytes; anything damaged, truncated or of an element type that no program has is
@@ -85,7 +94,8 @@ impl Checkpoint {
             let value = HostTensor::new(tensor.element, tensor.dims.into_owned(), tensor.bytes.to_vec())?;
             Ok((name.into_owned(), value))
         });
-        Ok(Checkpoint { tensors: tensors.collect::<Result<_>>()?, note: file.note })
+        let tensors = tensors.collect::<Result<_>>()?;
+        Ok(Checkpoint { tensors, note: file.note, identity: file.identity })
     }
 
     /// The tensors where they lie.
@@ -94,7 +104,8 @@ impl Checkpoint {
             let dims = Cow::Borrowed(&*value.dims);
             (Cow::Borrowed(&**name), TensorSlice { element: value.element, dims, bytes: &value.bytes })
         });
-        TensorFile { tensors: tensors.collect(), note: self.note.clone(), graph: None }
+        let (note, identity) = (self.note.clone(), self.identity.clone());
+        TensorFile { tensors: tensors.collect(), note, identity }
     }
 
     /// Reads a file.
@@ -118,6 +129,11 @@ impl Checkpoint {
 /// Writes a file so that its place holds the old or the new content, never a part: into a file beside
 /// it, flushed to disk, then renamed.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
+    // What is no file, such as a terminal or a pipe, keeps its place.
+    if std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
+        return std::fs::write(path, bytes)
+            .map_err(|cause| RuntimeError::File { path: path.to_owned(), cause });
+    }
     let Some(name) = path.file_name() else {
         let cause = std::io::Error::new(std::io::ErrorKind::InvalidInput, "this is not a file's name");
         return Err(RuntimeError::File { path: path.to_owned(), cause });

@@ -1,5 +1,6 @@
 //! What can go wrong between a caller and a compiled program.
 
+use crate::identity::Identity;
 use dlc_abi::ElementType;
 use std::path::PathBuf;
 
@@ -56,8 +57,8 @@ pub enum RuntimeError {
     #[error("this is not a readable checkpoint: {0}")]
     DamagedCheckpoint(String),
     /// A checkpoint that does not belong to the model.
-    #[error("the checkpoint is of another model than {model}: {}", listed(.faults))]
-    OtherModel { model: String, faults: Vec<String> },
+    #[error("the checkpoint is of {origin}: {}", listed(.faults))]
+    OtherModel { origin: String, faults: Vec<String> },
     /// A file that the system cannot load as a shared library.
     #[error("{} is no shared library that this system can load: {reason}", .path.display())]
     Library { path: PathBuf, reason: String },
@@ -75,12 +76,13 @@ pub enum RuntimeError {
     /// A session to which nobody gave weights.
     #[error("the model {model} has no weights yet: load a file, or initialize them by seed")]
     NoWeights { model: String },
-    /// Weights that name another graph.
+    /// Weights that say that they are of another model.
     #[error(
-        "the weights are those of another model than {model}: they name the graph {found}, the library was compiled from \
-         {expected}; weights go with the library that was compiled from the same model"
+        "the weights are those of {} (graph {:016x}), the library is {} (graph {:016x}): weights go with the library that was \
+         compiled from the same model",
+        named(.found), .found.graph, .own.model, .own.graph
     )]
-    OtherGraph { model: String, found: String, expected: String },
+    OtherGraph { found: Identity, own: Identity },
     /// A flat buffer that is not cut into samples.
     #[error("{found} values are not whole samples of {sample}")]
     Samples { sample: usize, found: usize },
@@ -99,6 +101,14 @@ pub enum RuntimeError {
     /// A failure of an engine that is not this crate's session.
     #[error("{0}")]
     Engine(String),
+}
+
+fn named(identity: &Identity) -> String {
+    if identity.model.is_empty() {
+        "another model".to_owned()
+    } else {
+        format!("the model {}", identity.model)
+    }
 }
 
 /// Faults that a message names before it counts the others.

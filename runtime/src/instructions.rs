@@ -39,7 +39,8 @@ fn has(_feature: &str) -> bool {
 /// Extensions among these bits, in the order of [`FEATURES`], that this machine lacks.
 pub(crate) fn missing(features: u64) -> Vec<String> {
     let bits = (0..u64::BITS).filter(|bit| features >> bit & 1 == 1);
-    let names = bits.map(|bit| FEATURES.get(bit as usize).copied().unwrap_or("an extension unknown to this runtime"));
+    let names =
+        bits.map(|bit| FEATURES.get(bit as usize).copied().unwrap_or("an extension unknown to this runtime"));
     names.filter(|name| !has(name)).map(|name| name.trim_start_matches("has_").to_owned()).collect()
 }
 

@@ -53,6 +53,7 @@ mod error;
 mod execution;
 mod float_mode;
 mod gate;
+mod identity;
 mod instructions;
 mod model;
 mod order;
@@ -73,6 +74,7 @@ pub use code_names::{CodeNames, name_code};
 #[cfg(unix)]
 pub use crash::report_crashes;
 pub use error::RuntimeError;
+pub use identity::Identity;
 pub use model::{LinkedModel, Model};
 pub use program::Program;
 pub use session::{FunctionHandle, Session};

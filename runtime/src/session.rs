@@ -52,7 +52,10 @@ unsafe impl Send for Session {}
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = &self.program.interface().model;
-        f.debug_struct("Session").field("model", name).field("threads", &self.threads()).finish_non_exhaustive()
+        f.debug_struct("Session")
+            .field("model", name)
+            .field("threads", &self.threads())
+            .finish_non_exhaustive()
     }
 }
 

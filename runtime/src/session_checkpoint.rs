@@ -1,19 +1,23 @@
 //! Saving a session's parameters and states, and putting them back.
 
-use crate::checkpoint::{Checkpoint, LoadPolicy, write_atomically};
+use crate::checkpoint::{Checkpoint, LoadPolicy};
 use crate::error::{Result, RuntimeError};
+use crate::identity::Identity;
 use crate::order::scatter;
 use crate::session::Session;
 use crate::tensor::type_text;
 use crate::tensor_file::{Contents, TensorFile};
-use crate::weights::{graph_text, serialized};
-use dlc_abi::{Interface, PersistentRole, PersistentTensor};
+use dlc_abi::{Interface, PersistentRole};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 /// That a checkpoint has what a program needs; what does not fit is told all at once.
-pub(crate) fn check_fits(interface: &Interface, checkpoint: &TensorFile<'_>, policy: LoadPolicy) -> Result<()> {
+pub(crate) fn check_fits(
+    interface: &Interface,
+    checkpoint: &TensorFile<'_>,
+    policy: LoadPolicy,
+) -> Result<()> {
     let mut faults = Vec::new();
     for tensor in &interface.tensors {
         let expected = || type_text(tensor.element, &tensor.dims);
@@ -43,7 +47,10 @@ pub(crate) fn check_fits(interface: &Interface, checkpoint: &TensorFile<'_>, pol
         faults.extend(unexpected.map(|name| format!("`{name}` is not in the model")));
     }
     if !faults.is_empty() {
-        return Err(RuntimeError::OtherModel { model: interface.model.clone(), faults });
+        return Err(RuntimeError::OtherModel {
+            origin: Identity::origin(checkpoint.identity.as_ref(), &interface.model),
+            faults,
+        });
     }
     Ok(())
 }
@@ -55,7 +62,7 @@ impl Session {
         for tensor in &self.program.interface().tensors {
             tensors.insert(tensor.name.clone(), self.tensor(&tensor.name)?);
         }
-        Ok(Checkpoint { tensors, note: None })
+        Ok(Checkpoint { tensors, note: None, identity: self.program.identity().cloned() })
     }
 
     /// Takes parameters and states from a checkpoint. What does not fit is told all at once, and then
@@ -67,11 +74,10 @@ impl Session {
     fn take(&mut self, file: &TensorFile<'_>, policy: LoadPolicy) -> Result<()> {
         let program = Arc::clone(&self.program);
         let interface = program.interface();
-        if let (Some(found), Some(graph)) = (&file.graph, program.graph())
-            && *found != graph_text(graph)
+        if let (Some(found), Some(own)) = (&file.identity, program.identity())
+            && found.graph != own.graph
         {
-            let (model, expected) = (interface.model.clone(), graph_text(graph));
-            return Err(RuntimeError::OtherGraph { model, found: found.clone(), expected });
+            return Err(RuntimeError::OtherGraph { found: found.clone(), own: own.clone() });
         }
         check_fits(interface, file, policy)?;
         let block = self.persistent_mut()?;
@@ -85,23 +91,15 @@ impl Session {
         Ok(())
     }
 
-    /// Writes all parameters and states to a file; `note` becomes its one metadata entry. Without a note, the
-    /// session of a compiled library ([`Model`](crate::Model)) names its graph there, which such a library checks.
+    /// Writes all parameters and states to a file; `note` becomes a metadata entry of it. The session of a compiled
+    /// library ([`Model`](crate::Model)) names its model there, too, which such a library checks.
     pub fn save(&self, path: impl AsRef<Path>, note: Option<&str>) -> Result<()> {
         if !self.has_weights {
             return Err(RuntimeError::NoWeights { model: self.program.interface().model.clone() });
         }
-        match (note, self.program.graph()) {
-            (None, Some(graph)) => {
-                let value = |tensor: &PersistentTensor| Ok(self.tensor(&tensor.name)?.bytes);
-                write_atomically(path.as_ref(), &serialized(self.program.interface(), graph, value)?)
-            }
-            _ => {
-                let mut checkpoint = self.checkpoint()?;
-                checkpoint.note = note.map(str::to_owned);
-                checkpoint.write(path.as_ref())
-            }
-        }
+        let mut checkpoint = self.checkpoint()?;
+        checkpoint.note = note.map(str::to_owned);
+        checkpoint.write(path.as_ref())
     }
 
     /// Reads parameters and states from a file, as [`Session::restore`] does. A file that names the graph it

@@ -2,10 +2,11 @@
 
 use crate::checkpoint::{damaged, dtype};
 use crate::error::{Result, RuntimeError};
+use crate::identity::Identity;
 use crate::tensor::{plain_bytes, type_text};
 use dlc_abi::ElementType;
 use memmap2::Mmap;
-use safetensors::tensor::{Metadata, SafeTensors};
+use safetensors::tensor::SafeTensors;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -14,8 +15,6 @@ use std::path::Path;
 
 /// The metadata key of a text that goes with a checkpoint.
 pub(crate) const NOTE: &str = "dlc";
-/// The metadata key under which a file names the graph that it is for.
-pub(crate) const GRAPH: &str = "graph";
 
 /// A tensor in someone else's memory, plain row-major.
 #[derive(Clone, Debug)]
@@ -46,16 +45,12 @@ impl TensorSlice<'_> {
 pub(crate) struct TensorFile<'a> {
     pub(crate) tensors: BTreeMap<Cow<'a, str>, TensorSlice<'a>>,
     pub(crate) note: Option<String>,
-    /// The graph that the file names, as it names it.
-    pub(crate) graph: Option<String>,
+    /// The model that the tensors are of, where the file says it.
+    pub(crate) identity: Option<Identity>,
 }
 
 fn element(dtype: safetensors::Dtype) -> Option<ElementType> {
     ElementType::ALL.into_iter().find(|&element| self::dtype(element) == dtype)
-}
-
-fn text_of(metadata: &Metadata, key: &str) -> Option<String> {
-    metadata.metadata().as_ref().and_then(|texts| texts.get(key).cloned())
 }
 
 impl<'a> TensorFile<'a> {
@@ -76,7 +71,9 @@ impl<'a> TensorFile<'a> {
             slice.check()?;
             tensors.insert(Cow::Owned(name), slice);
         }
-        Ok(TensorFile { tensors, note: text_of(&metadata, NOTE), graph: text_of(&metadata, GRAPH) })
+        let told = metadata.metadata().as_ref();
+        let note = told.and_then(|texts| texts.get(NOTE).cloned());
+        Ok(TensorFile { tensors, note, identity: told.and_then(Identity::read) })
     }
 
     /// The value of a tensor. An average of weights that is not there is the weights themselves, so that a file

@@ -3,18 +3,12 @@
 
 use crate::checkpoint::{Checkpoint, LoadPolicy, damaged, dtype};
 use crate::error::Result;
+use crate::identity::Identity;
 use crate::order::scatter;
 use crate::session_checkpoint::check_fits;
 use crate::tensor::plain_bytes;
-use crate::tensor_file::GRAPH;
 use dlc_abi::{Interface, PersistentTensor};
 use safetensors::tensor::{SafeTensors, TensorView};
-use std::collections::HashMap;
-
-/// How a file names a graph.
-pub(crate) fn graph_text(graph: u64) -> String {
-    format!("{graph:016x}")
-}
 
 /// A file with the model's parameters and states, in the plain order.
 pub fn weights_file(interface: &Interface, graph: u64, values: &Checkpoint) -> Result<Vec<u8>> {
@@ -61,6 +55,7 @@ pub(crate) fn serialized(
         let view = TensorView::new(dtype(tensor.element), tensor.dims.clone(), bytes);
         Ok((tensor.name.as_str(), view.map_err(damaged)?))
     });
-    let metadata = HashMap::from([(GRAPH.to_owned(), graph_text(graph))]);
-    safetensors::serialize(views.collect::<Result<Vec<_>>>()?, Some(metadata)).map_err(damaged)
+    let mut file = safetensors::serialize(views.collect::<Result<Vec<_>>>()?, None).map_err(damaged)?;
+    Identity { model: interface.model.clone(), graph }.insert(&mut file);
+    Ok(file)
 }

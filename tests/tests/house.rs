@@ -48,7 +48,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("dlc-build", &["dlc-driver"]),
     ("dlc", &["dlc-driver", "dlc-types"]),
-    ("dlc-bench", &["dlc-driver", "dlc-types"]),
+    ("dlc-bench", &["dlc-compiler", "dlc-driver", "dlc-runtime", "dlc-types"]),
     (
         "dlc-tests",
         &[

@@ -115,8 +115,9 @@ fn has_cc() -> bool {
 /// The linked model computes to the bit what the same model does as a shared library.
 fn follows_an_opened_library(copy: &Copy) {
     let text = copy.printed(&source("driver/build/tests/embed/followed.rs"));
-    let (computed, told): (Vec<&str>, Vec<&str>) =
-        text.lines().partition(|line| ["train ", "evaluate ", "predict "].iter().any(|one| line.starts_with(one)));
+    let (computed, told): (Vec<&str>, Vec<&str>) = text
+        .lines()
+        .partition(|line| ["train ", "evaluate ", "predict "].iter().any(|one| line.starts_with(one)));
     assert_eq!(
         told,
         [
@@ -186,7 +187,10 @@ fn wrong_shapes_do_not_compile(copy: &Copy) {
         ("model.predict_one(&[[0.0; 8]; 8])?;", "expected `[[f32; 8]; 8]`, found".to_owned()),
         ("model.predict_one(&[[[0_u8; 8]; 8]; 1])?;", "expected `f32`, found `u8`".to_owned()),
         ("model.train_step(&[right], &[1.0])?;", "expected `i32`, found floating-point number".to_owned()),
-        ("model.train_step(&[right])?;", "this method takes 2 arguments but 1 argument was supplied".to_owned()),
+        (
+            "model.train_step(&[right])?;",
+            "this method takes 2 arguments but 1 argument was supplied".to_owned(),
+        ),
         ("let logits: [f32; 9] = model.predict_one(&right)?;", array(9, 10)),
         ("model.predict(&[right], &mut [[0.0; 11]])?;", array(10, 11)),
     ] {
@@ -209,5 +213,8 @@ fn mistakes_of_the_model_end_the_build(copy: &Copy) {
     std::fs::write(&model, text.replace("dense(10)", "dense(12)")).unwrap();
     let told = copy.refused(&source("examples/embed-rust/src/main.rs"));
     // Its checkpoint has ten classes.
-    assert!(told.contains("`head.weight` is f32[32, 10] in the checkpoint, f32[32, 12] in the model"), "{told}");
+    assert!(
+        told.contains("`head.weight` is f32[32, 10] in the checkpoint, f32[32, 12] in the model"),
+        "{told}"
+    );
 }

@@ -68,7 +68,9 @@ fn choices_are_followed() {
     let text = std::fs::read_to_string(made.module()).unwrap();
     // Not every byte is a bool: what comes out is bytes, and one array for the whole batch.
     let signature = "pub fn predict(&mut self, x: &[X], mask: &Mask, y: &mut [Y], z: &mut Z)";
-    for part in ["BATCH_MAX: usize = 8", "type Y = [f32; 5]", "type Mask = [bool; 4]", "type Z = [u8; 4]", signature] {
+    for part in
+        ["BATCH_MAX: usize = 8", "type Y = [f32; 5]", "type Mask = [bool; 4]", "type Z = [u8; 4]", signature]
+    {
         assert!(text.contains(part), "{part} is missing in\n{text}");
     }
     assert!(!text.contains("predict_one") && !text.contains("train_step") && !text.contains("other_weights"));
@@ -85,8 +87,11 @@ fn mistakes_are_told_with_their_places() {
         assert_eq!(format!("{error:?}"), error.to_string());
         error.to_string()
     };
-    let good = written(folder, "dlc 1\n\nmodel net(x: f32[N, 3]) -> (y) {\n  y = x |> dense(2) as layer\n}\n");
-    assert!(told(of(&good, folder).train(true)).starts_with("`--train` needs a `data` and a `train` section"));
+    let good =
+        written(folder, "dlc 1\n\nmodel net(x: f32[N, 3]) -> (y) {\n  y = x |> dense(2) as layer\n}\n");
+    assert!(
+        told(of(&good, folder).train(true)).starts_with("`--train` needs a `data` and a `train` section")
+    );
     assert!(told(of(&good, folder).name("type name")).contains("`type name` is no name of C"));
     assert!(told(of(&good, folder).checkpoint(folder.join("absent"))).contains("absent"));
     assert!(told(of(&good, folder).set("net.widht", 1)).contains("widht"));

@@ -1,17 +1,21 @@
 //! A model as a native library: the object file, its header, C file and Rust module, archives of them, and weights.
 
+mod example;
 mod glue;
 mod header;
 mod link;
+mod macros;
 mod names;
 mod rust;
 mod surface;
 
+use crate::identity::identity;
 use crate::{ArtifactKind, CompileSettings, DriverError, Loaded, Result};
 use dlc_compiler::emit::{Level, Machine, ObjectData, Target, object};
 use dlc_compiler::{Compilation, FunctionKind};
 use dlc_runtime::abi::{Description, FEATURES};
 use dlc_runtime::{Checkpoint, persistent_image, weights_file, weights_header, write_atomically};
+use header::Header;
 use std::path::{Path, PathBuf};
 
 /// The common runtime, which is written beside every library.
@@ -30,13 +34,6 @@ pub(crate) fn functions(loaded: &Loaded, train: bool) -> Result<Vec<FunctionKind
             loaded.model.name
         ))),
     }
-}
-
-/// Tells models apart: a hash (FNV-1a, 64 bits) of the inference graph as text.
-fn graph_hash(loaded: &Loaded) -> u64 {
-    let text = dlc_ir::text::print(&loaded.model.predict);
-    text.bytes()
-        .fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
 }
 
 /// Extensions that the code of a target may use, by the bits of [`FEATURES`].
@@ -93,7 +90,7 @@ pub(crate) fn write(
             format!("`{name}` is no name of C, which symbols begin with; `--name NAME` gives another one");
         return Err(DriverError::User(fault));
     }
-    let graph = graph_hash(loaded);
+    let graph = identity(&loaded.model).graph;
     let weights = weights(loaded, compilation, settings)?;
     let image = match (&weights, settings.embed_weights) {
         (_, false) => None,
@@ -125,7 +122,8 @@ pub(crate) fn write(
     let entry = |function: &str| format!("{name}_bare_{}", surface::suffix(function));
     let object = object(compilation, target, name, &entry, &beside)?.bytes;
     let functions = surface::offered(interface);
-    let header = header::header(name, &functions, &description, image.is_some());
+    let embedded = image.is_some();
+    let header = Header { name, functions: &functions, description: &description, embedded }.text();
     let glue = glue::glue(name, &functions, image.is_some());
     let module = rust::module(name, &functions, &description, image.is_some());
     let parts = Parts { name, object: &object, header: &header, glue: &glue, module: &module };

@@ -72,8 +72,7 @@ pub(super) fn module(
 
 /// The loss and the metrics of a function, in the order of a report.
 fn reported<'a>(function: &Offered<'a>) -> Vec<(&'a Port, String)> {
-    let of_role =
-        |role| function.interface.outputs.iter().filter(move |port: &&Port| port.role == role);
+    let of_role = |role| function.interface.outputs.iter().filter(move |port: &&Port| port.role == role);
     let mut names = Vec::new();
     let ports = of_role(PortRole::Loss).chain(of_role(PortRole::Metric));
     let named = ports.map(|port| {
@@ -86,7 +85,8 @@ fn reported<'a>(function: &Offered<'a>) -> Vec<(&'a Port, String)> {
 
 /// Whether training and evaluation report the same.
 fn shared_report(called: &[(&Offered<'_>, Vec<Passed<'_>>)]) -> bool {
-    let of = |suffix| called.iter().find(|(function, _)| function.suffix == suffix).map(|(one, _)| reported(one));
+    let of =
+        |suffix| called.iter().find(|(function, _)| function.suffix == suffix).map(|(one, _)| reported(one));
     let (train, evaluate) = (of("train_step"), of("eval_step"));
     train.is_some() && train == evaluate
 }
@@ -193,7 +193,10 @@ fn parameters<'a>(batch: Option<&str>, ports: impl Iterator<Item = &'a Passed<'a
 }
 
 fn documented(text: &mut String, what: &str, ports: &[Passed<'_>]) {
-    let _ = write!(text, "\n    /// {what} All slices are of the same batch, 1 to [`BATCH_MAX`] samples.\n    ///\n");
+    let _ = write!(
+        text,
+        "\n    /// {what} All slices are of the same batch, 1 to [`BATCH_MAX`] samples.\n    ///\n"
+    );
     for port in ports {
         let _ = writeln!(text, "    /// - {}", port.told());
     }
@@ -205,7 +208,8 @@ fn list(ports: &[&Passed<'_>]) -> String {
 }
 
 fn predict(text: &mut String, ports: &[Passed<'_>]) {
-    let (inputs, outputs): (Vec<&Passed<'_>>, Vec<&Passed<'_>>) = ports.iter().partition(|one| one.is_input());
+    let (inputs, outputs): (Vec<&Passed<'_>>, Vec<&Passed<'_>>) =
+        ports.iter().partition(|one| one.is_input());
     let (batch, own) = batch(ports);
     documented(text, "The model's outputs for a batch.", ports);
     let _ = write!(
