@@ -201,7 +201,7 @@ fn weights_come_from_the_library_or_from_beside_it() {
     std::fs::copy(folder.join("beside/digits.safetensors"), folder.join("other.safetensors")).unwrap();
     let error = open(folder.join("libother.so")).unwrap().session(1).unwrap_err();
     assert!(matches!(&error, RuntimeError::OtherGraph { .. }), "{error}");
-    assert!(error.to_string().starts_with("the weights are those of another model than other: "), "{error}");
+    assert!(error.to_string().starts_with("the weights are those of the model digits (graph "), "{error}");
     std::fs::remove_file(folder.join("other.safetensors")).unwrap();
     let mut session = open(folder.join("libother.so")).unwrap().session(1).unwrap();
     let mut y = [0; 8];

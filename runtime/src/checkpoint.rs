@@ -94,7 +94,8 @@ impl Checkpoint {
             let value = HostTensor::new(tensor.element, tensor.dims.into_owned(), tensor.bytes.to_vec())?;
             Ok((name.into_owned(), value))
         });
-        Ok(Checkpoint { tensors: tensors.collect::<Result<_>>()?, note: file.note, identity: file.identity })
+        let tensors = tensors.collect::<Result<_>>()?;
+        Ok(Checkpoint { tensors, note: file.note, identity: file.identity })
     }
 
     /// The tensors where they lie.
@@ -103,7 +104,8 @@ impl Checkpoint {
             let dims = Cow::Borrowed(&*value.dims);
             (Cow::Borrowed(&**name), TensorSlice { element: value.element, dims, bytes: &value.bytes })
         });
-        TensorFile { tensors: tensors.collect(), note: self.note.clone(), identity: self.identity.clone() }
+        let (note, identity) = (self.note.clone(), self.identity.clone());
+        TensorFile { tensors: tensors.collect(), note, identity }
     }
 
     /// Reads a file.

@@ -1,5 +1,6 @@
 //! What can go wrong between a caller and a compiled program.
 
+use crate::identity::Identity;
 use dlc_abi::ElementType;
 use std::path::PathBuf;
 
@@ -75,12 +76,13 @@ pub enum RuntimeError {
     /// A session to which nobody gave weights.
     #[error("the model {model} has no weights yet: load a file, or initialize them by seed")]
     NoWeights { model: String },
-    /// Weights that name another graph.
+    /// Weights that say that they are of another model.
     #[error(
-        "the weights are of {origin}: they name the graph {found:016x}, the library was compiled from {expected:016x}; \
-         weights go with the library that was compiled from the same model"
+        "the weights are those of {} (graph {:016x}), the library is {} (graph {:016x}): weights go with the library that was \
+         compiled from the same model",
+        named(.found), .found.graph, .own.model, .own.graph
     )]
-    OtherGraph { origin: String, found: u64, expected: u64 },
+    OtherGraph { found: Identity, own: Identity },
     /// A flat buffer that is not cut into samples.
     #[error("{found} values are not whole samples of {sample}")]
     Samples { sample: usize, found: usize },
@@ -99,6 +101,14 @@ pub enum RuntimeError {
     /// A failure of an engine that is not this crate's session.
     #[error("{0}")]
     Engine(String),
+}
+
+fn named(identity: &Identity) -> String {
+    if identity.model.is_empty() {
+        "another model".to_owned()
+    } else {
+        format!("the model {}", identity.model)
+    }
 }
 
 /// Faults that a message names before it counts the others.

@@ -25,7 +25,7 @@ impl Identity {
         Some(Identity { model: metadata.get(MODEL).cloned().unwrap_or_default(), graph })
     }
 
-    /// What to say of tensors that do not fit a model: which one they are of.
+    /// What to say of tensors with this identity that do not fit a model: which one they are of.
     pub(crate) fn origin(identity: Option<&Identity>, model: &str) -> String {
         match identity {
             Some(identity) if !identity.model.is_empty() && identity.model != model => {

@@ -7,6 +7,7 @@
 use crate::block::Block;
 use crate::checkpoint::LoadPolicy;
 use crate::error::{Result, RuntimeError};
+use crate::identity::Identity;
 use crate::instructions::missing;
 use crate::program::{Parts, Program};
 use crate::session::Session;
@@ -127,7 +128,8 @@ impl Model {
             let entries = std::slice::from_raw_parts(library.entries, interface.functions.len());
             (entries.to_vec(), Block::shared(constants, constant_bytes))
         };
-        let parts = Parts { entries, constants, graph: Some(graph) };
+        let identity = Some(Identity { model: interface.model.clone(), graph });
+        let parts = Parts { entries, constants, identity };
         // SAFETY: dlc compiled the entries with this description, and `owner` keeps them.
         let program = unsafe { Program::of_parts(interface, parts, owner) }?;
         let weights = NonNull::new(library.weights.cast_mut()).map(Embedded);
@@ -146,7 +148,7 @@ impl Model {
 
     /// The hash of the graph that it was compiled from, which its weights have to name.
     pub fn graph(&self) -> u64 {
-        self.program.graph().unwrap_or(0)
+        self.program.identity().map_or(0, |identity| identity.graph)
     }
 
     /// The compiler's name and version.

@@ -2,6 +2,7 @@
 
 use crate::block::Block;
 use crate::error::{Result, RuntimeError};
+use crate::identity::Identity;
 use crate::order::span;
 use crate::plan::FunctionPlan;
 use dlc_abi::{Entry, Interface, PersistentTensor, VERSION};
@@ -15,7 +16,7 @@ pub struct Program {
     entries: Vec<Entry>,
     plans: Vec<FunctionPlan>,
     constants: Block,
-    graph: Option<u64>,
+    identity: Option<Identity>,
     tensor_index: BTreeMap<String, usize>,
     function_index: BTreeMap<String, usize>,
     /// Dropped last, after everything that may point into the code.
@@ -52,7 +53,7 @@ pub(crate) struct Parts {
     /// One per function.
     pub(crate) entries: Vec<Entry>,
     pub(crate) constants: Block,
-    pub(crate) graph: Option<u64>,
+    pub(crate) identity: Option<Identity>,
 }
 
 fn check_interface(interface: &Interface) -> Result<()> {
@@ -107,7 +108,7 @@ impl Program {
         let entries = entries.collect::<Result<_>>()?;
         let constants = Block::copy_of(&interface.constants, "constants")?;
         // SAFETY: the caller's promise.
-        unsafe { Program::of_parts(interface, Parts { entries, constants, graph: None }, owner) }
+        unsafe { Program::of_parts(interface, Parts { entries, constants, identity: None }, owner) }
     }
 
     /// The same with constants where they lie, and one entry per function.
@@ -131,7 +132,7 @@ impl Program {
                 .map(|function| FunctionPlan::new(&interface, function))
                 .collect::<Result<_>>()?,
             constants: parts.constants,
-            graph: parts.graph,
+            identity: parts.identity,
             tensor_index: index_of(interface.tensors.iter().map(|tensor| tensor.name.as_str()))?,
             function_index: index_of(interface.functions.iter().map(|function| function.name.as_str()))?,
             interface,
@@ -139,9 +140,9 @@ impl Program {
         })
     }
 
-    /// The hash of the graph that a library was compiled from; `None` for code that was compiled in this process.
-    pub fn graph(&self) -> Option<u64> {
-        self.graph
+    /// The model that a library was compiled from; `None` for code that was compiled in this process.
+    pub fn identity(&self) -> Option<&Identity> {
+        self.identity.as_ref()
     }
 
     /// What the code can do.

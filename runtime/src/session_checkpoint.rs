@@ -62,7 +62,7 @@ impl Session {
         for tensor in &self.program.interface().tensors {
             tensors.insert(tensor.name.clone(), self.tensor(&tensor.name)?);
         }
-        Ok(Checkpoint { tensors, note: None, identity: None })
+        Ok(Checkpoint { tensors, note: None, identity: self.program.identity().cloned() })
     }
 
     /// Takes parameters and states from a checkpoint. What does not fit is told all at once, and then
@@ -74,11 +74,10 @@ impl Session {
     fn take(&mut self, file: &TensorFile<'_>, policy: LoadPolicy) -> Result<()> {
         let program = Arc::clone(&self.program);
         let interface = program.interface();
-        if let (Some(found), Some(expected)) = (&file.identity, program.graph())
-            && found.graph != expected
+        if let (Some(found), Some(own)) = (&file.identity, program.identity())
+            && found.graph != own.graph
         {
-            let origin = Identity::origin(Some(found), &interface.model);
-            return Err(RuntimeError::OtherGraph { origin, found: found.graph, expected });
+            return Err(RuntimeError::OtherGraph { found: found.clone(), own: own.clone() });
         }
         check_fits(interface, file, policy)?;
         let block = self.persistent_mut()?;
@@ -92,16 +91,14 @@ impl Session {
         Ok(())
     }
 
-    /// Writes all parameters and states to a file, with a note for whoever wants one. The session of a compiled library
-    /// ([`Model`](crate::Model)) names its graph there, which such a library checks.
+    /// Writes all parameters and states to a file; `note` becomes a metadata entry of it. The session of a compiled
+    /// library ([`Model`](crate::Model)) names its model there, too, which such a library checks.
     pub fn save(&self, path: impl AsRef<Path>, note: Option<&str>) -> Result<()> {
         if !self.has_weights {
             return Err(RuntimeError::NoWeights { model: self.program.interface().model.clone() });
         }
         let mut checkpoint = self.checkpoint()?;
         checkpoint.note = note.map(str::to_owned);
-        let model = || self.program.interface().model.clone();
-        checkpoint.identity = self.program.graph().map(|graph| Identity { model: model(), graph });
         checkpoint.write(path.as_ref())
     }
 

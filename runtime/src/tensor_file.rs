@@ -45,7 +45,7 @@ impl TensorSlice<'_> {
 pub(crate) struct TensorFile<'a> {
     pub(crate) tensors: BTreeMap<Cow<'a, str>, TensorSlice<'a>>,
     pub(crate) note: Option<String>,
-    /// The model that they are of, where that is known.
+    /// The model that the tensors are of, where the file says it.
     pub(crate) identity: Option<Identity>,
 }
 
