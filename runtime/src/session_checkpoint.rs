@@ -6,8 +6,8 @@ use crate::identity::Identity;
 use crate::order::scatter;
 use crate::session::Session;
 use crate::tensor::type_text;
-use crate::tensor_file::{Contents, TensorFile};
-use dlc_abi::{Interface, PersistentRole};
+use crate::tensor_file::{Contents, TensorFile, TensorSlice};
+use dlc_abi::{Interface, PersistentRole, PersistentTensor};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -55,6 +55,17 @@ pub(crate) fn check_fits(
     Ok(())
 }
 
+/// Whether a tensor is the network's own, rather than of a run that trained it: no counter, and no slot of an optimiser,
+/// which is named after its parameter.
+fn is_own(interface: &Interface, tensor: &PersistentTensor) -> bool {
+    let is_parameter = |name: &str| {
+        interface.tensors.iter().any(|one| one.role == PersistentRole::Parameter && one.name == name)
+    };
+    let mut dots = tensor.name.match_indices('.').map(|(place, _)| &tensor.name[..place]);
+    tensor.role == PersistentRole::Parameter
+        || !tensor.name.starts_with("train.") && !dots.any(is_parameter)
+}
+
 impl Session {
     /// All parameters and states.
     pub fn checkpoint(&self) -> Result<Checkpoint> {
@@ -80,12 +91,18 @@ impl Session {
             return Err(RuntimeError::OtherGraph { found: found.clone(), own: own.clone() });
         }
         check_fits(interface, file, policy)?;
+        self.put(interface.tensors.iter().filter_map(|tensor| Some((tensor, file.value_for(&tensor.name)?))))
+    }
+
+    /// Replaces tensors by values that were found to fit.
+    fn put<'a>(
+        &mut self,
+        values: impl Iterator<Item = (&'a PersistentTensor, &'a TensorSlice<'a>)>,
+    ) -> Result<()> {
         let block = self.persistent_mut()?;
-        for tensor in &interface.tensors {
-            if let Some(value) = file.value_for(&tensor.name) {
-                let stored = &mut block[tensor.offset..][..tensor.bytes];
-                scatter(&tensor.dims, &tensor.strides, tensor.element.size(), value.bytes, stored);
-            }
+        for (tensor, value) in values {
+            let stored = &mut block[tensor.offset..][..tensor.bytes];
+            scatter(&tensor.dims, &tensor.strides, tensor.element.size(), value.bytes, stored);
         }
         self.has_weights = true;
         Ok(())
@@ -111,5 +128,33 @@ impl Session {
     /// The same from a file's bytes.
     pub fn load_bytes(&mut self, bytes: &[u8], policy: LoadPolicy) -> Result<()> {
         self.take(&TensorFile::parse(bytes)?, policy)
+    }
+
+    /// Takes from a file what fits: tensors of the network by name, type and shape, whatever model the file is of, to go
+    /// on with another head, say. What the file lacks stays as it is, and so does all that belongs to a run (slots of the
+    /// optimiser, counters). Returns the names of what was taken.
+    ///
+    /// # Errors
+    /// [`RuntimeError::NoWeights`] if the rest has no values yet, [`RuntimeError::OtherModel`] if no parameter fits.
+    pub fn load_matching(&mut self, path: impl AsRef<Path>) -> Result<Vec<String>> {
+        let program = Arc::clone(&self.program);
+        let interface = program.interface();
+        if !self.has_weights {
+            return Err(RuntimeError::NoWeights { model: interface.model.clone() });
+        }
+        let contents = Contents::of(path.as_ref())?;
+        let file = TensorFile::parse(&contents)?;
+        let own = interface.tensors.iter().filter(|tensor| is_own(interface, tensor));
+        let found: Vec<_> = own
+            .filter_map(|tensor| Some((tensor, file.value_for(&tensor.name)?)))
+            .filter(|(tensor, value)| value.element == tensor.element && *value.dims == *tensor.dims)
+            .collect();
+        if !found.iter().any(|(tensor, _)| tensor.role == PersistentRole::Parameter) {
+            let origin = Identity::origin(file.identity.as_ref(), &interface.model);
+            let faults = vec!["it has no parameter of the model by name, type and shape".to_owned()];
+            return Err(RuntimeError::OtherModel { origin, faults });
+        }
+        self.put(found.iter().copied())?;
+        Ok(found.into_iter().map(|(tensor, _)| tensor.name.clone()).collect())
     }
 }

@@ -193,3 +193,26 @@ fn a_linked_model_is_checked_once() {
     let model: &'static LinkedModel = Box::leak(Box::new(model));
     assert!(std::ptr::eq(model.model().unwrap(), model.model().unwrap()));
 }
+
+#[test]
+fn what_fits_is_taken_from_another_models_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("other.safetensors");
+    let model = linked(&description().encode(), None).unwrap();
+    let mut session = model.session(1).unwrap();
+    std::fs::write(&path, weights_file(&interface(), 1, &weights()).unwrap()).unwrap();
+    assert!(matches!(session.load_matching(&path), Err(RuntimeError::NoWeights { .. })));
+    session.initialize(5).unwrap();
+    // The step and the seed belong to a run.
+    assert_eq!(session.load_matching(&path).unwrap(), ["weight"]);
+    assert_eq!(session.tensor("weight").unwrap(), weights().tensors["weight"]);
+    assert_eq!(session.tensor("train.seed").unwrap(), HostTensor::scalar_i64(5));
+    let mut other = weights();
+    other.tensors.insert("weight".to_owned(), HostTensor::from_f32(&[2], &[1.0; 2]).unwrap());
+    other.write(&path).unwrap();
+    assert_eq!(
+        session.load_matching(&path).unwrap_err().to_string(),
+        "the checkpoint is of another model than stand_in: it has no parameter of the model by name, type and shape"
+    );
+    assert_eq!(session.tensor("weight").unwrap(), weights().tensors["weight"]);
+}

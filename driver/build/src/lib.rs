@@ -55,7 +55,7 @@
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let folder = tempfile::tempdir()?;
 //! let model = folder.path().join("sum.dsl");
-//! std::fs::write(&model, "dlc 1\n\nmodel sum(x: f32[N, 3]) -> (y) {\n  y = x |> dense(1) as layer\n}\n")?;
+//! std::fs::write(&model, "dlc 1\n\nmodel sum(x: f32[N, 3]) -> (y) {\n  y = x |> dense(1) as first\n}\n")?;
 //! let made = dlc_build::Model::new(&model).max_batch(8).out_dir(folder.path()).emit_cargo(false).compile()?;
 //! let module = std::fs::read_to_string(made.module())?;
 //! assert!(module.contains("pub type X = [f32; 3];"));

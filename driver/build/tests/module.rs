@@ -60,7 +60,7 @@ fn choices_are_followed() {
     let path = written(
         folder,
         "dlc 1\n\nmodel net(x: f32[N, 3], mask: bool[4], option width = 2) -> (y, z) {\n  y = x |> dense(width) as \
-         layer\n  z = mask\n}\n",
+         first\n  z = mask\n}\n",
     );
     let model = of(&path, folder).name("other").max_batch(8).set("net.width", 5).train(false);
     let made = model.compile().unwrap();
@@ -88,7 +88,7 @@ fn mistakes_are_told_with_their_places() {
         error.to_string()
     };
     let good =
-        written(folder, "dlc 1\n\nmodel net(x: f32[N, 3]) -> (y) {\n  y = x |> dense(2) as layer\n}\n");
+        written(folder, "dlc 1\n\nmodel net(x: f32[N, 3]) -> (y) {\n  y = x |> dense(2) as first\n}\n");
     assert!(
         told(of(&good, folder).train(true)).starts_with("`--train` needs a `data` and a `train` section")
     );
@@ -97,9 +97,9 @@ fn mistakes_are_told_with_their_places() {
     assert!(told(of(&good, folder).set("net.widht", 1)).contains("widht"));
     assert!(told(of(&folder.join("absent.dsl"), folder)).contains("absent.dsl"));
     let other = examples().join("data/digits_first.safetensors");
-    assert!(told(of(&good, folder).checkpoint(other)).contains("`layer.weight`"));
+    assert!(told(of(&good, folder).checkpoint(other)).contains("`first.weight`"));
     assert!(told(Model::new(&good).emit_cargo(false)).contains("OUT_DIR"));
-    let bad = written(folder, "dlc 1\n\nmodel net(x: f32[N, 3]) -> (y) {\n  y = x |> dens(2) as layer\n}\n");
+    let bad = written(folder, "dlc 1\n\nmodel net(x: f32[N, 3]) -> (y) {\n  y = x |> dens(2) as first\n}\n");
     let text = told(of(&bad, folder));
     assert!(text.starts_with("the model has an error") && text.contains("model.dsl:4:12"), "{text}");
     assert!(text.contains("dens(2)") && text.contains("`dense`"), "{text}");

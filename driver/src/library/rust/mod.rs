@@ -7,12 +7,21 @@ mod ports;
 
 use super::surface::{Offered, type_text};
 use dlc_runtime::abi::{Description, Port, PortRole};
-use ports::{Form, Passed, Types, identifier, passed, type_name};
+use ports::{Form, Passed, Types, identifier, passed, shown, type_name};
 use std::fmt::Write;
 
 /// Names of types that a module has for itself or uses.
 const OWN: [&str; 9] =
     ["Report", "TrainReport", "EvaluateReport", "Result", "Ok", "Vec", "Clone", "Copy", "PartialEq"];
+
+/// An instance with what every model offers.
+const INSTANCE: &str = include_str!("text/instance.txt");
+/// What the object file holds.
+const COMPILED: &str = include_str!("text/compiled.txt");
+/// Of a model that trains.
+const INITIALIZE: &str = include_str!("text/initialize.txt");
+/// Of a model whose rates follow a plan.
+const TOTAL_STEPS: &str = include_str!("text/total_steps.txt");
 
 /// Most bytes of results that a function gives back by value.
 const BY_VALUE: usize = 16 << 10;
@@ -47,7 +56,7 @@ pub(super) fn module(
         let _ = write!(
             text,
             "/// {what} `{}`, which is `{}`.\n#[allow(dead_code)]\npub type {named} = {spelled};\n\n",
-            port.name.replace('`', "'"),
+            shown(&port.name),
             type_text(port),
         );
     }
@@ -124,7 +133,7 @@ fn report_type(text: &mut String, name: &str, function: &Offered<'_>) {
             (number, 0) => format!("[f32; {number}]"),
             _ => "Vec<f32>".to_owned(),
         };
-        let shown = port.name.replace('`', "'");
+        let shown = shown(&port.name);
         let _ = write!(text, "    /// {role} `{shown}`.\n    pub {field}: {ty},\n");
     }
     text.push_str("}\n\n");
@@ -143,39 +152,19 @@ fn instance(
     } else {
         "which has no weights until [`Self::load`] or a seed gives it some"
     };
-    let mut text = format!(
-        "/// An instance of the model `{name}`, with parameters, memory and threads of its own.\n#[allow(dead_code)]\n\
-         #[derive(Debug)]\npub struct {model} {{\n    session: dlc_runtime::Session,\n}}\n\n#[allow(dead_code, \
-         clippy::all, clippy::pedantic)]\nimpl {model} {{\n    /// An instance on all threads of the machine, {weights}.\n    \
-         ///\n    /// # Errors\n    /// A machine without the instructions that the model was compiled for, or without \
-         memory.\n    pub fn new() -> Result<Self, dlc_runtime::RuntimeError> {{\n        Self::with_threads(0)\n    }}\n\n    \
-         /// The same on so many threads; results have the same bits for any number.\n    pub fn with_threads(threads: \
-         usize) -> Result<Self, dlc_runtime::RuntimeError> {{\n        Ok(Self {{ session: \
-         compiled::MODEL.model()?.session(threads)? }})\n    }}\n\n    /// Reads parameters and states from a safetensors \
-         file; one of `dlc train` will do.\n    ///\n    /// # Errors\n    /// A file that cannot be read, or one of \
-         another model, which changes nothing.\n    pub fn load(&mut self, path: impl AsRef<std::path::Path>) -> \
-         Result<(), dlc_runtime::RuntimeError> {{\n        self.session.load(path, \
-         dlc_runtime::LoadPolicy::IgnoreExtra)\n    }}\n\n    /// Writes all parameters and states to a safetensors file.\n    \
-         ///\n    /// # Errors\n    /// A place that cannot be written; the file there stays as it was.\n    pub fn \
-         save(&self, path: impl AsRef<std::path::Path>) -> Result<(), dlc_runtime::RuntimeError> {{\n        \
-         self.session.save(path, None)\n    }}\n\n    /// What the instance is made of: tensors by name, functions without \
-         types.\n    pub fn session(&self) -> &dlc_runtime::Session {{\n        &self.session\n    }}\n\n    /// The same, to \
-         change.\n    pub fn session_mut(&mut self) -> &mut dlc_runtime::Session {{\n        &mut self.session\n    }}\n"
-    );
+    let mut text = filled(INSTANCE, &[("name", name), ("Model", model), ("weights", weights)]);
     if functions.iter().any(|function| function.suffix == "init") {
-        text.push_str(
-            "\n    /// First values of all parameters and states, by seed.\n    pub fn initialize(&mut self, seed: u64) -> \
-             Result<(), dlc_runtime::RuntimeError> {\n        self.session.initialize(seed)\n    }\n",
-        );
+        text.push_str(INITIALIZE);
     }
     if description.interface.tensors.iter().any(|tensor| tensor.name == "train.total_steps") {
-        text.push_str(
-            "\n    /// Tells the schedule of the learning rate how many steps the training will have.\n    pub fn \
-             set_total_steps(&mut self, steps: i64) -> Result<(), dlc_runtime::RuntimeError> {\n        \
-             self.session.set_scalar_i64(\"train.total_steps\", steps)\n    }\n",
-        );
+        text.push_str(TOTAL_STEPS);
     }
     text
+}
+
+/// A text with values for `@places@`.
+fn filled(text: &str, values: &[(&str, &str)]) -> String {
+    values.iter().fold(text.to_owned(), |text, (place, value)| text.replace(&format!("@{place}@"), value))
 }
 
 /// The batch as an expression, and as a parameter where no slice tells it.
@@ -304,15 +293,15 @@ fn compiled(name: &str, functions: &[Offered<'_>], embedded: bool) -> String {
     } else {
         (String::new(), "std::ptr::null()".to_owned())
     };
-    format!(
-        "#[allow(non_upper_case_globals, clippy::all, clippy::pedantic)]\nmod compiled {{\n    unsafe extern \"C\" {{\n        \
-         static {name}_description: u8;\n        static {name}_constants: u8;\n{weights}{declared}    }}\n\n    static \
-         ENTRIES: [dlc_runtime::abi::Entry; {count}] = [{entries}];\n\n    // SAFETY: all of this is in {name}.o, which dlc \
-         wrote together with this module.\n    pub(super) static MODEL: dlc_runtime::LinkedModel = unsafe {{\n        \
-         dlc_runtime::LinkedModel::new(dlc_runtime::abi::Library {{\n            description: &raw const \
-         {name}_description,\n            constants: &raw const {name}_constants,\n            weights: {place},\n            \
-         entries: ENTRIES.as_ptr(),\n        }})\n    }};\n}}\n",
-        count = entries.len(),
-        entries = entries.join(", "),
+    let (declared, count, entries) = (weights + &declared, entries.len().to_string(), entries.join(", "));
+    filled(
+        COMPILED,
+        &[
+            ("name", name),
+            ("declared", &declared),
+            ("count", &count),
+            ("entries", &entries),
+            ("weights", &place),
+        ],
     )
 }

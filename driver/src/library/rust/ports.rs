@@ -9,6 +9,11 @@ const RESERVED: &str = " as async await abstract become box break const continue
     fn for gen if impl in let loop macro match mod move mut override priv pub ref return self static struct super trait \
     true try type typeof unsafe unsized use virtual where while yield ";
 
+/// A name as documentation shows it, whatever characters it has.
+pub(super) fn shown(name: &str) -> String {
+    name.chars().map(|c| if c == '`' || c.is_control() { '?' } else { c }).collect()
+}
+
 /// How a tensor is handed over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
@@ -151,7 +156,7 @@ impl Passed<'_> {
     /// A line of documentation.
     pub(super) fn told(&self) -> String {
         let what = if self.is_input() { "input" } else { "output" };
-        format!("`{}`: {what} `{}`, `{}`", self.name, self.port.name.replace('`', "'"), type_text(self.port))
+        format!("`{}`: {what} `{}`, `{}`", self.name, shown(&self.port.name), type_text(self.port))
     }
 }
 
@@ -191,5 +196,6 @@ mod tests {
         assert_eq!(type_name("layer.0/out_put"), "Layer0OutPut");
         assert_eq!(type_name("7"), "Value7");
         assert_eq!(type_name("bildgröße"), "BildgrE");
+        assert_eq!(shown("a`b\nc"), "a?b?c");
     }
 }
