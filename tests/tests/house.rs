@@ -46,6 +46,8 @@ const ARROWS: &[(&str, &[&str])] = &[
             "dlc-trainer",
         ],
     ),
+    // Reads PTX text alone, so that it checks the back end with nothing of the back end's.
+    ("dlc-ptx-machine", &[]),
     ("dlc", &["dlc-driver", "dlc-types"]),
     ("dlc-bench", &["dlc-driver", "dlc-types"]),
     (
@@ -62,6 +64,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "dlc-runtime",
             "dlc-trainer",
             "dlc-driver",
+            "dlc-ptx-machine",
         ],
     ),
 ];
