@@ -48,6 +48,8 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("dlc-build", &["dlc-driver"]),
+    // Reads PTX text alone, so that it checks the back end with nothing of the back end's.
+    ("dlc-ptx-machine", &[]),
     ("dlc", &["dlc-driver", "dlc-types"]),
     ("dlc-bench", &["dlc-compiler", "dlc-driver", "dlc-runtime", "dlc-types"]),
     (
@@ -64,6 +66,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "dlc-runtime",
             "dlc-trainer",
             "dlc-driver",
+            "dlc-ptx-machine",
         ],
     ),
 ];

@@ -1,0 +1,297 @@
+//! Loads, stores and atomics of each state space, with the checks of bounds and alignment.
+
+use super::Run;
+use super::block::Block;
+use super::copies::aligned;
+use super::scalar::combine;
+use super::stop::{Stop, Trouble};
+use super::warp::{Warp, lanes};
+use crate::memory::region::{Refusal, little};
+use crate::program::{
+    Address, CONSTANT_WINDOW, Combine, Elements, LOCAL_WINDOW, Operation, SHARED_WINDOW, Slot, Space, WINDOW,
+};
+
+pub(super) fn refused(lane: u32, space: &'static str, start: u64, refusal: Refusal) -> Stop {
+    Stop::new(lane, Trouble::Refused { space, start, refusal })
+}
+
+/// The space that a generic address lies in, and the address there.
+fn resolve(space: Space, address: u64) -> (Space, u64) {
+    if space != Space::Generic {
+        return (space, address);
+    }
+    for (start, space) in
+        [(SHARED_WINDOW, Space::Shared), (LOCAL_WINDOW, Space::Local), (CONSTANT_WINDOW, Space::Constant)]
+    {
+        if (start..start + WINDOW).contains(&address) {
+            return (space, address - start);
+        }
+    }
+    (Space::Global, address)
+}
+
+/// A range of a small space by offset.
+fn within(
+    space: &'static str,
+    size: usize,
+    address: u64,
+    bytes: usize,
+    lane: u32,
+) -> Result<std::ops::Range<usize>, Stop> {
+    let end = address.checked_add(bytes as u64).filter(|end| *end <= size as u64);
+    match end {
+        Some(end) => Ok(address as usize..end as usize),
+        None => {
+            let nearest = format!("outside of the {size} bytes of that space");
+            Err(Stop::new(lane, Trouble::OutOfBounds { space, address, bytes, nearest }))
+        }
+    }
+}
+
+fn far(run: &Run<'_>, address: u64, bytes: usize, lane: u32) -> Stop {
+    let nearest = run.memory.nearest(address);
+    Stop::new(lane, Trouble::OutOfBounds { space: "global", address, bytes, nearest })
+}
+
+fn name(space: Space) -> &'static str {
+    match space {
+        Space::Global | Space::Generic => "global",
+        Space::Shared => "shared",
+        Space::Constant => "const",
+        Space::Local => "local",
+        Space::Parameter => "param",
+    }
+}
+
+fn copied(bytes: &[u8]) -> [u8; 16] {
+    let mut value = [0; 16];
+    value[..bytes.len()].copy_from_slice(bytes);
+    value
+}
+
+impl Warp {
+    pub(super) fn address(&self, address: Address, lane: u32) -> u64 {
+        self.get(address.base)[lane as usize].wrapping_add(address.offset as u64)
+    }
+
+    fn local(&mut self, range: std::ops::Range<usize>, lane: u32) -> &mut [u8] {
+        let start = self.local.len() / 32 * lane as usize;
+        &mut self.local[start + range.start..start + range.end]
+    }
+}
+
+impl Block {
+    /// Executes an operation by which each lane accesses memory alone; false for any other.
+    pub(super) fn access(
+        &mut self,
+        run: &mut Run<'_>,
+        warp: &mut Warp,
+        exec: u32,
+        operation: &Operation,
+        line: u32,
+    ) -> Result<bool, Stop> {
+        match operation {
+            Operation::Load { space, address, elements } => {
+                for lane in lanes(exec) {
+                    self.load(run, warp, lane, *space, *address, elements, line)?;
+                }
+            }
+            Operation::Store { space, address, elements } => {
+                for lane in lanes(exec) {
+                    self.store(run, warp, lane, *space, *address, elements, line)?;
+                }
+            }
+            Operation::Atomic { space, address, combine, bytes, d, b, c } => {
+                for lane in lanes(exec) {
+                    let update = Update { combine: *combine, bytes: *bytes, d: *d, b: *b, c: *c };
+                    self.atomic(run, warp, lane, *space, *address, update, line)?;
+                }
+            }
+            Operation::CopyAsync(copy) => self.copy_async(run, warp, exec, copy, line)?,
+            Operation::CommitGroup => Self::commit_group(warp, exec),
+            Operation::WaitGroup { pending } => self.wait_group(run, warp, exec, Some(*pending)),
+            Operation::WaitAll => self.wait_group(run, warp, exec, None),
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    pub(super) fn shared_offset(&self, address: u64, bytes: usize, lane: u32) -> Result<usize, Stop> {
+        within("shared", self.shared.bytes.len(), address, bytes, lane).map(|range| range.start)
+    }
+
+    pub(super) fn read_global(
+        &self,
+        run: &mut Run<'_>,
+        warp: &Warp,
+        lane: u32,
+        address: u64,
+        bytes: usize,
+        line: u32,
+    ) -> Result<[u8; 16], Stop> {
+        let order = self.order(run, warp, lane, line, true);
+        let Some((region, offset, start)) = run.memory.region(address, bytes) else {
+            return Err(far(run, address, bytes, lane));
+        };
+        let read = region.read(offset, bytes, &order, &run.launch.checks);
+        read.map(copied).map_err(|refusal| refused(lane, "global", start, refusal))
+    }
+
+    pub(super) fn read_shared(
+        &mut self,
+        run: &Run<'_>,
+        warp: &Warp,
+        lane: u32,
+        address: u64,
+        bytes: usize,
+        line: u32,
+    ) -> Result<[u8; 16], Stop> {
+        let offset = self.shared_offset(address, bytes, lane)?;
+        let order = self.order(run, warp, lane, line, false);
+        let read = self.shared.read(offset, bytes, &order, &run.launch.checks);
+        read.map(copied).map_err(|refusal| refused(lane, "shared", 0, refusal))
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the machine's state and the fields of one instruction")]
+    fn load(
+        &mut self,
+        run: &mut Run<'_>,
+        warp: &mut Warp,
+        lane: u32,
+        space: Space,
+        address: Address,
+        elements: &Elements,
+        line: u32,
+    ) -> Result<(), Stop> {
+        let bytes = elements.bytes * elements.count;
+        let (space, address) = resolve(space, warp.address(address, lane));
+        aligned(name(space), address, bytes, lane)?;
+        let value = match space {
+            Space::Shared => self.read_shared(run, warp, lane, address, bytes, line)?,
+            Space::Constant => {
+                copied(&run.constant[within("const", run.constant.len(), address, bytes, lane)?])
+            }
+            Space::Parameter => {
+                copied(&run.arguments[within("param", run.arguments.len(), address, bytes, lane)?])
+            }
+            Space::Local => {
+                let range = within("local", run.program.local_bytes, address, bytes, lane)?;
+                copied(warp.local(range, lane))
+            }
+            Space::Global | Space::Generic => {
+                run.statistics.global_read_bytes += bytes as u64;
+                self.read_global(run, warp, lane, address, bytes, line)?
+            }
+        };
+        let pieces = value.chunks_exact(elements.bytes);
+        for (slot, piece) in elements.slots[..elements.count].iter().zip(pieces) {
+            let mut element = little(piece);
+            if elements.sign_extended != 0 {
+                let (unused, above) = (64 - 8 * elements.bytes as u32, 64 - elements.sign_extended);
+                element = ((((element << unused) as i64) >> unused) as u64) << above >> above;
+            }
+            warp.set(*slot, lane, element);
+        }
+        Ok(())
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the machine's state and the fields of one instruction")]
+    fn store(
+        &mut self,
+        run: &mut Run<'_>,
+        warp: &mut Warp,
+        lane: u32,
+        space: Space,
+        address: Address,
+        elements: &Elements,
+        line: u32,
+    ) -> Result<(), Stop> {
+        let bytes = elements.bytes * elements.count;
+        let (space, address) = resolve(space, warp.address(address, lane));
+        aligned(name(space), address, bytes, lane)?;
+        let mut value = [0; 16];
+        for (slot, piece) in
+            elements.slots[..elements.count].iter().zip(value.chunks_exact_mut(elements.bytes))
+        {
+            piece.copy_from_slice(&warp.get(*slot)[lane as usize].to_le_bytes()[..elements.bytes]);
+        }
+        let value = &value[..bytes];
+        match space {
+            Space::Local => {
+                let range = within("local", run.program.local_bytes, address, bytes, lane)?;
+                warp.local(range, lane).copy_from_slice(value);
+                Ok(())
+            }
+            Space::Shared => {
+                let offset = self.shared_offset(address, bytes, lane)?;
+                let order = self.order(run, warp, lane, line, false);
+                let written = self.shared.write(offset, value, &order, &run.launch.checks);
+                written.map_err(|refusal| refused(lane, "shared", 0, refusal))
+            }
+            Space::Global | Space::Generic => {
+                run.statistics.global_written_bytes += bytes as u64;
+                let order = self.order(run, warp, lane, line, true);
+                let Some((region, offset, start)) = run.memory.region(address, bytes) else {
+                    return Err(far(run, address, bytes, lane));
+                };
+                let written = region.write(offset, value, &order, &run.launch.checks);
+                written.map_err(|refusal| refused(lane, "global", start, refusal))
+            }
+            Space::Constant | Space::Parameter => {
+                let nearest = "in a space that is only read".to_owned();
+                let space = name(space);
+                Err(Stop::new(lane, Trouble::OutOfBounds { space, address, bytes, nearest }))
+            }
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the machine's state and the fields of one instruction")]
+    fn atomic(
+        &mut self,
+        run: &mut Run<'_>,
+        warp: &mut Warp,
+        lane: u32,
+        space: Space,
+        address: Address,
+        update: Update,
+        line: u32,
+    ) -> Result<(), Stop> {
+        let Update { combine: how, bytes, d, b, c } = update;
+        let (space, address) = resolve(space, warp.address(address, lane));
+        aligned(name(space), address, bytes, lane)?;
+        let [b, c] = [b, c].map(|slot| warp.get(slot)[lane as usize]);
+        let shared = space == Space::Shared;
+        let order = self.order(run, warp, lane, line, !shared);
+        let (region, offset, start) = match shared {
+            true => {
+                let offset = self.shared_offset(address, bytes, lane)?;
+                (&mut self.shared, offset, 0)
+            }
+            false => match run.memory.region(address, bytes) {
+                Some(found) => found,
+                None => return Err(far(run, address, bytes, lane)),
+            },
+        };
+        let old = region
+            .atomic(offset, bytes, &order, &run.launch.checks, |old| combine(how, bytes, old, b, c))
+            .map_err(|refusal| refused(lane, name(space), start, refusal))?;
+        if !shared {
+            run.statistics.global_read_bytes += bytes as u64;
+            run.statistics.global_written_bytes += bytes as u64;
+        }
+        if let Some(d) = d {
+            warp.set(d, lane, old);
+        }
+        Ok(())
+    }
+}
+
+/// The fields of an atomic but its address.
+#[derive(Debug, Clone, Copy)]
+struct Update {
+    combine: Combine,
+    bytes: usize,
+    d: Option<Slot>,
+    b: Slot,
+    c: Slot,
+}

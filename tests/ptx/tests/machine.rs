@@ -1,0 +1,17 @@
+//! The machine on PTX text: each family of instructions against values worked out by hand, whole kernels, and
+//! every fault. All of this text is accepted by `ptxas`; with `DLC_PTX_TEXTS` naming a folder the tests write
+//! it there.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+#[path = "machine/harness.rs"]
+mod harness;
+
+#[path = "machine/bits.rs"]
+mod bits;
+#[path = "machine/conversions.rs"]
+mod conversions;
+#[path = "machine/floats.rs"]
+mod floats;
+#[path = "machine/integers.rs"]
+mod integers;
