@@ -1,6 +1,6 @@
 //! From the kernel IR to PTX text for NVIDIA GPUs, with what it takes to launch each kernel.
 //!
-//! A loop kernel is laid on *teams* of threads ([`team`]), a contraction on tiles ([`contraction`]). The caller gets
+//! A loop kernel is laid on *teams* of threads (`team`), a contraction on tiles (`contraction`). The caller gets
 //! one module of text and a [`dlc_abi::DeviceKernel`] per kernel; loading, memory and the order of launches are the
 //! runtime's.
 //!
@@ -11,8 +11,7 @@
 //! - the order of every sum depends on extents alone, so that two runs give the same bits; nothing is added by
 //!   atomic operations;
 //! - a guarded load touches memory only where its guard holds;
-//! - accesses promise no more than an element's alignment, but for what an extent and a stride prove beyond it, since
-//!   operands begin at multiples of [`dlc_abi::ALIGNMENT`];
+//! - accesses of global memory promise no more than an element's alignment;
 //! - indices take 32 bits where they suffice for the greatest batch.
 //!
 //! Choosing kernels and layouts is lowering's work.

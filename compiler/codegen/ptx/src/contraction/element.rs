@@ -73,7 +73,7 @@ impl Emitter<'_> {
         Ok(Layout { threads: THREADS, shared_bytes: 0, grid })
     }
 
-    fn moved(&mut self, offsets: [Value; 3], strides: [i64; 3], value: Value) -> [Value; 3] {
+    pub(super) fn moved(&mut self, offsets: [Value; 3], strides: [i64; 3], value: Value) -> [Value; 3] {
         [0, 1, 2].map(|operand| self.index_mad(value, strides[operand], offsets[operand]))
     }
 

@@ -7,6 +7,7 @@ mod element;
 mod plan;
 mod reduce;
 mod taps;
+mod tile;
 mod words;
 
 use crate::PtxError;
@@ -19,6 +20,9 @@ impl Emitter<'_> {
     /// A contraction, in the form that suits it.
     pub(crate) fn contraction(&mut self, contraction: &Contraction) -> Result<Layout, PtxError> {
         let plan = Plan::new(self, contraction)?;
-        self.by_element(&plan)
+        match self.tiling(&plan) {
+            Some(tiling) => self.by_tiles(&plan, &tiling),
+            None => self.by_element(&plan),
+        }
     }
 }

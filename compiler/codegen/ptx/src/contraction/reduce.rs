@@ -49,18 +49,9 @@ impl Emitter<'_> {
                 emitter.reduce(plan, rest, inner, sum)
             }),
             Level::Table { name, count } => {
-                let base = self.fresh(Class::Long);
-                self.put(format!("mov.u64 {base}, {name};"));
                 self.counted(Value::Integer(0), Value::Integer(*count), &mut |emitter, index| {
-                    let (size, kind) = if emitter.wide { (8, "b64") } else { (4, "b32") };
-                    let place = emitter.element(base, index, 2 * size);
-                    let mut inner = places;
-                    for (factor, at) in inner.iter_mut().enumerate() {
-                        let offset = emitter.fresh(emitter.index_class());
-                        let displacement = factor as i64 * size;
-                        emitter.put(format!("ld.global.{kind} {offset}, [{place}+{displacement}];"));
-                        *at = emitter.index_sum(*at, offset);
-                    }
+                    let found = emitter.table_entry(name, index);
+                    let inner = [0, 1].map(|factor| emitter.index_sum(places[factor], found[factor]));
                     emitter.reduce(plan, rest, inner, sum)
                 })
             }
@@ -106,12 +97,18 @@ impl Emitter<'_> {
             self.put(format!("ld.global.{} {factor}, [{place}];", class.kind()));
         }
         let [lanes, rows] = factors;
+        let rows = self.turned(plan.factors, rows);
+        self.multiply_add(plan, lanes, rows, sum);
+        Ok(())
+    }
+
+    /// Adds the product of two factors to a register.
+    pub(super) fn multiply_add(&mut self, plan: &Plan<'_>, lanes: Value, rows: Value, sum: Value) {
         if plan.factors == Factors::Floats {
             let name = if plan.dtype == DType::F64 { "fma.rn.f64" } else { "fma.rn.f32" };
             self.assign(sum, name, &[lanes, rows, sum]);
         } else {
             self.add_words(plan.factors, rows, lanes, sum);
         }
-        Ok(())
     }
 }

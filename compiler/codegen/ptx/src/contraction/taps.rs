@@ -3,7 +3,7 @@
 
 use super::reduce::Level;
 use crate::emitter::Emitter;
-use crate::register::Value;
+use crate::register::{Class, Value};
 use dlc_kernel::Tap;
 
 /// The nested loops that visit the taps in order, outermost first, if there are such.
@@ -45,6 +45,19 @@ impl Emitter<'_> {
         }
         let name = self.tap_table(taps);
         (vec![Level::Table { name, count: taps.len() as i64 }], [0, 0])
+    }
+
+    /// The pair of a table at an index.
+    pub(super) fn table_entry(&mut self, name: &str, index: Value) -> [Value; 2] {
+        let base = self.fresh(Class::Long);
+        self.put(format!("mov.u64 {base}, {name};"));
+        let (size, kind) = if self.wide { (8, "b64") } else { (4, "b32") };
+        let place = self.element(base, index, 2 * size);
+        [0, 1].map(|factor| {
+            let offset = self.fresh(self.index_class());
+            self.put(format!("ld.global.{kind} {offset}, [{place}+{}];", factor * size));
+            offset
+        })
     }
 
     /// A table of pairs of offsets, of the width of indices.

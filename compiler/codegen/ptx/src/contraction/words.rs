@@ -36,12 +36,20 @@ impl Factors {
 }
 
 impl Emitter<'_> {
-    /// Adds the product of two words to a register.
+    /// A word of the rows with the highest bits turned, where they are.
+    pub(super) fn turned(&mut self, factors: Factors, rows: Value) -> Value {
+        match factors {
+            Factors::Bytes { turns: true, .. } => {
+                self.ins(Class::Word, "xor.b32", &[rows, Value::Integer(0x8080_8080)])
+            }
+            _ => rows,
+        }
+    }
+
+    /// Adds the product of two words, the rows' turned already, to a register.
     pub(super) fn add_words(&mut self, factors: Factors, rows: Value, lanes: Value, sum: Value) {
         match factors {
-            Factors::Bytes { lanes_signed, rows_signed, turns } => {
-                let highest = Value::Integer(0x8080_8080);
-                let rows = if turns { self.ins(Class::Word, "xor.b32", &[rows, highest]) } else { rows };
+            Factors::Bytes { lanes_signed, rows_signed, .. } => {
                 let kind = |signed: bool| if signed { "s32" } else { "u32" };
                 let name = format!("dp4a.{}.{}", kind(rows_signed), kind(lanes_signed));
                 self.assign(sum, &name, &[rows, lanes, sum]);

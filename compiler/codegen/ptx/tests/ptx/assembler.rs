@@ -3,7 +3,7 @@
 //! `ptxas` is no part of the repository: `setup.sh` of this crate fetches it. A test that finds none says so and, where
 //! `DLC_REQUIRE_TOOLS` is set, fails.
 
-use crate::cases::{CASES, module};
+use crate::cases::{CASES, LARGE, module};
 use dlc_codegen_ptx::Architecture;
 use expect_test::expect_file;
 use std::fmt::Write;
@@ -62,7 +62,7 @@ fn every_text_assembles_for_every_architecture() {
     let pinned = String::from_utf8_lossy(&version.stdout).contains(RELEASE);
     let folder = tempfile::tempdir().unwrap();
     let mut table = String::new();
-    for (name, text) in CASES {
+    for (name, text) in CASES.iter().chain(LARGE) {
         for architecture in Architecture::ALL {
             let module = module(name, text, architecture);
             let report = report(&ptxas, folder.path(), name, &module.text, architecture);

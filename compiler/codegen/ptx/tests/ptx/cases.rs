@@ -36,6 +36,16 @@ pub(crate) const CASES: &[(&str, &str)] = &[
     ("ragged_taps", RAGGED_TAPS),
     ("bytes", BYTES),
     ("epilogue_sums", EPILOGUE_SUMS),
+    ("one_row", ONE_ROW),
+];
+
+/// Names and texts of kernels with tiles that are too long to read: the same code as of the small ones, in more copies.
+pub(crate) const LARGE: &[(&str, &str)] = &[
+    ("wide_convolution", WIDE_CONVOLUTION),
+    ("large_dense", LARGE_DENSE),
+    ("weight_gradient", WEIGHT_GRADIENT),
+    ("summed_convolution", SUMMED_CONVOLUTION),
+    ("batched_product", BATCHED_PRODUCT),
 ];
 
 const THREAD_PER_POINT: &str = r#"kernel "relu" (x: f32 read, y: f32 write) space [N, 10] {
@@ -237,4 +247,82 @@ const EPILOGUE_SUMS: &str = r#"kernel "sums" (lanes: f32 read, rows: f32 read, r
     v1: f32 = mul v0, v0
   }
   sum total[32*i0 + i2] = v1
+}"#;
+
+const WIDE_CONVOLUTION: &str = r#"kernel "wide" (lanes: f32 read, rows: f32 read, result: f32 write) space [N, 32] contraction {
+  dim n N parallel strides [0, 73984, 65536]
+  dim p 32 parallel strides [0, 2176, 2048]
+  dim o 64 lanes strides [1, 0, 1]
+  dim q 32 rows strides [0, 64, 64]
+  dim c 64 reduce strides [64, 1, 0]
+  offsets [0, 0, 0]
+  taps [(0, 0), (4096, 64), (8192, 128), (12288, 2176), (16384, 2240), (20480, 2304), (24576, 4352), (28672, 4416), (32768, 4480)]
+  tile 2 x 4
+}"#;
+
+const LARGE_DENSE: &str = r#"kernel "dense" (lanes: f32 read, rows: f32 read, result: f32, bias: f32 read, y: f32 write) space [8] contraction {
+  dim o 4096 lanes strides [1, 0, 1]
+  dim m 4096 rows strides [0, 4096, 4096] split 8 align 16 result 0
+  dim k 4096 reduce strides [4096, 1, 0]
+  offsets [0, 0, 0]
+  taps [(0, 0)]
+  tile 2 x 4
+  epilogue (i0, i1, i2) v0 {
+    v1 = load bias[i0]
+    v2: f32 = add v0, v1
+    v3: f32 = relu v2
+    store y[i0 + 4096*i1] = v3
+  }
+}"#;
+
+const WEIGHT_GRADIENT: &str = r#"kernel "dw" (lanes: f32 read, rows: f32 read, result: f32 read write) space [16] contraction {
+  dim r 16 reduce_outer strides [16384, 18432, 0] split 16 align 1 result 36864
+  dim p 3 sequential strides [0, 1152, 12288]
+  dim q 3 sequential strides [0, 64, 4096]
+  dim o 64 lanes strides [1, 0, 1]
+  dim i 64 rows strides [0, 1, 64]
+  dim s 16 reduce strides [1024, 64, 0]
+  dim n N reduce strides [262144, 331776, 0]
+  offsets [0, 0, 0]
+  taps [(0, 0)]
+  tile 2 x 4
+  accumulate
+}"#;
+
+const SUMMED_CONVOLUTION: &str = r#"kernel "sums" (lanes: f32 read, rows: f32 read, result: f32 write, total: f32 write, squares: f32 write) space [N] contraction {
+  dim n N parallel strides [0, 4624, 6272]
+  dim p 14 sequential strides [0, 272, 448]
+  dim o 32 lanes strides [1, 0, 1]
+  dim q 14 rows strides [0, 16, 32]
+  dim c 16 reduce strides [32, 1, 0]
+  offsets [0, 0, 0]
+  taps [(0, 0), (512, 16), (1024, 32), (1536, 272), (2048, 288), (2560, 304)]
+  tile 2 x 4
+  epilogue (i0, i1, i2, i3, i4) v0 {
+    store result[6272*i0 + 448*i1 + i2 + 32*i3] = v0
+    v1: f32 = mul v0, v0
+  }
+  sum total[32*i0 + i2] = v0
+  sum squares[32*i0 + i2] = v1
+}"#;
+
+const BATCHED_PRODUCT: &str = r#"kernel "attention" (lanes: i8 read, rows: u8 read, result: i32 write) space [N, 4] contraction {
+  dim n N parallel strides [4000, 4000, 40000]
+  dim h 4 parallel strides [1000, 1000, 10000]
+  dim o 100 lanes strides [10, 0, 1]
+  dim m 100 rows strides [0, 10, 100]
+  dim k 10 reduce strides [1, 1, 0]
+  offsets [0, 0, 0]
+  taps [(0, 0)]
+  tile 2 x 4
+  turns_rows
+}"#;
+
+const ONE_ROW: &str = r#"kernel "vector" (lanes: f32 read, rows: f32 read, result: f32 write) space [] contraction {
+  dim o 1000 lanes strides [1, 0, 1]
+  dim m 1 rows strides [0, 0, 0]
+  dim k 512 reduce strides [1000, 1, 0]
+  offsets [0, 0, 0]
+  taps [(0, 0)]
+  tile 2 x 1
 }"#;

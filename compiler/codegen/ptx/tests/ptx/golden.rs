@@ -1,6 +1,6 @@
 //! The text of each case, for the architecture in the middle.
 
-use crate::cases::{CASES, module};
+use crate::cases::{CASES, LARGE, module};
 use dlc_codegen_ptx::Architecture;
 use expect_test::expect_file;
 use std::path::Path;
@@ -16,7 +16,7 @@ fn texts_are_those_that_were_read() {
 
 #[test]
 fn equal_kernels_give_equal_bytes() {
-    for (name, text) in CASES {
+    for (name, text) in CASES.iter().chain(LARGE) {
         let [one, other] = [(); 2].map(|()| module(name, text, Architecture::Sm90a));
         assert_eq!(one, other);
     }

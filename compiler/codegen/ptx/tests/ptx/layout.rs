@@ -1,6 +1,6 @@
 //! What a launcher is told of each case.
 
-use crate::cases::{BATCH, CASES, module};
+use crate::cases::{BATCH, CASES, LARGE, module};
 use dlc_codegen_ptx::Architecture;
 use expect_test::expect_file;
 use std::fmt::Write;
@@ -8,7 +8,7 @@ use std::fmt::Write;
 #[test]
 fn layouts_suit_the_work() {
     let mut table = String::new();
-    for (name, text) in CASES {
+    for (name, text) in CASES.iter().chain(LARGE) {
         let module = module(name, text, Architecture::Sm80);
         let [entry] = module.entries.as_slice() else { panic!("{name} has one kernel") };
         assert_eq!(entry.name, *name);

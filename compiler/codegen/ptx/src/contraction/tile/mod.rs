@@ -1,0 +1,349 @@
+//! Tiles: a block computes a rectangle of the result, of which each thread has a part in registers. Both factors are
+//! read into shared memory a few steps of the reduction at a time, in two halves: one is filled while the other is
+//! multiplied.
+//!
+//! The rows of a tile run over all kept dimensions that do not move the lanes operand, in one count: an image's height
+//! and width and the batch together. Dimensions that do move it, and pieces of reduced ones, have tiles of their own.
+//! Where an epilogue sums over the elements of a point, a block takes all rows of the point, one tile after the
+//! other, and rows run over the point's dimensions alone.
+//!
+//! Every sum is taken in the order that the kernel IR tells. Factors of 32 bits have this form: `f32`, and words of
+//! small integers; what does not fit takes a thread per element (`super::element`).
+
+mod finish;
+mod odometer;
+mod shape;
+mod stage;
+mod sums;
+
+use super::plan::Plan;
+use crate::PtxError;
+use crate::emitter::Emitter;
+use crate::kernel::{Layout, extent};
+use crate::register::{Class, Value};
+use dlc_abi::Tiles;
+use dlc_kernel::{Epilogue, Role};
+use dlc_types::{DType, Dim};
+use odometer::Odometer;
+use shape::{Shape, Work, places};
+use stage::{Share, Side};
+
+/// Which dimension is what in tiles.
+pub(crate) struct Tiling {
+    shape: Shape,
+    /// Dimensions that rows run over, outermost first.
+    rows: Vec<usize>,
+    /// The lanes dimension.
+    lanes: usize,
+    /// Pieces of reduced dimensions, then kept ones with tiles of their own.
+    batch: Vec<usize>,
+    /// Whether a block takes all rows.
+    walks: bool,
+}
+
+/// Where a block's tile is.
+struct Place {
+    coordinates: Vec<Value>,
+    /// Element offsets of the three operands that all of the tile shares.
+    offsets: [Value; 3],
+    /// The first row and the first lane.
+    row: Value,
+    lane: Value,
+    /// How many there are in all.
+    rows: Value,
+    lanes: Value,
+    /// The thread's numbers along the rows and the lanes.
+    group: Value,
+    column: Value,
+}
+
+impl Emitter<'_> {
+    /// The tiles of a contraction that has some.
+    pub(super) fn tiling(&self, plan: &Plan<'_>) -> Option<Tiling> {
+        let contraction = plan.contraction;
+        let sums = contraction.epilogue.as_ref().is_some_and(|epilogue| !epilogue.sums.is_empty());
+        let moves = |number: &usize| plan.dim(*number).strides[0] != 0;
+        let role = |number: &usize| plan.dim(*number).role;
+        let &lanes = plan.kept.iter().find(|number| role(number) == Role::Lanes)?;
+        let others: Vec<usize> = plan.kept.iter().copied().filter(|&number| number != lanes).collect();
+        let own = |number: &usize| moves(number) || (sums && role(number) == Role::Parallel);
+        let (apart, mut rows): (Vec<usize>, Vec<usize>) = others.into_iter().partition(own);
+        let point = |number: &usize| matches!(role(number), Role::Rows | Role::Sequential);
+        let last = *plan.reduced.last()?;
+        let fits = matches!(plan.dtype, DType::F32 | DType::I32)
+            && plan.dim(lanes).strides[1] == 0
+            && !apart.iter().any(|number| role(number) == Role::Rows || (sums && point(number)));
+        if !fits {
+            return None;
+        }
+        rows.sort_by_key(|&number| std::cmp::Reverse(plan.dim(number).strides[2].abs()));
+        let pieces = plan.reduced.iter().copied().filter(|&number| plan.pieces(number) > 1);
+        let batch: Vec<usize> = pieces.chain(apart).collect();
+        let size = |number: usize| self.ranges.extent(plan.dim(number).extent).max(0).unsigned_abs();
+        let product = |numbers: &[usize]| {
+            let sizes = numbers.iter().map(|&number| match plan.dim(number).is_reduced() {
+                true => plan.pieces(number) as u128,
+                false => size(number),
+            });
+            sizes.fold(1_u128, |product, size| product.saturating_mul(size))
+        };
+        let statements = contraction.epilogue.as_ref().map_or(0, |epilogue| epilogue.statements.len());
+        let depth = size(last) / plan.pieces(last) as u128;
+        let (count, along) = (product(&batch), product(&rows));
+        let work =
+            Work { rows: along, lanes: size(lanes), depth, count, walks_rows: sums, statements };
+        let shape = Shape::of(work)?;
+        Some(Tiling { shape, rows, lanes, batch, walks: sums })
+    }
+
+    pub(super) fn by_tiles(&mut self, plan: &Plan<'_>, tiling: &Tiling) -> Result<Layout, PtxError> {
+        let shape = tiling.shape;
+        let (place, grid) = self.tile_place(plan, tiling)?;
+        let base = self.fresh(Class::Word);
+        self.put(format!("mov.u32 {base}, {}_shared;", self.name));
+        let (levels, origin) = self.levels(plan, &place.coordinates);
+        let origin = [0, 1].map(|factor| self.index_sum(place.offsets[factor], Value::Integer(origin[factor])));
+        let Some(odometer) = self.odometer(&levels, origin, shape.depth) else {
+            return Err(self.malformed("a tile has nothing to reduce"));
+        };
+        self.in_lanes = true;
+        let mut shared_bytes = shape.shared_bytes();
+        match plan.contraction.epilogue.as_ref().filter(|_| tiling.walks) {
+            None => {
+                let sums = self.tile_sums(plan, tiling, &place, &odometer, base)?;
+                self.finish(plan, tiling, &place, &sums, None)?;
+            }
+            Some(epilogue) => {
+                shared_bytes = shared_bytes.max(self.totals_bytes(tiling, epilogue)?);
+                self.walk_rows(plan, tiling, epilogue, place, &odometer, base)?;
+            }
+        }
+        Ok(Layout { threads: shape.threads(), shared_bytes, grid })
+    }
+
+    /// Which tile the block has, and the grid of them.
+    fn tile_place(&mut self, plan: &Plan<'_>, tiling: &Tiling) -> Result<(Place, Vec<Tiles>), PtxError> {
+        let shape = tiling.shape;
+        let dims = |numbers: &[usize]| -> Vec<Dim> {
+            let size = |&number: &usize| match plan.dim(number).is_reduced() {
+                true => Dim::Fixed(plan.pieces(number)),
+                false => plan.dim(number).extent,
+            };
+            numbers.iter().map(size).collect()
+        };
+        let tiles = |numbers: &[usize], per_block: u32| Tiles {
+            extents: dims(numbers).into_iter().map(extent).collect(),
+            per_block: per_block as usize,
+        };
+        let rows_extents = self.extents(&dims(&tiling.rows))?;
+        let rows = self.product(&rows_extents);
+        let lanes = self.extents(&dims(&[tiling.lanes]))?[0];
+        let up = |emitter: &mut Self, count: Value, per_block: u32| {
+            let above = emitter.index_sum(count, Value::Integer(i64::from(per_block) - 1));
+            emitter.index_quotient(above, Value::Integer(i64::from(per_block)))
+        };
+        let mut grid = vec![tiles(&tiling.batch, 1)];
+        let mut counts = vec![Value::Integer(0)];
+        if !tiling.walks {
+            grid.push(tiles(&tiling.rows, shape.rows));
+            counts.push(up(self, rows, shape.rows));
+        } else {
+            counts.push(Value::Integer(1));
+        }
+        grid.push(tiles(&[tiling.lanes], shape.lanes));
+        counts.push(up(self, lanes, shape.lanes));
+        let blocks = self.block_numbers(&counts);
+        let batch_extents = self.extents(&dims(&tiling.batch))?;
+        let found = self.divided_up(blocks[0], &batch_extents);
+
+        let mut coordinates = vec![Value::Integer(0); plan.contraction.dims.len()];
+        let mut offsets = plan.contraction.offsets.map(Value::Integer);
+        for (&number, value) in tiling.batch.iter().zip(found) {
+            coordinates[number] = value;
+            let dim = plan.dim(number);
+            if dim.is_reduced() {
+                let stride = dim.split.map_or(0, |split| split.result_stride);
+                offsets[2] = self.index_mad(value, stride, offsets[2]);
+            } else {
+                offsets = self.moved(offsets, dim.strides, value);
+            }
+        }
+        let row = self.index_product(blocks[1], Value::Integer(i64::from(shape.rows)));
+        let lane = self.index_product(blocks[2], Value::Integer(i64::from(shape.lanes)));
+        let thread = self.special("%tid.x");
+        let columns = Value::Integer(i64::from(shape.columns()));
+        let group = self.index_quotient(thread, columns);
+        let column = self.index_remainder(thread, columns, group);
+        Ok((Place { coordinates, offsets, row, lane, rows, lanes, group, column }, grid))
+    }
+
+    /// The sums of a thread's part of a tile, row by row.
+    fn tile_sums(
+        &mut self,
+        plan: &Plan<'_>,
+        tiling: &Tiling,
+        place: &Place,
+        odometer: &Odometer,
+        base: Value,
+    ) -> Result<Vec<Value>, PtxError> {
+        let shape = tiling.shape;
+        let sums = self.first_sums(plan, tiling, place)?;
+        let lanes_half = shape.step_bytes(shape.lanes);
+        let lanes_side = self.lanes_side(plan, tiling, place, (base, lanes_half))?;
+        let rows_base = self.ins(Class::Word, "add.u32", &[base, Value::Integer(i64::from(2 * lanes_half))]);
+        let rows_side = self.rows_side(plan, tiling, place, (rows_base, shape.step_bytes(shape.rows)))?;
+        let sides = [&lanes_side, &rows_side];
+        let [column, group] = [place.column, place.group].map(|value| self.narrowed_index(value));
+        let own = [
+            self.word_mad(column, i64::from(4 * shape.thread_lanes.min(4)), base),
+            self.word_mad(group, i64::from(4 * shape.thread_rows.min(4)), rows_base),
+        ];
+
+        let (again, done) = (self.label(), self.label());
+        self.branch(odometer.alive, false, &done);
+        self.fetch_both(&sides, odometer);
+        sides.iter().for_each(|side| self.deposit(side, 0));
+        self.advance(odometer);
+        self.put("bar.sync 0;");
+        self.place(&again);
+        for half in [0, 1] {
+            let last = self.label();
+            self.branch(odometer.alive, false, &last);
+            self.fetch_both(&sides, odometer);
+            self.place(&last);
+            self.multiply(plan, shape, &sides, own, half, &sums);
+            self.branch(odometer.alive, false, &done);
+            sides.iter().for_each(|side| self.deposit(side, 1 - half));
+            self.advance(odometer);
+            self.put("bar.sync 0;");
+        }
+        self.put(format!("bra {again};"));
+        self.place(&done);
+        Ok(sums)
+    }
+
+    fn fetch_both(&mut self, sides: &[&Side; 2], odometer: &Odometer) {
+        let offsets = self.offsets(odometer);
+        for (side, offset) in sides.iter().zip(offsets) {
+            self.fetch(side, odometer, offset);
+        }
+    }
+
+    /// All products of one half of shared memory.
+    fn multiply(
+        &mut self,
+        plan: &Plan<'_>,
+        shape: Shape,
+        sides: &[&Side; 2],
+        own: [Value; 2],
+        half: u32,
+        sums: &[Value],
+    ) {
+        let along_lanes = places(shape.lanes, shape.thread_lanes);
+        let along_rows = places(shape.rows, shape.thread_rows);
+        for depth in 0..shape.depth {
+            let lanes = self.fragment(sides[0], own[0], half, depth, &along_lanes);
+            let rows = self.fragment(sides[1], own[1], half, depth, &along_rows);
+            for (&row, sums) in rows.iter().zip(sums.chunks(lanes.len())) {
+                let row = self.turned(plan.factors, row);
+                for (&lane, &sum) in lanes.iter().zip(sums) {
+                    self.multiply_add(plan, lane, row, sum);
+                }
+            }
+        }
+    }
+
+    fn lanes_side(
+        &mut self,
+        plan: &Plan<'_>,
+        tiling: &Tiling,
+        place: &Place,
+        shared: (Value, u32),
+    ) -> Result<Side, PtxError> {
+        let along_depth = self.along_depth(plan, 0, tiling.lanes);
+        let share = Share::new(tiling.shape, tiling.shape.lanes, along_depth);
+        let first = self.first_of_share(&share);
+        let start = self.index_sum(place.lane, first[0]);
+        let whole = divides(place.lanes, tiling.shape.lanes);
+        let stride = plan.dim(tiling.lanes).strides[0];
+        let mut places = Vec::new();
+        for step in share.place_steps() {
+            let lane = self.index_sum(start, Value::Integer(i64::from(step)));
+            let exists = if whole { None } else { Some(self.index_test("lt.s", lane, place.lanes)) };
+            places.push((self.index_product(lane, Value::Integer(stride)), exists));
+        }
+        Ok(self.side(0, Class::of(plan.dtype), &share, first, places, shared))
+    }
+
+    fn rows_side(
+        &mut self,
+        plan: &Plan<'_>,
+        tiling: &Tiling,
+        place: &Place,
+        shared: (Value, u32),
+    ) -> Result<Side, PtxError> {
+        let nearest = tiling.rows.last().copied().unwrap_or(tiling.lanes);
+        let along_depth = self.along_depth(plan, 1, nearest);
+        let share = Share::new(tiling.shape, tiling.shape.rows, along_depth);
+        let first = self.first_of_share(&share);
+        let start = self.index_sum(place.row, first[0]);
+        let mut places = Vec::new();
+        for step in share.place_steps() {
+            let row = self.index_sum(start, Value::Integer(i64::from(step)));
+            let exists = self.row_exists(tiling, place, row);
+            let found = self.row_coordinates(plan, tiling, row)?;
+            let mut offset = Value::Integer(0);
+            for (&number, &value) in tiling.rows.iter().zip(&found) {
+                offset = self.index_mad(value, plan.dim(number).strides[1], offset);
+            }
+            places.push((offset, exists));
+        }
+        Ok(self.side(1, Class::of(plan.dtype), &share, first, places, shared))
+    }
+
+    /// Whether a factor is read along the reduction rather than along the tile.
+    fn along_depth(&self, plan: &Plan<'_>, factor: usize, along: usize) -> bool {
+        let inner = plan.reduced.last().map_or(0, |&number| plan.dim(number).strides[factor].abs());
+        inner == 1 && plan.dim(along).strides[factor].abs() != 1
+    }
+
+    /// Whether a row is one of the result's; nothing where it always is.
+    fn row_exists(&mut self, tiling: &Tiling, place: &Place, row: Value) -> Option<Value> {
+        if divides(place.rows, tiling.shape.rows) {
+            return None;
+        }
+        Some(self.index_test("lt.s", row, place.rows))
+    }
+
+    /// The coordinates of a row along the dimensions that rows run over.
+    fn row_coordinates(
+        &mut self,
+        plan: &Plan<'_>,
+        tiling: &Tiling,
+        row: Value,
+    ) -> Result<Vec<Value>, PtxError> {
+        let dims: Vec<Dim> = tiling.rows.iter().map(|&number| plan.dim(number).extent).collect();
+        let extents = self.extents(&dims)?;
+        Ok(self.divided_up(row, &extents))
+    }
+}
+
+/// Whether a known count is a multiple of a tile's length.
+fn divides(count: Value, length: u32) -> bool {
+    count.known().is_some_and(|count| count % i64::from(length) == 0)
+}
+
+/// The coordinates of dimensions that an epilogue may use, defined as indices.
+fn define_coordinates(
+    emitter: &mut Emitter<'_>,
+    plan: &Plan<'_>,
+    epilogue: &Epilogue,
+    coordinates: &[Value],
+) -> Result<(), PtxError> {
+    for (number, &value) in coordinates.iter().enumerate() {
+        let hidden = plan.dim(number).is_reduced();
+        let index = plan.coordinate(epilogue, number)?;
+        emitter.define_index(index, if hidden { Value::Integer(0) } else { value });
+    }
+    Ok(())
+}
