@@ -18,7 +18,7 @@ pub(super) fn header(
     for function in functions {
         declared(&mut text, name, &upper, function);
     }
-    bare(&mut text, name, &upper, functions, embedded);
+    bare(&mut text, name, &upper, functions, description, embedded);
     let _ = write!(text, "\n#ifdef __cplusplus\n}}\n#endif\n\n#endif\n");
     text
 }
@@ -89,7 +89,7 @@ fn sizes(text: &mut String, upper: &str, functions: &[Offered<'_>], description:
             format!("Place of the {} `{}` in the persistent block.", tensor.element.name(), tensor.name);
         define(&format!("{name}_OFFSET"), tensor.offset, &meaning);
     }
-    let _ = writeln!(text, "#define {upper}_OPTIONS {{DLC_ABI_VERSION, 1, {upper}_GRAPH, 0, 0, 0}}\n");
+    let _ = writeln!(text, "#define {upper}_OPTIONS {{DLC_ABI_VERSION, 1, {upper}_GRAPH, 0, 0, 0, 0}}\n");
 }
 
 fn whole_model(name: &str) -> String {
@@ -106,7 +106,8 @@ fn whole_model(name: &str) -> String {
          policy);\n/* The same from memory. */\ndlc_status {name}_load_bytes({name} *model, const void *bytes, size_t \
          length, dlc_policy policy);\n/* One parameter or state by its name, in the plain order. */\ndlc_status \
          {name}_get({name} *model, const char *tensor, void *values, size_t bytes);\ndlc_status {name}_set({name} *model, \
-         const char *tensor, const void *values, size_t bytes);\n/* What was wrong in the last call with this handle; \
+         const char *tensor, const void *values, size_t bytes);\n/* The instructions that its code was compiled for: `--cpu`, or the one of \
+         `--cpu multi` in use. */\nconst char *{name}_cpu(const {name} *model);\n/* What was wrong in the last call with this handle; \
          empty if nothing was. */\nconst char *{name}_message(const {name} *model);\n/* What a status means. */\nconst \
          char *{name}_status_text(int status);\n\n"
     )
@@ -139,7 +140,14 @@ fn declared(text: &mut String, name: &str, upper: &str, function: &Offered<'_>) 
     text.push('\n');
 }
 
-fn bare(text: &mut String, name: &str, upper: &str, functions: &[Offered<'_>], embedded: bool) {
+fn bare(
+    text: &mut String,
+    name: &str,
+    upper: &str,
+    functions: &[Offered<'_>],
+    description: &Description,
+    embedded: bool,
+) {
     let _ = write!(
         text,
         "/* Bare: the object file alone, without threads, files or heap. Fill a dlc_context: an arena of \
@@ -147,12 +155,17 @@ fn bare(text: &mut String, name: &str, upper: &str, functions: &[Offered<'_>], e
          block, zero before\n * {name}_bare_init, with the seed at its place; {name}_constants; inputs and outputs in the \
          order above, all\n * of them. Then every thread calls the function with the context and its number. */\n"
     );
-    for function in functions {
-        let _ = writeln!(
-            text,
-            "void {name}_bare_{}(const dlc_context *context, int64_t thread);",
-            function.suffix
-        );
+    for (number, variant) in description.variants.iter().enumerate() {
+        if description.variants.len() > 1 {
+            let _ = writeln!(text, "/* Code for {}: */", variant.name);
+        }
+        for function in functions {
+            let (function, end) = (function.suffix, description.suffix(number));
+            let _ = writeln!(
+                text,
+                "void {name}_bare_{function}{end}(const dlc_context *context, int64_t thread);"
+            );
+        }
     }
     let _ = writeln!(text, "extern const unsigned char {name}_constants[];");
     let _ = writeln!(text, "/* Sizes, names and places of everything, as runtime/abi describes them. */");
