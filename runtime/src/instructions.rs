@@ -36,6 +36,12 @@ fn has(_feature: &str) -> bool {
     false
 }
 
+/// All extensions of [`FEATURES`] that this machine has, one bit each.
+pub(crate) fn machine_features() -> u64 {
+    let bits = FEATURES.iter().enumerate().filter(|(_, feature)| has(feature));
+    bits.fold(0, |mask, (bit, _)| mask | 1 << bit)
+}
+
 /// Extensions among these bits, in the order of [`FEATURES`], that this machine lacks.
 pub(crate) fn missing(features: u64) -> Vec<String> {
     let bits = (0..u64::BITS).filter(|bit| features >> bit & 1 == 1);

@@ -8,7 +8,7 @@ use crate::block::Block;
 use crate::checkpoint::LoadPolicy;
 use crate::error::{Result, RuntimeError};
 use crate::identity::Identity;
-use crate::instructions::missing;
+use crate::instructions::{machine_features, missing};
 use crate::program::{Parts, Program};
 use crate::session::Session;
 use dlc_abi::{Description, FindLibrary, Interface, LIBRARY, Library, VERSION};
@@ -24,6 +24,8 @@ use std::sync::{Arc, OnceLock};
 pub struct Model {
     program: Arc<Program>,
     compiler: String,
+    /// The instructions that the code in use was compiled for.
+    cpu: String,
     /// The persistent block to begin with, if the library has one.
     weights: Option<Embedded>,
     /// Where a file of weights is looked for.
@@ -116,24 +118,27 @@ impl Model {
     unsafe fn of(library: &Library, owner: Box<dyn Any + Send + Sync>) -> Result<Model> {
         // SAFETY: the caller's promise.
         let description = unsafe { description(library) }?;
-        let Description { interface, constant_bytes, graph, features, compiler, .. } = description;
-        let missing = missing(features);
-        if !missing.is_empty() {
-            return Err(RuntimeError::Instructions { model: interface.model, missing });
-        }
+        let Some(variant) = description.variant_for(machine_features()) else {
+            let missing = missing(description.features);
+            return Err(RuntimeError::Instructions { model: description.interface.model, missing });
+        };
+        let cpu = description.variants.get(variant).map(|one| one.name.clone()).unwrap_or_default();
+        let Description { interface, constant_bytes, graph, variants, compiler, .. } = description;
         let constants = NonNull::new(library.constants.cast_mut()).unwrap_or(NonNull::dangling());
         // SAFETY: there are as many entries as the description has functions, and as many bytes of constants as it
         // says, which `owner` keeps and nobody writes.
         let (entries, constants) = unsafe {
-            let entries = std::slice::from_raw_parts(library.entries, interface.functions.len());
-            (entries.to_vec(), Block::shared(constants, constant_bytes))
+            let functions = interface.functions.len();
+            let entries = std::slice::from_raw_parts(library.entries, functions * variants.len());
+            let entries = entries.iter().skip(functions * variant).take(functions).copied().collect();
+            (entries, Block::shared(constants, constant_bytes))
         };
         let identity = Some(Identity { model: interface.model.clone(), graph });
         let parts = Parts { entries, constants, identity };
         // SAFETY: dlc compiled the entries with this description, and `owner` keeps them.
         let program = unsafe { Program::of_parts(interface, parts, owner) }?;
         let weights = NonNull::new(library.weights.cast_mut()).map(Embedded);
-        Ok(Model { program: Arc::new(program), compiler, weights, beside: None })
+        Ok(Model { program: Arc::new(program), compiler, cpu, weights, beside: None })
     }
 
     /// The name that it was compiled with.
@@ -154,6 +159,12 @@ impl Model {
     /// The compiler's name and version.
     pub fn compiler(&self) -> &str {
         &self.compiler
+    }
+
+    /// The instructions that the code in use was compiled for: `--cpu`, or the most demanding of `--cpu multi` that this
+    /// machine has.
+    pub fn cpu(&self) -> &str {
+        &self.cpu
     }
 
     /// The code, for a [`Session`] with other first values than [`Model::session`] gives.

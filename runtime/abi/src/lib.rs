@@ -19,7 +19,7 @@ extern crate alloc;
 mod description;
 mod device;
 
-pub use description::{Description, FEATURES, MAGIC, Malformed};
+pub use description::{Description, FEATURES, MAGIC, Malformed, Variant};
 pub use device::{DeviceKernel, Tiles};
 
 use alloc::string::String;
@@ -27,7 +27,7 @@ use alloc::vec::Vec;
 use core::ffi::c_void;
 
 /// Raised when [`Context`] or the meaning of [`Interface`] changes.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 
 /// Alignment in bytes of the arena, of the persistent block and of every buffer in them.
 pub const ALIGNMENT: usize = 64;
@@ -108,7 +108,7 @@ pub struct Library {
     pub constants: *const u8,
     /// The persistent block to begin with, aligned to [`ALIGNMENT`]; null where the library has no weights.
     pub weights: *const u8,
-    /// One per function, in the order of [`Interface::functions`].
+    /// One per function, in the order of [`Interface::functions`], for each of [`Description::variants`].
     pub entries: *const Entry,
 }
 
