@@ -3,7 +3,7 @@
 
 mod stand_in;
 
-use dlc_abi::{Description, Entry, FEATURES, Library, VERSION};
+use dlc_abi::{Description, Entry, FEATURES, Library, VERSION, Variant};
 use dlc_runtime::{
     Checkpoint, HostTensor, LinkedModel, LoadPolicy, Model, RuntimeError, persistent_image, weights_file,
     weights_header,
@@ -33,6 +33,7 @@ fn description() -> Description {
         constant_bytes: interface.constants.len(),
         graph: GRAPH,
         features: 0,
+        variants: vec![Variant { name: "portable".to_owned(), features: 0 }],
         compiler: "dlc 9".to_owned(),
         weights_header,
         weights_places,
@@ -75,6 +76,34 @@ fn a_linked_model_is_described_and_computes() {
     session.predict(1, &[&x], &mut [&mut y]).unwrap();
     assert_eq!(y.to_vec(), bytes(&[15.0, 30.0]));
     assert!(model.session(0).unwrap().threads() >= 1);
+}
+
+#[test]
+fn the_most_demanding_code_that_the_machine_runs_is_called() {
+    /// An entry that nobody may call.
+    unsafe extern "C" fn never(_: *const dlc_abi::Context, _: i64) {
+        std::process::abort();
+    }
+    let variant = |name: &str, features| Variant { name: name.to_owned(), features };
+    let own: Vec<Entry> = entries().into_iter().map(|(_, entry)| entry).collect();
+    let others = vec![never as Entry; own.len()];
+    let next = variant("next", 1 << 63);
+    for (variants, entries) in [
+        (vec![variant("portable", 0), next.clone()], [own.clone(), others.clone()].concat()),
+        (vec![variant("portable", 0), variant("other", 0), next], [others.clone(), own, others].concat()),
+    ] {
+        let name = variants[variants.len() - 2].name.clone();
+        let described = Description { variants, ..description() };
+        let library = Library { entries: entries.leak().as_ptr(), ..*library(&described.encode(), None) };
+        // SAFETY: as in `linked`.
+        let model = unsafe { Model::linked(Box::leak(Box::new(library))) }.unwrap();
+        assert_eq!(model.cpu(), name);
+        let mut session = model.session(1).unwrap();
+        session.initialize(5).unwrap();
+        let (x, mut y) = (bytes(&[1.0, 2.0]), [0; 8]);
+        session.predict(1, &[&x], &mut [&mut y]).unwrap();
+        assert_eq!(y.to_vec(), bytes(&[15.0, 30.0]));
+    }
 }
 
 #[test]
@@ -169,9 +198,10 @@ fn what_cannot_run_here_is_refused() {
     );
     // No machine has a bit that no extension is called by.
     let features = 1 << 63;
+    let variant = |features| Variant { name: "next".to_owned(), features };
     assert!(FEATURES.len() < 63);
     assert_eq!(
-        told(&Description { features, ..description() }.encode()),
+        told(&Description { features, variants: vec![variant(features)], ..description() }.encode()),
         "the model stand_in was compiled for instructions that this machine lacks: an extension unknown to this runtime; \
          compile it with `--cpu portable`, or another `--cpu` that this machine has"
     );
