@@ -33,7 +33,10 @@ fn example(name: &str) -> PathBuf {
 /// What an example prints; all that is made lies in the folder.
 fn run(name: &str, folder: &Path) -> String {
     let (place, compiler) = (format!("OUT={}", folder.display()), env!("CARGO_BIN_EXE_dlc"));
-    printed(Command::new("make").current_dir(example(name)).args([&place, &format!("DLC={compiler}"), "run"]))
+    let mut make = Command::new("make");
+    // Not as a part of a build that a `make` runs these tests in.
+    make.env_remove("MAKEFLAGS").env_remove("MFLAGS").current_dir(example(name));
+    printed(make.args([&place, &format!("DLC={compiler}"), "run"]))
 }
 
 /// The numbers of `… A of B … are right`.
@@ -143,8 +146,6 @@ fn a_program_takes_checkpoints_of_its_model_alone() {
     };
     let numbers: Vec<f64> =
         told("runs/points/best.safetensors").split(' ').map(|number| number.parse().unwrap()).collect();
-    // What `dlc run` says of the same numbers.
-    write("x.csv", "");
     assert_eq!(numbers.len(), 4);
     let text = told("runs/curves/best.safetensors");
     let (status, message) = text.split_once(": ").unwrap();
@@ -152,4 +153,40 @@ fn a_program_takes_checkpoints_of_its_model_alone() {
     let (front, rest) = message.split_once(" (graph ").unwrap();
     assert_eq!(front, "the weights are those of the model curves");
     assert!(rest.contains("), the library is points (graph "), "{text}");
+    // The compiler refuses it, too, though every tensor fits.
+    let arguments =
+        ["compile", "points.dsl", "--checkpoint", "runs/curves/best.safetensors", "--emit", "obj"];
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_dlc")).args(arguments).current_dir(folder).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(
+        String::from_utf8(output.stderr).unwrap(),
+        "error: runs/curves/best.safetensors: the checkpoint is of the model curves, not of points: its tensors fit, but \
+         its inference graph is not this one\n"
+    );
+}
+
+#[test]
+fn shells_and_manuals_know_every_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let help = dlc(folder.path(), &["--help"]);
+    let (_, list) = help.split_once("Commands:\n").unwrap();
+    let commands: Vec<&str> = list.lines().map_while(|line| line.trim().split(' ').next()).collect();
+    let commands: Vec<&str> = commands.into_iter().take_while(|command| !command.is_empty()).collect();
+    assert!(commands.len() > 20, "{commands:?}");
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = dlc(folder.path(), &["completions", shell]);
+        assert!(commands.iter().all(|command| script.contains(command)), "{shell}");
+        assert!(script.contains("embed-weights"), "{shell}");
+    }
+    let written = dlc(folder.path(), &["man", "--out", "pages"]);
+    assert_eq!(written.lines().count(), commands.len());
+    for command in commands.iter().filter(|command| **command != "help") {
+        let page = std::fs::read_to_string(folder.path().join(format!("pages/dlc-{command}.1"))).unwrap();
+        assert!(page.contains(".SH SYNOPSIS") && page.contains(&format!("dlc\\-{command} \\-")), "{page}");
+    }
+    assert_eq!(
+        dlc(folder.path(), &["man"]),
+        std::fs::read_to_string(folder.path().join("pages/dlc.1")).unwrap()
+    );
 }

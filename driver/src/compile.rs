@@ -3,6 +3,7 @@
 use crate::drawing::{lowered_dot, lowered_svg, written_svg};
 use crate::engine::default_threads;
 use crate::flops::function_flops;
+use crate::folder::make_folder;
 use crate::tuning::tuned_target;
 use crate::{CompileChoices, DriverError, Loaded, Math, Movement, Result, baseline, library, movement};
 use dlc_compiler::emit::{Cpu, Target, assembly_text, clif_text, measure_code};
@@ -329,7 +330,7 @@ fn dump_phases(
 }
 
 fn write(folder: &Path, name: &str, text: &str, files: &mut Vec<PathBuf>) -> Result<()> {
-    std::fs::create_dir_all(folder).map_err(|cause| DriverError::File { path: folder.to_owned(), cause })?;
+    make_folder(folder)?;
     let path = folder.join(name);
     write_atomically(&path, text.as_bytes())?;
     files.push(path);

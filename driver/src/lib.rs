@@ -22,6 +22,7 @@ mod evaluate;
 mod explain;
 mod export;
 mod flops;
+mod folder;
 mod groups;
 mod identity;
 mod inspect;
@@ -65,6 +66,7 @@ pub use explain::{
 };
 pub use export::{ExportReport, ExportSettings, export};
 pub use flops::{function_flops, node_flops};
+pub use folder::make_folder;
 pub use groups::{LaunchGroup, launch_groups};
 pub use inspect::{InspectReport, LayerRow, inspect};
 pub use interpreted::Interpreted;

@@ -118,7 +118,10 @@ fn a_c_program_trains_and_predicts_to_the_same_bits() {
         cc(folder, &[&common[..], &[name], &parts, more].concat());
     };
     build("checked", &["digits.o", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]);
-    build("counted", &["-L.", "-ldigits", "-DCOUNT_ALLOCATIONS", "-Wl,--wrap=malloc,--wrap=realloc"]);
+    build(
+        "counted",
+        &["-L.", "-ldigits", "-DCOUNT_ALLOCATIONS", "-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc"],
+    );
     let (text, weights) = expected(Cpu::Native);
     for (name, arguments) in [
         ("checked", &["1", "one"][..]),
@@ -207,7 +210,10 @@ fn a_library_that_predicts_comes_with_its_weights() {
         names,
         ["net.o", "net.h", "dlc_runtime.h", "net.c", "dlc_runtime.c", "libnet.a", "net.safetensors"]
     );
+    let object = std::fs::metadata(folder.join("net.o")).unwrap().len();
+    assert!(object < 200_000, "{object} bytes");
     let written = Checkpoint::read(&folder.join("net.safetensors")).unwrap();
+    assert_eq!(written.identity.as_ref().map(|identity| identity.model.as_str()), Some("digits"));
     // No slots of the optimiser, no statistics that prediction does not read.
     assert!(written.tensors.len() < weights.tensors.len() / 2, "{:?}", written.tensors.keys());
     assert!(written.tensors.iter().all(|(name, tensor)| weights.tensors[name] == *tensor));

@@ -105,7 +105,8 @@ impl Library {
         let created = Instant::now();
         // SAFETY: the instance was just made; 0 asks for all tensors.
         held(unsafe { load(instance, weights.as_ptr(), 0) }, "load")?;
-        let times = [opened - started, created - opened, created.elapsed()].map(|time| time.as_secs_f64() * 1e3);
+        let times =
+            [opened - started, created - opened, created.elapsed()].map(|time| time.as_secs_f64() * 1e3);
         Ok(Library { instance, predict, times })
     }
 
@@ -191,7 +192,8 @@ fn timed(arguments: &Arguments) -> Outcome<()> {
 
 /// Bytes of the input and the output.
 fn sizes(session: &Session, batch: usize) -> Outcome<[usize; 2]> {
-    let predict = session.interface().functions.iter().find(|function| function.name == "predict");
+    let interface = session.program().interface();
+    let predict = interface.functions.iter().find(|function| function.name == "predict");
     match predict.map(|function| (&function.inputs[..], &function.outputs[..])) {
         Some(([input], [output])) => {
             Ok([input, output].map(|port| port.elements(batch) * port.element.size()))
@@ -221,7 +223,11 @@ fn first_results(arguments: &Arguments, library: &Path, weights: &Path, bytes: [
     {
         println!("  {what:<20} {:>8.3}", median(rounds.iter().map(|times| times[place])));
     }
-    println!("  {:<20} {:>8.3}", "to the first result", median(rounds.iter().map(|times| times[..4].iter().sum())));
+    println!(
+        "  {:<20} {:>8.3}",
+        "to the first result",
+        median(rounds.iter().map(|times| times[..4].iter().sum()))
+    );
     Ok(())
 }
 

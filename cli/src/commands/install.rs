@@ -5,7 +5,7 @@ use crate::arguments::{Arguments, CompletionArguments, ManualArguments};
 use crate::console;
 use clap::{Command, CommandFactory};
 use clap_mangen::Man;
-use dlc_driver::DriverError;
+use dlc_driver::{DriverError, make_folder};
 use std::path::Path;
 
 pub(super) fn completions(flags: &CompletionArguments) -> Outcome {
@@ -21,8 +21,7 @@ pub(super) fn manual(flags: &ManualArguments) -> Outcome {
     match &flags.out {
         None => console::data(String::from_utf8_lossy(&page(&command, Path::new("-"))?).trim_end()),
         Some(folder) => {
-            let fault = |cause| DriverError::File { path: folder.clone(), cause };
-            std::fs::create_dir_all(folder).map_err(fault)?;
+            make_folder(folder)?;
             write(&command, folder)?;
         }
     }

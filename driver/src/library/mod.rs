@@ -9,6 +9,7 @@ mod names;
 mod rust;
 mod surface;
 
+use crate::folder::make_folder;
 use crate::identity::identity;
 use crate::{ArtifactKind, CompileSettings, DriverError, Loaded, Result};
 use dlc_compiler::emit::{Level, Machine, ObjectData, Target, object};
@@ -195,7 +196,7 @@ impl Parts<'_> {
 }
 
 fn put(folder: &Path, name: &str, bytes: &[u8], files: &mut Vec<PathBuf>) -> Result<()> {
-    std::fs::create_dir_all(folder).map_err(|cause| DriverError::File { path: folder.to_owned(), cause })?;
+    make_folder(folder)?;
     let path = folder.join(name);
     write_atomically(&path, bytes)?;
     files.push(path);
