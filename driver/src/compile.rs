@@ -6,7 +6,7 @@ use crate::flops::function_flops;
 use crate::folder::make_folder;
 use crate::tuning::tuned_target;
 use crate::{CompileChoices, DriverError, Loaded, Math, Movement, Result, baseline, library, movement};
-use dlc_compiler::emit::{Cpu, Target, assembly_text, clif_text, measure_code};
+use dlc_compiler::emit::{Cpu, Platform, Target, assembly_text, clif_text, measure_code};
 use dlc_compiler::{Compilation, CompileOptions, CompiledFunction};
 use dlc_runtime::write_atomically;
 use dlc_types::TensorType;
@@ -89,6 +89,11 @@ impl ArtifactKind {
 pub struct CompileSettings {
     /// Instructions of the code; it is not run, so this machine need not have them.
     pub cpu: Cpu,
+    /// Whether a library has code for several sets of instructions, instead of one for `cpu`, and takes the widest that
+    /// the machine runs when it is loaded.
+    pub multi: bool,
+    /// What machine the code is for; `None` for one of this machine's kind.
+    pub platform: Option<Platform>,
     /// Greatest batch; `None` for the recipe's, or 1 without one.
     pub batch: Option<usize>,
     /// Where artifacts are written.
@@ -193,31 +198,34 @@ pub fn compile(loaded: &Loaded, settings: &CompileSettings) -> Result<CompileRep
     if batch == 0 {
         return Err(DriverError::User("the batch must be at least 1".to_owned()));
     }
-    let made_for = match settings.cpu {
-        Cpu::Native => Target::host(Cpu::Native)?,
-        cpu => Target::elsewhere(cpu)?,
-    };
-    let byte_products = made_for.multiplies_bytes();
+    let mut made_for = library::targets(settings)?;
+    // One layout and one program for all that is in a library.
+    let byte_products = made_for.iter().all(|made| made.target.multiplies_bytes());
     let mut options = CompileOptions { byte_products, ..settings.choices.options(batch)? };
     let is_library = settings.emit.iter().any(|kind| kind.is_library());
     if is_library || settings.train {
         options.functions = library::functions(loaded, settings.train)?;
         options.only_used = !settings.train;
-    } else if settings.embed_weights || settings.name.is_some() {
-        let fault =
-            "`--name` and `--embed-weights` are about a library: give `--emit obj`, or another part of it";
+    } else if settings.embed_weights || settings.name.is_some() || settings.multi {
+        let fault = "`--name`, `--embed-weights` and `--cpu multi` are about a library: give `--emit obj`, or another \
+                     part of it";
         return Err(DriverError::User(fault.to_owned()));
     }
     let compilation = dlc_compiler::compile(model, &options)?;
     let plain = dlc_compiler::compile(model, &baseline(&options))?;
     let started = Instant::now();
     let tune = settings.choices.tune.without_trials();
-    // Only this machine's own instructions were timed here.
-    let target = match settings.cpu {
-        Cpu::Native => tuned_target(&compilation, Cpu::Native, default_threads(), &tune)?,
-        _ => made_for,
+    let mut code_bytes = 0;
+    for made in &mut made_for {
+        // Only this machine's own instructions were timed here.
+        if made.cpu == Cpu::Native {
+            made.target = tuned_target(&compilation, Cpu::Native, default_threads(), &tune)?;
+        }
+        code_bytes += measure_code(&compilation, &made.target)?;
+    }
+    let Some(target) = made_for.last().map(|made| &made.target) else {
+        return Err(DriverError::Bug("there is no target".to_owned()));
     };
-    let code_bytes = measure_code(&compilation, &target)?;
     let code = started.elapsed();
     let stages = compilation.timings.iter().map(|(name, time)| ((*name).to_owned(), time.as_secs_f64()));
     let mut report = CompileReport {
@@ -234,15 +242,15 @@ pub fn compile(loaded: &Loaded, settings: &CompileSettings) -> Result<CompileRep
     };
     check_arena(&report, settings)?;
     if let Some(folder) = &settings.dump_phases {
-        dump_phases(&compilation, &target, folder, &mut report.files)?;
+        dump_phases(&compilation, target, folder, &mut report.files)?;
     }
     if !settings.emit.is_empty() {
         let here = PathBuf::from(".");
         let folder = settings.output_dir.as_ref().unwrap_or(&here);
-        emit(&compilation, &target, folder, &settings.emit, &mut report.files)?;
+        emit(&compilation, target, folder, &settings.emit, &mut report.files)?;
     }
     if is_library {
-        library::write(loaded, &compilation, &target, settings, &mut report.files)?;
+        library::write(loaded, &compilation, &made_for, settings, &mut report.files)?;
     }
     Ok(report)
 }

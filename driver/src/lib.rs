@@ -70,6 +70,10 @@ pub use folder::make_folder;
 pub use groups::{LaunchGroup, launch_groups};
 pub use inspect::{InspectReport, LayerRow, inspect};
 pub use interpreted::Interpreted;
+pub use library::{
+    FunctionRow, LibraryReport, PortRow, TargetRow, TensorRow, VariantRow, is_library, read_library,
+    target_table,
+};
 pub use load::{Loaded, Weights, load, load_text, model_name};
 pub use meaning::Meaning;
 pub use movement::{Movement, movement};
@@ -96,7 +100,7 @@ pub use timed::{BenchTarget, TimedOptions};
 pub use train::{TrainSettings, train};
 pub use tuning::{TuneMode, TuneOptions, TunedShape, tuning_table};
 
-pub use dlc_compiler::emit::Cpu;
+pub use dlc_compiler::emit::{Cpu, Platform};
 pub use dlc_compiler::rewrite::{RewriteOptions, RuleSelection};
 pub use dlc_recipe::{Renaming, Start, WeightLayout};
 #[cfg(unix)]

@@ -55,8 +55,13 @@ typedef _Atomic uint32_t counter;
 
 typedef struct head {
     uint64_t magic, version, bytes, graph, features, model, compiler, batch_max, persistent_bytes, constant_bytes;
-    uint64_t tensors, tensor_count, functions, function_count, header, header_bytes, reserved[2];
+    uint64_t tensors, tensor_count, functions, function_count, header, header_bytes, variants, variant_count;
 } head;
+
+/* The code of all functions for one set of instructions. */
+typedef struct variant_record {
+    uint64_t name, features;
+} variant_record;
 
 typedef struct tensor {
     uint64_t name, role, element, rank, dims, strides, offset, bytes, place, plain_bytes;
@@ -95,6 +100,11 @@ static const tensor *tensors_of(const dlc_model *model)
 static const function_record *function_of(const dlc_model *model, size_t number)
 {
     return (const function_record *)at(model, head_of(model)->functions) + number;
+}
+
+static const variant_record *variants_of(const dlc_model *model)
+{
+    return (const variant_record *)at(model, head_of(model)->variants);
 }
 
 static uint64_t port_bytes(const port_record *one, uint64_t batch)
@@ -205,6 +215,8 @@ struct dlc_session {
     dlc_pool pool;
     dlc_context context;
     dlc_entry entry;
+    /* Number of the code in use, of those for different instructions. */
+    uint64_t variant;
     uint64_t scratch_bytes;
     char message[MESSAGE_BYTES];
 #if !defined(DLC_NO_THREADS)
@@ -451,6 +463,21 @@ static void *allocate(uint64_t bytes, void **owned)
     return start;
 }
 
+/* The code to use: the last that this machine runs, or the one that was asked for. */
+static dlc_status variant_chosen(const dlc_model *model, const char *asked, uint64_t *chosen)
+{
+    const variant_record *all = variants_of(model);
+    uint64_t machine = machine_features(), number = head_of(model)->variant_count;
+    dlc_status status = asked == NULL ? DLC_NO_INSTRUCTIONS : DLC_NO_VARIANT;
+    while (number-- > 0) {
+        if (asked != NULL && strcmp(asked, (const char *)at(model, all[number].name)) != 0) continue;
+        *chosen = number;
+        if ((all[number].features & ~machine) == 0) return DLC_OK;
+        status = DLC_NO_INSTRUCTIONS;
+    }
+    return status;
+}
+
 static dlc_status checked_options(const dlc_model *model, const dlc_options *options)
 {
     const head *top = head_of(model);
@@ -461,16 +488,16 @@ static dlc_status checked_options(const dlc_model *model, const dlc_options *opt
         if (options->pool != NULL && options->pool->run == NULL) return DLC_NULL_POINTER;
         if (thread_count(options->threads) > MOST_THREADS) return DLC_NO_THREADS_LEFT;
     }
-    if (top->features & ~machine_features()) return DLC_NO_INSTRUCTIONS;
     return DLC_OK;
 }
 
 dlc_status dlc_create(dlc_session **result, const dlc_model *model, const dlc_options *options)
 {
-    static const dlc_options defaults = {DLC_ABI_VERSION, 0, 0, NULL, NULL, 0};
+    static const dlc_options defaults = {DLC_ABI_VERSION, 0, 0, NULL, NULL, 0, NULL};
     dlc_session *session;
     unsigned char *memory;
     void *owned = NULL;
+    uint64_t variant = 0;
     uint32_t threads;
     plan one;
     dlc_status status;
@@ -479,6 +506,8 @@ dlc_status dlc_create(dlc_session **result, const dlc_model *model, const dlc_op
     status = checked_options(model, options);
     if (status != DLC_OK) return status;
     if (options == NULL) options = &defaults;
+    status = variant_chosen(model, options->cpu, &variant);
+    if (status != DLC_OK) return status;
     threads = thread_count(options->threads);
     one = planned(model, threads);
     if (options->memory != NULL) {
@@ -491,6 +520,7 @@ dlc_status dlc_create(dlc_session **result, const dlc_model *model, const dlc_op
     }
     session = (dlc_session *)memory;
     session->model = model;
+    session->variant = variant;
     session->owned = owned;
     session->persistent = memory + one.persistent;
     session->arena = memory + one.arena;
@@ -612,7 +642,7 @@ static void execute(dlc_session *session, size_t number, size_t batch)
     context->scratch_bytes = (int64_t)session->scratch_bytes;
     session->arena_user = number + 1;
     session->persistent_seen = (int)function->keeps_persistent;
-    session->entry = session->model->entries[number];
+    session->entry = session->model->entries[session->variant * head_of(session->model)->function_count + number];
     run(session);
 }
 
@@ -1406,6 +1436,12 @@ dlc_status dlc_save(dlc_session *session, const dlc_model *model, const char *pa
 
 /* Texts */
 
+const char *dlc_cpu(const dlc_session *session, const dlc_model *model)
+{
+    if (session == NULL || session->living != LIVING || session->model != model) return "";
+    return text_at(session, variants_of(model)[session->variant].name);
+}
+
 const char *dlc_message(const dlc_session *session, const dlc_model *model)
 {
     if (session == NULL || session->living != LIVING || session->model != model) return "";
@@ -1432,6 +1468,7 @@ const char *dlc_status_text(int status)
         "the file is damaged or no safetensors file",
         "the file holds the weights of another model",
         "the library was built without this",
+        "the library has no code of that name",
     };
     if (status < 0 || (size_t)status >= sizeof texts / sizeof *texts) return "no status of dlc";
     return texts[status];

@@ -14,7 +14,7 @@ extern "C" {
 #endif
 
 /* Raised when dlc_context or the meaning of a description changes. */
-#define DLC_ABI_VERSION 4
+#define DLC_ABI_VERSION 5
 
 /* Alignment in bytes of the arena, of parameters, constants and scratch. */
 #define DLC_ALIGNMENT 64
@@ -120,7 +120,8 @@ typedef enum dlc_status {
     DLC_FILE = 13,
     DLC_DAMAGED = 14,
     DLC_OTHER_WEIGHTS = 15,
-    DLC_NOT_BUILT = 16
+    DLC_NOT_BUILT = 16,
+    DLC_NO_VARIANT = 17
 } dlc_status;
 
 /* Threads of the caller's own. */
@@ -146,6 +147,9 @@ typedef struct dlc_options {
      * memory of the instance's own. */
     void *memory;
     size_t memory_bytes;
+    /* The code to use of a library that was compiled with --cpu multi: "portable", "x86-64-v3", "x86-64-v4". NULL for
+     * the widest that the machine runs. */
+    const char *cpu;
 } dlc_options;
 
 /* A compiled model: what its object file holds. */
@@ -154,7 +158,7 @@ typedef struct dlc_model {
     const void *constants;
     /* Parameters and states to begin with, or NULL. */
     const void *weights;
-    /* The functions in the order of the description. */
+    /* The functions in the order of the description, for each of its variants. */
     const dlc_entry *entries;
 } dlc_model;
 
@@ -186,6 +190,7 @@ dlc_status dlc_save(dlc_session *session, const dlc_model *model, const char *pa
 dlc_status dlc_load(dlc_session *session, const dlc_model *model, const char *path, dlc_policy policy);
 dlc_status dlc_load_bytes(dlc_session *session, const dlc_model *model, const void *bytes, size_t length,
                           dlc_policy policy);
+const char *dlc_cpu(const dlc_session *session, const dlc_model *model);
 const char *dlc_message(const dlc_session *session, const dlc_model *model);
 const char *dlc_status_text(int status);
 

@@ -62,8 +62,7 @@ fn is_own(interface: &Interface, tensor: &PersistentTensor) -> bool {
         interface.tensors.iter().any(|one| one.role == PersistentRole::Parameter && one.name == name)
     };
     let mut dots = tensor.name.match_indices('.').map(|(place, _)| &tensor.name[..place]);
-    tensor.role == PersistentRole::Parameter
-        || !tensor.name.starts_with("train.") && !dots.any(is_parameter)
+    tensor.role == PersistentRole::Parameter || !tensor.name.starts_with("train.") && !dots.any(is_parameter)
 }
 
 impl Session {

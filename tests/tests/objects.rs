@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
-use dlc_compiler::emit::{Cpu, ObjectData, Target, jit, object};
+use dlc_compiler::emit::{Cpu, ObjectData, ObjectFormat, Platform, Processor, Target, Variant, jit, object};
 use dlc_compiler::{Compilation, CompileOptions, compile};
 use dlc_tests::models::{from_file, repository};
 use object::{Object, ObjectSection, ObjectSymbol};
@@ -18,7 +18,7 @@ fn compilation(file: &str) -> Compilation {
 fn made(compilation: &Compilation, target: &Target) -> Vec<u8> {
     let entry = |function: &str| format!("m_bare_{function}");
     let data = [ObjectData { symbol: "m_constants".to_owned(), bytes: &compilation.interface.constants }];
-    object(compilation, target, "m", &entry, &data).unwrap().bytes
+    object(compilation, &Variant::only(target), "m", &entry, &data).unwrap().bytes
 }
 
 /// The bytes of every defined symbol.
@@ -86,5 +86,74 @@ fn an_object_defines_all_that_it_needs_and_can_be_placed_anywhere() {
                 }
             }
         }
+    }
+}
+
+/// Names without what the format puts in front of those of C.
+fn names<'f>(file: &'f object::File<'f>, wanted: impl Fn(&object::Symbol<'f, 'f>) -> bool) -> Vec<String> {
+    let prefix = if file.format() == object::BinaryFormat::MachO { "_" } else { "" };
+    let name =
+        |symbol: object::Symbol<'f, 'f>| symbol.name().unwrap().strip_prefix(prefix).unwrap().to_owned();
+    file.symbols().filter(|symbol| wanted(symbol)).map(name).collect()
+}
+
+#[test]
+fn every_platform_has_complete_objects_of_its_kind() {
+    for file in FILES {
+        let compilation = compilation(file);
+        for platform in Platform::ALL {
+            let target = Target::of(platform, Cpu::Portable).unwrap();
+            let bytes = made(&compilation, &target);
+            assert!(bytes == made(&compilation, &target), "{platform}: two builds differ");
+            let file = object::File::parse(&*bytes).unwrap();
+            let format = match platform.format {
+                ObjectFormat::Elf => object::BinaryFormat::Elf,
+                ObjectFormat::MachO => object::BinaryFormat::MachO,
+                ObjectFormat::Coff => object::BinaryFormat::Coff,
+            };
+            let processor = match platform.processor {
+                Processor::X86 => object::Architecture::X86_64,
+                Processor::Arm => object::Architecture::Aarch64,
+                Processor::Riscv => object::Architecture::Riscv64,
+            };
+            assert_eq!((file.format(), file.architecture()), (format, processor), "{platform}");
+            let foreign = names(&file, |symbol| symbol.is_undefined());
+            assert!(
+                foreign.iter().all(|name| name == "memcpy" || name == "memset"),
+                "{platform}: {foreign:?}"
+            );
+            let mut seen = names(&file, |symbol| symbol.is_definition() && symbol.is_global());
+            seen.sort();
+            let entries =
+                ["m_bare_evaluate", "m_bare_initialize", "m_bare_predict", "m_bare_train", "m_constants"];
+            assert_eq!(seen, entries, "{platform}");
+            for section in file.sections() {
+                let name = section.name().unwrap();
+                let writable = section.kind() == object::SectionKind::Data;
+                assert!(!writable || section.size() == 0, "{platform}: {name} can be written");
+                for (_, relocation) in section.relocations() {
+                    assert_ne!(relocation.kind(), object::RelocationKind::Absolute, "{platform}: {name}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn an_object_holds_the_code_of_several_levels() {
+    let compilation = compilation(FILES[0]);
+    let targets = [Cpu::Portable, Cpu::V3, Cpu::V4].map(|cpu| Target::elsewhere(cpu).unwrap());
+    let suffixes = ["", "_v3", "_v4"];
+    let variants: Vec<Variant<'_>> =
+        targets.iter().zip(suffixes).map(|(target, suffix)| Variant { target, suffix }).collect();
+    let entry = |function: &str| format!("m_bare_{function}");
+    let whole = symbols(&object(&compilation, &variants, "m", &entry, &[]).unwrap().bytes);
+    for (target, suffix) in targets.iter().zip(suffixes) {
+        let alone = symbols(&made(&compilation, target));
+        for (name, bytes) in alone.iter().filter(|(name, _)| name.contains('.')) {
+            let (model, kernel) = name.split_at(1);
+            assert!(whole[&format!("{model}{suffix}{kernel}")] == *bytes, "{name}{suffix}");
+        }
+        assert!(whole.contains_key(&format!("m_bare_train{suffix}")));
     }
 }

@@ -1,11 +1,12 @@
-//! Flags of `check`, `fmt`, `compile`, `export` and `ops`.
+//! Flags of `check`, `fmt`, `compile`, `targets`, `export` and `ops`.
 
 use super::{ModelArguments, StartArguments};
 use crate::choices::ChoiceArguments;
 use crate::values::{positive, size};
 use clap::{Args, ValueEnum};
-use dlc_driver::{ArtifactKind, Cpu};
+use dlc_driver::{ArtifactKind, Cpu, Platform};
 use std::path::PathBuf;
+use std::str::FromStr;
 
 #[derive(Debug, Args)]
 pub(crate) struct CheckArguments {
@@ -38,11 +39,15 @@ pub(crate) struct CompileArguments {
     /// initial ones].
     #[arg(long, value_name = "CKPT")]
     pub(crate) checkpoint: Option<PathBuf>,
+    /// Machine that the code is for, as `dlc targets` lists them [default: this machine].
+    #[arg(long, value_name = "TRIPLE")]
+    pub(crate) target: Option<Platform>,
     /// Instructions that the code may use: native, portable, x86-64-v3 or x86-64-v4, the
-    /// latter two also with -vnni. Nothing is run, so they
-    /// need not be this machine's.
-    #[arg(long, value_name = "NAME", default_value = "native")]
-    pub(crate) cpu: Cpu,
+    /// latter two also with -vnni; or multi, for a library that has code for the levels of x86-64 and takes the widest
+    /// that the machine runs. Nothing is run, so they need not be this machine's [default: native, or portable with
+    /// --target].
+    #[arg(long, value_name = "NAME")]
+    pub(crate) cpu: Option<Instructions>,
     /// Folder that the forms of `--emit` are written to, as MODEL.FUNCTION.KIND; drawings come as
     /// MODEL.FUNCTION.before.KIND and .after.KIND [default: the current one].
     #[arg(short, long, value_name = "DIR")]
@@ -74,6 +79,26 @@ pub(crate) struct CompileArguments {
     /// Print the summary as one JSON object to stdout [default: a table].
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// What `--cpu` takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Instructions {
+    /// One set.
+    Of(Cpu),
+    /// Several in one library.
+    Multi,
+}
+
+impl FromStr for Instructions {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Instructions, String> {
+        match text {
+            "multi" => Ok(Instructions::Multi),
+            _ => text.parse().map(Instructions::Of).map_err(|error: String| format!("{error}, multi")),
+        }
+    }
 }
 
 /// Names of the forms.
@@ -141,6 +166,13 @@ pub(crate) struct ExportArguments {
     #[arg(long, value_name = "S", default_value_t = 0)]
     pub(crate) seed: u64,
     /// Print what was written as one JSON object [default: as text].
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TargetArguments {
+    /// Print them as one JSON list [default: as a table].
     #[arg(long)]
     pub(crate) json: bool,
 }

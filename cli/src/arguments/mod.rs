@@ -15,7 +15,8 @@ pub(crate) use analyse::{
     BenchArguments, CompareArguments, ExplainArguments, InspectArguments, ProfileArguments,
 };
 pub(crate) use build::{
-    CheckArguments, CompileArguments, ExportArguments, FormatArguments, OperatorArguments,
+    CheckArguments, CompileArguments, ExportArguments, FormatArguments, Instructions, OperatorArguments,
+    TargetArguments,
 };
 pub(crate) use infer::{PredictArguments, RunArguments};
 pub(crate) use install::{CompletionArguments, ManualArguments};
@@ -63,6 +64,8 @@ pub(crate) enum Command {
     Run(Box<RunArguments>),
     /// Write the inference graph of a model with its weights as an ONNX file.
     Export(Box<ExportArguments>),
+    /// List the machines that `compile --target` makes code for, and what it can do for each.
+    Targets(TargetArguments),
     /// List the operators of ONNX that are known.
     Ops(OperatorArguments),
     /// Predict for rows of a CSV file or pictures, with a trained checkpoint.

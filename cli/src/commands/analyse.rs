@@ -4,8 +4,8 @@ use super::profile::roofline;
 use super::{Outcome, loaded_with_weights};
 use crate::arguments::{BenchArguments, CompareArguments, InspectArguments};
 use crate::console::{self, Console};
-use crate::table::{count, table};
-use dlc_driver::{BenchOptions, CompareOptions, CompareReport, InspectReport};
+use crate::table::{bytes, count, table};
+use dlc_driver::{BenchOptions, CompareOptions, CompareReport, InspectReport, LibraryReport};
 
 /// Exit code of numbers that differ.
 const MISMATCH: u8 = 3;
@@ -101,6 +101,9 @@ pub(super) fn bench(console: &Console, flags: &BenchArguments) -> Outcome {
 }
 
 pub(super) fn inspect(console: &Console, flags: &InspectArguments) -> Outcome {
+    if dlc_driver::is_library(&flags.model.file) {
+        return inspect_library(flags);
+    }
     let report =
         dlc_driver::inspect(&loaded_with_weights(console, &flags.model, flags.checkpoint.as_deref())?)?;
     if flags.json {
@@ -109,6 +112,71 @@ pub(super) fn inspect(console: &Console, flags: &InspectArguments) -> Outcome {
         console::data(&layers(&report));
     }
     Ok(0)
+}
+
+fn inspect_library(flags: &InspectArguments) -> Outcome {
+    let found = dlc_driver::read_library(&flags.model.file)?;
+    for report in &found {
+        if flags.json {
+            console::json(report);
+        } else {
+            console::data(&library(report));
+        }
+    }
+    Ok(0)
+}
+
+/// What a library says of a model in it.
+fn library(report: &LibraryReport) -> String {
+    let mut lines = vec![
+        format!(
+            "{}: compiled by {} ({}, {})",
+            report.model, report.compiler, report.format, report.processor
+        ),
+        format!(
+            "graph {}, contract {}, batch up to {}, weights {}",
+            report.graph,
+            report.version,
+            report.batch_max,
+            if report.embeds_weights { "inside" } else { "in a file of their own" }
+        ),
+    ];
+    for variant in &report.variants {
+        let needed = if variant.instructions.is_empty() {
+            "what every such machine has".to_owned()
+        } else {
+            variant.instructions.join(", ")
+        };
+        lines.push(format!("code for {}: needs {needed}", variant.name));
+    }
+    let header = ["function", "", "port", "type", "arena", "per thread"];
+    let mut rows = vec![header.map(str::to_owned).to_vec()];
+    for function in &report.functions {
+        let sizes = [bytes(function.arena_bytes), bytes(function.thread_bytes)];
+        let mut first = vec![function.name.clone(), String::new(), String::new(), String::new()];
+        first.extend(sizes);
+        rows.push(first);
+        rows.extend(function.inputs.iter().chain(&function.outputs).map(|port| {
+            vec![
+                String::new(),
+                port.role.to_owned(),
+                port.name.clone(),
+                port.ty.clone(),
+                String::new(),
+                String::new(),
+            ]
+        }));
+    }
+    lines.push(format!("\n{}", table(&rows)));
+    lines.push(format!(
+        "\n{} parameters and states: parameters {}, states {}, together {} in memory; constants {}",
+        report.tensors.len(),
+        bytes(report.parameter_bytes),
+        bytes(report.state_bytes),
+        bytes(report.persistent_bytes),
+        bytes(report.constant_bytes)
+    ));
+    lines.join("\n")
 }
 
 fn layers(report: &InspectReport) -> String {

@@ -1,11 +1,11 @@
-//! `check`, `fmt` and `compile`.
+//! `check`, `fmt`, `compile` and `targets`.
 
 use super::{Outcome, loaded_with_weights};
-use crate::arguments::{CheckArguments, CompileArguments, FormatArguments};
+use crate::arguments::{CheckArguments, CompileArguments, FormatArguments, Instructions, TargetArguments};
 use crate::console::{self, Console};
 use crate::table::{bytes, count, seconds, table};
 use dlc_driver::{
-    CompileReport, CompileSettings, DriverError, Movement, check as check_file, diagnostic_json,
+    CompileReport, CompileSettings, Cpu, DriverError, Movement, check as check_file, diagnostic_json,
 };
 use dlc_types::Severity;
 
@@ -64,7 +64,13 @@ pub(super) fn compile(console: &Console, flags: &CompileArguments) -> Outcome {
         name: flags.name.clone(),
         checkpoint: flags.checkpoint.clone(),
         embed_weights: flags.embed_weights,
-        cpu: flags.cpu,
+        cpu: match (flags.cpu, flags.target) {
+            (Some(Instructions::Of(cpu)), _) => cpu,
+            (None, Some(_)) => Cpu::Portable,
+            (None | Some(Instructions::Multi), _) => Cpu::Native,
+        },
+        multi: flags.cpu == Some(Instructions::Multi),
+        platform: flags.target,
         batch: flags.batch,
         output_dir: flags.output.clone(),
         emit: flags.emit.iter().map(|&emit| emit.into()).collect(),
@@ -78,6 +84,42 @@ pub(super) fn compile(console: &Console, flags: &CompileArguments) -> Outcome {
     } else {
         console::data(&summary(&report));
     }
+    Ok(0)
+}
+
+pub(super) fn targets(flags: &TargetArguments) -> Outcome {
+    let all = dlc_driver::target_table();
+    if flags.json {
+        console::json(&all);
+        return Ok(0);
+    }
+    let header = ["target", "object", "vectors", "--cpu", "library forms", "C compiler", "tested"];
+    let mut rows = vec![header.map(str::to_owned).to_vec()];
+    rows.extend(all.iter().map(|row| {
+        let vectors = match (row.wide_bits, row.vector_bits) {
+            (Some(wide), Some(bits)) => format!("{bits} to {wide} bits"),
+            (None, Some(bits)) => format!("{bits} bits"),
+            (_, None) => "none, scalars".to_owned(),
+        };
+        let compiler = match row.c_compiler {
+            Some(compiler) => compiler.to_owned(),
+            None if row.forms.contains(&"so") => format!("CC_{}", row.triple.replace('-', "_")),
+            None => String::new(),
+        };
+        vec![
+            if row.is_host { format!("{} (this one)", row.triple) } else { row.triple.to_owned() },
+            row.object.to_owned(),
+            vectors,
+            row.cpus.join(", "),
+            row.forms.join(", "),
+            compiler,
+            row.tested.to_owned(),
+        ]
+    }));
+    console::data(&format!(
+        "{}\nA C compiler is looked for where `so` is asked for alone; a name in capitals is the variable that has to name it.",
+        table(&rows)
+    ));
     Ok(0)
 }
 

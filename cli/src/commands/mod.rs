@@ -30,6 +30,7 @@ pub(crate) fn dispatch(arguments: Arguments) -> u8 {
         Command::Compile(flags) => finish(color, flags.json, build::compile(&console(flags.json), &flags)),
         Command::Run(flags) => finish(color, flags.json, infer::run(&console(flags.json), &flags)),
         Command::Export(flags) => finish(color, flags.json, export::export(&console(flags.json), &flags)),
+        Command::Targets(flags) => finish(color, flags.json, build::targets(&flags)),
         Command::Ops(flags) => finish(color, flags.json, infer::operators(&flags)),
         Command::Predict(flags) => finish(color, flags.json, infer::predict(&console(flags.json), &flags)),
         Command::Train(flags) => finish(color, flags.json, learn::train(&console(flags.json), &flags)),

@@ -11,21 +11,24 @@ mod jit;
 mod listing;
 mod object;
 mod perf_map;
+mod platform;
 mod target;
 mod tuning;
 
 pub use dlc_codegen_x86::{Choice, Level, Machine};
 pub use jit::{JitCode, jit};
 pub use listing::assembly_text;
-pub use object::{ObjectCode, ObjectData, measure_code, object};
+pub use object::{ObjectCode, ObjectData, Variant, measure_code, object};
+pub use platform::{Evidence, ObjectFormat, Platform, Processor};
 pub use target::{Cpu, Target};
 pub use tuning::Tuning;
 
 use crate::pipeline::{Compilation, CompileError};
 use cranelift_codegen::Context;
+use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::isa::TargetIsa;
 use cranelift_frontend::FunctionBuilderContext;
-use cranelift_module::{FuncId, Linkage, Module};
+use cranelift_module::{FuncId, Linkage, Module, ModuleReloc};
 use dlc_kernel::{Kernel, KernelId, Program};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -54,9 +57,27 @@ struct Defined {
     bytes: usize,
 }
 
-/// Length of the code that a context was compiled to.
-fn code_bytes(context: &Context) -> usize {
-    context.compiled_code().map_or(0, |code| code.code_buffer().len())
+/// Compiles the context's function by `isa`, which need not be the module's own, and defines it; returns the length
+/// of its code.
+fn define_function(
+    module: &mut dyn Module,
+    isa: &dyn TargetIsa,
+    id: FuncId,
+    context: &mut Context,
+) -> Result<usize, CompileError> {
+    let compiled = context.compile(isa, &mut ControlPlane::default());
+    compiled.map_err(|error| CompileError::Module(format!("{:?}", error.inner)))?;
+    let none = || CompileError::Module("a function was compiled to nothing".to_owned());
+    let code = context.compiled_code().ok_or_else(none)?;
+    let (bytes, alignment) = (code.code_buffer().to_vec(), u64::from(code.buffer.alignment));
+    let relocations: Vec<ModuleReloc> = code
+        .buffer
+        .relocs()
+        .iter()
+        .map(|relocation| ModuleReloc::from_mach_reloc(relocation, &context.func, id))
+        .collect();
+    module.define_function_bytes(id, alignment, &bytes, &relocations)?;
+    Ok(bytes.len())
 }
 
 /// What functions are called in a module.
@@ -106,8 +127,7 @@ fn define_program(
             bytes.len()
         } else {
             context.func = dlc_codegen_clif::build_kernel(kernel, isa, &mut builder_context)?;
-            module.define_function(function, &mut context)?;
-            let bytes = code_bytes(&context);
+            let bytes = define_function(module, isa, function, &mut context)?;
             context.clear();
             bytes
         };
@@ -121,8 +141,8 @@ fn define_program(
             let position = references.binary_search_by_key(&kernel, |&(id, _)| id).unwrap_or(0);
             module.declare_func_in_func(references[position].1, function)
         })?;
-    module.define_function(entry, &mut context)?;
-    defined.push(Defined { id: entry, symbol, kernel: None, bytes: code_bytes(&context) });
+    let bytes = define_function(module, isa, entry, &mut context)?;
+    defined.push(Defined { id: entry, symbol, kernel: None, bytes });
     Ok(defined)
 }
 

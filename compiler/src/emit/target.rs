@@ -1,12 +1,13 @@
 //! The machine that code is generated for.
 
-use super::Tuning;
+use super::{ObjectFormat, Platform, Processor, Tuning};
 use crate::pipeline::CompileError;
 use cranelift_codegen::isa::{self, OwnedTargetIsa};
 use cranelift_codegen::settings::Configurable;
 use dlc_codegen_x86::{Level, Machine};
 use std::collections::BTreeSet;
 use std::str::FromStr;
+use target_lexicon::BinaryFormat;
 
 /// Which instructions may be used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -14,7 +15,8 @@ pub enum Cpu {
     /// All that this machine has.
     #[default]
     Native,
-    /// What Cranelift uses on this machine: vectors of 128 bits.
+    /// What every machine of its kind has that Cranelift's code can use: vectors of 128 bits, scalars where there are
+    /// none.
     Portable,
     /// AVX2 and FMA: vectors of 256 bits (`x86-64-v3`).
     V3,
@@ -114,33 +116,81 @@ impl Target {
 
     fn new(builder: &isa::Builder, wide: Option<Machine>) -> Result<Target, CompileError> {
         let isa = |flags| builder.finish(flags).map_err(refused);
-        let (isa, object_isa) = (isa(dlc_codegen_clif::flags()?)?, isa(dlc_codegen_clif::object_flags()?)?);
-        Ok(Target { isa, object_isa, wide, tuning: Tuning::default() })
+        let probes = builder.triple().binary_format == BinaryFormat::Coff;
+        let object_isa = isa(dlc_codegen_clif::object_flags(probes)?)?;
+        Ok(Target { isa: isa(dlc_codegen_clif::flags()?)?, object_isa, wide, tuning: Tuning::default() })
     }
 
     /// A machine of this one's kind that has just these instructions, whether or not this one has them: for
     /// code that goes elsewhere. Such code is not called here ([`super::jit`] is for [`Target::host`]), but
     /// `native`'s, which is this machine's.
     pub fn elsewhere(cpu: Cpu) -> Result<Target, CompileError> {
-        let (presets, wide): (&[&str], _) = match cpu {
-            Cpu::Native => return Target::host(cpu),
+        if cpu == Cpu::Native {
+            return Target::host(cpu);
+        }
+        let triple = cranelift_native::builder().map_err(refused)?.triple().clone();
+        let is_x86 = cfg!(target_arch = "x86_64");
+        Target::with_instructions(isa::lookup(triple).map_err(refused)?, is_x86, is_x86, cpu)
+    }
+
+    /// A machine of a platform that has just these instructions; as [`Target::elsewhere`]. `native`'s are those of
+    /// the platform that this process runs on alone.
+    pub fn of(platform: Platform, cpu: Cpu) -> Result<Target, CompileError> {
+        if cpu != Cpu::Native {
+            let is_x86 = platform.processor == Processor::X86;
+            return Target::with_instructions(
+                platform.builder().map_err(refused)?,
+                is_x86,
+                platform.takes_wide_kernels(),
+                cpu,
+            );
+        }
+        if Platform::host() == Some(platform) {
+            return Target::host(cpu);
+        }
+        Err(refused(format!(
+            "`native` are this machine's instructions, and {platform} is another; `portable` will do"
+        )))
+    }
+
+    fn with_instructions(
+        mut builder: isa::Builder,
+        is_x86: bool,
+        takes_wide: bool,
+        cpu: Cpu,
+    ) -> Result<Target, CompileError> {
+        let (presets, wide): (&[&str], Option<Machine>) = match cpu {
             // The narrowest that Cranelift's vectors are made for.
-            Cpu::Portable => (&["x86-64-v2"], None),
+            Cpu::Native | Cpu::Portable => (&["x86-64-v2"], None),
             Cpu::V3 => (AVX2, Some(Level::Avx2.into())),
             Cpu::V4 => (AVX512, Some(Level::Avx512.into())),
             Cpu::V3Vnni => (AVX2, Some(Machine { level: Level::Avx2, vnni: true })),
             Cpu::V4Vnni => (AVX512, Some(Machine { level: Level::Avx512, vnni: true })),
         };
-        let triple = cranelift_native::builder().map_err(refused)?.triple().clone();
-        let mut builder = isa::lookup(triple.clone()).map_err(refused)?;
-        match cfg!(target_arch = "x86_64") {
-            true => presets.iter().try_for_each(|preset| builder.enable(preset)).map_err(refused)?,
-            false if wide.is_some() => {
-                return Err(refused(format!("`{}` are x86-64's instructions, not {triple}'s", cpu.name())));
-            }
-            false => {}
+        let triple = builder.triple().clone();
+        if wide.is_some() && !is_x86 {
+            return Err(refused(format!("`{}` are x86-64's instructions, not {triple}'s", cpu.name())));
+        }
+        if wide.is_some() && !takes_wide {
+            return Err(refused(format!(
+                "kernels for `{}` are made for Linux and macOS, not for {triple}; `portable` will do",
+                cpu.name()
+            )));
+        }
+        if is_x86 {
+            presets.iter().try_for_each(|preset| builder.enable(preset)).map_err(refused)?;
         }
         Target::new(&builder, wide)
+    }
+
+    /// The kind of its object files, if it is a known one.
+    pub(super) fn format(&self) -> Option<ObjectFormat> {
+        match self.isa.triple().binary_format {
+            BinaryFormat::Elf => Some(ObjectFormat::Elf),
+            BinaryFormat::Macho => Some(ObjectFormat::MachO),
+            BinaryFormat::Coff => Some(ObjectFormat::Coff),
+            _ => None,
+        }
     }
 
     /// That code for this target can run where `host`'s can.
@@ -254,5 +304,23 @@ mod tests {
         let narrow = Target { wide: None, ..all[1].clone() };
         let error = narrow.check_runs_on(&all[0]).unwrap_err().to_string();
         assert!(error.contains("this machine lacks has_"), "{error}");
+    }
+
+    #[test]
+    fn instructions_are_those_of_the_platform() {
+        let of = |triple: &str, cpu| Target::of(triple.parse().unwrap(), cpu);
+        for platform in Platform::ALL {
+            assert_eq!(Target::of(platform, Cpu::Portable).unwrap().wide, None);
+            assert_eq!(Target::of(platform, Cpu::V4).is_ok(), platform.takes_wide_kernels(), "{platform}");
+        }
+        let error = of("aarch64-apple-darwin", Cpu::V3).unwrap_err().to_string();
+        assert!(
+            error.contains("`x86-64-v3` are x86-64's instructions, not aarch64-apple-darwin's"),
+            "{error}"
+        );
+        let error = of("x86_64-pc-windows-gnu", Cpu::V4).unwrap_err().to_string();
+        assert!(error.contains("not for x86_64-pc-windows-gnu; `portable` will do"), "{error}");
+        let error = of("riscv64gc-unknown-linux-gnu", Cpu::Native).unwrap_err().to_string();
+        assert!(error.contains("is another; `portable` will do"), "{error}");
     }
 }

@@ -19,14 +19,16 @@ const dlc_model *dlc_library(void)
 
 ";
 
-/// The text of `NAME.c`.
-pub(super) fn glue(name: &str, functions: &[Offered<'_>], embedded: bool) -> String {
+/// The text of `NAME.c`; variants are named by what their symbols end with.
+pub(super) fn glue(name: &str, functions: &[Offered<'_>], variants: &[String], embedded: bool) -> String {
     let mut text = format!(
         "/* The functions of {name}.h, which dlc_runtime.c carries out with the code in {name}.o. */\n#include \
          \"{name}.h\"\n\nstatic const dlc_entry entries[] = {{\n"
     );
-    for function in functions {
-        let _ = writeln!(text, "    {name}_bare_{},", function.suffix);
+    for variant in variants {
+        for function in functions {
+            let _ = writeln!(text, "    {name}_bare_{}{variant},", function.suffix);
+        }
     }
     let weights = if embedded { format!("{name}_weights") } else { "0".to_owned() };
     let _ = write!(
@@ -68,7 +70,8 @@ fn whole_model(name: &str) -> String {
         "dlc_status {name}_create({name} **model, const {name}_options *options)\n{{\n    dlc_session *made = 0;\n    \
          dlc_status status;\n    if (model == 0) return DLC_NULL_POINTER;\n    status = dlc_create(&made, &compiled, \
          options);\n    *model = ({name} *)made;\n    return status;\n}}\n\nsize_t {name}_memory_bytes(uint32_t \
-         threads)\n{{\n    return dlc_memory_bytes(&compiled, threads);\n}}\n\nconst char *{name}_message(const {name} \
+         threads)\n{{\n    return dlc_memory_bytes(&compiled, threads);\n}}\n\nconst char *{name}_cpu(const {name} \
+         *model)\n{{\n    return dlc_cpu((const dlc_session *)model, &compiled);\n}}\n\nconst char *{name}_message(const {name} \
          *model)\n{{\n    return dlc_message((const dlc_session *)model, &compiled);\n}}\n\nconst char \
          *{name}_status_text(int status)\n{{\n    return dlc_status_text(status);\n}}\n"
     );

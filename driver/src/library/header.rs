@@ -72,7 +72,7 @@ impl Header<'_> {
              lib{name}.so for all but the program:\n *\n{example} *\n{rules} */\n#ifndef DLC_MODEL_{upper}_H\n#define \
              DLC_MODEL_{upper}_H\n\n#include \"dlc_runtime.h\"\n\n#ifdef __cplusplus\nextern \"C\" {{\n#endif\n\n/* A hash \
              of the model, which its weights must be of. */\n#define {upper}_GRAPH UINT64_C(0x{graph:016x})\n/* One thread, \
-             memory of the instance's own. */\n#define {upper}_OPTIONS {{DLC_ABI_VERSION, 1, {upper}_GRAPH, 0, 0, 0}}\n\n",
+             memory of the instance's own. */\n#define {upper}_OPTIONS {{DLC_ABI_VERSION, 1, {upper}_GRAPH, 0, 0, 0, 0}}\n\n",
             compiler = description.compiler,
             example = example(self),
             rules = self.filled(RULES).trim_end_matches(" *\n"),
@@ -124,12 +124,17 @@ impl Header<'_> {
             (false, false) => String::new(),
         };
         text.push_str(&self.filled(BARE).replace("@begin@", &begin));
-        for function in self.functions {
-            let _ = writeln!(
-                text,
-                "void {name}_bare_{}(const dlc_context *context, int64_t thread);",
-                function.suffix
-            );
+        for (number, variant) in self.description.variants.iter().enumerate() {
+            if self.description.variants.len() > 1 {
+                let _ = writeln!(text, "/* Code for {}: */", variant.name);
+            }
+            for function in self.functions {
+                let (function, end) = (function.suffix, self.description.suffix(number));
+                let _ = writeln!(
+                    text,
+                    "void {name}_bare_{function}{end}(const dlc_context *context, int64_t thread);"
+                );
+            }
         }
         let _ = writeln!(text, "extern const unsigned char {name}_constants[];");
         let _ = writeln!(

@@ -6,18 +6,24 @@ mod header;
 mod link;
 mod macros;
 mod names;
+mod read;
 mod rust;
 mod surface;
+mod targets;
 
 use crate::folder::make_folder;
 use crate::identity::identity;
 use crate::{ArtifactKind, CompileSettings, DriverError, Loaded, Result};
-use dlc_compiler::emit::{Level, Machine, ObjectData, Target, object};
+use dlc_compiler::emit::{self, ObjectData, Platform, object};
 use dlc_compiler::{Compilation, FunctionKind};
-use dlc_runtime::abi::{Description, FEATURES};
+use dlc_runtime::abi::{Description, Variant};
 use dlc_runtime::{Checkpoint, persistent_image, weights_file, weights_header, write_atomically};
 use header::Header;
 use std::path::{Path, PathBuf};
+
+pub use read::{FunctionRow, LibraryReport, PortRow, TensorRow, VariantRow, is_library, read_library};
+pub(crate) use targets::{MadeFor, targets};
+pub use targets::{TargetRow, target_table};
 
 /// The common runtime, which is written beside every library.
 const RUNTIME: [(&str, &str); 2] = [
@@ -35,26 +41,6 @@ pub(crate) fn functions(loaded: &Loaded, train: bool) -> Result<Vec<FunctionKind
             loaded.model.name
         ))),
     }
-}
-
-/// Extensions that the code of a target may use, by the bits of [`FEATURES`].
-fn features(target: &Target) -> u64 {
-    let wide: &[&str] = match target.wide.map(|wide| wide.level) {
-        None => &[],
-        Some(Level::Avx2) => &["has_avx", "has_avx2", "has_fma"],
-        Some(Level::Avx512) => {
-            &["has_avx", "has_avx2", "has_fma", "has_avx512f", "has_avx512bw", "has_avx512dq", "has_avx512vl"]
-        }
-    };
-    let products = match target.wide {
-        Some(Machine { level: Level::Avx2, vnni: true }) => Some("has_avx_vnni"),
-        Some(Machine { level: Level::Avx512, vnni: true }) => Some("has_avx512vnni"),
-        _ => None,
-    };
-    let narrow = target.extensions();
-    let is_used = |name: &&str| narrow.contains(name) || wide.contains(name) || products == Some(*name);
-    let bits = FEATURES.iter().enumerate().filter(|(_, name)| is_used(name));
-    bits.fold(0, |mask, (bit, _)| mask | 1 << bit)
 }
 
 /// The weights that a library comes with, if there are any.
@@ -80,7 +66,7 @@ fn weights(
 pub(crate) fn write(
     loaded: &Loaded,
     compilation: &Compilation,
-    target: &Target,
+    made_for: &[MadeFor],
     settings: &CompileSettings,
     files: &mut Vec<PathBuf>,
 ) -> Result<()> {
@@ -111,7 +97,11 @@ pub(crate) fn write(
         },
         constant_bytes: interface.constants.len(),
         graph,
-        features: features(target),
+        features: made_for.first().map_or(0, MadeFor::features),
+        variants: made_for
+            .iter()
+            .map(|made| Variant { name: made.cpu.name().to_owned(), features: made.features() })
+            .collect(),
         compiler: format!("dlc {}", env!("CARGO_PKG_VERSION")),
         weights_header,
         weights_places,
@@ -121,13 +111,18 @@ pub(crate) fn write(
     let mut beside = vec![data("description", &*described), data("constants", &*interface.constants)];
     beside.extend(image.as_deref().map(|image| data("weights", image)));
     let entry = |function: &str| format!("{name}_bare_{}", surface::suffix(function));
-    let object = object(compilation, target, name, &entry, &beside)?.bytes;
+    let suffixes: Vec<String> = (0..made_for.len()).map(|number| description.suffix(number)).collect();
+    let variants = made_for.iter().zip(&suffixes);
+    let variants: Vec<_> =
+        variants.map(|(made, suffix)| emit::Variant { target: &made.target, suffix }).collect();
+    let object = object(compilation, &variants, name, &entry, &beside)?.bytes;
     let functions = surface::offered(interface);
     let embedded = image.is_some();
     let header = Header { name, functions: &functions, description: &description, embedded }.text();
-    let glue = glue::glue(name, &functions, image.is_some());
-    let module = rust::module(name, &functions, &description, image.is_some());
-    let parts = Parts { name, object: &object, header: &header, glue: &glue, module: &module };
+    let glue = glue::glue(name, &functions, &suffixes, embedded);
+    let module = rust::module(name, &functions, &description, embedded);
+    let platform = settings.platform.or_else(Platform::host);
+    let parts = Parts { name, platform, object: &object, header: &header, glue: &glue, module: &module };
     parts.write(settings, files)?;
     if let (Some(weights), None) = (&weights, &image) {
         let file = weights_file(interface, graph, weights)?;
@@ -143,6 +138,8 @@ fn folder(settings: &CompileSettings) -> &Path {
 /// What files are made of.
 struct Parts<'a> {
     name: &'a str,
+    /// What they are for; nothing for this machine where it is no known one.
+    platform: Option<Platform>,
     object: &'a [u8],
     header: &'a str,
     glue: &'a str,
@@ -166,13 +163,14 @@ impl Parts<'_> {
             put(folder, source.0, source.1.as_bytes(), files)?;
         }
         if asked(ArtifactKind::Staticlib) {
-            put(folder, &format!("lib{name}.a"), &link::archive(name, self.object)?, files)?;
+            let file = self.platform.map_or_else(|| format!("lib{name}.a"), |one| one.static_library(name));
+            put(folder, &file, &link::archive(name, self.platform, self.object)?, files)?;
         }
         if asked(ArtifactKind::Rust) {
             put(folder, &format!("{name}.rs"), self.module.as_bytes(), files)?;
         }
         if asked(ArtifactKind::So) {
-            put(folder, &format!("lib{name}.so"), &self.linked()?, files)?;
+            put(folder, &link::shared_name(name, self.platform), &self.linked()?, files)?;
         }
         Ok(())
     }
@@ -191,7 +189,7 @@ impl Parts<'_> {
         for (file, bytes) in own.into_iter().chain(common) {
             std::fs::write(place.path().join(file), bytes).map_err(fault)?;
         }
-        link::shared(name, place.path())
+        link::shared(name, self.platform, place.path())
     }
 }
 

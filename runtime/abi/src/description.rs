@@ -48,8 +48,11 @@ pub struct Description {
     pub constant_bytes: usize,
     /// Tells models apart whose weights are not each other's.
     pub graph: u64,
-    /// Extensions that the code needs, one bit each in the order of [`FEATURES`].
+    /// Extensions that all code needs, one bit each in the order of [`FEATURES`]: those of the first variant.
     pub features: u64,
+    /// The code of every function, once or for several sets of instructions, the least demanding first; never none.
+    /// A table of entries has those of the first variant in the order of the functions, then those of the next.
+    pub variants: Vec<Variant>,
     /// The version of dlc that made the code.
     pub compiler: String,
     /// The first bytes of the model's safetensors file, up to the tensors.
@@ -58,11 +61,42 @@ pub struct Description {
     pub weights_places: Vec<usize>,
 }
 
+/// The code of all functions for one set of instructions. Variants have the functions, tensors and constants in
+/// common: they are made of the same programs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Variant {
+    /// The name that it was asked for by: `portable`, `x86-64-v3`, ….
+    pub name: String,
+    /// Extensions that its code needs.
+    pub features: u64,
+}
+
+impl Description {
+    /// The number of the most demanding variant that a machine with these extensions runs; nothing where it runs
+    /// none.
+    pub fn variant_for(&self, machine: u64) -> Option<usize> {
+        self.variants.iter().rposition(|variant| variant.features & !machine == 0)
+    }
+
+    /// What the symbols of a variant's functions end with, behind `MODEL_bare_FUNCTION`: nothing for the first, `_` and
+    /// its name for others, with `_` for what no name of C may have.
+    pub fn suffix(&self, variant: usize) -> String {
+        match self.variants.get(variant) {
+            Some(one) if variant > 0 => {
+                let letter = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
+                core::iter::once('_').chain(one.name.chars().map(letter)).collect()
+            }
+            _ => String::new(),
+        }
+    }
+}
+
 /// Bytes that are no description, or one of another version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Malformed;
 
 const HEAD: usize = 18;
+const VARIANT: usize = 2;
 const TENSOR: usize = 10;
 const FUNCTION: usize = 9;
 const PORT: usize = 7;
@@ -159,6 +193,8 @@ impl Description {
             .collect();
         let functions: Vec<u64> =
             interface.functions.iter().flat_map(|function| writer.function(function)).collect();
+        let variants: Vec<u64> =
+            self.variants.iter().flat_map(|one| [writer.raw(one.name.as_bytes()), one.features]).collect();
         let head = [
             MAGIC,
             u64::from(interface.version),
@@ -176,8 +212,8 @@ impl Description {
             interface.functions.len() as u64,
             writer.raw(&self.weights_header),
             self.weights_header.len() as u64,
-            0,
-            0,
+            writer.words(&variants),
+            self.variants.len() as u64,
         ];
         let mut bytes = writer.bytes;
         let length = bytes.len() as u64;
@@ -215,6 +251,13 @@ impl Description {
             tensors.push(reader.tensor(&record)?);
         }
         let functions = reader.table::<FUNCTION>(head[12], head[13])?;
+        let variants = reader.table::<VARIANT>(head[16], head[17])?;
+        let variants =
+            variants.iter().map(|&[name, features]| Ok(Variant { name: reader.text(name)?, features }));
+        let variants = variants.collect::<Result<Vec<_>, Malformed>>()?;
+        if variants.is_empty() {
+            return Err(Malformed);
+        }
         Ok(Description {
             interface: Interface {
                 version,
@@ -231,6 +274,7 @@ impl Description {
             constant_bytes: size(head[9])?,
             graph: head[3],
             features: head[4],
+            variants,
             compiler: reader.text(head[6])?,
             weights_header: reader.slice(head[14], size(head[15])?)?.to_vec(),
             weights_places,
@@ -367,6 +411,10 @@ mod tests {
             constant_bytes: 12,
             graph: 0x0123_4567_89ab_cdef,
             features: 5,
+            variants: vec![
+                Variant { name: "portable".to_owned(), features: 5 },
+                Variant { name: "x86-64-v3".to_owned(), features: 13 },
+            ],
             compiler: "dlc 9".to_owned(),
             weights_header: vec![1, 2, 3],
             weights_places: vec![48],
@@ -383,6 +431,16 @@ mod tests {
         assert_eq!(extent, Ok((u64::from(crate::VERSION), bytes.len())));
         bytes.extend([0xff; 9]);
         assert_eq!(Description::decode(&bytes), Ok(description));
+    }
+
+    #[test]
+    fn the_most_demanding_variant_that_runs_is_taken() {
+        let description = description();
+        assert_eq!(
+            [0, 5, 7, 13, u64::MAX].map(|machine| description.variant_for(machine)),
+            [None, Some(0), Some(0), Some(1), Some(1)]
+        );
+        assert_eq!([0, 1, 2].map(|variant| description.suffix(variant)), ["", "_x86_64_v3", ""]);
     }
 
     #[test]

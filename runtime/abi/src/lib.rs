@@ -18,14 +18,14 @@ extern crate alloc;
 
 mod description;
 
-pub use description::{Description, FEATURES, MAGIC, Malformed};
+pub use description::{Description, FEATURES, MAGIC, Malformed, Variant};
 
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::ffi::c_void;
 
 /// Raised when [`Context`] or the meaning of [`Interface`] changes.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 
 /// Alignment in bytes of the arena, of the persistent block and of every buffer in them.
 pub const ALIGNMENT: usize = 64;

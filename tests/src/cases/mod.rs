@@ -89,18 +89,28 @@ impl Case {
     /// The difference, with the function.
     pub fn run(&self) -> Result<(), String> {
         dlc_ir::verify::verify(&self.function).map_err(|error| format!("{}: {error}", self.name))?;
-        let tolerance = self.tolerance;
-        let inputs = |batch| {
-            let mut inputs = random_inputs(&self.function, batch, 1);
-            inputs.extend(self.inputs.clone());
-            inputs
-        };
-        let agreement = move |compiled: &Tensor, oracle: &Tensor, _: &dyn Fn() -> Tensor| match tolerance {
+        let agreement =
+            |compiled: &Tensor, oracle: &Tensor, _: &dyn Fn() -> Tensor| self.judge(compiled, oracle);
+        compare(&self.function, &self.batches, &|batch| self.fed_with(batch), &agreement)
+            .map_err(|difference| format!("{}: {difference}", self.name))
+    }
+
+    /// The inputs for a batch.
+    pub fn fed_with(&self, batch: usize) -> BTreeMap<String, Tensor> {
+        let mut inputs = random_inputs(&self.function, batch, 1);
+        inputs.extend(self.inputs.clone());
+        inputs
+    }
+
+    /// Whether a result is close enough to the oracle's.
+    ///
+    /// # Errors
+    /// The difference.
+    pub fn judge(&self, compiled: &Tensor, oracle: &Tensor) -> Result<(), String> {
+        match self.tolerance {
             Tolerance::Norm => agree(compiled, oracle),
             Tolerance::Each(relative, absolute) => agree_each(compiled, oracle, relative, absolute),
-        };
-        compare(&self.function, &self.batches, &inputs, &agreement)
-            .map_err(|difference| format!("{}: {difference}", self.name))
+        }
     }
 }
 

@@ -91,6 +91,8 @@ pub(crate) struct Target {
     pub(crate) hides_broadcasts: bool,
     /// Multiply bytes by an instruction that Cranelift finds with the unsigned factor first.
     pub(crate) unsigned_first: bool,
+    /// Vectors of 128 bits; without them every value is a scalar.
+    pub(crate) vectors: bool,
 }
 
 /// The state of one kernel's emission.

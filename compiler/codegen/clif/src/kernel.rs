@@ -27,7 +27,12 @@ fn target(isa: &dyn TargetIsa) -> Target {
     let has =
         |name: &str| isa.isa_flags().iter().any(|flag| flag.name == name && flag.as_bool() == Some(true));
     let x64 = isa.name() == "x64";
-    Target { fused: !x64 || has("has_fma"), hides_broadcasts: x64 && has("has_avx"), unsigned_first: !x64 }
+    Target {
+        fused: !x64 || has("has_fma"),
+        hides_broadcasts: x64 && has("has_avx"),
+        unsigned_first: !x64,
+        vectors: isa.name() != "riscv64" || has("has_v"),
+    }
 }
 
 /// A kernel as a function of Cranelift IR.

@@ -226,6 +226,9 @@ impl<'e, 'f> Emitter<'e, 'f> {
 
     /// How many lanes suit the loop: those of its 32-bit values, or of its 64-bit values if all are.
     fn lane_width(&self, nest: &Loop) -> Option<usize> {
+        if !self.target.vectors {
+            return None;
+        }
         let mut sizes = BTreeSet::new();
         self.collect_sizes(&nest.body, &mut sizes);
         sizes.extend(nest.carries.iter().map(|carry| carry.dtype.computed_in().size()));

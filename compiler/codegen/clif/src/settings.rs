@@ -15,24 +15,26 @@ use cranelift_codegen::settings::{self, Configurable, Flags};
 ///
 /// [`ClifError::Setting`] where this Cranelift does not know a setting.
 pub fn flags() -> Result<Flags, ClifError> {
-    with_position(false)
+    with(false, false)
 }
 
-/// The flags for objects that a linker places: as [`flags`], position independent.
+/// The flags for objects that a linker places: as [`flags`], position independent. With `probes`, a function touches the
+/// pages of a large frame one after the other, which Windows asks for.
 ///
 /// # Errors
 ///
 /// [`ClifError::Setting`] where this Cranelift does not know a setting.
-pub fn object_flags() -> Result<Flags, ClifError> {
-    with_position(true)
+pub fn object_flags(probes: bool) -> Result<Flags, ClifError> {
+    with(true, probes)
 }
 
-fn with_position(independent: bool) -> Result<Flags, ClifError> {
+fn with(independent: bool, probes: bool) -> Result<Flags, ClifError> {
     let mut builder = settings::builder();
     builder.set("opt_level", "none")?;
     builder.set("is_pic", if independent { "true" } else { "false" })?;
     builder.set("use_colocated_libcalls", "false")?;
-    builder.set("enable_probestack", "false")?;
+    builder.set("enable_probestack", if probes { "true" } else { "false" })?;
+    builder.set("probestack_strategy", "inline")?;
     builder.set("regalloc_algorithm", "backtracking")?;
     builder.set("enable_verifier", if cfg!(debug_assertions) { "true" } else { "false" })?;
     Ok(Flags::new(builder))

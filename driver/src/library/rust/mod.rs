@@ -75,7 +75,7 @@ pub(super) fn module(
         }
     }
     text.push_str("}\n\n");
-    text.push_str(&compiled(name, functions, embedded));
+    text.push_str(&compiled(name, functions, description, embedded));
     text
 }
 
@@ -282,8 +282,11 @@ fn step(text: &mut String, function: &Offered<'_>, ports: &[Passed<'_>], report:
 }
 
 /// What the object file holds, under names of its own.
-fn compiled(name: &str, functions: &[Offered<'_>], embedded: bool) -> String {
-    let entries: Vec<String> = functions.iter().map(|one| format!("{name}_bare_{}", one.suffix)).collect();
+fn compiled(name: &str, functions: &[Offered<'_>], description: &Description, embedded: bool) -> String {
+    let variants = (0..description.variants.len()).map(|number| description.suffix(number));
+    let entries: Vec<String> = variants
+        .flat_map(|end| functions.iter().map(move |one| format!("{name}_bare_{}{end}", one.suffix)))
+        .collect();
     let declared: String = entries
         .iter()
         .map(|entry| format!("        fn {entry}(context: *const dlc_runtime::abi::Context, thread: i64);\n"))

@@ -35,6 +35,9 @@ dlc_status @name@_load_bytes(@name@ *model, const void *bytes, size_t length, dl
 dlc_status @name@_get(@name@ *model, const char *tensor, void *values, size_t bytes);
 dlc_status @name@_set(@name@ *model, const char *tensor, const void *values, size_t bytes);
 
+/* The instructions that its code was compiled for: `--cpu`, or the one of `--cpu multi` in use. */
+const char *@name@_cpu(const @name@ *model);
+
 /* What was wrong in the last call with this handle, in words; empty if nothing was. It holds until the next call. */
 const char *@name@_message(const @name@ *model);
 

@@ -5,7 +5,7 @@
 //! element is at a constant displacement from them.
 //!
 //! Where the lanes dimension is not contiguous in the lanes operand and in the result, or where an operand
-//! moves along the other's dimension, lanes are scalars: right, and slow.
+//! moves along the other's dimension, lanes are scalars: right, and slow. So they are where the target has no vectors.
 
 mod reduce;
 mod shape;
@@ -161,7 +161,7 @@ impl<'e, 'f> Emitter<'e, 'f> {
         let contiguous =
             along_lanes[0] == 1 && along_lanes[2] == 1 && repeated_or_paired && along_rows[0] == 0;
         let size = dtype.size() as i64;
-        let width = if contiguous { 16 / dtype.size() } else { 1 };
+        let width = if contiguous && self.target.vectors { 16 / dtype.size() } else { 1 };
         debug_assert!(width == 1 || vector_type(dtype, width).is_some());
         let mut outer = of_role(Role::ReduceOuter);
         outer.extend(of_role(Role::Sequential));
