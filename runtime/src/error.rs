@@ -73,6 +73,9 @@ pub enum RuntimeError {
          or another `--cpu` that this machine has", .missing.join(", ")
     )]
     Instructions { model: String, missing: Vec<String> },
+    /// Code that a library does not have.
+    #[error("the model {model} has no code for `{cpu}`; it has code for {available}")]
+    NoVariant { model: String, cpu: String, available: String },
     /// A session to which nobody gave weights.
     #[error("the model {model} has no weights yet: load a file, or initialize them by seed")]
     NoWeights { model: String },

@@ -1,4 +1,4 @@
-//! Whether this machine has the instructions that a library was compiled for.
+//! Which instructions this machine has, of those that libraries are compiled for.
 
 use dlc_abi::FEATURES;
 
@@ -36,18 +36,18 @@ fn has(_feature: &str) -> bool {
     false
 }
 
-/// All extensions of [`FEATURES`] that this machine has, one bit each.
-pub(crate) fn machine_features() -> u64 {
-    let bits = FEATURES.iter().enumerate().filter(|(_, feature)| has(feature));
-    bits.fold(0, |mask, (bit, _)| mask | 1 << bit)
+/// Extensions that this machine has, by the bits of [`FEATURES`].
+pub(crate) fn machine() -> u64 {
+    FEATURES.iter().enumerate().filter(|(_, name)| has(name)).fold(0, |mask, (bit, _)| mask | 1 << bit)
 }
 
-/// Extensions among these bits, in the order of [`FEATURES`], that this machine lacks.
+/// Names of the extensions among these bits, in the order of [`FEATURES`], that this machine lacks.
 pub(crate) fn missing(features: u64) -> Vec<String> {
-    let bits = (0..u64::BITS).filter(|bit| features >> bit & 1 == 1);
-    let names =
-        bits.map(|bit| FEATURES.get(bit as usize).copied().unwrap_or("an extension unknown to this runtime"));
-    names.filter(|name| !has(name)).map(|name| name.trim_start_matches("has_").to_owned()).collect()
+    let lacked = features & !machine();
+    let bits = (0..u64::BITS).filter(|bit| lacked >> bit & 1 == 1);
+    let name =
+        |bit: u32| FEATURES.get(bit as usize).copied().unwrap_or("an extension unknown to this runtime");
+    bits.map(|bit| name(bit).trim_start_matches("has_").to_owned()).collect()
 }
 
 #[cfg(test)]

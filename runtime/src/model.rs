@@ -8,7 +8,7 @@ use crate::block::Block;
 use crate::checkpoint::LoadPolicy;
 use crate::error::{Result, RuntimeError};
 use crate::identity::Identity;
-use crate::instructions::{machine_features, missing};
+use crate::instructions::{machine, missing};
 use crate::program::{Parts, Program};
 use crate::session::Session;
 use dlc_abi::{Description, FindLibrary, Interface, LIBRARY, Library, VERSION};
@@ -24,22 +24,15 @@ use std::sync::{Arc, OnceLock};
 pub struct Model {
     program: Arc<Program>,
     compiler: String,
-    /// The instructions that the code in use was compiled for.
-    cpu: String,
-    /// The persistent block to begin with, if the library has one.
-    weights: Option<Embedded>,
+    /// Names of the sets of instructions that there is code for, and the number of the one in use.
+    cpus: Vec<String>,
+    cpu: usize,
+    library: Library,
+    /// Keeps all that the library points to.
+    owner: Arc<dyn Any + Send + Sync>,
     /// Where a file of weights is looked for.
     beside: Option<PathBuf>,
 }
-
-/// Memory of a library, which the program's owner keeps.
-#[derive(Clone, Copy, Debug)]
-struct Embedded(NonNull<u8>);
-
-// SAFETY: the memory is read alone.
-unsafe impl Send for Embedded {}
-// SAFETY: as above.
-unsafe impl Sync for Embedded {}
 
 /// As many threads as the machine runs at once.
 fn all_threads() -> usize {
@@ -64,6 +57,25 @@ unsafe fn description(library: &Library) -> Result<Description> {
     // SAFETY: a description is as long as it says, and read-only.
     let bytes = unsafe { std::slice::from_raw_parts(library.description, bytes) };
     Description::decode(bytes).map_err(|_| damaged())
+}
+
+/// The number of the variant to use.
+fn chosen(description: &Description, asked: Option<&str>) -> Result<usize> {
+    let variants = &description.variants;
+    let named = |name| variants.iter().position(|variant| variant.name == name);
+    let number = match asked {
+        Some(name) => named(name).ok_or_else(|| RuntimeError::NoVariant {
+            model: description.interface.model.clone(),
+            cpu: name.to_owned(),
+            available: variants.iter().map(|one| one.name.as_str()).collect::<Vec<_>>().join(", "),
+        })?,
+        None => description.variant_for(machine()).unwrap_or(0),
+    };
+    let missing = missing(variants.get(number).map_or(description.features, |variant| variant.features));
+    if missing.is_empty() {
+        return Ok(number);
+    }
+    Err(RuntimeError::Instructions { model: description.interface.model.clone(), missing })
 }
 
 impl Model {
@@ -97,7 +109,7 @@ impl Model {
             find().as_ref().copied().ok_or_else(no_model)?
         };
         // SAFETY: what the library gave is of one model, and lives as long as `opened`.
-        let mut model = unsafe { Model::of(&library, Box::new(opened)) }?;
+        let mut model = unsafe { Model::of(library, Arc::new(opened), None) }?;
         let folder = path.parent().unwrap_or(Path::new(""));
         model.beside = Some(folder.join(format!("{}.safetensors", model.name())));
         Ok(model)
@@ -107,38 +119,57 @@ impl Model {
     ///
     /// # Safety
     /// The pointers are those of one model: `NAME_description`, `NAME_constants`, `NAME_weights` (or null) and its bare
-    /// functions in the order of the description, as dlc compiled them.
+    /// functions in the order of the description, for each of its variants, as dlc compiled them.
     pub unsafe fn linked(library: &'static Library) -> Result<Model> {
         // SAFETY: the caller's promise; a program's own data lives as long as the program.
-        unsafe { Model::of(library, Box::new(())) }
+        unsafe { Model::of(*library, Arc::new(()), None) }
     }
 
+    /// With the code for these instructions, or the most demanding that this machine runs.
+    ///
     /// # Safety
     /// As for [`Model::linked`], as long as `owner` lives.
-    unsafe fn of(library: &Library, owner: Box<dyn Any + Send + Sync>) -> Result<Model> {
+    unsafe fn of(library: Library, owner: Arc<dyn Any + Send + Sync>, asked: Option<&str>) -> Result<Model> {
         // SAFETY: the caller's promise.
-        let description = unsafe { description(library) }?;
-        let Some(variant) = description.variant_for(machine_features()) else {
-            let missing = missing(description.features);
-            return Err(RuntimeError::Instructions { model: description.interface.model, missing });
-        };
-        let cpu = description.variants.get(variant).map(|one| one.name.clone()).unwrap_or_default();
+        let description = unsafe { description(&library) }?;
+        let cpu = chosen(&description, asked)?;
         let Description { interface, constant_bytes, graph, variants, compiler, .. } = description;
+        let functions = interface.functions.len();
         let constants = NonNull::new(library.constants.cast_mut()).unwrap_or(NonNull::dangling());
-        // SAFETY: there are as many entries as the description has functions, and as many bytes of constants as it
-        // says, which `owner` keeps and nobody writes.
+        // SAFETY: there are as many entries as the description has functions, for each of its variants, and as many bytes
+        // of constants as it says, which `owner` keeps and nobody writes.
         let (entries, constants) = unsafe {
-            let functions = interface.functions.len();
-            let entries = std::slice::from_raw_parts(library.entries, functions * variants.len());
-            let entries = entries.iter().skip(functions * variant).take(functions).copied().collect();
-            (entries, Block::shared(constants, constant_bytes))
+            let entries =
+                std::slice::from_raw_parts(library.entries.wrapping_add(cpu * functions), functions);
+            (entries.to_vec(), Block::shared(constants, constant_bytes))
         };
         let identity = Some(Identity { model: interface.model.clone(), graph });
         let parts = Parts { entries, constants, identity };
         // SAFETY: dlc compiled the entries with this description, and `owner` keeps them.
-        let program = unsafe { Program::of_parts(interface, parts, owner) }?;
-        let weights = NonNull::new(library.weights.cast_mut()).map(Embedded);
-        Ok(Model { program: Arc::new(program), compiler, cpu, weights, beside: None })
+        let program = unsafe { Program::of_parts(interface, parts, Box::new(Arc::clone(&owner))) }?;
+        let cpus = variants.into_iter().map(|variant| variant.name).collect();
+        Ok(Model { program: Arc::new(program), compiler, cpus, cpu, library, owner, beside: None })
+    }
+
+    /// The same model with its code for other instructions: one of [`Model::cpus`].
+    ///
+    /// # Errors
+    /// [`RuntimeError::NoVariant`] if there is no such code, [`RuntimeError::Instructions`] if this machine cannot run it.
+    pub fn for_cpu(&self, cpu: &str) -> Result<Model> {
+        // SAFETY: `self` was made of this library, which the owner keeps.
+        let model = unsafe { Model::of(self.library, Arc::clone(&self.owner), Some(cpu)) }?;
+        Ok(Model { beside: self.beside.clone(), ..model })
+    }
+
+    /// The instructions of its code: the `--cpu` that it was compiled for; of several the most demanding that this machine
+    /// has, if nothing else was asked for.
+    pub fn cpu(&self) -> &str {
+        self.cpus.get(self.cpu).map_or("", String::as_str)
+    }
+
+    /// All that there is code for, the least demanding first.
+    pub fn cpus(&self) -> &[String] {
+        &self.cpus
     }
 
     /// The name that it was compiled with.
@@ -174,7 +205,7 @@ impl Model {
 
     /// Whether weights are part of the library.
     pub fn embeds_weights(&self) -> bool {
-        self.weights.is_some()
+        !self.library.weights.is_null()
     }
 
     /// An instance on so many threads; 0 for as many as the machine runs at once. It has the weights that are part of
@@ -183,7 +214,7 @@ impl Model {
     pub fn session(&self, threads: usize) -> Result<Session> {
         let threads = if threads == 0 { all_threads() } else { threads };
         let program = Arc::clone(&self.program);
-        if let Some(Embedded(start)) = self.weights {
+        if let Some(start) = NonNull::new(self.library.weights.cast_mut()) {
             let interface = program.interface();
             // SAFETY: embedded weights are a persistent block, which the session's program keeps.
             let weights = unsafe { Block::shared(start, interface.persistent_bytes) };

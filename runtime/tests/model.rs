@@ -26,6 +26,10 @@ fn aligned(contents: &[u8]) -> &'static [u8] {
     unsafe { std::slice::from_raw_parts(start, contents.len()) }
 }
 
+fn variant(name: &str, features: u64) -> Variant {
+    Variant { name: name.to_owned(), features }
+}
+
 fn description() -> Description {
     let interface = interface();
     let (weights_header, weights_places) = weights_header(&interface, GRAPH).unwrap();
@@ -33,7 +37,7 @@ fn description() -> Description {
         constant_bytes: interface.constants.len(),
         graph: GRAPH,
         features: 0,
-        variants: vec![Variant { name: "portable".to_owned(), features: 0 }],
+        variants: vec![variant("portable", 0)],
         compiler: "dlc 9".to_owned(),
         weights_header,
         weights_places,
@@ -42,7 +46,9 @@ fn description() -> Description {
 }
 
 fn library(description: &[u8], weights: Option<&[u8]>) -> &'static Library {
-    let entries: Vec<Entry> = entries().into_iter().map(|(_, entry)| entry).collect();
+    // As for two variants: those of the second are another order, which only it may be called by.
+    let mut entries: Vec<Entry> = entries().into_iter().map(|(_, entry)| entry).collect();
+    entries.extend([entries[2], entries[1], entries[0]]);
     Box::leak(Box::new(Library {
         description: aligned(description).as_ptr(),
         constants: aligned(&interface().constants).as_ptr(),
@@ -197,11 +203,10 @@ fn what_cannot_run_here_is_refused() {
         "the program's interface is inconsistent: its description is damaged (this is a bug in dlc)"
     );
     // No machine has a bit that no extension is called by.
-    let features = 1 << 63;
-    let variant = |features| Variant { name: "next".to_owned(), features };
+    let variants = vec![variant("portable", 1 << 63)];
     assert!(FEATURES.len() < 63);
     assert_eq!(
-        told(&Description { features, variants: vec![variant(features)], ..description() }.encode()),
+        told(&Description { variants, ..description() }.encode()),
         "the model stand_in was compiled for instructions that this machine lacks: an extension unknown to this runtime; \
          compile it with `--cpu portable`, or another `--cpu` that this machine has"
     );
@@ -245,4 +250,33 @@ fn what_fits_is_taken_from_another_models_file() {
         "the checkpoint is of another model than stand_in: it has no parameter of the model by name, type and shape"
     );
     assert_eq!(session.tensor("weight").unwrap(), weights().tensors["weight"]);
+}
+
+#[test]
+fn of_several_codes_the_most_demanding_that_runs_is_taken() {
+    let mut described = description();
+    // The functions of the second variant, in its order.
+    let names = ["predict", "train", "initialize"];
+    described.variants = vec![variant("portable", 0), variant("wide", 1 << 63)];
+    let model = linked(&described.encode(), None).unwrap();
+    assert_eq!((model.cpu(), model.cpus()), ("portable", &["portable".to_owned(), "wide".to_owned()][..]));
+    assert!(matches!(model.for_cpu("wide"), Err(RuntimeError::Instructions { .. })));
+    assert_eq!(
+        model.for_cpu("wider").unwrap_err().to_string(),
+        "the model stand_in has no code for `wider`; it has code for portable, wide"
+    );
+    described.variants[1].features = 0;
+    let first = described.interface.functions.clone();
+    described.interface.functions = names
+        .iter()
+        .map(|name| first.iter().find(|function| function.name == *name).unwrap().clone())
+        .collect();
+    let model = linked(&described.encode(), None).unwrap();
+    assert_eq!(model.cpu(), "wide");
+    let mut session = model.session(1).unwrap();
+    session.initialize(5).unwrap();
+    let (x, mut y) = (bytes(&[1.0, 2.0]), [0; 8]);
+    session.predict(1, &[&x], &mut [&mut y]).unwrap();
+    assert_eq!(y.to_vec(), bytes(&[15.0, 30.0]));
+    assert_eq!(model.for_cpu("portable").unwrap().cpu(), "portable");
 }

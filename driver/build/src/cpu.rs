@@ -1,6 +1,7 @@
 //! Which machine the code is for, as cargo tells it.
 
 use crate::Error;
+use dlc_driver::Platform;
 
 /// Instructions that code may use: a program runs on machines that have them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,12 +18,15 @@ pub enum Cpu {
     V3Vnni,
     /// [`Cpu::V4`] with AVX512_VNNI, for quantised models.
     V4Vnni,
+    /// [`Cpu::Portable`], [`Cpu::V3`] and [`Cpu::V4`] in one program, which takes the widest that the machine has.
+    Multi,
 }
 
-impl From<Cpu> for dlc_driver::Cpu {
-    fn from(cpu: Cpu) -> dlc_driver::Cpu {
-        match cpu {
-            Cpu::Portable => dlc_driver::Cpu::Portable,
+impl Cpu {
+    /// What the driver calls it; of [`Cpu::Multi`] the first.
+    pub(crate) fn of_driver(self) -> dlc_driver::Cpu {
+        match self {
+            Cpu::Portable | Cpu::Multi => dlc_driver::Cpu::Portable,
             Cpu::Native => dlc_driver::Cpu::Native,
             Cpu::V3 => dlc_driver::Cpu::V3,
             Cpu::V4 => dlc_driver::Cpu::V4,
@@ -32,9 +36,11 @@ impl From<Cpu> for dlc_driver::Cpu {
     }
 }
 
-/// The widest that fits the features that Rust code is compiled for.
-pub(crate) fn of_cargo() -> Cpu {
-    widest(&std::env::var("CARGO_CFG_TARGET_FEATURE").unwrap_or_default())
+/// What fits the features that Rust code is compiled for: exactly those, or all levels where it is for any machine.
+pub(crate) fn of_cargo(platform: Option<Platform>) -> Cpu {
+    let features = std::env::var("CARGO_CFG_TARGET_FEATURE").unwrap_or_default();
+    let has_wide = platform.or_else(Platform::host).is_some_and(Platform::takes_wide_kernels);
+    if has_wide { widest(&features) } else { Cpu::Portable }
 }
 
 fn widest(features: &str) -> Cpu {
@@ -46,28 +52,19 @@ fn widest(features: &str) -> Cpu {
         (_, true) => Cpu::V4,
         (true, _) if has(&["avxvnni"]) => Cpu::V3Vnni,
         (true, _) => Cpu::V3,
-        _ => Cpu::Portable,
+        _ => Cpu::Multi,
     }
 }
 
-/// That cargo builds for the kind of machine that it runs on.
-pub(crate) fn check_target() -> Result<(), Error> {
+/// The platform that cargo builds for, where it is another than the one that the build runs on.
+pub(crate) fn platform() -> Result<Option<Platform>, Error> {
     let named = |variable| std::env::var(variable).ok();
     match (named("TARGET"), named("HOST")) {
-        (Some(target), Some(host)) if !same_machine(&target, &host) => Err(Error::new(format!(
-            "models are compiled for {host}, where the build runs, not for {target}: build on such a machine"
-        ))),
-        _ => Ok(()),
+        (Some(target), host) if Some(&target) != host.as_ref() => {
+            target.parse().map(Some).map_err(|text: String| Error::new(text))
+        }
+        _ => Ok(None),
     }
-}
-
-/// Triples that differ in their C library alone take the same object files.
-fn same_machine(target: &str, host: &str) -> bool {
-    let machine = |triple: &str| {
-        let mut parts = triple.split('-');
-        (parts.next().map(str::to_owned), parts.any(|part| part == "linux"))
-    };
-    target == host || (machine(target) == machine(host) && machine(host).1)
 }
 
 #[cfg(test)]
@@ -78,20 +75,11 @@ mod tests {
     fn code_is_as_wide_as_rust_code_is() {
         let v3 = "avx,avx2,bmi1,bmi2,fma,fxsr,lzcnt,movbe,sse,sse2";
         let v4 = format!("{v3},avx512bw,avx512cd,avx512dq,avx512f,avx512vl");
-        assert_eq!(widest("fxsr,sse,sse2"), Cpu::Portable);
-        assert_eq!(widest("avx2,fma"), Cpu::Portable);
+        assert_eq!(widest("fxsr,sse,sse2"), Cpu::Multi);
+        assert_eq!(widest("avx2,fma"), Cpu::Multi);
         assert_eq!(widest(v3), Cpu::V3);
         assert_eq!(widest(&format!("{v3},avxvnni")), Cpu::V3Vnni);
         assert_eq!(widest(&v4), Cpu::V4);
         assert_eq!(widest(&format!("{v4},avx512vnni,avxvnni")), Cpu::V4Vnni);
-    }
-
-    #[test]
-    fn machines_of_one_kind_take_the_same_code() {
-        let host = "x86_64-unknown-linux-gnu";
-        assert!(same_machine(host, host) && same_machine("x86_64-unknown-linux-musl", host));
-        assert!(!same_machine("aarch64-unknown-linux-gnu", host));
-        assert!(!same_machine("x86_64-pc-windows-msvc", host));
-        assert!(!same_machine("x86_64-apple-darwin", "aarch64-apple-darwin"));
     }
 }

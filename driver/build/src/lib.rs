@@ -70,7 +70,7 @@ mod error;
 pub use cpu::Cpu;
 pub use error::Error;
 
-use dlc_driver::{ArtifactKind, CompileSettings, compile, draw_diagnostics, load_for_checkpoint};
+use dlc_driver::{ArtifactKind, CompileSettings, Platform, compile, draw_diagnostics, load_for_checkpoint};
 use std::path::{Path, PathBuf};
 
 /// A model to compile, and how.
@@ -94,6 +94,7 @@ pub struct Model {
 #[derive(Clone, Debug)]
 pub struct Compiled {
     name: String,
+    library: PathBuf,
     out_dir: PathBuf,
     cargo: Vec<String>,
 }
@@ -161,8 +162,8 @@ impl Model {
         self
     }
 
-    /// Instructions of the code. If nothing is said, those that the Rust compiler was given
-    /// (`-C target-cpu`, `-C target-feature`), as far as there is code for them.
+    /// Instructions of the code. If nothing is said, those that the Rust compiler was given (`-C target-cpu`, `-C
+    /// target-feature`), as far as there is code for them; where Rust code is for any x86-64, [`Cpu::Multi`].
     pub fn cpu(mut self, cpu: Cpu) -> Model {
         self.cpu = Some(cpu);
         self
@@ -183,14 +184,14 @@ impl Model {
     /// Compiles the model: `NAME.rs` and `libNAME.a` in the output folder, and lines for cargo on the standard output.
     ///
     /// # Errors
-    /// Everything that `dlc compile` tells of, in its words; and a target of cargo's that this build of dlc compiles
-    /// no code for.
+    /// Everything that `dlc compile` tells of, in its words; and a target of cargo's that there is no code for.
     pub fn compile(self) -> Result<Compiled, Error> {
         let out_dir = self.out_dir.clone().or_else(|| std::env::var_os("OUT_DIR").map(PathBuf::from));
         let out_dir = out_dir.ok_or_else(|| {
             Error::new("there is no OUT_DIR: call this in a build script, or name a folder by `out_dir`")
         })?;
-        cpu::check_target()?;
+        let platform = cpu::platform()?;
+        let cpu = self.cpu.unwrap_or_else(|| cpu::of_cargo(platform));
         let loaded = match &self.checkpoint {
             Some(checkpoint) => load_for_checkpoint(&self.path, checkpoint, &self.settings)?,
             None => dlc_driver::load(&self.path, &self.settings)?,
@@ -202,7 +203,9 @@ impl Model {
         let report = compile(
             &loaded,
             &CompileSettings {
-                cpu: self.cpu.unwrap_or_else(cpu::of_cargo).into(),
+                cpu: cpu.of_driver(),
+                multi: cpu == Cpu::Multi,
+                platform,
                 batch: self.max_batch,
                 output_dir: Some(out_dir.clone()),
                 emit: vec![ArtifactKind::Staticlib, ArtifactKind::Rust],
@@ -220,7 +223,10 @@ impl Model {
         if self.emit_cargo {
             cargo.iter().for_each(|line| println!("{line}"));
         }
-        Ok(Compiled { name, out_dir, cargo })
+        let library = platform
+            .or_else(Platform::host)
+            .map_or_else(|| format!("lib{name}.a"), |platform| platform.static_library(&name));
+        Ok(Compiled { name, library: out_dir.join(library), out_dir, cargo })
     }
 
     /// Files whose change makes the model anew.
@@ -248,8 +254,8 @@ impl Compiled {
     }
 
     /// The static library.
-    pub fn library(&self) -> PathBuf {
-        self.out_dir.join(format!("lib{}.a", self.name))
+    pub fn library(&self) -> &Path {
+        &self.library
     }
 
     /// The lines for cargo.

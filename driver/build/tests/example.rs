@@ -5,7 +5,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "tests")]
 
-use dlc_driver::{ArtifactKind, CompileSettings, Cpu, compile, load};
+use dlc_driver::{ArtifactKind, CompileSettings, compile, load};
 use dlc_runtime::Model;
 use dlc_runtime::typed::{bytes, bytes_mut};
 use std::path::{Path, PathBuf};
@@ -126,7 +126,7 @@ fn follows_an_opened_library(copy: &Copy) {
             "`logits` of `predict` takes 80 bytes for a batch of 2; the buffer has 120",
             "`label` of `train` takes 8 bytes for a batch of 2; the buffer has 4",
             "absent.safetensors: No such file or directory (os error 2)",
-            "this is not a readable checkpoint: invalid header length",
+            "this is not a readable checkpoint: header too large",
             "absent/file: No such file or directory (os error 2)",
         ]
     );
@@ -136,7 +136,7 @@ fn follows_an_opened_library(copy: &Copy) {
     }
     let folder = tempfile::tempdir().unwrap();
     let settings = CompileSettings {
-        cpu: Cpu::Portable,
+        multi: true,
         train: true,
         output_dir: Some(folder.path().to_owned()),
         emit: vec![ArtifactKind::So],

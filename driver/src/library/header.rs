@@ -124,7 +124,18 @@ impl Header<'_> {
             (false, false) => String::new(),
         };
         text.push_str(&self.filled(BARE).replace("@begin@", &begin));
-        self.entries(text);
+        for (number, variant) in self.description.variants.iter().enumerate() {
+            if self.description.variants.len() > 1 {
+                let _ = writeln!(text, "/* Code for {}: */", variant.name);
+            }
+            for function in self.functions {
+                let (function, end) = (function.suffix, self.description.suffix(number));
+                let _ = writeln!(
+                    text,
+                    "void {name}_bare_{function}{end}(const dlc_context *context, int64_t thread);"
+                );
+            }
+        }
         let _ = writeln!(text, "extern const unsigned char {name}_constants[];");
         let _ = writeln!(
             text,
@@ -136,23 +147,6 @@ impl Header<'_> {
             let _ = writeln!(text, "extern const unsigned char {name}_weights[];");
         }
         let _ = write!(text, "\n#if defined(__GNUC__)\n#pragma GCC visibility pop\n#endif\n\n");
-    }
-
-    /// The functions of the object file, for each set of instructions.
-    fn entries(&self, text: &mut String) {
-        let (name, variants) = (self.name, &self.description.variants);
-        for (number, variant) in variants.iter().enumerate() {
-            if variants.len() > 1 {
-                let _ = writeln!(text, "/* Code for {}: */", variant.name);
-            }
-            for function in self.functions {
-                let (function, end) = (function.suffix, self.description.suffix(number));
-                let _ = writeln!(
-                    text,
-                    "void {name}_bare_{function}{end}(const dlc_context *context, int64_t thread);"
-                );
-            }
-        }
     }
 }
 

@@ -283,8 +283,8 @@ fn step(text: &mut String, function: &Offered<'_>, ports: &[Passed<'_>], report:
 
 /// What the object file holds, under names of its own.
 fn compiled(name: &str, functions: &[Offered<'_>], description: &Description, embedded: bool) -> String {
-    let suffixes = (0..description.variants.len()).map(|number| description.suffix(number));
-    let entries: Vec<String> = suffixes
+    let variants = (0..description.variants.len()).map(|number| description.suffix(number));
+    let entries: Vec<String> = variants
         .flat_map(|end| functions.iter().map(move |one| format!("{name}_bare_{}{end}", one.suffix)))
         .collect();
     let declared: String = entries

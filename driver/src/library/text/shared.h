@@ -35,7 +35,7 @@ dlc_status @name@_load_bytes(@name@ *model, const void *bytes, size_t length, dl
 dlc_status @name@_get(@name@ *model, const char *tensor, void *values, size_t bytes);
 dlc_status @name@_set(@name@ *model, const char *tensor, const void *values, size_t bytes);
 
-/* The instructions that the code in use was compiled for: `--cpu`, or the one of `--cpu multi`. */
+/* The instructions that its code was compiled for: `--cpu`, or the one of `--cpu multi` in use. */
 const char *@name@_cpu(const @name@ *model);
 
 /* What was wrong in the last call with this handle, in words; empty if nothing was. It holds until the next call. */
