@@ -42,9 +42,12 @@ impl LabelMap {
     }
 }
 
-/// Decides by the values of the first output for one sample.
+/// From the values of the first output for one sample to what they say.
+pub type Decision = dyn Fn(&[f64]) -> Decided + Send + Sync;
+
+/// The decision of one model.
 #[derive(Clone)]
-pub struct Decide(pub Arc<dyn Fn(&[f64]) -> Decided + Send + Sync>);
+pub struct Decide(pub Arc<Decision>);
 
 impl Default for Decide {
     fn default() -> Self {

@@ -246,7 +246,7 @@ fn elaborate(
         }
     };
     // What is wrong with an output is told by `predict`.
-    let values = outputs.as_ref().map(Vec::clone).unwrap_or_default();
+    let values = outputs.clone().unwrap_or_default();
     match objective {
         None => {
             for (name, node) in outputs? {
