@@ -235,15 +235,8 @@ fn a_gate_that_nothing_passes_ends_with_its_own_code() {
     let folder = folder.path();
     finished(train(folder, &["--epochs", "3", "--out", "run"]));
     let quantize = |drop: &str| {
-        let arguments = [
-            "quantize",
-            "points.dsl",
-            "--checkpoint",
-            "run/last.safetensors",
-            "-o",
-            "q.safetensors",
-            "--max-drop",
-        ];
+        let arguments =
+            ["quantize", "points.dsl", "--checkpoint", "run/last.safetensors", "-o", "q.safetensors"];
         let drop = format!("--max-drop={drop}");
         let all: Vec<&str> = arguments.iter().copied().chain([drop.as_str()]).collect();
         dlc(folder, &all).stdout(Stdio::piped()).stderr(Stdio::piped()).output().unwrap()

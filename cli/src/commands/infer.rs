@@ -144,8 +144,9 @@ fn predictions(report: &PredictReport) -> String {
                 cells.push(row.name.clone().unwrap_or_else(|| class.to_string()));
                 cells.push(format!("{probability:.4}"));
             }
-            _ => cells.extend(row.outputs.iter().map(|values| {
-                values.iter().take(SHOWN).map(|value| format!("{value:.6}")).collect::<Vec<_>>().join(" ")
+            _ => cells.extend(row.outputs.iter().map(|values| match values.len() {
+                many if many > SHOWN => format!("{many} values; --json prints them, --out shows them"),
+                _ => values.iter().map(|value| format!("{value:.6}")).collect::<Vec<_>>().join(" "),
             })),
         }
         rows.push(cells);

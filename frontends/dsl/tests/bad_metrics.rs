@@ -156,9 +156,10 @@ fn metrics_that_do_not_fit_are_refused_with_both_shapes() {
           help: one-hot labels have one number per score
 
         error[DLC0302]: `auc` takes one score per sample or scores [N, classes], not f32[N, 3, 2, 2]
-          --> m:6:17
+          --> m:6:13
            |   metrics = auc(y, t)
-           |                 ^ no scores of samples
+           |             ^^^^^^^^^ [N, 3, 2, 2] against [N, 2, 2]
+          help: areas are of samples, not of places: take `mean_iou` or `f1`, or one score per sample, such as a mean over places
 
         error[DLC0301]: `accuracy` of f32[N, 3] takes class numbers i32[N], got i32[N, 2, 2]
           --> m:6:13
@@ -167,9 +168,10 @@ fn metrics_that_do_not_fit_are_refused_with_both_shapes() {
           note: class numbers have the shape of the scores without their second axis
 
         error[DLC0301]: `precision` tells classes of one decision per sample apart, but f32[N, 3] holds several yes-or-no decisions
-          --> m:6:23
+          --> m:6:13
            |   metrics = precision(y, t)
-           |                       ^ several decisions
+           |             ^^^^^^^^^^^^^^^ [N, 3] against [N, 3]
+          help: `accuracy` takes them one by one; else measure one column, as in `f1(y[:, 0:1], t[:, 0:1])`
 
         error[DLC0305]: `average = binary` of `f1` needs two classes, not 3
           --> m:6:32
@@ -231,6 +233,13 @@ fn metrics_that_fit_are_taken() {
         (SCORE, "binary_cross_entropy(y, t)", ": f32[N, 1]", "mse(sigmoid(y), t)"),
         (SCORE, "mse(y, t)", ": f32[N, 1]", "r2(y, t), rmse(y, t), huber(y, t)"),
         (SCORE, "hinge(y, t)", ": f32[N, 1]", "accuracy(y, t)"),
+        // Several decisions, one by one.
+        (
+            "dense(3) as a |> sigmoid()",
+            "mse(y, t)",
+            ": f32[N, 3]",
+            "accuracy(y, t), f1(y[:, 0:1], t[:, 0:1]), auc(y[:, 2:3], t[:, 2:3])",
+        ),
         // A loss that says nothing of the kind.
         (SCORE, "mean((y - t)^2)", ": f32[N, 1]", "accuracy(y, t)"),
         (SCORE, "binary_cross_entropy(y, t) + mse(y, t)", ": f32[N, 1]", "accuracy(y, t), r2(y, t)"),

@@ -42,12 +42,12 @@ impl LabelMap {
     }
 }
 
-/// How values become a decision.
-pub type DecideFunction = dyn Fn(&[f64]) -> Decided + Send + Sync;
+/// From the values of the first output for one sample to what they say.
+pub type Decision = dyn Fn(&[f64]) -> Decided + Send + Sync;
 
-/// Decides by the values of the first output for one sample.
+/// The decision of one model.
 #[derive(Clone)]
-pub struct Decide(pub Arc<DecideFunction>);
+pub struct Decide(pub Arc<Decision>);
 
 impl Default for Decide {
     fn default() -> Self {

@@ -45,7 +45,7 @@ mod train;
 pub use checkpoint::{Progress, SavedRun, read_checkpoint};
 pub use dataset::table::{Purpose, TableContent, TableFault, TargetKind, Targets, parse_table};
 pub use dataset::{Column, Dataset};
-pub use decision::{Decide, DecideFunction, Decided, LabelMap};
+pub use decision::{Decide, Decided, Decision, LabelMap};
 pub use encoding::Encoding;
 pub use engine::Engine;
 pub use error::TrainError;

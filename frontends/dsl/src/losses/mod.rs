@@ -195,6 +195,17 @@ fn operand_of(el: &Elaborator<'_>, node: NodeId, accept: impl Fn(&Op) -> bool) -
     if accept(&node.op) { node.operands.first().copied() } else { None }
 }
 
+/// The op that made a value, but for which of its elements are taken in what order.
+fn maker<'a>(el: &'a Elaborator<'_>, mut node: NodeId) -> &'a Op {
+    let nodes = &el.builder.function().nodes;
+    while let (Op::Reshape | Op::Slice { .. } | Op::Transpose { .. }, Some(&operand)) =
+        (&nodes[node].op, nodes[node].operands.first())
+    {
+        node = operand;
+    }
+    &nodes[node].op
+}
+
 fn warn_about(el: &mut Elaborator<'_>, arguments: &Arguments, made_by: &str) {
     let callee = &arguments.callee;
     let message = format!("`{callee}` takes logits, but this is the result of `{made_by}`");

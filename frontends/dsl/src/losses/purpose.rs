@@ -57,7 +57,7 @@ pub(super) fn check(el: &mut Elaborator<'_>, arguments: &Arguments, target: Node
     let (own, other) = if of_numbers { (own, other) } else { (other, own) };
     let Some((Value::Tensor(prediction), _)) = arguments.get("prediction") else { return Ok(()) };
     let prediction = *prediction;
-    let maker = &el.builder.function().nodes[prediction].op;
+    let maker = super::maker(el, prediction);
     let is_probability = matches!(maker, Op::Softmax { .. }) || *maker == Op::Unary(Unary::Sigmoid);
     if own || !other || is_probability {
         return Ok(());

@@ -1,7 +1,7 @@
 //! Metrics that follow from a confusion matrix.
 
 use super::super::{CLASS, nothing_to_ignore};
-use super::decided::{Decision, classes, counts, yes_or_no};
+use super::decided::{Decision, against, classes, counts, yes_or_no};
 use crate::codes;
 use crate::elaborate::Elaborator;
 use crate::elaborate::arguments::Arguments;
@@ -78,11 +78,10 @@ fn matrix(el: &mut Elaborator<'_>, arguments: &Arguments) -> Eval<(NodeId, usize
                     arguments.callee,
                     el.builder.ty(prediction)
                 );
-                return el.fail_at(
-                    codes::SHAPE,
-                    message,
-                    arguments.span_of("prediction"),
-                    "several decisions",
+                return el.fail(
+                    Diagnostic::error(codes::SHAPE, message)
+                        .at(arguments.span, against(el, arguments, &shape))
+                        .help("`accuracy` takes them one by one; else measure one column, as in `f1(y[:, 0:1], t[:, 0:1])`"),
                 );
             }
             let (label, decided) = yes_or_no(el, arguments, threshold)?;

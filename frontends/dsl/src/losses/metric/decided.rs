@@ -2,7 +2,7 @@
 
 use super::super::mean_of_all;
 use super::super::{
-    CLASS, check_classes, class_scores, equal_pair, ignored_label, is_class_index, nothing_to_ignore,
+    CLASS, check_classes, class_scores, equal_pair, ignored_label, is_class_index, maker, nothing_to_ignore,
     poisoned, target, without_classes,
 };
 use crate::codes;
@@ -26,7 +26,7 @@ impl Decision {
     /// Several classes (second axis above 1): the largest score. One score: above 0, or 0.5 behind `sigmoid`.
     /// Several scores behind `sigmoid` decide one by one.
     pub(super) fn of(el: &Elaborator<'_>, prediction: NodeId) -> Decision {
-        let is_probability = el.builder.function().nodes[prediction].op == Op::Unary(Unary::Sigmoid);
+        let is_probability = *maker(el, prediction) == Op::Unary(Unary::Sigmoid);
         let classes = el.builder.shape(prediction).0.get(1).copied().unwrap_or(Dim::Fixed(1));
         match (is_probability, classes == Dim::Fixed(1)) {
             (true, _) => Decision::Threshold(0.5),
@@ -94,6 +94,14 @@ pub(super) fn yes_or_no(
         })
     };
     Ok((above(y, 0.5)?, above(prediction, threshold)?))
+}
+
+/// Both shapes, for a message: that of a target without a type is not known.
+pub(super) fn against(el: &Elaborator<'_>, arguments: &Arguments, prediction: &Shape) -> String {
+    match arguments.get("target") {
+        Some((Value::Tensor(target), _)) => format!("{prediction} against {}", el.builder.shape(*target)),
+        _ => prediction.to_string(),
+    }
 }
 
 /// Where labels count, if there is one that does not.

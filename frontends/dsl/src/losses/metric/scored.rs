@@ -1,7 +1,7 @@
 //! Metrics that follow from the order of all scores.
 
 use super::super::equal_pair;
-use super::decided::label;
+use super::decided::{against, label};
 use crate::codes;
 use crate::elaborate::Elaborator;
 use crate::elaborate::arguments::Arguments;
@@ -9,7 +9,7 @@ use crate::report::Eval;
 use crate::value::Value;
 use dlc_ir::{NodeId, Op};
 use dlc_recipe::Measure;
-use dlc_types::{DType, Dim, Shape};
+use dlc_types::{DType, Diagnostic, Dim, Shape};
 
 pub(super) fn auc(el: &mut Elaborator<'_>, arguments: &Arguments, _: &str) -> Eval<Value> {
     Ok(Value::Metric(Measure::AreaUnderCurve, scores(el, arguments)?))
@@ -31,7 +31,11 @@ fn scores(el: &mut Elaborator<'_>, arguments: &Arguments) -> Eval<NodeId> {
             arguments.callee,
             el.builder.ty(prediction)
         );
-        return el.fail_at(codes::RANK, message, arguments.span_of("prediction"), "no scores of samples");
+        return el.fail(
+            Diagnostic::error(codes::RANK, message)
+                .at(arguments.span, against(el, arguments, &shape))
+                .help("areas are of samples, not of places: take `mean_iou` or `f1`, or one score per sample, such as a mean over places"),
+        );
     }
     let column = Shape(vec![Dim::N, Dim::Fixed(1)]);
     if single {
