@@ -11,7 +11,21 @@ mod harness;
 mod bits;
 #[path = "machine/conversions.rs"]
 mod conversions;
+#[path = "machine/faults.rs"]
+mod faults;
 #[path = "machine/floats.rs"]
 mod floats;
 #[path = "machine/integers.rs"]
 mod integers;
+#[path = "machine/kernels.rs"]
+mod kernels;
+#[path = "machine/matrices.rs"]
+mod matrices;
+#[path = "machine/memory.rs"]
+mod memory;
+#[path = "machine/races.rs"]
+mod races;
+#[path = "machine/text.rs"]
+mod text;
+#[path = "machine/warps.rs"]
+mod warps;

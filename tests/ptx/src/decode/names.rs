@@ -193,11 +193,9 @@ impl<'a> Decoder<'a> {
         for statement in &entry.body {
             match statement {
                 Statement::Instruction(_) => at += 1,
-                Statement::Label { name, line } => {
-                    if self.labels.insert(name.clone(), at).is_some() {
-                        self.line = *line;
-                        return Err(self.fault(format!("label {name} stands twice")));
-                    }
+                Statement::Label { name, line } if self.labels.insert(name.clone(), at).is_some() => {
+                    self.line = *line;
+                    return Err(self.fault(format!("label {name} stands twice")));
                 }
                 _ => {}
             }

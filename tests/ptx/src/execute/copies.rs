@@ -50,8 +50,13 @@ impl Block {
             let mut value = [0; 16];
             let from = warp.address(copy.from, lane);
             aligned("global", from, bytes, lane)?;
-            for at in 0..read {
-                value[at] = self.read_global(run, warp, lane, from + at as u64, 1, line)?[0];
+            let mut at = 0;
+            while at < read {
+                // Whole, or a part by words and then bytes.
+                let step = if read == bytes { bytes } else { [1, 4][usize::from(read - at >= 4)] };
+                let piece = self.read_global(run, warp, lane, from + at as u64, step, line)?;
+                value[at..at + step].copy_from_slice(&piece[..step]);
+                at += step;
             }
             run.statistics.global_read_bytes += read as u64;
             let to = warp.address(copy.to, lane);

@@ -65,15 +65,15 @@ impl Warp {
             }
         }
         for (at, slot) in multiply.d.iter().enumerate() {
-            for lane in 0..32 {
+            for (lane, accumulator) in c[at].iter().enumerate() {
                 let row = lane / 4 + 8 * (at / 2);
                 let column = lane % 4 * 2 + at % 2;
                 let products = rows[row].iter().zip(&columns[column]).take(depth);
                 let sum: f64 = products.map(|(x, y)| x * y).sum();
                 self.registers[*slot as usize][lane] = match a_element {
-                    Element::Byte { .. } => integer_sum(sum, c[at][lane], saturate),
+                    Element::Byte { .. } => integer_sum(sum, *accumulator, saturate),
                     _ => {
-                        let accumulator = f64::from(f32::from_bits(c[at][lane] as u32));
+                        let accumulator = f64::from(f32::from_bits(*accumulator as u32));
                         Style::default().result((accumulator + sum) as f32)
                     }
                 };

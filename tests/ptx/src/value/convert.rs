@@ -66,14 +66,14 @@ impl Conversion {
                 value = f64::from(flush(value as f32));
             }
             return match self.to.is_float() {
-                true => self.to_float(value, value),
-                false => self.to_integer(value),
+                true => self.float_result(value, value),
+                false => self.integer_result(value),
             };
         }
         let value = integer(bits, self.from);
         match self.to.is_float() {
             // A double takes a nearest value of the integer itself.
-            true => self.to_float(odd(value), value as f64),
+            true => self.float_result(odd(value), value as f64),
             false => {
                 let (low, high) = limits(self.to);
                 self.extended(if self.sat { value.clamp(low, high) } else { value })
@@ -92,7 +92,7 @@ impl Conversion {
         (value << above) >> above
     }
 
-    fn to_integer(&self, value: f64) -> u64 {
+    fn integer_result(&self, value: f64) -> u64 {
         if value.is_nan() {
             let zero = self.from != Type::F64 && self.to.bits() < 64;
             return if zero { 0 } else { self.extended(1 << (self.to.bits() - 1)) };
@@ -101,7 +101,7 @@ impl Conversion {
         self.extended((integral(value, self.round) as i128).clamp(low, high))
     }
 
-    fn to_float(&self, value: f64, double: f64) -> u64 {
+    fn float_result(&self, value: f64, double: f64) -> u64 {
         let adjust = |value: f64| {
             let mut value = if self.integral { integral(value, self.round) } else { value };
             if self.sat {

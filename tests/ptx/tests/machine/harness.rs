@@ -17,7 +17,7 @@ const REGISTERS: &str = "
 /// A module of one entry `kernel(out, in)`, whose body finds the parameters in `%out` and `%in`, and
 /// `%tid.x` in `%me`. Lines of `outside` stand before the entry.
 pub(crate) fn module(outside: &str, body: &str) -> String {
-    let text = format!(
+    format!(
         ".version 8.0\n.target sm_80\n.address_size 64\n{outside}\n\
          .visible .entry kernel(.param .u64 out_parameter, .param .u64 in_parameter)\n{{{REGISTERS}
     ld.param.u64 %out, [out_parameter];
@@ -28,9 +28,7 @@ pub(crate) fn module(outside: &str, body: &str) -> String {
     {body}
     ret;
 }}\n"
-    );
-    keep(&text);
-    text
+    )
 }
 
 /// Writes a text for `ptxas`, where a folder is named for that.
@@ -57,7 +55,9 @@ pub(crate) fn run(
     words: usize,
     input: &[u32],
 ) -> Result<Outcome, Fault> {
-    let module = Module::parse(&module(outside, body))?;
+    let text = module(outside, body);
+    keep(&text);
+    let module = Module::parse(&text)?;
     let mut memory = Memory::new();
     let out = memory.allocate(words * 4);
     let input = memory.store_u32(input);
