@@ -32,7 +32,8 @@ impl Emitter<'_> {
         }
         let value = match op {
             ScalarOp::Constant(number) => self.number(dtype, *number),
-            ScalarOp::Integer(number) => Value::Integer(*number),
+            ScalarOp::Integer(number) if dtype.size() == 8 && dtype.is_integer() => Value::Integer(*number),
+            ScalarOp::Integer(number) => self.number(dtype, *number as f64),
             ScalarOp::Extent(dim) => {
                 let size = self.form(&Affine::extent(*dim))?;
                 self.index_to_scalar(dtype, size)?
@@ -88,11 +89,8 @@ impl Emitter<'_> {
 
     fn compare(&mut self, comparison: Comparison, from: DType, a: Value, b: Value) -> Value {
         if from == DType::Bool {
-            let differ = self.ins(Class::Predicate, "xor.pred", &[a, b]);
-            if comparison == Comparison::NotEqual {
-                return differ;
-            }
-            return self.ins(Class::Predicate, "not.pred", &[differ]);
+            let [a, b] = [a, b].map(|value| self.cast(DType::Bool, DType::I32, value));
+            return self.compare(comparison, DType::I32, a, b);
         }
         let name = match comparison {
             Comparison::Equal => "eq",

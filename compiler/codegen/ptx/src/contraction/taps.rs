@@ -1,5 +1,5 @@
 //! Taps as loops: a list of offsets that is a grid becomes nested loops with constant steps; any other list
-//! becomes a table in global memory that a loop reads.
+//! becomes a table in constant memory that a loop reads.
 
 use super::reduce::Level;
 use crate::emitter::Emitter;
@@ -55,7 +55,7 @@ impl Emitter<'_> {
         let place = self.element(base, index, 2 * size);
         [0, 1].map(|factor| {
             let offset = self.fresh(self.index_class());
-            self.put(format!("ld.global.{kind} {offset}, [{place}+{}];", factor * size));
+            self.put(format!("ld.const.{kind} {offset}, [{place}+{}];", factor * size));
             offset
         })
     }
@@ -65,7 +65,7 @@ impl Emitter<'_> {
         let name = format!("{}_taps", self.name);
         let numbers: Vec<String> = taps.iter().map(|tap| format!("{}, {}", tap.lanes, tap.rows)).collect();
         let (kind, count) = (if self.wide { "b64" } else { "b32" }, 2 * taps.len());
-        self.tables.push(format!(".global .align 16 .{kind} {name}[{count}] = {{{}}};", numbers.join(", ")));
+        self.tables.push(format!(".const .align 16 .{kind} {name}[{count}] = {{{}}};", numbers.join(", ")));
         name
     }
 }
