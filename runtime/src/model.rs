@@ -192,12 +192,6 @@ impl Model {
         &self.compiler
     }
 
-    /// The instructions that the code in use was compiled for: `--cpu`, or the most demanding of `--cpu multi` that this
-    /// machine has.
-    pub fn cpu(&self) -> &str {
-        &self.cpu
-    }
-
     /// The code, for a [`Session`] with other first values than [`Model::session`] gives.
     pub fn program(&self) -> &Arc<Program> {
         &self.program
