@@ -3,6 +3,7 @@
 use crate::drawing::{lowered_dot, lowered_svg, written_svg};
 use crate::engine::default_threads;
 use crate::flops::function_flops;
+use crate::folder::make_folder;
 use crate::memory::{ArenaReport, arena_report, check_arena};
 use crate::tuning::tuned_target;
 use crate::{CompileChoices, DriverError, Loaded, Math, Movement, Result, baseline, library, movement};
@@ -39,11 +40,13 @@ pub enum ArtifactKind {
     Staticlib,
     /// Everything as a shared library.
     So,
+    /// A Rust module over the object file and `dlc-runtime`.
+    Rust,
 }
 
 impl ArtifactKind {
     /// Every kind.
-    pub const ALL: [ArtifactKind; 11] = [
+    pub const ALL: [ArtifactKind; 12] = [
         ArtifactKind::Ir,
         ArtifactKind::Kernels,
         ArtifactKind::Clif,
@@ -55,6 +58,7 @@ impl ArtifactKind {
         ArtifactKind::C,
         ArtifactKind::Staticlib,
         ArtifactKind::So,
+        ArtifactKind::Rust,
     ];
 
     /// Whether it is a part of a library, of which there is one for all functions.
@@ -76,6 +80,7 @@ impl ArtifactKind {
             ArtifactKind::C => "c",
             ArtifactKind::Staticlib => "staticlib",
             ArtifactKind::So => "so",
+            ArtifactKind::Rust => "rust",
         }
     }
 }
@@ -290,7 +295,8 @@ fn emit(
                 | ArtifactKind::Header
                 | ArtifactKind::C
                 | ArtifactKind::Staticlib
-                | ArtifactKind::So => continue,
+                | ArtifactKind::So
+                | ArtifactKind::Rust => continue,
             };
             for (part, text) in texts {
                 let (model, name) = (&compilation.interface.model, &function.name);
@@ -324,7 +330,7 @@ fn dump_phases(
 }
 
 fn write(folder: &Path, name: &str, text: &str, files: &mut Vec<PathBuf>) -> Result<()> {
-    std::fs::create_dir_all(folder).map_err(|cause| DriverError::File { path: folder.to_owned(), cause })?;
+    make_folder(folder)?;
     let path = folder.join(name);
     write_atomically(&path, text.as_bytes())?;
     files.push(path);

@@ -247,7 +247,10 @@ impl Engine for Interpreted {
             faults.extend(strangers.map(|name| format!("`{name}` is not in the model")));
         }
         if !faults.is_empty() {
-            return Err(RuntimeError::OtherModel { model: self.interface.model.clone(), faults });
+            return Err(RuntimeError::OtherModel {
+                origin: checkpoint.origin(&self.interface.model),
+                faults,
+            });
         }
         for (name, own) in &mut self.tensors {
             if let Some(value) = checkpoint.value_for(name) {

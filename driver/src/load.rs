@@ -4,6 +4,7 @@
 //! alike. Its weights stay in the mapped file until a session begins.
 
 use crate::checkpoint::{first_values, misfits};
+use crate::identity::identity;
 use crate::onnx::{OnnxImporter, array_of_host, host_of_array, is_onnx};
 use crate::{DriverError, Quantization, Result};
 use dlc_compiler::quantize::QuantizeError;
@@ -35,6 +36,8 @@ pub struct Loaded {
     pub start: Option<Start>,
     /// The folder that paths in the recipe are relative to.
     pub folder: PathBuf,
+    /// ONNX files that it is made of.
+    pub imported: Vec<PathBuf>,
     /// The texts that spans point into.
     pub sources: SourceMap,
     /// Warnings.
@@ -66,6 +69,7 @@ fn finish(parts: Parts, importer: &OnnxImporter) -> Result<Loaded> {
                 recipe,
                 start,
                 folder,
+                imported: importer.paths(),
                 sources,
                 diagnostics,
                 note,
@@ -206,7 +210,14 @@ impl Loaded {
         let saved = SavedRun::read(checkpoint)?.model;
         let faults = misfits(&self.model, &saved);
         if !faults.is_empty() {
-            let cause = RuntimeError::OtherModel { model: self.model.name.clone(), faults };
+            let cause = RuntimeError::OtherModel { origin: saved.origin(&self.model.name), faults };
+            return Err(TrainError::Checkpoint { path: checkpoint.to_owned(), cause }.into());
+        }
+        // Shapes may be equal where a layer between them is not.
+        let own = identity(&self.model);
+        if saved.identity.as_ref().is_some_and(|saved| saved.model != own.model && saved.graph != own.graph) {
+            let faults = vec!["its tensors fit, but its inference graph is not this one".to_owned()];
+            let cause = RuntimeError::OtherModel { origin: saved.origin(&own.model), faults };
             return Err(TrainError::Checkpoint { path: checkpoint.to_owned(), cause }.into());
         }
         self.weights = Weights::of_tensors(&first_values(&self.model, &saved.tensors))?;

@@ -1,6 +1,7 @@
 //! `dlc train`: compile the step, then hand it to the trainer.
 
 use crate::engine::{EngineKind, default_threads, engine};
+use crate::identity::identity;
 use crate::inspector::inspector;
 use crate::{CompileChoices, DriverError, LearningRate, Loaded, Quantization, Result, meaning};
 use dlc_compiler::{CompileOptions, FunctionKind};
@@ -99,6 +100,7 @@ pub fn train(
         initial: loaded.initial(started.as_ref()),
         classes: meaning::classes(&loaded.model),
         note: loaded.note.clone(),
+        identity: Some(identity(&loaded.model)),
         rate_at,
         inspector: Some(inspector),
         statistics: settings.statistics,

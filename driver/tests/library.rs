@@ -6,7 +6,7 @@ use dlc_compiler::compile as compiled;
 use dlc_driver::{
     ArtifactKind, CompileChoices, CompileSettings, Cpu, Loaded, compile, load, load_text, native_session,
 };
-use dlc_runtime::{Checkpoint, Session};
+use dlc_runtime::{Checkpoint, HostTensor, Identity, Session};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -118,7 +118,10 @@ fn a_c_program_trains_and_predicts_to_the_same_bits() {
         cc(folder, &[&common[..], &[name], &parts, more].concat());
     };
     build("checked", &["digits.o", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]);
-    build("counted", &["-L.", "-ldigits", "-DCOUNT_ALLOCATIONS", "-Wl,--wrap=malloc,--wrap=realloc"]);
+    build(
+        "counted",
+        &["-L.", "-ldigits", "-DCOUNT_ALLOCATIONS", "-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc"],
+    );
     let (text, weights) = expected(Cpu::Native);
     for (name, arguments) in [
         ("checked", &["1", "one"][..]),
@@ -207,7 +210,10 @@ fn a_library_that_predicts_comes_with_its_weights() {
         names,
         ["net.o", "net.h", "dlc_runtime.h", "net.c", "dlc_runtime.c", "libnet.a", "net.safetensors"]
     );
+    let object = std::fs::metadata(folder.join("net.o")).unwrap().len();
+    assert!(object < 200_000, "{object} bytes");
     let written = Checkpoint::read(&folder.join("net.safetensors")).unwrap();
+    assert_eq!(written.identity.as_ref().map(|identity| identity.model.as_str()), Some("digits"));
     // No slots of the optimiser, no statistics that prediction does not read.
     assert!(written.tensors.len() < weights.tensors.len() / 2, "{:?}", written.tensors.keys());
     assert!(written.tensors.iter().all(|(name, tensor)| weights.tensors[name] == *tensor));
@@ -215,6 +221,68 @@ fn a_library_that_predicts_comes_with_its_weights() {
     let report = compile(&digits(), &embedded).unwrap();
     assert!(report.files.iter().all(|file| !file.ends_with("net.safetensors")));
     assert!(std::fs::read_to_string(folder.join("net.h")).unwrap().contains("net_weights[]"));
+}
+
+/// The number in a header's line.
+fn graph_of(header: &str) -> u64 {
+    let (_, number) = header.split_once("_GRAPH UINT64_C(0x").unwrap();
+    u64::from_str_radix(&number[..16], 16).unwrap()
+}
+
+#[test]
+fn whatever_is_wrong_is_told() {
+    if !has("cc") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    compile(&digits(), &settings(folder, Cpu::Native, &PARTS)).unwrap();
+    let (_, mut weights) = expected(Cpu::Native);
+    let graph = graph_of(&std::fs::read_to_string(folder.join("digits.h")).unwrap());
+    weights.identity = Some(Identity { model: "digits".to_owned(), graph });
+    weights.write(&folder.join("good")).unwrap();
+    let mut other = Checkpoint::default();
+    other.tensors.insert("head.weight".to_owned(), HostTensor::scalar_i64(1));
+    other.identity = Some(Identity { model: "points".to_owned(), graph: 0xff });
+    other.write(&folder.join("other")).unwrap();
+    let program = sources().join("fuzz.c");
+    let common = ["-I.", "-o", "fuzz", program.to_str().unwrap(), "digits.c", "dlc_runtime.c", "digits.o"];
+    cc(folder, &[&common[..], &["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]].concat());
+    printed(Command::new(folder.join("fuzz")).current_dir(folder).args([".", "good", "other", "3000"]));
+}
+
+/// The program in the comment that a header begins with.
+fn program_of(header: &str) -> String {
+    let lines = header.lines().skip_while(|line| !line.starts_with(" *     #include"));
+    let lines = lines.take_while(|line| *line == " *" || line.starts_with(" *     "));
+    lines.map(|line| line.strip_prefix(" *     ").unwrap_or_default().to_owned() + "\n").collect()
+}
+
+#[test]
+fn the_program_in_the_header_runs() {
+    if !has("cc") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let (_, weights) = expected(Cpu::Native);
+    weights.write(&folder.join("trained")).unwrap();
+    let trains = CompileSettings { name: Some("net".to_owned()), ..settings(folder, Cpu::Native, &PARTS) };
+    let predicts =
+        CompileSettings { train: false, checkpoint: Some(folder.join("trained")), ..trains.clone() };
+    let holds = CompileSettings { embed_weights: true, ..predicts.clone() };
+    let mut shown = Vec::new();
+    for settings in [trains, predicts, holds] {
+        let _ = std::fs::remove_file(folder.join("net.safetensors"));
+        compile(&digits(), &settings).unwrap();
+        let header = std::fs::read_to_string(folder.join("net.h")).unwrap();
+        std::fs::write(folder.join("program.c"), program_of(&header)).unwrap();
+        cc(folder, &["-o", "program", "program.c", "net.c", "dlc_runtime.c", "net.o"]);
+        shown.push(printed(Command::new(folder.join("program")).current_dir(folder)));
+    }
+    // The same weights beside the library and in it.
+    assert_eq!(shown[1], shown[2]);
+    assert_ne!(shown[0], shown[1]);
 }
 
 #[test]

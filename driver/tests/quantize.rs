@@ -177,7 +177,7 @@ fn what_cannot_be_is_told() {
         refused(with(&|s| s.output.clone_from(s.checkpoint.as_ref().unwrap()))).contains("another output")
     );
     let other = load(&example("mlp_digits.dsl"), &[]).unwrap();
-    assert!(refused(quantize(&other, &settings)).contains("is of another model than mlp_digits"));
+    assert!(refused(quantize(&other, &settings)).contains("is of the model digits, not of mlp_digits"));
     let kept = with(&|s| s.keep = vec!["head.*".to_owned()]).unwrap();
     let head = kept.layers.iter().find(|layer| layer.name == "head").unwrap();
     assert_eq!((head.bits, head.reason.as_deref()), (32, Some("--keep")));

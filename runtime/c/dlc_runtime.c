@@ -9,6 +9,7 @@
 
 #include "dlc_runtime.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,10 +21,11 @@
 #include <unistd.h>
 #endif
 #if !defined(DLC_NO_FILES) && (defined(__unix__) || defined(__APPLE__))
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
-#define DLC_CAN_FLUSH 1
-#endif
-#if defined(__linux__)
+#define DLC_POSIX_FILES 1
+#elif defined(__linux__)
 #include <sys/mman.h>
 #endif
 #if defined(__x86_64__) && defined(__GNUC__)
@@ -73,7 +75,7 @@ typedef struct port_record {
     uint64_t name, role, element, rank, extents, unit, power;
 } port_record;
 
-enum { ROLE_STATE = 1, ELEMENT_COUNT = 13, ELEMENT_BOOL = 12 };
+enum { ROLE_STATE = 1, ELEMENT_COUNT = 13, ELEMENT_BOOL = 12, MOST_AXES = 16 };
 
 static const char *const safetensors_names[ELEMENT_COUNT] = {
     "F16", "BF16", "F32", "F64", "I8", "U8", "I16", "U16", "I32", "U32", "I64", "U64", "BOOL",
@@ -444,23 +446,21 @@ size_t dlc_memory_bytes(const dlc_model *model, uint32_t threads)
     return bytes > (size_t)-1 ? 0 : (size_t)bytes;
 }
 
-/* Zeroed memory, aligned to DLC_ALIGNMENT; *owned is what to free. */
+/* Zeroed memory, aligned to DLC_ALIGNMENT; *owned is what to free. What is never used of it is never touched. */
 static void *allocate(uint64_t bytes, void **owned)
 {
+    const uint64_t large = UINT64_C(1) << 21;
+    size_t alignment = bytes < large ? DLC_ALIGNMENT : (size_t)large;
     unsigned char *start;
     if (bytes > (size_t)-1 / 2) return NULL;
-#if defined(__linux__)
-    if (bytes >= (UINT64_C(1) << 21)) {
-        /* Kernels stream through large blocks, and walks of page tables would show. */
-        if (posix_memalign(owned, (size_t)1 << 21, (size_t)bytes) != 0) return NULL;
-        madvise(*owned, (size_t)bytes, MADV_HUGEPAGE);
-        return memset(*owned, 0, (size_t)bytes);
-    }
-#endif
-    *owned = malloc((size_t)bytes + DLC_ALIGNMENT);
+    *owned = calloc(1, (size_t)bytes + alignment);
     if (*owned == NULL) return NULL;
-    start = (unsigned char *)*owned + (DLC_ALIGNMENT - (uintptr_t)*owned % DLC_ALIGNMENT) % DLC_ALIGNMENT;
-    return memset(start, 0, (size_t)bytes);
+    start = (unsigned char *)*owned + (alignment - (uintptr_t)*owned % alignment) % alignment;
+#if defined(__linux__)
+    /* Kernels stream through large blocks, and walks of page tables would show. */
+    if (bytes >= large) madvise(start, (size_t)bytes, MADV_HUGEPAGE);
+#endif
+    return start;
 }
 
 /* The code to use: the last that this machine runs, or the one that was asked for. */
@@ -573,6 +573,7 @@ dlc_status dlc_destroy(dlc_session *session, const dlc_model *model)
     if (status != DLC_OK) return status;
     end_threads(session);
     session->living = 0;
+    /* In the caller's memory a handle stays what it is: destroyed. */
     free(session->owned);
     return DLC_OK;
 }
@@ -683,52 +684,93 @@ static const tensor *tensor_named(const dlc_model *model, const char *name, size
     return NULL;
 }
 
-/* Copies elements between the plain order and the one in memory; from the file's side in pieces, in order. */
+/* A place in a tensor, which moves in the plain order. Axes that lie in memory as they follow each other are one. */
 typedef struct cursor {
-    const uint64_t *dims, *strides;
-    uint64_t rank, index[16], place, left;
+    uint64_t rank, dims[MOST_AXES], strides[MOST_AXES], index[MOST_AXES], place;
 } cursor;
 
 static int cursor_begin(const dlc_model *model, const tensor *one, cursor *self)
 {
+    const uint64_t *dims = (const uint64_t *)at(model, one->dims), *strides = (const uint64_t *)at(model, one->strides);
     uint64_t axis;
     memset(self, 0, sizeof *self);
-    self->dims = (const uint64_t *)at(model, one->dims);
-    self->strides = (const uint64_t *)at(model, one->strides);
-    self->rank = one->rank;
-    if (one->rank > sizeof self->index / sizeof *self->index) return 0;
-    self->left = 1;
-    for (axis = 0; axis < one->rank; axis++) self->left *= self->dims[axis];
+    if (one->rank > MOST_AXES) return 0;
+    for (axis = 0; axis < one->rank; axis++) {
+        uint64_t last = self->rank - 1;
+        if (dims[axis] == 1) continue;
+        if (self->rank > 0 && self->strides[last] == dims[axis] * strides[axis]) {
+            self->dims[last] *= dims[axis];
+            self->strides[last] = strides[axis];
+        } else {
+            self->dims[self->rank] = dims[axis];
+            self->strides[self->rank++] = strides[axis];
+        }
+    }
+    if (self->rank == 0) {
+        self->rank = 1;
+        self->dims[0] = self->strides[0] = 1;
+    }
     return 1;
 }
 
-static void cursor_next(cursor *self)
+/* Elements along the innermost axis from here on, at most so many. */
+static size_t cursor_row(const cursor *self, size_t most)
 {
-    uint64_t axis = self->rank;
-    self->left--;
-    while (axis-- > 0) {
-        self->place += self->strides[axis];
-        if (++self->index[axis] < self->dims[axis]) return;
+    uint64_t left = self->dims[self->rank - 1] - self->index[self->rank - 1];
+    return left < most ? (size_t)left : most;
+}
+
+/* Moves on by elements of this row. */
+static void cursor_move(cursor *self, size_t count)
+{
+    uint64_t axis = self->rank - 1;
+    self->index[axis] += count;
+    self->place += self->strides[axis] * count;
+    while (self->index[axis] == self->dims[axis]) {
         self->place -= self->strides[axis] * self->dims[axis];
         self->index[axis] = 0;
+        if (axis-- == 0) return;
+        self->index[axis]++;
+        self->place += self->strides[axis];
     }
 }
 
+static void copy_row(unsigned char *to, size_t to_step, const unsigned char *from, size_t from_step, size_t size,
+                     size_t count)
+{
+    size_t number;
+    if (to_step == size && from_step == size) {
+        memcpy(to, from, size * count);
+    } else if (size == 4) {
+        for (number = 0; number < count; number++) memcpy(to + number * to_step, from + number * from_step, 4);
+    } else {
+        for (number = 0; number < count; number++) memcpy(to + number * to_step, from + number * from_step, size);
+    }
+}
+
+/* The next elements of a tensor, in the plain order. */
 static void gather(cursor *self, size_t size, const unsigned char *stored, unsigned char *plain, size_t bytes)
 {
-    size_t done;
-    for (done = 0; done < bytes; done += size) {
-        memcpy(plain + done, stored + self->place * size, size);
-        cursor_next(self);
+    size_t left = bytes / size;
+    while (left > 0) {
+        size_t row = cursor_row(self, left), step = (size_t)self->strides[self->rank - 1] * size;
+        copy_row(plain, size, stored + self->place * size, step, size, row);
+        cursor_move(self, row);
+        plain += row * size;
+        left -= row;
     }
 }
 
+/* Sets them. */
 static void scatter(cursor *self, size_t size, unsigned char *stored, const unsigned char *plain, size_t bytes)
 {
-    size_t done;
-    for (done = 0; done < bytes; done += size) {
-        memcpy(stored + self->place * size, plain + done, size);
-        cursor_next(self);
+    size_t left = bytes / size;
+    while (left > 0) {
+        size_t row = cursor_row(self, left), step = (size_t)self->strides[self->rank - 1] * size;
+        copy_row(stored + self->place * size, step, plain, size, size, row);
+        cursor_move(self, row);
+        plain += row * size;
+        left -= row;
     }
 }
 
@@ -951,7 +993,7 @@ static int is_name(const name *self, const char *expected)
 
 /* What a file's header says about one tensor. */
 typedef struct entry {
-    uint64_t rank, dims[16], begin, end;
+    uint64_t rank, dims[MOST_AXES], begin, end;
     int element;
 } entry;
 
@@ -961,7 +1003,7 @@ static int entry_dims(reading *text, entry *self)
     self->rank = 0;
     if (mark(text, ']')) return 1;
     do {
-        if (self->rank == 16 || !number_read(text, &self->dims[self->rank++])) return 0;
+        if (self->rank == MOST_AXES || !number_read(text, &self->dims[self->rank++])) return 0;
     } while (mark(text, ','));
     return mark(text, ']');
 }
@@ -1003,28 +1045,69 @@ static dlc_status damaged(dlc_session *session, const char *reason)
     return fail(session, DLC_DAMAGED, "this is not a readable safetensors file: %s", reason);
 }
 
-/* Texts about the file: of all it says, the graph alone matters. */
-static dlc_status metadata_read(dlc_session *session, reading *text, name *key)
+/* Which model a file is of, as far as it says that. */
+typedef struct origin {
+    char graph[17], model[65];
+} origin;
+
+/* As much of a name as has room. */
+static void name_kept(const name *self, char *text, size_t room)
 {
-    char expected[17];
-    int is_graph;
-    snprintf(expected, sizeof expected, "%016llx", (unsigned long long)head_of(session->model)->graph);
+    size_t length = self->length < room ? self->length : room - 1;
+    memcpy(text, self->text, length);
+    text[length] = '\0';
+}
+
+static dlc_status metadata_read(dlc_session *session, reading *text, name *key, origin *found)
+{
     if (!mark(text, '{')) return damaged(session, "its metadata is no table");
     if (mark(text, '}')) return DLC_OK;
     do {
+        char *kept;
+        size_t room;
         if (!string(text, key) || !mark(text, ':')) return damaged(session, "its metadata is no table");
-        is_graph = is_name(key, "graph");
+        kept = is_name(key, "graph") ? found->graph : is_name(key, "model") ? found->model : NULL;
+        room = kept == found->graph ? sizeof found->graph : sizeof found->model;
         if (!string(text, key)) return damaged(session, "its metadata holds what is no text");
-        if (is_graph && !is_name(key, expected)) {
-            return fail(session, DLC_OTHER_WEIGHTS, "the weights are those of the graph %.*s, the library is of %s",
-                        key->length > 32 ? 32 : (int)key->length, key->text, expected);
-        }
+        if (kept != NULL) name_kept(key, kept, room);
     } while (mark(text, ','));
     return mark(text, '}') ? DLC_OK : damaged(session, "its metadata does not end");
 }
 
+/* That a file that names a graph names that of the model. */
+static dlc_status origin_checked(dlc_session *session, const origin *found)
+{
+    const head *top = head_of(session->model);
+    char own[17];
+    snprintf(own, sizeof own, "%016llx", (unsigned long long)top->graph);
+    if (found->graph[0] == '\0' || strcmp(found->graph, own) == 0) return DLC_OK;
+    return fail(session, DLC_OTHER_WEIGHTS, "the weights are those of %s%s (graph %s), the library is %s (graph %s)",
+                found->model[0] == '\0' ? "another model" : "the model ", found->model, found->graph,
+                text_at(session, top->model), own);
+}
+
+/* Whether a parameter is what the name begins with, down to a dot: then it is a slot of the optimiser. */
+static int is_of_parameter(const dlc_model *model, const char *name)
+{
+    const char *dot;
+    for (dot = strchr(name, '.'); dot != NULL; dot = strchr(dot + 1, '.')) {
+        const tensor *whole = tensor_named(model, name, (size_t)(dot - name));
+        if (whole != NULL && whole->role != ROLE_STATE) return 1;
+    }
+    return 0;
+}
+
+/* Whether a tensor is the network's own, rather than of a run that trained it. */
+static int is_own(dlc_session *session, const tensor *one)
+{
+    const char *name = text_at(session, one->name);
+    if (one->role != ROLE_STATE) return 1;
+    return strncmp(name, "train.", 6) != 0 && !is_of_parameter(session->model, name);
+}
+
 /* Notes where one tensor lies, if the model has it. */
-static dlc_status tensor_noted(dlc_session *session, const name *key, const entry *found, uint64_t data_bytes)
+static dlc_status tensor_noted(dlc_session *session, const name *key, const entry *found, uint64_t data_bytes,
+                               dlc_policy policy)
 {
     const tensor *one = tensor_named(session->model, key->text, key->length);
     const uint64_t *dims;
@@ -1034,10 +1117,12 @@ static dlc_status tensor_noted(dlc_session *session, const name *key, const entr
         return damaged(session, "a tensor lies behind its end");
     }
     if (one == NULL || key->length == 0) return DLC_OK;
+    if (policy == DLC_LOAD_MATCHING && !is_own(session, one)) return DLC_OK;
     dims = (const uint64_t *)at(session->model, one->dims);
     fits = found->element == (int)one->element && found->rank == one->rank;
     for (axis = 0; fits && axis < one->rank; axis++) fits = found->dims[axis] == dims[axis];
     if (!fits) {
+        if (policy == DLC_LOAD_MATCHING) return DLC_OK;
         return fail(session, DLC_OTHER_WEIGHTS, "`%.200s` has another type or shape in the file than in the model",
                     text_at(session, one->name));
     }
@@ -1047,21 +1132,24 @@ static dlc_status tensor_noted(dlc_session *session, const name *key, const entr
     return DLC_OK;
 }
 
-static dlc_status header_read(dlc_session *session, reading *text, uint64_t data_bytes)
+static dlc_status header_read(dlc_session *session, reading *text, uint64_t data_bytes, dlc_policy policy)
 {
     name key;
     entry found;
+    origin whose;
     dlc_status status;
+    memset(&whose, 0, sizeof whose);
     if (!mark(text, '{')) return damaged(session, "its header is no table");
     if (mark(text, '}')) return DLC_OK;
     do {
         if (!string(text, &key) || !mark(text, ':')) return damaged(session, "its header is no table");
         if (is_name(&key, "__metadata__")) {
-            status = metadata_read(session, text, &key);
+            status = metadata_read(session, text, &key, &whose);
+            if (status == DLC_OK && policy != DLC_LOAD_MATCHING) status = origin_checked(session, &whose);
         } else {
             name inner;
             if (!entry_read(text, &inner, &found)) return damaged(session, "its header describes no tensor");
-            status = tensor_noted(session, &key, &found, data_bytes);
+            status = tensor_noted(session, &key, &found, data_bytes, policy);
         }
         if (status != DLC_OK) return status;
     } while (mark(text, ','));
@@ -1093,19 +1181,29 @@ static void averages_found(dlc_session *session)
 static dlc_status all_found(dlc_session *session, const unsigned char *data, dlc_policy policy)
 {
     const tensor *all = tensors_of(session->model);
-    uint64_t number, missing = 0, first = 0;
+    uint64_t number, missing = 0, first = 0, parameters = 0;
     for (number = 0; number < head_of(session->model)->tensor_count; number++) {
         const tensor *one = all + number;
         uint64_t place = session->places[number];
         if (place == ABSENT) {
+            if (policy == DLC_LOAD_MATCHING) continue;
             if (policy == DLC_LOAD_PARAMETERS && one->role == ROLE_STATE) continue;
             if (missing++ == 0) first = number;
-        } else if (has_wrong_bool(one, data + place, one->plain_bytes)) {
-            return damaged(session, "it holds a bool that is neither 0 nor 1");
+        } else {
+            if (has_wrong_bool(one, data + place, one->plain_bytes)) {
+                return damaged(session, "it holds a bool that is neither 0 nor 1");
+            }
+            parameters += one->role != ROLE_STATE;
         }
     }
+    if (policy == DLC_LOAD_MATCHING && parameters == 0) {
+        return fail(session, DLC_OTHER_WEIGHTS, "no parameter of the model is in the file");
+    }
     if (missing == 0) return DLC_OK;
-    return fail(session, DLC_OTHER_WEIGHTS, "`%.160s` and %llu other tensors of the model are not in the file",
+    if (missing == 1) {
+        return fail(session, DLC_OTHER_WEIGHTS, "`%.200s` is not in the file", text_at(session, all[first].name));
+    }
+    return fail(session, DLC_OTHER_WEIGHTS, "`%.160s` and %llu more of the model's tensors are not in the file",
                 text_at(session, all[first].name), (unsigned long long)(missing - 1));
 }
 
@@ -1117,13 +1215,16 @@ static dlc_status load_bytes(dlc_session *session, const unsigned char *bytes, s
     dlc_status status;
     int byte;
     cursor self;
+    if (policy == DLC_LOAD_MATCHING && !session->ready) {
+        return fail(session, DLC_NO_WEIGHTS, "what the file lacks has no values yet: initialize or load all first");
+    }
     if (length < 8) return damaged(session, "it is too short");
     for (byte = 7; byte >= 0; byte--) header_bytes = header_bytes << 8 | bytes[byte];
     if (header_bytes > length - 8) return damaged(session, "its header is longer than the file");
     text.at = bytes + 8;
     text.end = text.at + header_bytes;
     for (number = 0; number < head_of(session->model)->tensor_count; number++) session->places[number] = ABSENT;
-    status = header_read(session, &text, length - 8 - header_bytes);
+    status = header_read(session, &text, length - 8 - header_bytes, policy);
     if (status != DLC_OK) return status;
     averages_found(session);
     status = all_found(session, text.end, policy);
@@ -1150,6 +1251,14 @@ dlc_status dlc_load_bytes(dlc_session *session, const dlc_model *model, const vo
 
 #if !defined(DLC_NO_FILES)
 
+/* What the system said last of a file. */
+static dlc_status file_fault(dlc_session *session, const char *path, const char *verb)
+{
+    const char *cause = errno == 0 ? "the system does not say why" : strerror(errno);
+    return fail(session, DLC_FILE, "%.200s cannot be %s: %.80s", path, verb, cause);
+}
+
+/* The same where a file can only be read. */
 static dlc_status file_read(dlc_session *session, FILE *file, dlc_policy policy)
 {
     unsigned char *bytes = NULL;
@@ -1171,10 +1280,29 @@ static dlc_status file_read(dlc_session *session, FILE *file, dlc_policy policy)
         length += got;
         if (got == 0) break;
     }
-    if (ferror(file)) status = fail(session, DLC_FILE, "the file cannot be read");
+    if (ferror(file)) status = fail(session, DLC_FILE, "the file cannot be read: %.80s", strerror(errno));
     else status = load_bytes(session, bytes, length, policy);
     free(bytes);
     return status;
+}
+
+/* The weights of an open file: where the system shows it in memory, each element is copied once, to its place. */
+static dlc_status file_loaded(dlc_session *session, FILE *file, dlc_policy policy)
+{
+#if defined(DLC_POSIX_FILES)
+    struct stat about;
+    if (fstat(fileno(file), &about) == 0 && S_ISREG(about.st_mode) && about.st_size > 0 &&
+        (uint64_t)about.st_size <= (size_t)-1) {
+        size_t length = (size_t)about.st_size;
+        void *bytes = mmap(NULL, length, PROT_READ, MAP_PRIVATE, fileno(file), 0);
+        if (bytes != MAP_FAILED) {
+            dlc_status status = load_bytes(session, (const unsigned char *)bytes, length, policy);
+            munmap(bytes, length);
+            return status;
+        }
+    }
+#endif
+    return file_read(session, file, policy);
 }
 
 dlc_status dlc_load(dlc_session *session, const dlc_model *model, const char *path, dlc_policy policy)
@@ -1184,20 +1312,19 @@ dlc_status dlc_load(dlc_session *session, const dlc_model *model, const char *pa
     if (status != DLC_OK) return status;
     if (path == NULL) return leave(session, fail(session, DLC_NULL_POINTER, "the path is NULL"));
     file = fopen(path, "rb");
-    if (file == NULL) return leave(session, fail(session, DLC_FILE, "%.250s cannot be opened", path));
-    status = file_read(session, file, policy);
+    if (file == NULL) return leave(session, file_fault(session, path, "opened"));
+    status = file_loaded(session, file, policy);
     fclose(file);
     return leave(session, status);
 }
 
+/* The elements of one tensor; 0 if the file does not take them. */
 static int tensor_written(dlc_session *session, const tensor *one, FILE *file)
 {
     unsigned char piece[4096];
     size_t size = element_bytes[one->element], left = (size_t)one->plain_bytes;
-    uint64_t place = head_of(session->model)->header_bytes + one->place;
     cursor self;
-    if (place > (uint64_t)(((unsigned long)-1) >> 1)) return 0;
-    if (!cursor_begin(session->model, one, &self) || fseek(file, (long)place, SEEK_SET) != 0) return 0;
+    if (!cursor_begin(session->model, one, &self)) return 0;
     while (left > 0) {
         size_t now = left < sizeof piece ? left : sizeof piece;
         gather(&self, size, session->persistent + one->offset, piece, now);
@@ -1207,43 +1334,86 @@ static int tensor_written(dlc_session *session, const tensor *one, FILE *file)
     return 1;
 }
 
+/* One behind the other, so that the file may be a pipe. */
 static int file_written(dlc_session *session, FILE *file)
 {
     const head *top = head_of(session->model);
-    uint64_t number;
+    const tensor *all = tensors_of(session->model);
+    uint64_t number, done = 0, before;
     if (fwrite(at(session->model, top->header), 1, (size_t)top->header_bytes, file) != top->header_bytes) return 0;
-    for (number = 0; number < top->tensor_count; number++) {
-        if (!tensor_written(session, tensors_of(session->model) + number, file)) return 0;
-    }
-    if (fflush(file) != 0) return 0;
-#if defined(DLC_CAN_FLUSH)
-    if (fsync(fileno(file)) != 0) return 0;
+    do {
+        before = done;
+        for (number = 0; number < top->tensor_count; number++) {
+            if (all[number].place != done || all[number].plain_bytes == 0) continue;
+            if (!tensor_written(session, all + number, file)) return 0;
+            done += all[number].plain_bytes;
+        }
+    } while (done != before);
+    return fflush(file) == 0;
+}
+
+/* Whether the path is no file that another one may take the place of: a device, a pipe. */
+static int is_special(const char *path)
+{
+#if defined(DLC_POSIX_FILES)
+    struct stat about;
+    return stat(path, &about) == 0 && !S_ISREG(about.st_mode) && !S_ISDIR(about.st_mode);
+#else
+    (void)path;
+    return 0;
 #endif
-    return 1;
+}
+
+static int written_in_place(dlc_session *session, const char *path)
+{
+    FILE *file = fopen(path, "wb");
+    int done, cause;
+    if (file == NULL) return 0;
+    done = file_written(session, file);
+    cause = errno;
+    if (fclose(file) == 0) {
+        errno = cause;
+        return done;
+    }
+    return 0;
+}
+
+/* Written beside its place and renamed, so that the place holds the old or the new file, never a part. */
+static int written_and_renamed(dlc_session *session, const char *path, const char *partial)
+{
+    FILE *file = fopen(partial, "wb");
+    int done, cause;
+    if (file == NULL) return 0;
+    done = file_written(session, file);
+#if defined(DLC_POSIX_FILES)
+    if (done && fsync(fileno(file)) != 0) done = 0;
+#endif
+    cause = errno;
+    if (fclose(file) != 0 && done) done = 0, cause = errno;
+    if (done && rename(partial, path) == 0) return 1;
+    if (done) cause = errno;
+    remove(partial);
+    errno = cause;
+    return 0;
 }
 
 dlc_status dlc_save(dlc_session *session, const dlc_model *model, const char *path)
 {
     static const char suffix[] = ".partial";
     char *partial;
-    FILE *file;
-    int done;
     dlc_status status = enter(session, model);
     if (status != DLC_OK) return status;
     if (path == NULL) return leave(session, fail(session, DLC_NULL_POINTER, "the path is NULL"));
     if (!session->ready) return leave(session, fail(session, DLC_NO_WEIGHTS, "there are no weights to save"));
+    errno = 0;
+    if (is_special(path)) {
+        if (!written_in_place(session, path)) status = file_fault(session, path, "written");
+        return leave(session, status);
+    }
     partial = (char *)malloc(strlen(path) + sizeof suffix);
     if (partial == NULL) return leave(session, fail(session, DLC_NO_MEMORY, "there is no memory for a file's name"));
-    /* Written beside its place and renamed, so that the place holds the old or the new file, never a part. */
     strcat(strcpy(partial, path), suffix);
-    file = fopen(partial, "wb");
-    done = file != NULL && file_written(session, file);
-    if (file != NULL && fclose(file) != 0) done = 0;
-    if (done && rename(partial, path) != 0) done = 0;
-    if (!done) {
-        if (file != NULL) remove(partial);
-        status = fail(session, DLC_FILE, "%.250s cannot be written", path);
-    }
+    if (!written_and_renamed(session, path, partial)) status = file_fault(session, path, "written");
     free(partial);
     return leave(session, status);
 }

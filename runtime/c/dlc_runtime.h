@@ -83,6 +83,23 @@ static inline void dlc_float_leave(uint64_t before)
 #endif
 }
 
+/* Types of elements: NAME_…_DTYPE is one of them. 16-bit floats are passed as their bits. */
+typedef enum dlc_dtype {
+    DLC_F16 = 0,
+    DLC_BF16 = 1,
+    DLC_F32 = 2,
+    DLC_F64 = 3,
+    DLC_I8 = 4,
+    DLC_U8 = 5,
+    DLC_I16 = 6,
+    DLC_U16 = 7,
+    DLC_I32 = 8,
+    DLC_U32 = 9,
+    DLC_I64 = 10,
+    DLC_U64 = 11,
+    DLC_BOOL = 12
+} dlc_dtype;
+
 /* Runtime */
 
 /* What a function gives back. */
@@ -150,7 +167,11 @@ typedef enum dlc_policy {
     /* Every parameter and state. */
     DLC_LOAD_ALL = 0,
     /* Every parameter; states where the file has them. */
-    DLC_LOAD_PARAMETERS = 1
+    DLC_LOAD_PARAMETERS = 1,
+    /* Parameters and the network's own states that fit by name, type and shape, of any model's file, at least one: a
+     * trained body under a new head. All else stays as it is, so initialize first; a run's counters and what its
+     * optimiser keeps are not taken. */
+    DLC_LOAD_MATCHING = 2
 } dlc_policy;
 
 /* An instance of a model. */

@@ -1,7 +1,8 @@
 //! One zeroed, aligned piece of memory: an arena, a persistent block, constants.
 //!
 //! Large blocks come from the kernel directly on Linux, untouched and with huge pages asked for:
-//! kernels stream through them, and page-table walks would show. Other blocks come from the allocator.
+//! kernels stream through them, and page-table walks would show. Other blocks come from the allocator. What a
+//! compiled library holds is used where it lies, and never written.
 
 use crate::error::{Result, RuntimeError};
 use dlc_abi::ALIGNMENT;
@@ -13,6 +14,8 @@ const HUGE_PAGE: usize = 2 << 20;
 
 enum Origin {
     Empty,
+    /// Someone else's memory, which can only be read.
+    Shared,
     Allocator(Layout),
     #[cfg(target_os = "linux")]
     Mapping {
@@ -86,6 +89,19 @@ impl Block {
         Ok(block)
     }
 
+    /// Memory that can only be read.
+    ///
+    /// # Safety
+    /// There are so many bytes, aligned to [`ALIGNMENT`], which live as long as the block and nobody writes.
+    pub(crate) unsafe fn shared(start: NonNull<u8>, bytes: usize) -> Block {
+        Block { start, bytes, origin: Origin::Shared }
+    }
+
+    /// Whether the memory can only be read.
+    pub(crate) fn is_shared(&self) -> bool {
+        matches!(self.origin, Origin::Shared)
+    }
+
     /// Length in bytes.
     pub(crate) fn len(&self) -> usize {
         self.bytes
@@ -102,8 +118,11 @@ impl Block {
         unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.bytes) }
     }
 
-    /// The contents, to write.
+    /// The contents, to write; nothing where the memory can only be read.
     pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
+        if self.is_shared() {
+            return &mut [];
+        }
         // SAFETY: as in `bytes`, and `self` is borrowed alone.
         unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr(), self.bytes) }
     }
@@ -112,7 +131,7 @@ impl Block {
 impl Drop for Block {
     fn drop(&mut self) {
         match self.origin {
-            Origin::Empty => {}
+            Origin::Empty | Origin::Shared => {}
             // SAFETY: `start` came from this layout and is freed once.
             Origin::Allocator(layout) => unsafe { std::alloc::dealloc(self.start.as_ptr(), layout) },
             #[cfg(target_os = "linux")]

@@ -1,20 +1,19 @@
 //! Named tensors in a safetensors file.
 //!
-//! Equal content gives equal bytes: tensors are written in a fixed order and there is at most one
-//! metadata key, since safetensors keeps metadata in a hash map. A file is written beside its place
-//! and renamed, so that a full disk or a killed process loses no earlier one.
+//! Equal content gives equal bytes: tensors and metadata are written in a fixed order. A file is written
+//! beside its place and renamed, so that a full disk or a killed process loses no earlier one.
 
 use crate::error::{Result, RuntimeError};
+use crate::identity::Identity;
 use crate::tensor::HostTensor;
+use crate::tensor_file::{Contents, NOTE, TensorFile, TensorSlice};
 use dlc_abi::ElementType;
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use safetensors::tensor::{Dtype, TensorView};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-
-/// The one metadata key.
-const NOTE: &str = "dlc";
 
 /// What a checkpoint must have in common with a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +34,8 @@ pub struct Checkpoint {
     pub tensors: BTreeMap<String, HostTensor>,
     /// A text beside the tensors, kept as metadata.
     pub note: Option<String>,
+    /// The model that they are of, where that is known.
+    pub identity: Option<Identity>,
 }
 
 pub(crate) fn dtype(element: ElementType) -> Dtype {
@@ -53,10 +54,6 @@ pub(crate) fn dtype(element: ElementType) -> Dtype {
         ElementType::U64 => Dtype::U64,
         ElementType::Bool => Dtype::BOOL,
     }
-}
-
-fn element(dtype: Dtype) -> Option<ElementType> {
-    ElementType::ALL.into_iter().find(|&element| self::dtype(element) == dtype)
 }
 
 pub(crate) fn damaged(cause: impl ToString) -> RuntimeError {
@@ -79,41 +76,47 @@ impl Checkpoint {
             views.push((name.as_str(), view.map_err(damaged)?));
         }
         let metadata = self.note.as_ref().map(|note| HashMap::from([(NOTE.to_owned(), note.clone())]));
-        safetensors::serialize(views, metadata).map_err(damaged)
+        let mut file = safetensors::serialize(views, metadata).map_err(damaged)?;
+        self.identity.iter().for_each(|identity| identity.insert(&mut file));
+        Ok(file)
+    }
+
+    /// What to say of a checkpoint that does not fit a model: which one it is of.
+    pub fn origin(&self, model: &str) -> String {
+        Identity::origin(self.identity.as_ref(), model)
     }
 
     /// Reads a file's bytes; anything damaged, truncated or of an element type that no program has is
     /// an error.
     pub fn from_bytes(bytes: &[u8]) -> Result<Checkpoint> {
-        let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
-        let note = metadata.metadata().as_ref().and_then(|metadata| metadata.get(NOTE).cloned());
-        let file = SafeTensors::deserialize(bytes).map_err(damaged)?;
-        let mut tensors = BTreeMap::new();
-        for (name, view) in file.tensors() {
-            let element = element(view.dtype()).ok_or_else(|| {
-                damaged(format!("`{name}` has element type {:?}, which dlc cannot hold", view.dtype()))
-            })?;
-            if element == ElementType::Bool && view.data().iter().any(|&byte| byte > 1) {
-                return Err(damaged(format!("`{name}` holds a bool that is neither 0 nor 1")));
-            }
-            let tensor = HostTensor::new(element, view.shape().to_vec(), view.data().to_vec())?;
-            tensors.insert(name, tensor);
-        }
-        Ok(Checkpoint { tensors, note })
+        let file = TensorFile::parse(bytes)?;
+        let tensors = file.tensors.into_iter().map(|(name, tensor)| {
+            let value = HostTensor::new(tensor.element, tensor.dims.into_owned(), tensor.bytes.to_vec())?;
+            Ok((name.into_owned(), value))
+        });
+        let tensors = tensors.collect::<Result<_>>()?;
+        Ok(Checkpoint { tensors, note: file.note, identity: file.identity })
+    }
+
+    /// The tensors where they lie.
+    pub(crate) fn view(&self) -> TensorFile<'_> {
+        let tensors = self.tensors.iter().map(|(name, value)| {
+            let dims = Cow::Borrowed(&*value.dims);
+            (Cow::Borrowed(&**name), TensorSlice { element: value.element, dims, bytes: &value.bytes })
+        });
+        let (note, identity) = (self.note.clone(), self.identity.clone());
+        TensorFile { tensors: tensors.collect(), note, identity }
     }
 
     /// Reads a file.
     pub fn read(path: &Path) -> Result<Checkpoint> {
-        let bytes =
-            std::fs::read(path).map_err(|cause| RuntimeError::File { path: path.to_owned(), cause })?;
-        Checkpoint::from_bytes(&bytes)
+        Checkpoint::from_bytes(&Contents::of(path)?)
     }
 
     /// The note of a file alone.
     pub fn read_note(path: &Path) -> Result<Option<String>> {
-        let bytes =
-            std::fs::read(path).map_err(|cause| RuntimeError::File { path: path.to_owned(), cause })?;
-        let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(damaged)?;
+        let contents = Contents::of(path)?;
+        let (_, metadata) = safetensors::SafeTensors::read_metadata(&contents).map_err(damaged)?;
         Ok(metadata.metadata().as_ref().and_then(|metadata| metadata.get(NOTE).cloned()))
     }
 
@@ -126,6 +129,11 @@ impl Checkpoint {
 /// Writes a file so that its place holds the old or the new content, never a part: into a file beside
 /// it, flushed to disk, then renamed.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
+    // What is no file, such as a terminal or a pipe, keeps its place.
+    if std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
+        return std::fs::write(path, bytes)
+            .map_err(|cause| RuntimeError::File { path: path.to_owned(), cause });
+    }
     let Some(name) = path.file_name() else {
         let cause = std::io::Error::new(std::io::ErrorKind::InvalidInput, "this is not a file's name");
         return Err(RuntimeError::File { path: path.to_owned(), cause });

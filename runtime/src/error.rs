@@ -1,5 +1,6 @@
 //! What can go wrong between a caller and a compiled program.
 
+use crate::identity::Identity;
 use dlc_abi::ElementType;
 use std::path::PathBuf;
 
@@ -8,8 +9,11 @@ use std::path::PathBuf;
 #[allow(missing_docs, reason = "the message names each field")]
 pub enum RuntimeError {
     /// The code was made for another contract.
-    #[error("the program follows version {found} of the runtime contract; this runtime follows {expected}")]
-    Version { found: u32, expected: u32 },
+    #[error(
+        "the program follows version {found} of the runtime contract, this runtime follows {expected}; compile it \
+         again by dlc of the runtime's version"
+    )]
+    Version { found: u64, expected: u32 },
     /// The interface contradicts itself.
     #[error("the program's interface is inconsistent: {0} (this is a bug in dlc)")]
     Interface(String),
@@ -53,8 +57,38 @@ pub enum RuntimeError {
     #[error("this is not a readable checkpoint: {0}")]
     DamagedCheckpoint(String),
     /// A checkpoint that does not belong to the model.
-    #[error("the checkpoint is of another model than {model}: {}", listed(.faults))]
-    OtherModel { model: String, faults: Vec<String> },
+    #[error("the checkpoint is of {origin}: {}", listed(.faults))]
+    OtherModel { origin: String, faults: Vec<String> },
+    /// A file that the system cannot load as a shared library.
+    #[error("{} is no shared library that this system can load: {reason}", .path.display())]
+    Library { path: PathBuf, reason: String },
+    /// A shared library of something else.
+    #[error(
+        "{} is no library that `dlc compile --emit so` made: it has no `dlc_library` with a description", .path.display()
+    )]
+    NoModel { path: PathBuf },
+    /// Code for a greater machine.
+    #[error(
+        "the model {model} was compiled for instructions that this machine lacks: {}; compile it with `--cpu portable`, \
+         or another `--cpu` that this machine has", .missing.join(", ")
+    )]
+    Instructions { model: String, missing: Vec<String> },
+    /// Code that a library does not have.
+    #[error("the model {model} has no code for `{cpu}`; it has code for {available}")]
+    NoVariant { model: String, cpu: String, available: String },
+    /// A session to which nobody gave weights.
+    #[error("the model {model} has no weights yet: load a file, or initialize them by seed")]
+    NoWeights { model: String },
+    /// Weights that say that they are of another model.
+    #[error(
+        "the weights are those of {} (graph {:016x}), the library is {} (graph {:016x}): weights go with the library that was \
+         compiled from the same model",
+        named(.found), .found.graph, .own.model, .own.graph
+    )]
+    OtherGraph { found: Identity, own: Identity },
+    /// A flat buffer that is not cut into samples.
+    #[error("{found} values are not whole samples of {sample}")]
+    Samples { sample: usize, found: usize },
     /// Memory that the system did not give.
     #[error("the system refused {bytes} bytes of memory for the {what}")]
     Memory { what: &'static str, bytes: usize },
@@ -70,6 +104,14 @@ pub enum RuntimeError {
     /// A failure of an engine that is not this crate's session.
     #[error("{0}")]
     Engine(String),
+}
+
+fn named(identity: &Identity) -> String {
+    if identity.model.is_empty() {
+        "another model".to_owned()
+    } else {
+        format!("the model {}", identity.model)
+    }
 }
 
 /// Faults that a message names before it counts the others.

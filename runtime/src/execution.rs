@@ -157,6 +157,9 @@ impl Session {
         let interface = &program.interface().functions[function];
         let plan = program.plan(function);
         let batch_max = program.interface().batch_max;
+        if !self.has_weights {
+            return Err(RuntimeError::NoWeights { model: program.interface().model.clone() });
+        }
         if batch == 0 || batch > batch_max {
             return Err(RuntimeError::Batch { batch, batch_max });
         }

@@ -2,6 +2,7 @@
 
 use crate::block::Block;
 use crate::error::{Result, RuntimeError};
+use crate::identity::Identity;
 use crate::order::span;
 use crate::plan::FunctionPlan;
 use dlc_abi::{Entry, Interface, PersistentTensor, VERSION};
@@ -15,6 +16,7 @@ pub struct Program {
     entries: Vec<Entry>,
     plans: Vec<FunctionPlan>,
     constants: Block,
+    identity: Option<Identity>,
     tensor_index: BTreeMap<String, usize>,
     function_index: BTreeMap<String, usize>,
     /// Dropped last, after everything that may point into the code.
@@ -46,6 +48,33 @@ fn check_tensor(tensor: &PersistentTensor, persistent_bytes: usize) -> Result<()
     }
 }
 
+/// What code brings beside its interface.
+pub(crate) struct Parts {
+    /// One per function.
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) constants: Block,
+    pub(crate) identity: Option<Identity>,
+}
+
+fn check_interface(interface: &Interface) -> Result<()> {
+    if interface.version != VERSION {
+        return Err(RuntimeError::Version { found: u64::from(interface.version), expected: VERSION });
+    }
+    if interface.batch_max == 0 || i64::try_from(interface.batch_max).is_err() {
+        return Err(RuntimeError::Interface("its greatest batch is out of range".to_owned()));
+    }
+    for function in &interface.functions {
+        let inside = |&(start, bytes): &(usize, usize)| {
+            usize::checked_add(start, bytes).is_some_and(|end| end <= function.arena_bytes)
+        };
+        if !function.cleared.iter().all(inside) {
+            let fault = format!("the function `{}` clears more than its arena", function.name);
+            return Err(RuntimeError::Interface(fault));
+        }
+    }
+    interface.tensors.iter().try_for_each(|tensor| check_tensor(tensor, interface.persistent_bytes))
+}
+
 /// Numbers the names; a name that comes twice is an inconsistency.
 fn index_of<'a>(names: impl Iterator<Item = &'a str>) -> Result<BTreeMap<String, usize>> {
     let mut index = BTreeMap::new();
@@ -70,43 +99,50 @@ impl Program {
         entries: Vec<(String, Entry)>,
         owner: Box<dyn Any + Send + Sync>,
     ) -> Result<Program> {
-        if interface.version != VERSION {
-            return Err(RuntimeError::Version { found: interface.version, expected: VERSION });
-        }
-        if interface.batch_max == 0 || i64::try_from(interface.batch_max).is_err() {
-            return Err(RuntimeError::Interface("its greatest batch is out of range".to_owned()));
-        }
-        for function in &interface.functions {
-            let inside = |&(start, bytes): &(usize, usize)| {
-                usize::checked_add(start, bytes).is_some_and(|end| end <= function.arena_bytes)
-            };
-            if !function.cleared.iter().all(inside) {
-                let fault = format!("the function `{}` clears more than its arena", function.name);
-                return Err(RuntimeError::Interface(fault));
-            }
-        }
-        for tensor in &interface.tensors {
-            check_tensor(tensor, interface.persistent_bytes)?;
-        }
         let by_name: BTreeMap<String, Entry> = entries.into_iter().collect();
         let entries = interface.functions.iter().map(|function| {
             by_name.get(&function.name).copied().ok_or_else(|| {
                 RuntimeError::Interface(format!("the function `{}` has no entry", function.name))
             })
         });
+        let entries = entries.collect::<Result<_>>()?;
+        let constants = Block::copy_of(&interface.constants, "constants")?;
+        // SAFETY: the caller's promise.
+        unsafe { Program::of_parts(interface, Parts { entries, constants, identity: None }, owner) }
+    }
+
+    /// The same with constants where they lie, and one entry per function.
+    ///
+    /// # Safety
+    /// As for [`Program::new`]; and `owner` keeps the constants, too.
+    pub(crate) unsafe fn of_parts(
+        interface: Interface,
+        parts: Parts,
+        owner: Box<dyn Any + Send + Sync>,
+    ) -> Result<Program> {
+        check_interface(&interface)?;
+        if parts.entries.len() != interface.functions.len() {
+            return Err(RuntimeError::Interface("it has not one entry per function".to_owned()));
+        }
         Ok(Program {
-            entries: entries.collect::<Result<_>>()?,
+            entries: parts.entries,
             plans: interface
                 .functions
                 .iter()
                 .map(|function| FunctionPlan::new(&interface, function))
                 .collect::<Result<_>>()?,
-            constants: Block::copy_of(&interface.constants, "constants")?,
+            constants: parts.constants,
+            identity: parts.identity,
             tensor_index: index_of(interface.tensors.iter().map(|tensor| tensor.name.as_str()))?,
             function_index: index_of(interface.functions.iter().map(|function| function.name.as_str()))?,
             interface,
             _owner: owner,
         })
+    }
+
+    /// The model that a library was compiled from; `None` for code that was compiled in this process.
+    pub fn identity(&self) -> Option<&Identity> {
+        self.identity.as_ref()
     }
 
     /// What the code can do.

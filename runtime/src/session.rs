@@ -9,6 +9,7 @@ use crate::execution::{Asked, count};
 use crate::program::Program;
 use crate::team::Team;
 use dlc_abi::Interface;
+use std::fmt;
 use std::sync::Arc;
 
 /// State (`i64` scalar) that seeds every random draw of a program.
@@ -34,6 +35,8 @@ pub struct Session {
     pub(crate) arena_user: Option<usize>,
     /// Whether parameters and states are those that this function saw in its last call.
     pub(crate) persistent_seen: bool,
+    /// Whether there are parameters and states to compute with.
+    pub(crate) has_weights: bool,
     /// Outputs that nobody asked for, and misaligned buffers; grows to the largest function called.
     pub(crate) staging: Block,
     /// One pointer per input, then one per output; capacity for the function with the most.
@@ -46,6 +49,16 @@ pub struct Session {
 // SAFETY: the pointers in `bindings` are written anew in every call and used only within it.
 unsafe impl Send for Session {}
 
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = &self.program.interface().model;
+        f.debug_struct("Session")
+            .field("model", name)
+            .field("threads", &self.threads())
+            .finish_non_exhaustive()
+    }
+}
+
 /// Bytes from one thread's scratch to the next one's: whole pages, so that threads share none.
 fn scratch_bytes(interface: &Interface) -> usize {
     const PAGE: usize = 4096;
@@ -56,10 +69,19 @@ fn scratch_bytes(interface: &Interface) -> usize {
 impl Session {
     /// A session with all parameters and states zero; zero threads count as one.
     pub fn new(program: Arc<Program>, threads: usize) -> Result<Session> {
+        let persistent = Block::zeroed(program.interface().persistent_bytes, "parameters")?;
+        Session::with_persistent(program, threads, persistent)
+    }
+
+    /// A session whose parameters and states lie in this block.
+    pub(crate) fn with_persistent(
+        program: Arc<Program>,
+        threads: usize,
+        persistent: Block,
+    ) -> Result<Session> {
         let interface = program.interface();
         let arena_bytes = interface.functions.iter().map(|function| function.arena_bytes).max();
         let ports = interface.functions.iter().map(|f| f.inputs.len() + f.outputs.len()).max();
-        let persistent = Block::zeroed(interface.persistent_bytes, "parameters")?;
         let arena = Block::zeroed(arena_bytes.unwrap_or(0), "arena")?;
         let team = Team::new(threads)?;
         let scratch_bytes = scratch_bytes(interface);
@@ -73,6 +95,7 @@ impl Session {
             scratch_bytes,
             arena_user: None,
             persistent_seen: false,
+            has_weights: true,
             staging: Block::zeroed(0, "staging")?,
             bindings: Vec::with_capacity(ports.unwrap_or(0)),
             train: find("train"),
@@ -92,11 +115,20 @@ impl Session {
         self.team.threads()
     }
 
+    /// Parameters and states to change: a copy of their own where they were a library's until now.
+    pub(crate) fn persistent_mut(&mut self) -> Result<&mut [u8]> {
+        self.persistent_seen = false;
+        if self.persistent.is_shared() {
+            self.persistent = Block::copy_of(self.persistent.bytes(), "parameters")?;
+        }
+        Ok(self.persistent.bytes_mut())
+    }
+
     /// Zeroes parameters and states, sets the seed and runs the function `initialize`.
     pub fn initialize(&mut self, seed: u64) -> Result<()> {
         let function = self.program.function("initialize")?;
-        self.persistent_seen = false;
-        self.persistent.bytes_mut().fill(0);
+        self.persistent_mut()?.fill(0);
+        self.has_weights = true;
         if self.program.has_tensor(SEED) {
             self.set_scalar_i64(SEED, seed.cast_signed())?;
         }

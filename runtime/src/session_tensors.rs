@@ -5,6 +5,7 @@ use crate::order::{gather, scatter};
 use crate::session::Session;
 use crate::tensor::{HostTensor, plain_bytes, type_text};
 use dlc_abi::ElementType;
+use std::sync::Arc;
 
 impl Session {
     /// A parameter or state, in the plain order.
@@ -18,7 +19,8 @@ impl Session {
 
     /// Replaces a parameter or state by a tensor of the same type and shape.
     pub fn set_tensor(&mut self, name: &str, value: &HostTensor) -> Result<()> {
-        let tensor = self.program.tensor(name)?;
+        let program = Arc::clone(&self.program);
+        let tensor = program.tensor(name)?;
         value.check()?;
         if tensor.element != value.element || tensor.dims != value.dims {
             return Err(RuntimeError::Misfit {
@@ -27,8 +29,7 @@ impl Session {
                 found: value.type_text(),
             });
         }
-        self.persistent_seen = false;
-        let stored = &mut self.persistent.bytes_mut()[tensor.offset..][..tensor.bytes];
+        let stored = &mut self.persistent_mut()?[tensor.offset..][..tensor.bytes];
         scatter(&tensor.dims, &tensor.strides, tensor.element.size(), &value.bytes, stored);
         Ok(())
     }

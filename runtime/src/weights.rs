@@ -3,19 +3,16 @@
 
 use crate::checkpoint::{Checkpoint, LoadPolicy, damaged, dtype};
 use crate::error::Result;
+use crate::identity::Identity;
 use crate::order::scatter;
 use crate::session_checkpoint::check_fits;
 use crate::tensor::plain_bytes;
 use dlc_abi::{Interface, PersistentTensor};
 use safetensors::tensor::{SafeTensors, TensorView};
-use std::collections::HashMap;
-
-/// The metadata key under which a file names the graph that it is for.
-const GRAPH: &str = "graph";
 
 /// A file with the model's parameters and states, in the plain order.
 pub fn weights_file(interface: &Interface, graph: u64, values: &Checkpoint) -> Result<Vec<u8>> {
-    check_fits(interface, values, LoadPolicy::IgnoreExtra)?;
+    check_fits(interface, &values.view(), LoadPolicy::IgnoreExtra)?;
     serialized(interface, graph, |tensor| {
         Ok(values.value_for(&tensor.name).map(|value| value.bytes.clone()).unwrap_or_default())
     })
@@ -36,7 +33,7 @@ pub fn weights_header(interface: &Interface, graph: u64) -> Result<(Vec<u8>, Vec
 
 /// The block of parameters and states with these values.
 pub fn persistent_image(interface: &Interface, values: &Checkpoint) -> Result<Vec<u8>> {
-    check_fits(interface, values, LoadPolicy::IgnoreExtra)?;
+    check_fits(interface, &values.view(), LoadPolicy::IgnoreExtra)?;
     let mut block = vec![0; interface.persistent_bytes];
     for tensor in &interface.tensors {
         if let Some(value) = values.value_for(&tensor.name) {
@@ -47,7 +44,8 @@ pub fn persistent_image(interface: &Interface, values: &Checkpoint) -> Result<Ve
     Ok(block)
 }
 
-fn serialized(
+/// A file with the bytes that `values` gives for each tensor.
+pub(crate) fn serialized(
     interface: &Interface,
     graph: u64,
     values: impl Fn(&PersistentTensor) -> Result<Vec<u8>>,
@@ -57,6 +55,7 @@ fn serialized(
         let view = TensorView::new(dtype(tensor.element), tensor.dims.clone(), bytes);
         Ok((tensor.name.as_str(), view.map_err(damaged)?))
     });
-    let metadata = HashMap::from([(GRAPH.to_owned(), format!("{graph:016x}"))]);
-    safetensors::serialize(views.collect::<Result<Vec<_>>>()?, Some(metadata)).map_err(damaged)
+    let mut file = safetensors::serialize(views.collect::<Result<Vec<_>>>()?, None).map_err(damaged)?;
+    Identity { model: interface.model.clone(), graph }.insert(&mut file);
+    Ok(file)
 }

@@ -46,8 +46,9 @@ const ARROWS: &[(&str, &[&str])] = &[
             "dlc-trainer",
         ],
     ),
+    ("dlc-build", &["dlc-driver"]),
     ("dlc", &["dlc-driver", "dlc-types"]),
-    ("dlc-bench", &["dlc-driver", "dlc-types"]),
+    ("dlc-bench", &["dlc-compiler", "dlc-driver", "dlc-runtime", "dlc-types"]),
     (
         "dlc-tests",
         &[
@@ -67,7 +68,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// All that an embedder of the runtime builds, beside our own crates.
-const RUNTIME_USES: &[&str] = &["libc", "safetensors", "thiserror"];
+const RUNTIME_USES: &[&str] = &["libc", "libloading", "memmap2", "safetensors", "thiserror"];
 
 /// Packages with a `links` key that link no C library.
 const LINKS_NO_C: &[(&str, &str)] = &[

@@ -130,6 +130,8 @@ pub(crate) enum Emit {
     Staticlib,
     /// All of it as libNAME.so, by the system's C compiler.
     So,
+    /// A Rust module NAME.rs over the object file, for programs that use dlc-runtime.
+    Rust,
 }
 
 impl From<Emit> for ArtifactKind {
@@ -146,6 +148,7 @@ impl From<Emit> for ArtifactKind {
             Emit::C => ArtifactKind::C,
             Emit::Staticlib => ArtifactKind::Staticlib,
             Emit::So => ArtifactKind::So,
+            Emit::Rust => ArtifactKind::Rust,
         }
     }
 }

@@ -3,6 +3,7 @@
 mod analyse;
 mod build;
 mod infer;
+mod install;
 mod learn;
 mod model;
 mod prune;
@@ -18,6 +19,7 @@ pub(crate) use build::{
     TargetArguments,
 };
 pub(crate) use infer::{PredictArguments, RunArguments};
+pub(crate) use install::{CompletionArguments, ManualArguments};
 pub(crate) use learn::{EvalArguments, RateArguments, TrainArguments};
 pub(crate) use model::{EngineArguments, ModelArguments};
 pub(crate) use prune::PruneArguments;
@@ -91,6 +93,10 @@ pub(crate) enum Command {
     Inspect(InspectArguments),
     /// Tell which layers, rewrites and groupings each kernel came from, and what they save.
     Explain(ExplainArguments),
+    /// Print what a shell needs to complete commands and flags.
+    Completions(CompletionArguments),
+    /// Print or write manual pages.
+    Man(ManualArguments),
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ mod build;
 mod explain;
 mod export;
 mod infer;
+mod install;
 mod learn;
 mod profile;
 mod prune;
@@ -44,6 +45,8 @@ pub(crate) fn dispatch(arguments: Arguments) -> u8 {
         Command::Quantize(flags) => {
             finish(color, flags.json, quantize::quantize(&console(flags.json), &flags))
         }
+        Command::Completions(flags) => finish(color, false, install::completions(&flags)),
+        Command::Man(flags) => finish(color, false, install::manual(&flags)),
         Command::Inspect(flags) => finish(color, flags.json, analyse::inspect(&console(flags.json), &flags)),
     }
 }

@@ -3,6 +3,22 @@
 use super::surface::Offered;
 use std::fmt::Write;
 
+/// How a program that opens the shared library finds the model, whatever it is called: `dlc_abi::LIBRARY`.
+const FOUND: &str = "\
+#if defined(DLC_SHARED)
+/* By this a program that opens the library finds its model. */
+#if defined(__GNUC__)
+__attribute__((visibility(\"default\")))
+#endif
+const dlc_model *dlc_library(void);
+const dlc_model *dlc_library(void)
+{
+    return &compiled;
+}
+#endif
+
+";
+
 /// The text of `NAME.c`; variants are named by what their symbols end with.
 pub(super) fn glue(name: &str, functions: &[Offered<'_>], variants: &[String], embedded: bool) -> String {
     let mut text = format!(
@@ -19,6 +35,7 @@ pub(super) fn glue(name: &str, functions: &[Offered<'_>], variants: &[String], e
         text,
         "}};\nstatic const dlc_model compiled = {{{name}_description, {name}_constants, {weights}, entries}};\n\n"
     );
+    text.push_str(FOUND);
     text.push_str(&whole_model(name));
     for (number, function) in functions.iter().enumerate() {
         match function.suffix {

@@ -1,178 +1,156 @@
-//! The header of a model.
+//! The header of a model: its documentation with a program to begin with, sizes, functions, the bare interface, tensors.
 
-use super::surface::{Offered, elements, type_text};
-use dlc_runtime::abi::{Description, PersistentRole, PortRole};
+use super::example::example;
+use super::macros::Macros;
+use super::surface::{Offered, type_text};
+use dlc_runtime::abi::{Description, PortRole};
 use std::fmt::Write;
 
-/// The text of `NAME.h`.
-pub(super) fn header(
-    name: &str,
-    functions: &[Offered<'_>],
-    description: &Description,
-    embedded: bool,
-) -> String {
-    let upper = name.to_ascii_uppercase();
-    let mut text = opening(name, &upper, description, embedded);
-    sizes(&mut text, &upper, functions, description);
-    text.push_str(&whole_model(name));
-    for function in functions {
-        declared(&mut text, name, &upper, function);
-    }
-    bare(&mut text, name, &upper, functions, description, embedded);
-    let _ = write!(text, "\n#ifdef __cplusplus\n}}\n#endif\n\n#endif\n");
-    text
+/// Functions that are those of every model.
+const SHARED: &str = include_str!("text/shared.h");
+/// What holds for all functions.
+const RULES: &str = include_str!("text/rules.txt");
+/// How to call the object alone.
+const BARE: &str = include_str!("text/bare.h");
+
+/// A model's header in the making.
+pub(super) struct Header<'a> {
+    pub(super) name: &'a str,
+    pub(super) functions: &'a [Offered<'a>],
+    pub(super) description: &'a Description,
+    /// Whether the library holds weights.
+    pub(super) embedded: bool,
 }
 
-fn opening(name: &str, upper: &str, description: &Description, embedded: bool) -> String {
-    let has = |wanted: &str| description.interface.functions.iter().any(|function| function.name == wanted);
-    let weights = if embedded {
-        format!(
-            " *       (the library holds weights; others: {name}_load(model, \"{name}.safetensors\", DLC_LOAD_ALL);)\n"
-        )
-    } else {
-        format!(" *     {name}_load(model, \"{name}.safetensors\", DLC_LOAD_ALL);\n")
-    };
-    let train = if has("train") {
-        format!(" *\n * {name}_init(model, seed) begins anew, for training by {name}_train_step.\n")
-    } else {
-        String::new()
-    };
-    format!(
-        "/* The model {name}, compiled by {compiler}.\n *\n *     {name}_options options = {upper}_OPTIONS;\n \
-         *     {name} *model;\n *     if ({name}_create(&model, &options) != DLC_OK) …\n{weights} \
-         *     {name}_predict(model, batch, …);\n *     {name}_destroy(model);\n{train} *\n \
-         * Every function gives DLC_OK or a status: {name}_status_text tells what it means, {name}_message what was \
-         wrong in the\n * last call with a handle. A handle is used by one thread at a time; another one gets DLC_BUSY. \
-         Tensors are\n * plain: row-major, without gaps, aligned to their elements. Nothing in a step allocates.\n *\n \
-         * To build: {name}.c, dlc_runtime.c and {name}.o (or lib{name}.a), with -pthread. lib{name}.so holds all of \
-         them.\n */\n#ifndef DLC_MODEL_{upper}_H\n#define DLC_MODEL_{upper}_H\n\n#include \"dlc_runtime.h\"\n\n#ifdef \
-         __cplusplus\nextern \"C\" {{\n#endif\n\n/* What weights and library must have in common. */\n#define \
-         {upper}_GRAPH UINT64_C(0x{graph:016x})\n\n",
-        compiler = description.compiler,
-        graph = description.graph,
-    )
-}
-
-fn sizes(text: &mut String, upper: &str, functions: &[Offered<'_>], description: &Description) {
-    let interface = &description.interface;
-    let of_role =
-        |role| interface.tensors.iter().filter(move |tensor| tensor.role == role).map(|one| one.bytes).sum();
-    let (parameters, states): (usize, usize) =
-        (of_role(PersistentRole::Parameter), of_role(PersistentRole::State));
-    let most = |size: fn(&Offered<'_>) -> usize| functions.iter().map(size).max().unwrap_or(0);
-    let mut define = |what: &str, value: usize, meaning: &str| {
-        let _ = writeln!(text, "/* {meaning} */\n#define {upper}_{what} {value}");
-    };
-    define("BATCH_MAX", interface.batch_max, "Greatest batch; every smaller one may be given, too.");
-    define("PARAMETER_BYTES", parameters, "Bytes by category: trained tensors,");
-    define("STATE_BYTES", states, "other tensors that live between calls,");
-    define("PERSISTENT_BYTES", interface.persistent_bytes, "both in one block,");
-    define("CONSTANT_BYTES", description.constant_bytes, "constants, which are part of the library,");
-    define("ARENA_BYTES", most(|one| one.interface.arena_bytes), "scratch for the function that needs most,");
-    define("THREAD_BYTES", most(|one| one.interface.thread_bytes), "and scratch for each thread.");
-    for Offered { interface, suffix, .. } in functions {
-        let function = suffix.to_ascii_uppercase();
-        define(&format!("{function}_ARENA_BYTES"), interface.arena_bytes, "Scratch for this function alone.");
-        define(
-            &format!("{function}_THREAD_BYTES"),
-            interface.thread_bytes,
-            "The same for each of its threads.",
-        );
+impl Header<'_> {
+    /// The text of `NAME.h`.
+    pub(super) fn text(&self) -> String {
+        let upper = self.upper();
+        let mut macros = Macros::new(&upper);
+        let mut text = self.opening();
+        macros.sizes(&mut text, self.functions, self.description);
+        text.push_str(&self.filled(SHARED));
+        for function in self.functions {
+            self.declared(&mut text, &mut macros, function);
+        }
+        self.bare(&mut text);
+        macros.tensors(&mut text, &self.description.interface);
+        let _ = write!(text, "\n#ifdef __cplusplus\n}}\n#endif\n\n#endif\n");
+        text
     }
-    for tensor in interface.tensors.iter().filter(|tensor| tensor.dims.is_empty()) {
-        let name: String = tensor
-            .name
-            .chars()
-            .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' })
-            .collect();
-        let meaning =
-            format!("Place of the {} `{}` in the persistent block.", tensor.element.name(), tensor.name);
-        define(&format!("{name}_OFFSET"), tensor.offset, &meaning);
-    }
-    let _ = writeln!(text, "#define {upper}_OPTIONS {{DLC_ABI_VERSION, 1, {upper}_GRAPH, 0, 0, 0, 0}}\n");
-}
 
-fn whole_model(name: &str) -> String {
-    format!(
-        "#if defined(__GNUC__)\n#pragma GCC visibility push(default)\n#endif\n\n/* An instance of the model. */\ntypedef \
-         struct {name} {name};\n/* Threads, memory and the version that the program was compiled with: see \
-         dlc_options. */\ntypedef dlc_options {name}_options;\n\n/* Makes an instance; `options` may be NULL, which checks \
-         no version and uses all of the machine's threads. */\ndlc_status {name}_create({name} **model, const \
-         {name}_options *options);\n/* Ends it; NULL does nothing. */\ndlc_status {name}_destroy({name} *model);\n\
-         /* Memory that an instance with so many threads takes; 0 if there cannot be so many. */\nsize_t \
-         {name}_memory_bytes(uint32_t threads);\n/* Writes all parameters and states to a safetensors file. */\n\
-         dlc_status {name}_save({name} *model, const char *path);\n/* Reads them; a file of `dlc train` will do. Another \
-         model's file changes nothing. */\ndlc_status {name}_load({name} *model, const char *path, dlc_policy \
-         policy);\n/* The same from memory. */\ndlc_status {name}_load_bytes({name} *model, const void *bytes, size_t \
-         length, dlc_policy policy);\n/* One parameter or state by its name, in the plain order. */\ndlc_status \
-         {name}_get({name} *model, const char *tensor, void *values, size_t bytes);\ndlc_status {name}_set({name} *model, \
-         const char *tensor, const void *values, size_t bytes);\n/* The instructions that its code was compiled for: `--cpu`, or the one of \
-         `--cpu multi` in use. */\nconst char *{name}_cpu(const {name} *model);\n/* What was wrong in the last call with this handle; \
-         empty if nothing was. */\nconst char *{name}_message(const {name} *model);\n/* What a status means. */\nconst \
-         char *{name}_status_text(int status);\n\n"
-    )
-}
-
-fn declared(text: &mut String, name: &str, upper: &str, function: &Offered<'_>) {
-    if function.suffix == "init" {
-        let _ = writeln!(text, "/* First values of all parameters and states, by seed. */");
-        let _ = writeln!(text, "dlc_status {name}_init({name} *model, uint64_t seed);\n");
-        return;
+    fn upper(&self) -> String {
+        self.name.to_ascii_uppercase()
     }
-    let _ = writeln!(text, "/* For `batch` = N samples, 1 to {upper}_BATCH_MAX; an output may be NULL.");
-    for (port, parameter) in function.ports() {
-        let role = match port.role {
-            PortRole::Input => "input",
-            PortRole::Output => "output",
-            PortRole::Loss => "loss",
-            PortRole::Metric => "metric",
-            PortRole::Gradient => "gradient",
+
+    /// A text with the model's name.
+    fn filled(&self, text: &str) -> String {
+        text.replace("@name@", self.name).replace("@NAME@", &self.upper())
+    }
+
+    /// Whether it has a function.
+    pub(super) fn has(&self, suffix: &str) -> bool {
+        self.functions.iter().any(|function| function.suffix == suffix)
+    }
+
+    /// Whether it has a parameter or state.
+    pub(super) fn has_tensor(&self, name: &str) -> bool {
+        self.description.interface.tensors.iter().any(|tensor| tensor.name == name)
+    }
+
+    fn opening(&self) -> String {
+        let (name, upper, description) = (self.name, self.upper(), self.description);
+        let does = match (self.has("train_step"), self.embedded) {
+            (true, true) => "predicts and trains; its weights are inside",
+            (true, false) => "predicts and trains",
+            (false, true) => "predicts; its weights are inside",
+            (false, false) => "predicts",
         };
-        // A name of the model may hold what ends a comment.
-        let shown = port.name.replace("*/", "* /");
-        let _ = writeln!(text, " *   {parameter}: {role} `{shown}`, {}", type_text(port));
+        format!(
+            "/* {name}, a model compiled to native code by {compiler}: it {does}.\n *\n * A program, built by\n *\n *     cc \
+             program.c {name}.c dlc_runtime.c {name}.o -pthread\n *\n * where lib{name}.a may stand for {name}.o, and \
+             lib{name}.so for all but the program:\n *\n{example} *\n{rules} */\n#ifndef DLC_MODEL_{upper}_H\n#define \
+             DLC_MODEL_{upper}_H\n\n#include \"dlc_runtime.h\"\n\n#ifdef __cplusplus\nextern \"C\" {{\n#endif\n\n/* A hash \
+             of the model, which its weights must be of. */\n#define {upper}_GRAPH UINT64_C(0x{graph:016x})\n/* One thread, \
+             memory of the instance's own. */\n#define {upper}_OPTIONS {{DLC_ABI_VERSION, 1, {upper}_GRAPH, 0, 0, 0, 0}}\n\n",
+            compiler = description.compiler,
+            example = example(self),
+            rules = self.filled(RULES).trim_end_matches(" *\n"),
+            graph = description.graph,
+        )
     }
-    let _ = writeln!(text, " */\n{};", function.prototype(name));
-    for (port, parameter) in function.ports() {
-        let (function, port_name) = (function.suffix.to_ascii_uppercase(), parameter.to_ascii_uppercase());
-        let _ = writeln!(text, "#define {upper}_{function}_{port_name}_ELEMENTS(n) {}", elements(port));
+
+    fn declared(&self, text: &mut String, macros: &mut Macros, function: &Offered<'_>) {
+        let name = self.name;
+        let meaning = match function.suffix {
+            "init" => {
+                let _ = write!(
+                    text,
+                    "/* Sets first values of all parameters and states, as `dlc train` begins with; the same seed gives \
+                     the same bits. */\ndlc_status {name}_init({name} *model, uint64_t seed);\n\n"
+                );
+                return;
+            }
+            "train_step" => {
+                "One step of training: loss and metrics of the batch, then new parameters and states."
+            }
+            "eval_step" => "Loss and metrics of a batch, as prediction sees it; changes nothing.",
+            _ => "Outputs for a batch; changes nothing.",
+        };
+        let _ = writeln!(text, "/* {meaning} N is `batch`; an output may be NULL.\n *");
+        for (port, parameter) in function.ports() {
+            let role = match port.role {
+                PortRole::Input => "input",
+                PortRole::Output => "output",
+                PortRole::Loss => "loss",
+                PortRole::Metric => "metric",
+                PortRole::Gradient => "gradient",
+            };
+            let _ =
+                writeln!(text, " *   {parameter}: {role} {}, {}", in_comment(&port.name), type_text(port));
+        }
+        let _ = writeln!(text, " */\n{};", function.prototype(name));
+        macros.ports(text, function);
+        text.push('\n');
     }
-    text.push('\n');
+
+    fn bare(&self, text: &mut String) {
+        let name = self.name;
+        let begin = match (self.has("init"), self.embedded) {
+            (true, _) => {
+                format!(", or zero before\n *   {name}_bare_init, with the seed in the place of `train.seed`")
+            }
+            (false, true) => format!(", a copy of {name}_weights"),
+            (false, false) => String::new(),
+        };
+        text.push_str(&self.filled(BARE).replace("@begin@", &begin));
+        for (number, variant) in self.description.variants.iter().enumerate() {
+            if self.description.variants.len() > 1 {
+                let _ = writeln!(text, "/* Code for {}: */", variant.name);
+            }
+            for function in self.functions {
+                let (function, end) = (function.suffix, self.description.suffix(number));
+                let _ = writeln!(
+                    text,
+                    "void {name}_bare_{function}{end}(const dlc_context *context, int64_t thread);"
+                );
+            }
+        }
+        let _ = writeln!(text, "extern const unsigned char {name}_constants[];");
+        let _ = writeln!(
+            text,
+            "/* All that this file says, for programs: dlc_runtime.c reads it, `dlc inspect` too. */"
+        );
+        let _ = writeln!(text, "extern const unsigned char {name}_description[];");
+        if self.embedded {
+            let _ = writeln!(text, "/* The persistent block with the weights that the library came with. */");
+            let _ = writeln!(text, "extern const unsigned char {name}_weights[];");
+        }
+        let _ = write!(text, "\n#if defined(__GNUC__)\n#pragma GCC visibility pop\n#endif\n\n");
+    }
 }
 
-fn bare(
-    text: &mut String,
-    name: &str,
-    upper: &str,
-    functions: &[Offered<'_>],
-    description: &Description,
-    embedded: bool,
-) {
-    let _ = write!(
-        text,
-        "/* Bare: the object file alone, without threads, files or heap. Fill a dlc_context: an arena of \
-         {upper}_ARENA_BYTES and\n * scratch of {upper}_THREAD_BYTES for each thread, both zero at first; the persistent \
-         block, zero before\n * {name}_bare_init, with the seed at its place; {name}_constants; inputs and outputs in the \
-         order above, all\n * of them. Then every thread calls the function with the context and its number. */\n"
-    );
-    for (number, variant) in description.variants.iter().enumerate() {
-        if description.variants.len() > 1 {
-            let _ = writeln!(text, "/* Code for {}: */", variant.name);
-        }
-        for function in functions {
-            let (function, end) = (function.suffix, description.suffix(number));
-            let _ = writeln!(
-                text,
-                "void {name}_bare_{function}{end}(const dlc_context *context, int64_t thread);"
-            );
-        }
-    }
-    let _ = writeln!(text, "extern const unsigned char {name}_constants[];");
-    let _ = writeln!(text, "/* Sizes, names and places of everything, as runtime/abi describes them. */");
-    let _ = writeln!(text, "extern const unsigned char {name}_description[];");
-    if embedded {
-        let _ = writeln!(text, "/* The persistent block with the weights that the library came with. */");
-        let _ = writeln!(text, "extern const unsigned char {name}_weights[];");
-    }
-    let _ = writeln!(text, "\n#if defined(__GNUC__)\n#pragma GCC visibility pop\n#endif");
+/// A name of the model in quotes; it may hold what would end a comment, or begin another.
+pub(super) fn in_comment(name: &str) -> String {
+    format!("`{}`", name.replace("*/", "* /").replace("/*", "/ *").replace(char::is_control, " "))
 }

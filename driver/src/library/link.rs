@@ -55,7 +55,7 @@ fn linker(platform: Option<Platform>) -> Result<(String, String)> {
 fn flags(library: &str, platform: Option<Platform>) -> Vec<String> {
     let format = platform.map_or(ObjectFormat::Elf, |one| one.format);
     let linux = platform.map_or(cfg!(target_os = "linux"), |one| one.triple.contains("-linux-"));
-    let mut flags = vec!["-std=c99", "-O2", "-fPIC", "-fvisibility=hidden", "-pthread"];
+    let mut flags = vec!["-std=c99", "-O2", "-fPIC", "-fvisibility=hidden", "-pthread", "-DDLC_SHARED"];
     let mut named = Vec::new();
     match format {
         ObjectFormat::MachO => {

@@ -1,18 +1,24 @@
-//! A model as a native library: the object file, its header and C file, archives of them, and weights.
+//! A model as a native library: the object file, its header, C file and Rust module, archives of them, and weights.
 
+mod example;
 mod glue;
 mod header;
 mod link;
+mod macros;
 mod names;
 mod read;
+mod rust;
 mod surface;
 mod targets;
 
+use crate::folder::make_folder;
+use crate::identity::identity;
 use crate::{ArtifactKind, CompileSettings, DriverError, Loaded, Result};
 use dlc_compiler::emit::{self, ObjectData, Platform, object};
 use dlc_compiler::{Compilation, FunctionKind};
 use dlc_runtime::abi::{Description, Variant};
 use dlc_runtime::{Checkpoint, persistent_image, weights_file, weights_header, write_atomically};
+use header::Header;
 use std::path::{Path, PathBuf};
 
 pub use read::{FunctionRow, LibraryReport, PortRow, TensorRow, VariantRow, is_library, read_library};
@@ -35,13 +41,6 @@ pub(crate) fn functions(loaded: &Loaded, train: bool) -> Result<Vec<FunctionKind
             loaded.model.name
         ))),
     }
-}
-
-/// Tells models apart: a hash (FNV-1a, 64 bits) of the inference graph as text.
-fn graph_hash(loaded: &Loaded) -> u64 {
-    let text = dlc_ir::text::print(&loaded.model.predict);
-    text.bytes()
-        .fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
 }
 
 /// The weights that a library comes with, if there are any.
@@ -78,7 +77,7 @@ pub(crate) fn write(
             format!("`{name}` is no name of C, which symbols begin with; `--name NAME` gives another one");
         return Err(DriverError::User(fault));
     }
-    let graph = graph_hash(loaded);
+    let graph = identity(&loaded.model).graph;
     let weights = weights(loaded, compilation, settings)?;
     let image = match (&weights, settings.embed_weights) {
         (_, false) => None,
@@ -118,10 +117,12 @@ pub(crate) fn write(
         variants.map(|(made, suffix)| emit::Variant { target: &made.target, suffix }).collect();
     let object = object(compilation, &variants, name, &entry, &beside)?.bytes;
     let functions = surface::offered(interface);
-    let header = header::header(name, &functions, &description, image.is_some());
-    let glue = glue::glue(name, &functions, &suffixes, image.is_some());
+    let embedded = image.is_some();
+    let header = Header { name, functions: &functions, description: &description, embedded }.text();
+    let glue = glue::glue(name, &functions, &suffixes, embedded);
+    let module = rust::module(name, &functions, &description, embedded);
     let platform = settings.platform.or_else(Platform::host);
-    let parts = Parts { name, platform, object: &object, header: &header, glue: &glue };
+    let parts = Parts { name, platform, object: &object, header: &header, glue: &glue, module: &module };
     parts.write(settings, files)?;
     if let (Some(weights), None) = (&weights, &image) {
         let file = weights_file(interface, graph, weights)?;
@@ -142,6 +143,7 @@ struct Parts<'a> {
     object: &'a [u8],
     header: &'a str,
     glue: &'a str,
+    module: &'a str,
 }
 
 impl Parts<'_> {
@@ -163,6 +165,9 @@ impl Parts<'_> {
         if asked(ArtifactKind::Staticlib) {
             let file = self.platform.map_or_else(|| format!("lib{name}.a"), |one| one.static_library(name));
             put(folder, &file, &link::archive(name, self.platform, self.object)?, files)?;
+        }
+        if asked(ArtifactKind::Rust) {
+            put(folder, &format!("{name}.rs"), self.module.as_bytes(), files)?;
         }
         if asked(ArtifactKind::So) {
             put(folder, &link::shared_name(name, self.platform), &self.linked()?, files)?;
@@ -189,7 +194,7 @@ impl Parts<'_> {
 }
 
 fn put(folder: &Path, name: &str, bytes: &[u8], files: &mut Vec<PathBuf>) -> Result<()> {
-    std::fs::create_dir_all(folder).map_err(|cause| DriverError::File { path: folder.to_owned(), cause })?;
+    make_folder(folder)?;
     let path = folder.join(name);
     write_atomically(&path, bytes)?;
     files.push(path);

@@ -33,7 +33,7 @@ pub(super) fn offered(interface: &Interface) -> Vec<Offered<'_>> {
 }
 
 /// The type of an element in C; 16-bit floats are their bits.
-fn c_type(element: ElementType) -> &'static str {
+pub(super) fn c_type(element: ElementType) -> &'static str {
     match element {
         ElementType::F32 => "float",
         ElementType::F64 => "double",
@@ -46,6 +46,21 @@ fn c_type(element: ElementType) -> &'static str {
         ElementType::I64 => "int64_t",
         ElementType::U64 => "uint64_t",
     }
+}
+
+/// The type of an element as `dlc_runtime.h` calls it.
+pub(super) fn dtype(element: ElementType) -> String {
+    format!("DLC_{}", element.name().to_ascii_uppercase())
+}
+
+/// The extents for a batch of `n`, as an initialiser of C.
+pub(super) fn shape(port: &Port) -> String {
+    let dims = port.dims.iter().map(|dim| match (dim.batch, dim.scale) {
+        (true, 1) => "(n)".to_owned(),
+        (true, scale) => format!("{scale} * (n)"),
+        (false, scale) => scale.to_string(),
+    });
+    dims.collect::<Vec<_>>().join(", ")
 }
 
 /// `f32[N, 1, 8, 8]`
@@ -71,12 +86,22 @@ impl Offered<'_> {
         self.interface.inputs.iter().chain(&self.interface.outputs).zip(&self.names)
     }
 
-    /// The prototype without its end.
+    /// The prototype without its end, in lines of at most 120 characters.
     pub(super) fn prototype(&self, name: &str) -> String {
+        const WIDTH: usize = 118;
         let mut text = format!("dlc_status {name}_{}({name} *model, size_t batch", self.suffix);
+        let mut used = text.len();
         for (port, parameter) in self.ports() {
             let read_only = if port.role == PortRole::Input { "const " } else { "" };
-            text.push_str(&format!(", {read_only}{} *{parameter}", c_type(port.element)));
+            let declared = format!("{read_only}{} *{parameter}", c_type(port.element));
+            if used + declared.len() + 2 > WIDTH {
+                text.push_str(",\n    ");
+                used = 4 + declared.len();
+            } else {
+                text.push_str(", ");
+                used += declared.len() + 2;
+            }
+            text.push_str(&declared);
         }
         text + ")"
     }

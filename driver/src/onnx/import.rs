@@ -55,6 +55,11 @@ impl OnnxImporter {
         settings.iter().filter(|(key, _)| !key.starts_with(BIND)).cloned().collect()
     }
 
+    /// Files that were read.
+    pub(crate) fn paths(&self) -> Vec<PathBuf> {
+        self.files.borrow().keys().cloned().collect()
+    }
+
     /// That every value that is given ahead has an input, once all files are read.
     pub(crate) fn check_binds(&self) -> Result<(), DriverError> {
         let files = self.files.borrow();

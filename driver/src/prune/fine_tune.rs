@@ -9,6 +9,7 @@ use super::channels::Kept;
 use super::subject::{Plan, Subject};
 use super::{PruneSettings, measured};
 use crate::checkpoint::{first_values, scale_rates};
+use crate::identity::identity;
 use crate::load::Weights;
 use crate::{DriverError, Loaded, Result, TrainSettings, train};
 use dlc_ir::Model;
@@ -65,6 +66,7 @@ impl Session<'_> {
             let plan = self.subject.plan(&current.tensors, &kept, sparsity)?;
             self.subject.apply(&mut current.tensors, &mut kept, &plan);
             let model = self.model(&kept, &plan)?;
+            current.identity = Some(identity(&model));
             observer.note("measuring the pruned model");
             pruned = measured(&model, self.subject.loaded, &current.tensors, self.probe, self.settings)?;
             if epochs == 0 {

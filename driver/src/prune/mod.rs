@@ -202,8 +202,8 @@ fn read_base(loaded: &Loaded, path: &Path) -> Result<Checkpoint> {
     let mut base = read(path)?;
     let faults = misfits(&loaded.model, &base);
     if !faults.is_empty() {
-        let model = loaded.model.name.clone();
-        return Err(checkpoint_fault(path, RuntimeError::OtherModel { model, faults }));
+        let origin = base.origin(&loaded.model.name);
+        return Err(checkpoint_fault(path, RuntimeError::OtherModel { origin, faults }));
     }
     if loaded.model.training.as_ref().is_some_and(|training| training.average.is_some()) {
         let suffix = format!(".{}", dlc_ir::training::AVERAGE);
@@ -231,7 +231,7 @@ fn measured(
     let compilation = dlc_compiler::compile(model, &options)?;
     let threads = settings.threads.unwrap_or_else(default_threads);
     let mut engine = engine(&compilation, settings.engine, threads, &settings.choices.tune)?;
-    let checkpoint = Checkpoint { tensors: tensors.clone(), note: None };
+    let checkpoint = Checkpoint { tensors: tensors.clone(), ..Checkpoint::default() };
     // A file of weights alone lacks the counters of a step, which no evaluation reads.
     let restored = engine.restore(&checkpoint, LoadPolicy::Parameters);
     restored.map_err(|cause| checkpoint_fault(&settings.checkpoint, cause))?;

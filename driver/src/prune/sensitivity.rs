@@ -62,7 +62,7 @@ impl<'a> Bench<'a> {
         let compilation = dlc_compiler::compile(&model, &options)?;
         let threads = settings.threads.unwrap_or_else(default_threads);
         let mut engine = engine(&compilation, settings.engine, threads, &settings.choices.tune)?;
-        let checkpoint = Checkpoint { tensors: tensors.clone(), note: None };
+        let checkpoint = Checkpoint { tensors: tensors.clone(), ..Checkpoint::default() };
         engine.restore(&checkpoint, LoadPolicy::Parameters)?;
         let batch = probe.first_batch(engine.as_ref(), "predict")?;
         let samples = settings.samples;

@@ -19,6 +19,7 @@ pub use histogram::Calibration;
 pub use note::Quantization;
 pub use report::{InputRange, LayerReport, QuantizeReport, decibels};
 
+use crate::identity::identity;
 use crate::load::quantize_fault;
 use crate::{CompileChoices, Cpu, DriverError, Loaded, Result};
 use dlc_compiler::FunctionKind;
@@ -364,6 +365,7 @@ pub fn quantize(loaded: &Loaded, settings: &QuantizeSettings) -> Result<Quantize
         let calibration = settings.calibration.name();
         let quantization = Quantization { bits: 8, layers: layers.collect(), calibration, samples: seen };
         checkpoint.note = Some(quantization.note(note)?);
+        checkpoint.identity = Some(identity(&model));
         write(settings, &checkpoint.to_bytes()?, &mut report)?;
     }
     Ok(report)

@@ -16,6 +16,12 @@ void *__wrap_malloc(size_t bytes)
     if (counting) allocations++;
     return __real_malloc(bytes);
 }
+void *__real_calloc(size_t count, size_t bytes);
+void *__wrap_calloc(size_t count, size_t bytes)
+{
+    if (counting) allocations++;
+    return __real_calloc(count, bytes);
+}
 void *__real_realloc(void *old, size_t bytes);
 void *__wrap_realloc(void *old, size_t bytes)
 {

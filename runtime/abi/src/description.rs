@@ -224,6 +224,15 @@ impl Description {
         bytes
     }
 
+    /// The version that a description follows, and its length in bytes, by its first three words.
+    ///
+    /// # Errors
+    /// [`Malformed`] if these bytes do not begin a description of any version.
+    pub fn extent(first: &[u8; 24]) -> Result<(u64, usize), Malformed> {
+        let [magic, version, length] = Reader { bytes: first }.record::<3>(0)?;
+        if magic == MAGIC { Ok((version, size(length)?)) } else { Err(Malformed) }
+    }
+
     /// What the bytes describe; they may be followed by others.
     ///
     /// # Errors
@@ -418,6 +427,8 @@ mod tests {
         let mut bytes = description.encode();
         assert_eq!(bytes.len() % 8, 0);
         assert_eq!(Description::decode(&bytes), Ok(description.clone()));
+        let extent = Description::extent(bytes.first_chunk().unwrap());
+        assert_eq!(extent, Ok((u64::from(crate::VERSION), bytes.len())));
         bytes.extend([0xff; 9]);
         assert_eq!(Description::decode(&bytes), Ok(description));
     }

@@ -94,6 +94,33 @@ pub mod offset {
 /// The entry of a function: `(context, thread)` with `thread` in `0..context.threads`.
 pub type Entry = unsafe extern "C" fn(*const Context, i64);
 
+/// A compiled model as its object file holds it: what a program links, or finds in a shared library by [`LIBRARY`].
+///
+/// `dlc_model` of `runtime/c/dlc_runtime.h` is the same structure.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Library {
+    /// The bytes of a [`Description`], aligned to [`ALIGNMENT`].
+    pub description: *const u8,
+    /// [`Interface::constants`], aligned to [`ALIGNMENT`].
+    pub constants: *const u8,
+    /// The persistent block to begin with, aligned to [`ALIGNMENT`]; null where the library has no weights.
+    pub weights: *const u8,
+    /// One per function, in the order of [`Interface::functions`].
+    pub entries: *const Entry,
+}
+
+// SAFETY: all that it points to is read alone.
+unsafe impl Send for Library {}
+// SAFETY: as above.
+unsafe impl Sync for Library {}
+
+/// The symbol of a shared library by which a program that loads it finds the model: a [`FindLibrary`].
+pub const LIBRARY: &str = "dlc_library";
+
+/// Gives the model that a shared library holds, which lives as long as the library is loaded.
+pub type FindLibrary = unsafe extern "C" fn() -> *const Library;
+
 /// Element types at the boundary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[allow(missing_docs, reason = "each variant is its own name")]

@@ -143,11 +143,15 @@ pub(crate) fn program() -> Arc<Program> {
 }
 
 pub(crate) fn program_of(interface: Interface) -> Result<Program, dlc_runtime::RuntimeError> {
-    let entries = vec![
+    // SAFETY: the entries above are written for this interface and live as long as the process.
+    unsafe { Program::new(interface, entries(), Box::new(())) }
+}
+
+/// One per function, in their order.
+pub(crate) fn entries() -> Vec<(String, dlc_abi::Entry)> {
+    vec![
         ("initialize".to_owned(), initialize as dlc_abi::Entry),
         ("train".to_owned(), train as dlc_abi::Entry),
         ("predict".to_owned(), predict as dlc_abi::Entry),
-    ];
-    // SAFETY: the entries above are written for this interface and live as long as the process.
-    unsafe { Program::new(interface, entries, Box::new(())) }
+    ]
 }

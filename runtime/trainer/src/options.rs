@@ -1,7 +1,7 @@
 //! What a caller may choose about a run beyond the recipe.
 
 use crate::Engine;
-use dlc_runtime::{Checkpoint, HostTensor, RuntimeError};
+use dlc_runtime::{Checkpoint, HostTensor, Identity, RuntimeError};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -119,6 +119,8 @@ pub struct RunOptions {
     /// Kept in every checkpoint beside the tensors: what a command needs to know of the run that the model's file
     /// does not say.
     pub note: Option<String>,
+    /// The model that checkpoints are of.
+    pub identity: Option<Identity>,
     /// The learning rate, for reports.
     pub rate_at: Option<RateAt>,
     /// Looks into steps: where a number came from that is not finite, and statistics.

@@ -143,6 +143,7 @@ impl Run<'_> {
     /// Writes the engine's state with what was fitted and the progress.
     fn write(&self, path: &Path, mut checkpoint: Checkpoint) -> Result<()> {
         checkpoint.note.clone_from(&self.options.note);
+        checkpoint.identity.clone_from(&self.options.identity);
         self.data.fitted.save(&mut checkpoint)?;
         self.progress.save(&mut checkpoint)?;
         Ok(checkpoint.write(path)?)

@@ -295,7 +295,7 @@ impl Engine for Linear {
         }
         let find = |name: &str| {
             checkpoint.tensors.get(name).ok_or_else(|| RuntimeError::OtherModel {
-                model: "linear".to_owned(),
+                origin: checkpoint.origin("linear"),
                 faults: vec![name.to_owned()],
             })
         };
