@@ -42,7 +42,7 @@ pub(crate) fn regression() -> Recipe {
     let mut data = data(csv("table.csv", "y"), fields, 8);
     data.transform.push(("x".to_owned(), Transform::Standardize { per_channel: false }));
     Recipe {
-        origin: checkpoint.origin("linear"),
+        model: "linear".to_owned(),
         data,
         epochs: 4,
         seed: 7,
@@ -295,7 +295,7 @@ impl Engine for Linear {
         }
         let find = |name: &str| {
             checkpoint.tensors.get(name).ok_or_else(|| RuntimeError::OtherModel {
-                model: "linear".to_owned(),
+                origin: checkpoint.origin("linear"),
                 faults: vec![name.to_owned()],
             })
         };
