@@ -81,7 +81,9 @@ impl Decoder<'_> {
                 Some(Binding::Register { ty: register, .. }) => {
                     Err(self.fault(format!("{name} is a {register} register where {ty} is needed")))
                 }
-                Some(Binding::Symbol { address, .. }) if !ty.is_float() && ty.bits() >= 32 => {
+                Some(Binding::Symbol { address, .. } | Binding::Parameter { offset: address })
+                    if !ty.is_float() && ty.bits() >= 32 =>
+                {
                     Ok(self.constant(address))
                 }
                 Some(_) => Err(self.fault(format!("{name} is no register"))),

@@ -272,8 +272,10 @@ impl Block {
                 None => return Err(far(run, address, bytes, lane)),
             },
         };
+        // The manual: sums of singles flush subnormals in global memory and keep them in shared memory.
+        let updated = |old| combine(how, bytes, !shared, old, b, c);
         let old = region
-            .atomic(offset, bytes, &order, &run.launch.checks, |old| combine(how, bytes, old, b, c))
+            .atomic(offset, bytes, &order, &run.launch.checks, updated)
             .map_err(|refusal| refused(lane, name(space), start, refusal))?;
         if !shared {
             run.statistics.global_read_bytes += bytes as u64;

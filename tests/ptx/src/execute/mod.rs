@@ -157,7 +157,9 @@ pub(crate) fn launch(
 fn check(program: &Program, launch: &Launch<'_>) -> Result<(), Fault> {
     let fault = |message: String| Err(Fault::Launch { entry: program.name.clone(), message });
     let Launch { grid, block, .. } = launch;
-    let threads: u64 = block.iter().map(|&extent| u64::from(extent)).product();
+    let volume =
+        |extents: &[u32; 3]| extents.iter().fold(1u64, |all, &extent| all.saturating_mul(extent.into()));
+    let threads = volume(block);
     if threads == 0 || threads > 1024 || block[2] > 64 {
         return fault(format!("a block of {block:?} threads; it has 1 to 1024, at most 64 along z"));
     }
@@ -167,11 +169,11 @@ fn check(program: &Program, launch: &Launch<'_>) -> Result<(), Fault> {
     if program.required.is_some_and(|required| required != *block) {
         return fault(format!("a block of {block:?} threads, where .reqntid is {:?}", program.required));
     }
-    let most = program.most.map_or(1024, |most| most.iter().map(|&extent| u64::from(extent)).product());
+    let most = program.most.map_or(1024, |most| volume(&most));
     if threads > most {
         return fault(format!("{threads} threads in a block, where .maxntid allows {most}"));
     }
-    let shared = program.shared_bytes + launch.shared_bytes;
+    let shared = program.shared_bytes.saturating_add(launch.shared_bytes);
     if shared > SHARED_LIMIT {
         return fault(format!("{shared} bytes of shared memory; a block has at most {SHARED_LIMIT}"));
     }

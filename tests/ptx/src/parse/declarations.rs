@@ -65,6 +65,9 @@ impl Parser<'_> {
                         }
                         false => 1,
                     };
+                    if ty.bytes().saturating_mul(count) > 4096 {
+                        return Err(self.fault("a parameter has at most 4096 bytes"));
+                    }
                     let align = align.unwrap_or(ty.bytes());
                     return Ok(Parameter { name: word, ty, align, bytes: ty.bytes() * count });
                 }
@@ -74,9 +77,9 @@ impl Parser<'_> {
 
     fn alignment(&mut self) -> Result<usize, Fault> {
         let align = self.small()? as usize;
-        match align.is_power_of_two() {
+        match align.is_power_of_two() && align <= 4096 {
             true => Ok(align),
-            false => Err(self.fault("an alignment is a power of two")),
+            false => Err(self.fault("an alignment is a power of two, at most 4096")),
         }
     }
 
@@ -122,7 +125,7 @@ impl Parser<'_> {
                     self.expect(']')?;
                     count = count
                         .checked_mul(extent)
-                        .filter(|count| *count < 1 << 31)
+                        .filter(|count| *count <= 1 << 16)
                         .ok_or_else(|| self.fault(format!("{name} is too large")))?;
                 }
             }
