@@ -6,7 +6,7 @@ use super::block::Block;
 use super::global::refused;
 use super::stop::{Stop, Trouble};
 use super::warp::{Warp, lanes};
-use crate::program::CopyAsync;
+use crate::program::{CopyAsync, Space};
 
 #[derive(Debug, Clone)]
 struct Pending {
@@ -40,6 +40,13 @@ impl Block {
         line: u32,
     ) -> Result<(), Stop> {
         let bytes = copy.bytes;
+        run.statistics.count_access(warp, exec, Space::Shared, copy.to, bytes);
+        let reading = copy.source.map_or(exec, |slot| {
+            lanes(exec)
+                .filter(|lane| warp.get(slot)[*lane as usize] > 0)
+                .fold(0, |mask, lane| mask | 1 << lane)
+        });
+        run.statistics.count_access(warp, reading, Space::Global, copy.from, bytes);
         for lane in lanes(exec) {
             let read = copy.source.map_or(bytes as u64, |slot| warp.get(slot)[lane as usize]);
             if read > bytes as u64 {

@@ -16,7 +16,7 @@ pub(super) fn refused(lane: u32, space: &'static str, start: u64, refusal: Refus
 }
 
 /// The space that a generic address lies in, and the address there.
-fn resolve(space: Space, address: u64) -> (Space, u64) {
+pub(super) fn resolve(space: Space, address: u64) -> (Space, u64) {
     if space != Space::Generic {
         return (space, address);
     }
@@ -92,11 +92,15 @@ impl Block {
     ) -> Result<bool, Stop> {
         match operation {
             Operation::Load { space, address, elements } => {
+                let bytes = elements.bytes * elements.count;
+                run.statistics.count_access(warp, exec, *space, *address, bytes);
                 for lane in lanes(exec) {
                     self.load(run, warp, lane, *space, *address, elements, line)?;
                 }
             }
             Operation::Store { space, address, elements } => {
+                let bytes = elements.bytes * elements.count;
+                run.statistics.count_access(warp, exec, *space, *address, bytes);
                 for lane in lanes(exec) {
                     self.store(run, warp, lane, *space, *address, elements, line)?;
                 }

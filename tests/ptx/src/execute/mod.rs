@@ -13,6 +13,7 @@ mod matrix;
 mod meeting;
 mod scalar;
 mod stop;
+mod traffic;
 mod warp;
 
 use crate::fault::Fault;
@@ -108,6 +109,13 @@ pub struct Statistics {
     pub global_read_bytes: u64,
     /// Bytes that threads wrote to global memory.
     pub global_written_bytes: u64,
+    /// Sectors of 32 bytes of global memory that warps' loads and stores touched: with all lanes next to each
+    /// other, a thirty-second part of the bytes.
+    pub global_sectors: u64,
+    /// Groups of lanes by which warps' loads, stores and `ldmatrix` access shared memory.
+    pub shared_phases: u64,
+    /// Wavefronts that these took: as many as phases where no two words of a bank meet.
+    pub shared_wavefronts: u64,
     /// Matrix products of warps.
     pub matrix_products: u64,
 }

@@ -47,14 +47,18 @@ impl Parser<'_> {
     fn parameter(&mut self) -> Result<Parameter, Fault> {
         let mut align = None;
         let mut ty = None;
+        if self.word()? != ".param" {
+            return Err(self.fault("a parameter of an entry is of .param"));
+        }
         loop {
             let word = self.word()?;
             match word.as_str() {
-                ".param" | ".ptr" | ".global" | ".shared" | ".const" | ".local" => {}
+                ".ptr" | ".global" | ".shared" | ".const" | ".local" => {}
                 // The alignment of a `.ptr` is that of what it points to.
                 ".align" if ty.is_none() => align = Some(self.alignment()?),
                 ".align" => drop(self.alignment()?),
-                _ if word.starts_with('.') => ty = Some(self.ty(&word)?),
+                _ if word.starts_with('.') && ty.is_none() => ty = Some(self.ty(&word)?),
+                _ if word.starts_with('.') => return Err(self.fault("a parameter has one type")),
                 _ => {
                     let ty = ty.ok_or_else(|| self.fault("a parameter needs a type"))?;
                     let count = match self.takes('[') {
