@@ -62,7 +62,7 @@ impl Block {
                 // Whole, or a part by words and then bytes.
                 let step = if read == bytes { bytes } else { [1, 4][usize::from(read - at >= 4)] };
                 let piece = self.read_global(run, warp, lane, from + at as u64, step, line)?;
-                value[at..at + step].copy_from_slice(&piece[..step]);
+                value[at..at + step].copy_from_slice(&piece.to_le_bytes()[..step]);
                 at += step;
             }
             run.statistics.global_read_bytes += read as u64;
@@ -98,7 +98,8 @@ impl Block {
 }
 
 pub(super) fn aligned(space: &'static str, address: u64, bytes: usize, lane: u32) -> Result<(), Stop> {
-    match address.is_multiple_of(bytes as u64) {
+    // Sizes of accesses are powers of two.
+    match address & (bytes as u64 - 1) == 0 {
         true => Ok(()),
         false => Err(Stop::new(lane, Trouble::Misaligned { space, address, bytes })),
     }

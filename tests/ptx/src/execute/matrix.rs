@@ -110,8 +110,8 @@ impl Block {
                 let address = warp.address(address, lane);
                 aligned("shared", address, 16, lane)?;
                 let bytes = self.read_shared(run, warp, lane, address, 16, line)?;
-                for (value, pair) in values.iter_mut().zip(bytes.chunks_exact(2)) {
-                    *value = u16::from_le_bytes([pair[0], pair[1]]);
+                for (at, value) in values.iter_mut().enumerate() {
+                    *value = (bytes >> (16 * at)) as u16;
                 }
             }
         }
