@@ -224,7 +224,7 @@ impl fmt::Display for Fault {
                 "{place}: {space} address {address:#x} is no multiple of the {bytes} bytes accessed"
             ),
             Fault::Uninitialised { place, space, address } => {
-                write!(formatter, "{place}: reads {space} address {address:#x}, which nobody wrote")
+                write!(formatter, "{place}: reads {space} address {address:#x}, which nobody has written yet")
             }
             Fault::Race { place, space, address, access, other } => {
                 write!(formatter, "{place}: race of a {access} of {space} address {address:#x} with {other}")

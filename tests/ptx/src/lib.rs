@@ -36,9 +36,16 @@
 //! # Ok::<(), dlc_ptx_machine::Fault>(())
 //! ```
 //!
-//! What differs from a GPU: approximate instructions are computed more exactly (`value::float`), matrix
-//! products are rounded once (`execute::matrix`), and barriers for a part of a block, `wgmma`, bulk copies and
-//! their barriers are refused when a thread reaches them.
+//! What differs from a GPU:
+//! - approximate instructions are computed more exactly (`value::float`), and matrix products are rounded once
+//!   (`execute::matrix`), so a comparison with a GPU needs a bound;
+//! - a barrier that some threads of the block do not reach is a fault also where they have returned, for which a
+//!   GPU would not wait;
+//! - blocks are never ordered, so a grid that hands results on by atomics and fences counts as racing
+//!   ([`Checks::races`] turns that off);
+//! - a register that nothing wrote holds a NaN that is no address;
+//! - barriers for a part of a block, `wgmma`, bulk copies and their barriers are refused when a thread reaches
+//!   them.
 
 mod decode;
 mod execute;

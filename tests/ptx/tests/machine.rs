@@ -11,6 +11,8 @@ mod harness;
 mod bits;
 #[path = "machine/conversions.rs"]
 mod conversions;
+#[path = "machine/damaged.rs"]
+mod damaged;
 #[path = "machine/faults.rs"]
 mod faults;
 #[path = "machine/floats.rs"]

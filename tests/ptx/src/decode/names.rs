@@ -117,6 +117,9 @@ impl<'a> Decoder<'a> {
                 Statement::Variable(variable) if variable.space == Space::Local => {
                     let address = local.place(variable.align, variable.bytes);
                     self.line = variable.line;
+                    if local.bytes > 512 << 10 {
+                        return Err(self.fault("more than 512 KiB of local memory"));
+                    }
                     self.bind(&variable.name, Binding::Symbol { address, space: Space::Local })?;
                 }
                 Statement::Variable(variable) if variable.space == Space::Constant => {

@@ -81,7 +81,9 @@ impl Decoder<'_> {
                 Some(Binding::Register { ty: register, .. }) => {
                     Err(self.fault(format!("{name} is a {register} register where {ty} is needed")))
                 }
-                Some(Binding::Symbol { address, .. }) if !ty.is_float() && ty.bits() >= 32 => {
+                Some(Binding::Symbol { address, .. } | Binding::Parameter { offset: address })
+                    if !ty.is_float() && ty.bits() >= 32 =>
+                {
                     Ok(self.constant(address))
                 }
                 Some(_) => Err(self.fault(format!("{name} is no register"))),
@@ -181,7 +183,12 @@ impl Decoder<'_> {
         let Operand::Address { base, offset } = operand else {
             return Err(self.fault("an address between brackets is needed"));
         };
-        let Some(name) = base else { return Ok(Address { base: self.constant(0), offset: *offset }) };
+        let Some(name) = base else {
+            return match space {
+                Space::Local => Ok(Address { base: self.constant(0), offset: *offset }),
+                _ => Err(self.fault("only .local addresses may be numbers")),
+            };
+        };
         let base = match self.binding(name) {
             Some(Binding::Register { slot, ty }) if !ty.is_float() && ty.bits() == 64 => slot,
             Some(Binding::Register { slot, ty })

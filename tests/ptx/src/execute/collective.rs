@@ -62,7 +62,7 @@ impl Warp {
     pub(super) fn reduce(&mut self, group: u32, how: Combine, d: Slot, a: Slot) {
         let a = self.get(a);
         let values = lanes(group).map(|lane| a[lane as usize]);
-        let whole = values.reduce(|x, y| combine(how, 4, x, y, 0)).unwrap_or_default();
+        let whole = values.reduce(|x, y| combine(how, 4, false, x, y, 0)).unwrap_or_default();
         lanes(group).for_each(|lane| self.set(d, lane, whole));
     }
 }

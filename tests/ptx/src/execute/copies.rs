@@ -6,7 +6,7 @@ use super::block::Block;
 use super::global::refused;
 use super::stop::{Stop, Trouble};
 use super::warp::{Warp, lanes};
-use crate::program::CopyAsync;
+use crate::program::{CopyAsync, Space};
 
 #[derive(Debug, Clone)]
 struct Pending {
@@ -40,6 +40,13 @@ impl Block {
         line: u32,
     ) -> Result<(), Stop> {
         let bytes = copy.bytes;
+        run.statistics.count_access(warp, exec, Space::Shared, copy.to, bytes);
+        let reading = copy.source.map_or(exec, |slot| {
+            lanes(exec)
+                .filter(|lane| warp.get(slot)[*lane as usize] > 0)
+                .fold(0, |mask, lane| mask | 1 << lane)
+        });
+        run.statistics.count_access(warp, reading, Space::Global, copy.from, bytes);
         for lane in lanes(exec) {
             let read = copy.source.map_or(bytes as u64, |slot| warp.get(slot)[lane as usize]);
             if read > bytes as u64 {
@@ -55,7 +62,7 @@ impl Block {
                 // Whole, or a part by words and then bytes.
                 let step = if read == bytes { bytes } else { [1, 4][usize::from(read - at >= 4)] };
                 let piece = self.read_global(run, warp, lane, from + at as u64, step, line)?;
-                value[at..at + step].copy_from_slice(&piece[..step]);
+                value[at..at + step].copy_from_slice(&piece.to_le_bytes()[..step]);
                 at += step;
             }
             run.statistics.global_read_bytes += read as u64;
@@ -91,7 +98,8 @@ impl Block {
 }
 
 pub(super) fn aligned(space: &'static str, address: u64, bytes: usize, lane: u32) -> Result<(), Stop> {
-    match address.is_multiple_of(bytes as u64) {
+    // Sizes of accesses are powers of two.
+    match address & (bytes as u64 - 1) == 0 {
         true => Ok(()),
         false => Err(Stop::new(lane, Trouble::Misaligned { space, address, bytes })),
     }

@@ -16,7 +16,7 @@ pub(super) fn refused(lane: u32, space: &'static str, start: u64, refusal: Refus
 }
 
 /// The space that a generic address lies in, and the address there.
-fn resolve(space: Space, address: u64) -> (Space, u64) {
+pub(super) fn resolve(space: Space, address: u64) -> (Space, u64) {
     if space != Space::Generic {
         return (space, address);
     }
@@ -63,12 +63,6 @@ fn name(space: Space) -> &'static str {
     }
 }
 
-fn copied(bytes: &[u8]) -> [u8; 16] {
-    let mut value = [0; 16];
-    value[..bytes.len()].copy_from_slice(bytes);
-    value
-}
-
 impl Warp {
     pub(super) fn address(&self, address: Address, lane: u32) -> u64 {
         self.get(address.base)[lane as usize].wrapping_add(address.offset as u64)
@@ -92,11 +86,15 @@ impl Block {
     ) -> Result<bool, Stop> {
         match operation {
             Operation::Load { space, address, elements } => {
+                let bytes = elements.bytes * elements.count;
+                run.statistics.count_access(warp, exec, *space, *address, bytes);
                 for lane in lanes(exec) {
                     self.load(run, warp, lane, *space, *address, elements, line)?;
                 }
             }
             Operation::Store { space, address, elements } => {
+                let bytes = elements.bytes * elements.count;
+                run.statistics.count_access(warp, exec, *space, *address, bytes);
                 for lane in lanes(exec) {
                     self.store(run, warp, lane, *space, *address, elements, line)?;
                 }
@@ -128,13 +126,13 @@ impl Block {
         address: u64,
         bytes: usize,
         line: u32,
-    ) -> Result<[u8; 16], Stop> {
+    ) -> Result<u128, Stop> {
         let order = self.order(run, warp, lane, line, true);
         let Some((region, offset, start)) = run.memory.region(address, bytes) else {
             return Err(far(run, address, bytes, lane));
         };
         let read = region.read(offset, bytes, &order, &run.launch.checks);
-        read.map(copied).map_err(|refusal| refused(lane, "global", start, refusal))
+        read.map_err(|refusal| refused(lane, "global", start, refusal))
     }
 
     pub(super) fn read_shared(
@@ -145,11 +143,11 @@ impl Block {
         address: u64,
         bytes: usize,
         line: u32,
-    ) -> Result<[u8; 16], Stop> {
+    ) -> Result<u128, Stop> {
         let offset = self.shared_offset(address, bytes, lane)?;
         let order = self.order(run, warp, lane, line, false);
         let read = self.shared.read(offset, bytes, &order, &run.launch.checks);
-        read.map(copied).map_err(|refusal| refused(lane, "shared", 0, refusal))
+        read.map_err(|refusal| refused(lane, "shared", 0, refusal))
     }
 
     #[expect(clippy::too_many_arguments, reason = "the machine's state and the fields of one instruction")]
@@ -169,25 +167,25 @@ impl Block {
         let value = match space {
             Space::Shared => self.read_shared(run, warp, lane, address, bytes, line)?,
             Space::Constant => {
-                copied(&run.constant[within("const", run.constant.len(), address, bytes, lane)?])
+                little(&run.constant[within("const", run.constant.len(), address, bytes, lane)?])
             }
             Space::Parameter => {
-                copied(&run.arguments[within("param", run.arguments.len(), address, bytes, lane)?])
+                little(&run.arguments[within("param", run.arguments.len(), address, bytes, lane)?])
             }
             Space::Local => {
                 let range = within("local", run.program.local_bytes, address, bytes, lane)?;
-                copied(warp.local(range, lane))
+                little(warp.local(range, lane))
             }
             Space::Global | Space::Generic => {
                 run.statistics.global_read_bytes += bytes as u64;
                 self.read_global(run, warp, lane, address, bytes, line)?
             }
         };
-        let pieces = value.chunks_exact(elements.bytes);
-        for (slot, piece) in elements.slots[..elements.count].iter().zip(pieces) {
-            let mut element = little(piece);
+        for (at, slot) in elements.slots[..elements.count].iter().enumerate() {
+            let bits = 8 * elements.bytes as u32;
+            let mut element = (value >> (bits * at as u32)) as u64 & (u64::MAX >> (64 - bits));
             if elements.sign_extended != 0 {
-                let (unused, above) = (64 - 8 * elements.bytes as u32, 64 - elements.sign_extended);
+                let (unused, above) = (64 - bits, 64 - elements.sign_extended);
                 element = ((((element << unused) as i64) >> unused) as u64) << above >> above;
             }
             warp.set(*slot, lane, element);
@@ -209,13 +207,13 @@ impl Block {
         let bytes = elements.bytes * elements.count;
         let (space, address) = resolve(space, warp.address(address, lane));
         aligned(name(space), address, bytes, lane)?;
-        let mut value = [0; 16];
-        for (slot, piece) in
-            elements.slots[..elements.count].iter().zip(value.chunks_exact_mut(elements.bytes))
-        {
-            piece.copy_from_slice(&warp.get(*slot)[lane as usize].to_le_bytes()[..elements.bytes]);
+        let mut value = 0u128;
+        for slot in elements.slots[..elements.count].iter().rev() {
+            let bits = 8 * elements.bytes as u32;
+            let element = warp.get(*slot)[lane as usize] & (u64::MAX >> (64 - bits));
+            value = value << bits | u128::from(element);
         }
-        let value = &value[..bytes];
+        let value = &value.to_le_bytes()[..bytes];
         match space {
             Space::Local => {
                 let range = within("local", run.program.local_bytes, address, bytes, lane)?;
@@ -272,8 +270,10 @@ impl Block {
                 None => return Err(far(run, address, bytes, lane)),
             },
         };
+        // The manual: sums of singles flush subnormals in global memory and keep them in shared memory.
+        let updated = |old| combine(how, bytes, !shared, old, b, c);
         let old = region
-            .atomic(offset, bytes, &order, &run.launch.checks, |old| combine(how, bytes, old, b, c))
+            .atomic(offset, bytes, &order, &run.launch.checks, updated)
             .map_err(|refusal| refused(lane, name(space), start, refusal))?;
         if !shared {
             run.statistics.global_read_bytes += bytes as u64;

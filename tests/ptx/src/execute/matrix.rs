@@ -9,7 +9,7 @@ use super::block::Block;
 use super::copies::aligned;
 use super::stop::Stop;
 use super::warp::{Lanes, Warp};
-use crate::program::{Address, Element, Multiply, Slot};
+use crate::program::{Address, Element, Multiply, Slot, Space};
 use crate::types::Type;
 use crate::value::convert::number;
 use crate::value::float::Style;
@@ -94,7 +94,7 @@ impl Block {
     /// `2 (l % 4)` and the next of row `l / 4`, or of column `l / 4` where the matrix is transposed.
     pub(super) fn load_matrix(
         &mut self,
-        run: &Run<'_>,
+        run: &mut Run<'_>,
         warp: &mut Warp,
         address: Address,
         d: &[Slot],
@@ -102,14 +102,16 @@ impl Block {
         line: u32,
     ) -> Result<(), Stop> {
         let mut matrices = [[[0u16; 8]; 8]; 4];
+        let rows = u32::MAX >> (32 - 8 * d.len());
+        run.statistics.count_access(warp, rows, Space::Shared, address, 16);
         for (number, rows) in matrices[..d.len()].iter_mut().enumerate() {
             for (row, values) in rows.iter_mut().enumerate() {
                 let lane = (number * 8 + row) as u32;
                 let address = warp.address(address, lane);
                 aligned("shared", address, 16, lane)?;
                 let bytes = self.read_shared(run, warp, lane, address, 16, line)?;
-                for (value, pair) in values.iter_mut().zip(bytes.chunks_exact(2)) {
-                    *value = u16::from_le_bytes([pair[0], pair[1]]);
+                for (at, value) in values.iter_mut().enumerate() {
+                    *value = (bytes >> (16 * at)) as u16;
                 }
             }
         }

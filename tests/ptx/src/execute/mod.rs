@@ -13,6 +13,7 @@ mod matrix;
 mod meeting;
 mod scalar;
 mod stop;
+mod traffic;
 mod warp;
 
 use crate::fault::Fault;
@@ -108,6 +109,13 @@ pub struct Statistics {
     pub global_read_bytes: u64,
     /// Bytes that threads wrote to global memory.
     pub global_written_bytes: u64,
+    /// Sectors of 32 bytes of global memory that warps' loads and stores touched: with all lanes next to each
+    /// other, a thirty-second part of the bytes.
+    pub global_sectors: u64,
+    /// Groups of lanes by which warps' loads, stores and `ldmatrix` access shared memory.
+    pub shared_phases: u64,
+    /// Wavefronts that these took: as many as phases where no two words of a bank meet.
+    pub shared_wavefronts: u64,
     /// Matrix products of warps.
     pub matrix_products: u64,
 }
@@ -157,7 +165,9 @@ pub(crate) fn launch(
 fn check(program: &Program, launch: &Launch<'_>) -> Result<(), Fault> {
     let fault = |message: String| Err(Fault::Launch { entry: program.name.clone(), message });
     let Launch { grid, block, .. } = launch;
-    let threads: u64 = block.iter().map(|&extent| u64::from(extent)).product();
+    let volume =
+        |extents: &[u32; 3]| extents.iter().fold(1u64, |all, &extent| all.saturating_mul(extent.into()));
+    let threads = volume(block);
     if threads == 0 || threads > 1024 || block[2] > 64 {
         return fault(format!("a block of {block:?} threads; it has 1 to 1024, at most 64 along z"));
     }
@@ -167,11 +177,11 @@ fn check(program: &Program, launch: &Launch<'_>) -> Result<(), Fault> {
     if program.required.is_some_and(|required| required != *block) {
         return fault(format!("a block of {block:?} threads, where .reqntid is {:?}", program.required));
     }
-    let most = program.most.map_or(1024, |most| most.iter().map(|&extent| u64::from(extent)).product());
+    let most = program.most.map_or(1024, |most| volume(&most));
     if threads > most {
         return fault(format!("{threads} threads in a block, where .maxntid allows {most}"));
     }
-    let shared = program.shared_bytes + launch.shared_bytes;
+    let shared = program.shared_bytes.saturating_add(launch.shared_bytes);
     if shared > SHARED_LIMIT {
         return fault(format!("{shared} bytes of shared memory; a block has at most {SHARED_LIMIT}"));
     }

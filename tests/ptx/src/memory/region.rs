@@ -79,12 +79,12 @@ impl Region {
         bytes: usize,
         order: &Order<'_>,
         checks: &Checks,
-    ) -> Result<&[u8], Refusal> {
+    ) -> Result<u128, Refusal> {
         if checks.races {
             self.shadow.read(offset, bytes, order).map_err(|clash| Refusal::Clash(offset, clash))?;
         }
         self.check_written(offset, bytes, checks)?;
-        Ok(&self.bytes[offset..offset + bytes])
+        Ok(little(&self.bytes[offset..offset + bytes]))
     }
 
     pub(crate) fn write(
@@ -134,7 +134,7 @@ impl Region {
     ) -> Result<u64, Refusal> {
         self.note(offset, bytes, order, checks, Access::Atomic, 0)?;
         self.check_written(offset, bytes, checks)?;
-        let old = little(&self.bytes[offset..offset + bytes]);
+        let old = little(&self.bytes[offset..offset + bytes]) as u64;
         self.put(offset, &update(old).to_le_bytes()[..bytes]);
         Ok(old)
     }
@@ -158,9 +158,14 @@ impl Region {
     }
 }
 
-/// Up to eight little-endian bytes.
-pub(crate) fn little(bytes: &[u8]) -> u64 {
-    let mut whole = [0; 8];
-    whole[..bytes.len()].copy_from_slice(bytes);
-    u64::from_le_bytes(whole)
+/// Up to sixteen little-endian bytes.
+pub(crate) fn little(bytes: &[u8]) -> u128 {
+    // The sizes of accesses, each in one load.
+    if let Ok(word) = <[u8; 4]>::try_from(bytes) {
+        return u128::from(u32::from_le_bytes(word));
+    }
+    if let Ok(double) = <[u8; 8]>::try_from(bytes) {
+        return u128::from(u64::from_le_bytes(double));
+    }
+    bytes.iter().rev().fold(0, |whole, byte| whole << 8 | u128::from(*byte))
 }

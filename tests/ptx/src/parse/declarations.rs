@@ -47,14 +47,18 @@ impl Parser<'_> {
     fn parameter(&mut self) -> Result<Parameter, Fault> {
         let mut align = None;
         let mut ty = None;
+        if self.word()? != ".param" {
+            return Err(self.fault("a parameter of an entry is of .param"));
+        }
         loop {
             let word = self.word()?;
             match word.as_str() {
-                ".param" | ".ptr" | ".global" | ".shared" | ".const" | ".local" => {}
+                ".ptr" | ".global" | ".shared" | ".const" | ".local" => {}
                 // The alignment of a `.ptr` is that of what it points to.
                 ".align" if ty.is_none() => align = Some(self.alignment()?),
                 ".align" => drop(self.alignment()?),
-                _ if word.starts_with('.') => ty = Some(self.ty(&word)?),
+                _ if word.starts_with('.') && ty.is_none() => ty = Some(self.ty(&word)?),
+                _ if word.starts_with('.') => return Err(self.fault("a parameter has one type")),
                 _ => {
                     let ty = ty.ok_or_else(|| self.fault("a parameter needs a type"))?;
                     let count = match self.takes('[') {
@@ -65,6 +69,9 @@ impl Parser<'_> {
                         }
                         false => 1,
                     };
+                    if ty.bytes().saturating_mul(count) > 4096 {
+                        return Err(self.fault("a parameter has at most 4096 bytes"));
+                    }
                     let align = align.unwrap_or(ty.bytes());
                     return Ok(Parameter { name: word, ty, align, bytes: ty.bytes() * count });
                 }
@@ -74,9 +81,9 @@ impl Parser<'_> {
 
     fn alignment(&mut self) -> Result<usize, Fault> {
         let align = self.small()? as usize;
-        match align.is_power_of_two() {
+        match align.is_power_of_two() && align <= 4096 {
             true => Ok(align),
-            false => Err(self.fault("an alignment is a power of two")),
+            false => Err(self.fault("an alignment is a power of two, at most 4096")),
         }
     }
 
@@ -122,7 +129,7 @@ impl Parser<'_> {
                     self.expect(']')?;
                     count = count
                         .checked_mul(extent)
-                        .filter(|count| *count < 1 << 31)
+                        .filter(|count| *count <= 1 << 16)
                         .ok_or_else(|| self.fault(format!("{name} is too large")))?;
                 }
             }

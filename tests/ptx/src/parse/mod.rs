@@ -20,6 +20,9 @@ pub(crate) fn parse(source: &str) -> Result<RawModule, Fault> {
     let mut parser = Parser { source, spots: tokens(source)?, at: 0 };
     let mut module = RawModule { target: String::new(), variables: Vec::new(), entries: Vec::new() };
     let mut sizes = false;
+    if parser.peek() != Some(&Token::Word(".version".to_owned())) {
+        return Err(malformed(source, 1, "a module starts with .version, .target and .address_size 64"));
+    }
     while let Some(word) = parser.next_word()? {
         match word.as_str() {
             ".version" => drop(parser.advance()?),

@@ -125,6 +125,11 @@ fn tensor(text: &str) -> Result<(Vec<f32>, Vec<f32>), Fault> {
     let launch = Launch { parameters: &parameters, ..Launch::default() };
     let statistics = Module::parse(text)?.launch("tensor", &launch, &mut memory)?;
     assert_eq!(statistics.matrix_products, 3);
+    // Rows of A's tile are 32 bytes apart, so that two of eight meet in each bank.
+    assert_eq!(
+        (statistics.shared_phases, statistics.shared_wavefronts),
+        (3 * 12, 3 * (4 * 2 + 2 + 4 * 2 + 2))
+    );
     let element = |at: usize| (0..k).map(|l| a[at / 8 * k + l] * b[l * 8 + at % 8]).sum();
     Ok((memory.read_f32(c_at, 128)?, (0..128).map(element).collect()))
 }

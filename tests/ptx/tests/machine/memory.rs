@@ -105,7 +105,8 @@ fn parameters_have_their_own_space_and_dynamic_shared_memory_its_size() {
     st.global.u32 [%d0], %r0;
     ld.param.f32 %f1, [x];
     st.global.f32 [%d0+4], %f1;
-    ld.param.u32 %r1, [record+8];
+    mov.b64 %d1, record;
+    ld.param.u32 %r1, [%d1+8];
     st.global.u32 [%d0+8], %r1;
     mov.u32 %r2, dynamic;
     st.global.u32 [%d0+12], %r2;
@@ -154,6 +155,19 @@ fn atomics_of_all_threads_arrive() {
     assert_eq!(memory.read_u32(out, 64).unwrap(), (0..64).collect::<Vec<_>>());
     let expected = [64, 64f32.to_bits(), 63, 7, 0, 64, 63, 9];
     assert_eq!(memory.read_u32(input, 8).unwrap(), expected);
+}
+
+#[test]
+fn atomic_sums_of_singles_flush_in_global_memory_alone() {
+    let body = "
+    .shared .b32 word;
+    st.shared.b32 [word], 0;
+    red.shared.add.f32 [word], 0f00000003;
+    ld.shared.b32 %r1, [word];
+    st.global.b32 [%out], %r1;
+    st.global.b32 [%out+4], 0;
+    red.global.add.f32 [%out+4], 0f00000003;";
+    assert_eq!(run("", body, 1, 1, 2, &[]).unwrap().words, [3, 0]);
 }
 
 #[test]

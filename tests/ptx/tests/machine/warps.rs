@@ -139,3 +139,48 @@ detour:
 done:";
     assert_eq!(warp(body), lanes(|l| if l < 16 { l + 1016 } else { l - 16 }));
 }
+
+/// Phases, wavefronts and sectors of a body that finds its lane in `%me`.
+fn traffic(body: &str) -> (u64, u64, u64) {
+    let outside = ".shared .align 16 .b8 tile[4224];";
+    let start = "mov.u32 %r1, tile;";
+    let outcome = run(outside, &format!("{start}\n    {body}"), 1, 32, 4096, &[0; 1024]).unwrap();
+    let statistics = outcome.statistics;
+    (statistics.shared_phases, statistics.shared_wavefronts, statistics.global_sectors)
+}
+
+#[test]
+fn bank_conflicts_are_counted() {
+    let store = |stride: u32, what: &str| {
+        traffic(&format!("mad.lo.u32 %r2, %me, {stride}, %r1;\n    st.shared.{what};"))
+    };
+    assert_eq!(store(4, "b32 [%r2], %me"), (1, 1, 0));
+    assert_eq!(store(8, "b32 [%r2], %me"), (1, 2, 0));
+    assert_eq!(store(128, "b32 [%r2], %me"), (1, 32, 0));
+    // A column of rows that are one word longer.
+    assert_eq!(store(132, "b32 [%r2], %me"), (1, 1, 0));
+    // Wide elements go by half and quarter warps.
+    assert_eq!(store(8, "v2.b32 [%r2], {%me, %me}"), (2, 2, 0));
+    assert_eq!(store(16, "v4.b32 [%r2], {%me, %me, %me, %me}"), (4, 4, 0));
+    assert_eq!(store(32, "v4.b32 [%r2], {%me, %me, %me, %me}"), (4, 8, 0));
+    // Bytes of one word are one access, and so is a word that all read.
+    assert_eq!(store(1, "u8 [%r2], %h1"), (1, 1, 0));
+    let same = "setp.eq.u32 %p0, %me, 0;
+    @%p0 st.shared.b32 [tile], %me;
+    bar.sync 0;
+    ld.shared.b32 %r3, [tile];";
+    assert_eq!(traffic(same), (2, 2, 0));
+}
+
+#[test]
+fn sectors_are_counted() {
+    let store = |stride: u32| {
+        traffic(&format!(
+            "mul.wide.u32 %at, %me, {stride};\n    add.s64 %at, %out, %at;\n    st.global.b32 [%at], %me;"
+        ))
+    };
+    assert_eq!(store(4), (0, 0, 4));
+    assert_eq!(store(8), (0, 0, 8));
+    assert_eq!(store(512), (0, 0, 32));
+    assert_eq!(traffic("ld.global.b32 %r3, [%in];"), (0, 0, 1));
+}
