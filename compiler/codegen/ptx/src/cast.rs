@@ -64,7 +64,11 @@ impl Emitter<'_> {
     pub(crate) fn bitcast(&mut self, from: DType, to: DType, a: Value) -> Result<Value, PtxError> {
         if !to.is_narrow() {
             let name = if to.size() == 8 { "mov.b64" } else { "mov.b32" };
-            return Ok(if Class::of(from) == Class::of(to) { a } else { self.ins(Class::of(to), name, &[a]) });
+            return Ok(if Class::of(from) == Class::of(to) {
+                a
+            } else {
+                self.ins(Class::of(to), name, &[a])
+            });
         }
         let bits = if from.is_float() { self.encoded(from, a) } else { a };
         Ok(if to.is_float() { self.decoded(to, bits) } else { self.brought_to(to, bits, false) })

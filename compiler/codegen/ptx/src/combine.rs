@@ -68,7 +68,13 @@ impl Emitter<'_> {
         Ok(value)
     }
 
-    fn both(&mut self, combine: Option<Combine>, dtype: DType, a: Value, b: Value) -> Result<Value, PtxError> {
+    fn both(
+        &mut self,
+        combine: Option<Combine>,
+        dtype: DType,
+        a: Value,
+        b: Value,
+    ) -> Result<Value, PtxError> {
         let op = match combine {
             Some(Combine::Sum) => Binary::Add,
             Some(Combine::Product) => Binary::Multiply,

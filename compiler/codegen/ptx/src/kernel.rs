@@ -3,11 +3,11 @@
 //! Parameters are the size of the batch (64 bits) and a pointer per operand. Blocks are numbered along one direction;
 //! [`dlc_abi::DeviceKernel`] says how many there are.
 
-use crate::{Options, PtxError};
 use crate::emitter::Emitter;
 use crate::ranges::Ranges;
 use crate::register::{Class, Value};
 use crate::team::{Mapping, Team, WARP};
+use crate::{Options, PtxError};
 use dlc_abi::{DeviceKernel, Extent, Tiles};
 use dlc_kernel::{Affine, Body, Kernel, LoopBody};
 use dlc_types::Dim;
@@ -133,8 +133,10 @@ impl Emitter<'_> {
         let kernel = self.kernel;
         let mapping = Mapping::of(kernel, body, &mut self.ranges);
         let teams = mapping.teams();
-        let mut grid =
-            vec![Tiles { extents: kernel.space.iter().copied().map(extent).collect(), per_block: teams as usize }];
+        let mut grid = vec![Tiles {
+            extents: kernel.space.iter().copied().map(extent).collect(),
+            per_block: teams as usize,
+        }];
         let mut counts = vec![Value::Integer(0)];
         if let Some((dim, per_block)) = mapping.shared_lanes {
             grid.push(Tiles { extents: vec![extent(dim)], per_block: per_block as usize });

@@ -1,7 +1,7 @@
 //! Kernels as one PTX module.
 
-use crate::kernel::emit;
 use crate::PtxError;
+use crate::kernel::emit;
 use dlc_abi::DeviceKernel;
 use dlc_kernel::Kernel;
 use std::collections::BTreeSet;
@@ -63,7 +63,8 @@ pub struct Module {
 ///
 /// [`PtxError`] where a kernel asks for a type or an operation that has no form here, or is malformed.
 pub fn emit_module(name: &str, kernels: &[(&str, &Kernel)], options: Options) -> Result<Module, PtxError> {
-    let comment: String = name.chars().map(|character| if character.is_control() { ' ' } else { character }).collect();
+    let comment: String =
+        name.chars().map(|character| if character.is_control() { ' ' } else { character }).collect();
     let target = options.architecture.name();
     let mut text = format!("// {comment}\n.version 8.0\n.target {target}\n.address_size 64\n");
     let mut taken = BTreeSet::new();

@@ -28,8 +28,7 @@ impl Emitter<'_> {
         if dtype.is_unsigned() {
             return result;
         }
-        let negative =
-            self.ins(Class::Predicate, &format!("setp.lt.{kind}"), &[exponent, Value::Integer(0)]);
+        let negative = self.ins(Class::Predicate, &format!("setp.lt.{kind}"), &[exponent, Value::Integer(0)]);
         // Of 1 and -1 the powers for a negative exponent are those that the loop finds: its parity is kept.
         let below = self.ins(class, &format!("add.{kind}"), &[base, Value::Integer(1)]);
         let unit = self.ins(Class::Predicate, &format!("setp.le.u{bits}"), &[below, Value::Integer(2)]);

@@ -15,7 +15,7 @@ const RELEASE: &str = "V12.9.86";
 
 /// The assembler: what `DLC_PTXAS` names, what `setup.sh` has fetched, or one on the path.
 pub(crate) fn ptxas() -> Option<PathBuf> {
-    let fetched = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../target/ptxas/ptxas");
+    let fetched = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../target/ptxas/bin/ptxas");
     let named = std::env::var_os("DLC_PTXAS").map(PathBuf::from);
     let candidates = named.into_iter().chain([fetched, PathBuf::from("ptxas")]);
     let found = candidates.into_iter().find(|ptxas| Command::new(ptxas).arg("--version").output().is_ok());
@@ -28,7 +28,13 @@ pub(crate) fn ptxas() -> Option<PathBuf> {
 }
 
 /// What the assembler says of a text: registers, spills, shared memory.
-pub(crate) fn report(ptxas: &Path, folder: &Path, name: &str, text: &str, architecture: Architecture) -> String {
+pub(crate) fn report(
+    ptxas: &Path,
+    folder: &Path,
+    name: &str,
+    text: &str,
+    architecture: Architecture,
+) -> String {
     let (source, object) = (folder.join("module.ptx"), folder.join("module.cubin"));
     std::fs::write(&source, text).unwrap();
     let output = Command::new(ptxas)
@@ -36,7 +42,8 @@ pub(crate) fn report(ptxas: &Path, folder: &Path, name: &str, text: &str, archit
         .args([&object, &source])
         .output()
         .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
+    let said =
+        String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{name} for {architecture}: {said}");
     assert!(!said.contains("warning"), "{name} for {architecture}: {said}");
     let number = |behind: &str| -> u32 {

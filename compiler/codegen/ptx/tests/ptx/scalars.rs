@@ -121,9 +121,12 @@ fn random_numbers_assemble() {
       }";
     let kernel = parse_kernel(text).unwrap();
     verify_kernel(&kernel).unwrap();
-    let module =
-        emit_module("random", &[("random", &kernel)], Options { architecture: Architecture::Sm75, batch_max: 8 })
-            .unwrap();
+    let module = emit_module(
+        "random",
+        &[("random", &kernel)],
+        Options { architecture: Architecture::Sm75, batch_max: 8 },
+    )
+    .unwrap();
     let Some(ptxas) = ptxas() else { return };
     let folder = tempfile::tempdir().unwrap();
     report(&ptxas, folder.path(), "random", &module.text, Architecture::Sm75);

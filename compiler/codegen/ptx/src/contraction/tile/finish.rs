@@ -28,7 +28,13 @@ pub(super) struct Lane {
 }
 
 impl Emitter<'_> {
-    fn row(&mut self, plan: &Plan<'_>, tiling: &Tiling, place: &Place, at: (u32, u32)) -> Result<Row, PtxError> {
+    fn row(
+        &mut self,
+        plan: &Plan<'_>,
+        tiling: &Tiling,
+        place: &Place,
+        at: (u32, u32),
+    ) -> Result<Row, PtxError> {
         let first = self.index_sum(place.row, Value::Integer(i64::from(at.0 + at.1)));
         let row = self.index_mad(place.group, i64::from(tiling.shape.thread_rows.min(4)), first);
         let exists = self.row_exists(tiling, place, row);

@@ -90,8 +90,7 @@ impl Emitter<'_> {
         let statements = contraction.epilogue.as_ref().map_or(0, |epilogue| epilogue.statements.len());
         let depth = size(last) / plan.pieces(last) as u128;
         let (count, along) = (product(&batch), product(&rows));
-        let work =
-            Work { rows: along, lanes: size(lanes), depth, count, walks_rows: sums, statements };
+        let work = Work { rows: along, lanes: size(lanes), depth, count, walks_rows: sums, statements };
         let shape = Shape::of(work)?;
         Some(Tiling { shape, rows, lanes, batch, walks: sums })
     }
@@ -102,7 +101,8 @@ impl Emitter<'_> {
         let base = self.fresh(Class::Word);
         self.put(format!("mov.u32 {base}, {}_shared;", self.name));
         let (levels, origin) = self.levels(plan, &place.coordinates);
-        let origin = [0, 1].map(|factor| self.index_sum(place.offsets[factor], Value::Integer(origin[factor])));
+        let origin =
+            [0, 1].map(|factor| self.index_sum(place.offsets[factor], Value::Integer(origin[factor])));
         let Some(odometer) = self.odometer(&levels, origin, shape.depth) else {
             return Err(self.malformed("a tile has nothing to reduce"));
         };

@@ -69,7 +69,9 @@ impl Emitter<'_> {
                 continue;
             }
             let any = match (start, end) {
-                (Value::Integer(_), Value::Integer(_)) => self.index_test("ne.s", Value::Integer(0), Value::Integer(0)),
+                (Value::Integer(_), Value::Integer(_)) => {
+                    self.index_test("ne.s", Value::Integer(0), Value::Integer(0))
+                }
                 _ => self.index_test("lt.s", *start, *end),
             };
             alive = self.ins(Class::Predicate, "and.pred", &[alive, any]);
@@ -79,7 +81,9 @@ impl Emitter<'_> {
 
     fn first_counter(&mut self, level: &Level) -> Value {
         match level {
-            Level::Span { start: Value::Integer(first), end: Value::Integer(last), .. } if last - first <= 1 => {
+            Level::Span { start: Value::Integer(first), end: Value::Integer(last), .. }
+                if last - first <= 1 =>
+            {
                 Value::Integer(*first)
             }
             Level::Span { start, .. } => self.copy(self.index_class(), *start),

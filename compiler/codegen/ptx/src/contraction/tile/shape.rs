@@ -58,13 +58,16 @@ impl Shape {
         // Long epilogues are written out for each result of a thread.
         let most = if work.statements > 12 { 4 } else { 8 };
         let part = |length: u32| if length >= 64 { most } else { 4 };
-        let mut shape =
-            Shape { rows, lanes, depth, thread_rows: part(rows), thread_lanes: part(lanes) };
+        let mut shape = Shape { rows, lanes, depth, thread_rows: part(rows), thread_lanes: part(lanes) };
         while shape.threads() > 256 {
             shape.thread_rows *= 2;
         }
         while shape.threads() < 64 {
-            if shape.thread_rows >= shape.thread_lanes { shape.thread_rows /= 2 } else { shape.thread_lanes /= 2 }
+            if shape.thread_rows >= shape.thread_lanes {
+                shape.thread_rows /= 2
+            } else {
+                shape.thread_lanes /= 2
+            }
         }
         Some(shape)
     }
@@ -118,7 +121,9 @@ mod tests {
         let work = Work { rows, lanes, depth, count: 1, walks_rows, statements: 0 };
         Shape::of(work).map(|shape| {
             assert!(matches!(shape.threads(), 64 | 128 | 256), "{shape:?}");
-            assert!(shape.rows * shape.depth >= shape.threads() && shape.lanes * shape.depth >= shape.threads());
+            assert!(
+                shape.rows * shape.depth >= shape.threads() && shape.lanes * shape.depth >= shape.threads()
+            );
             assert!(shape.shared_bytes() <= 48 * 1024);
             (shape.rows, shape.lanes, shape.thread_rows, shape.thread_lanes)
         })
@@ -153,7 +158,9 @@ mod tests {
         for (length, part) in [(128, 8), (64, 8), (32, 4), (16, 2)] {
             let group = part.min(4);
             let mut all: Vec<u32> = (0..length / part)
-                .flat_map(|thread| places(length, part).into_iter().map(move |(at, in_group)| at + thread * group + in_group))
+                .flat_map(|thread| {
+                    places(length, part).into_iter().map(move |(at, in_group)| at + thread * group + in_group)
+                })
                 .collect();
             all.sort_unstable();
             assert_eq!(all, (0..length).collect::<Vec<u32>>());

@@ -89,7 +89,7 @@ impl Emitter<'_> {
         for round in 0..shape.lanes.div_ceil(threads) {
             let skip = self.label();
             let lane = self.index_sum(thread, Value::Integer(i64::from(round * threads)));
-            if shape.lanes % threads != 0 {
+            if !shape.lanes.is_multiple_of(threads) {
                 let beyond = self.index_test("ge.s", lane, Value::Integer(i64::from(shape.lanes)));
                 self.branch(beyond, true, &skip);
             }
