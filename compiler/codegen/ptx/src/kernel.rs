@@ -139,10 +139,10 @@ impl Emitter<'_> {
         }];
         let mut counts = vec![Value::Integer(0)];
         if let Some((dim, per_block)) = mapping.shared_lanes {
-            grid.push(Tiles { extents: vec![extent(dim)], per_block: per_block as usize });
+            grid.push(Tiles { extents: vec![extent(dim)], per_block });
             let lanes = self.form(&Affine::extent(dim))?;
-            let above = self.index_sum(lanes, Value::Integer(i64::from(per_block) - 1));
-            counts.push(self.index_quotient(above, Value::Integer(i64::from(per_block))));
+            let above = self.index_sum(lanes, Value::Integer(per_block as i64 - 1));
+            counts.push(self.index_quotient(above, Value::Integer(per_block as i64)));
         }
         let thread = self.special("%tid.x");
         let blocks = self.block_numbers(&counts);
