@@ -1,12 +1,13 @@
-#!/bin/sh
-# Fetches NVIDIA's assembler, which the tests of this crate run over all that is emitted, into target/ptxas.
-set -eu
-root=$(cd "$(dirname "$0")/../../.." && pwd)
-folder=$root/target/ptxas
-[ -x "$folder/ptxas" ] && exit 0
-mkdir -p "$folder"
-python3 -m venv "$folder/venv"
-"$folder/venv/bin/pip" install --quiet --no-deps nvidia-cuda-nvcc-cu12==12.9.86
-found=$(find "$folder/venv" -path '*/bin/ptxas' -type f | head -n 1)
-[ -n "$found" ] || { echo "nvidia-cuda-nvcc-cu12 holds no ptxas" >&2; exit 1; }
-ln -sf "$found" "$folder/ptxas"
+#!/usr/bin/env bash
+# Fetches NVIDIA's assembler, ptxas, into target/ptxas. The build never needs it; tests that do skip themselves
+# without it.
+#
+# Usage: compiler/codegen/ptx/setup.sh [PYTHON]          (default: python3)
+set -euo pipefail
+cd "$(dirname "$0")/../../.."
+environment=target/ptxas
+
+[ -x "$environment/bin/python" ] || "${1:-python3}" -m venv "$environment"
+"$environment/bin/python" -m pip --disable-pip-version-check install --quiet --no-deps nvidia-cuda-nvcc-cu12==12.9.86
+assembler=$(find "$environment/lib" -path '*/bin/ptxas')
+ln -sf "../${assembler#"$environment/"}" "$environment/bin/ptxas"

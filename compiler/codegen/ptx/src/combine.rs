@@ -32,7 +32,7 @@ impl Emitter<'_> {
         self.shared_bytes = self.shared_bytes.max(warps * SLOT * carries.len() as u32);
         let (thread, base) = (self.fresh(Class::Word), self.fresh(Class::Word));
         self.put(format!("mov.u32 {thread}, %tid.x;"));
-        self.put(format!("mov.u32 {base}, {}_shared;", self.name));
+        self.put(format!("mov.u32 {base}, _shared;"));
         let lane = self.ins(Class::Word, "and.b32", &[thread, Value::Integer(i64::from(WARP - 1))]);
         let leads = self.ins(Class::Predicate, "setp.eq.s32", &[lane, Value::Integer(0)]);
         let warp = self.ins(Class::Word, "shr.u32", &[thread, Value::Integer(5)]);

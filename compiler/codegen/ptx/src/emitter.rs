@@ -19,7 +19,7 @@ pub(crate) struct Emitter<'k> {
     lines: Vec<String>,
     registers: BTreeMap<Class, u32>,
     labels: u32,
-    /// The name that labels and tables of the kernel begin with.
+    /// The kernel's name in the module.
     pub(crate) name: String,
     /// Declarations in front of the kernel.
     pub(crate) tables: Vec<String>,
@@ -109,7 +109,7 @@ impl<'k> Emitter<'k> {
     /// A label that is not placed yet.
     pub(crate) fn label(&mut self) -> String {
         self.labels += 1;
-        format!("L{}", self.labels)
+        format!("_L{}", self.labels)
     }
 
     /// Places a label here.

@@ -1,6 +1,7 @@
 //! One kernel as a PTX entry: which point a thread works on, then the body.
 //!
-//! Parameters are the size of the batch (64 bits) and a pointer per operand. Blocks are numbered along one direction;
+//! Names within an entry begin with an underscore, which no entry's does: `ptxas` takes a parameter that is called like
+//! another entry for it. Parameters are the size of the batch (64 bits) and a pointer per operand. Blocks are numbered along one direction;
 //! [`dlc_abi::DeviceKernel`] says how many there are.
 
 use crate::emitter::Emitter;
@@ -51,13 +52,13 @@ pub(crate) fn emit(kernel: &Kernel, name: &str, options: Options) -> Result<Emit
         text += table;
         text.push('\n');
     }
-    text += &format!(".visible .entry {name}(\n\t.param .u64 {name}_batch");
+    text += &format!(".visible .entry {name}(\n\t.param .u64 _batch");
     for number in 0..kernel.operands.len() {
-        text += &format!(",\n\t.param .u64 {name}_{number}");
+        text += &format!(",\n\t.param .u64 _operand{number}");
     }
     text += &format!("\n)\n.reqntid {}, 1, 1\n{{\n", layout.threads);
     if shared_bytes > 0 {
-        text += &format!("\t.shared .align 16 .b8 {name}_shared[{shared_bytes}];\n");
+        text += &format!("\t.shared .align 16 .b8 _shared[{shared_bytes}];\n");
     }
     text += &emitter.text();
     text += "}\n";
@@ -73,13 +74,12 @@ pub(crate) fn emit(kernel: &Kernel, name: &str, options: Options) -> Result<Emit
 
 impl Emitter<'_> {
     fn parameters(&mut self) {
-        let name = self.name.clone();
         let batch = self.fresh(Class::Long);
-        self.put(format!("ld.param.u64 {batch}, [{name}_batch];"));
+        self.put(format!("ld.param.u64 {batch}, [_batch];"));
         self.batch = if self.wide { batch } else { self.ins(Class::Word, "cvt.u32.u64", &[batch]) };
         for number in 0..self.kernel.operands.len() {
             let pointer = self.fresh(Class::Long);
-            self.put(format!("ld.param.u64 {pointer}, [{name}_{number}];"));
+            self.put(format!("ld.param.u64 {pointer}, [_operand{number}];"));
             self.pointers.push(pointer);
         }
     }
@@ -139,10 +139,10 @@ impl Emitter<'_> {
         }];
         let mut counts = vec![Value::Integer(0)];
         if let Some((dim, per_block)) = mapping.shared_lanes {
-            grid.push(Tiles { extents: vec![extent(dim)], per_block: per_block as usize });
+            grid.push(Tiles { extents: vec![extent(dim)], per_block });
             let lanes = self.form(&Affine::extent(dim))?;
-            let above = self.index_sum(lanes, Value::Integer(i64::from(per_block) - 1));
-            counts.push(self.index_quotient(above, Value::Integer(i64::from(per_block))));
+            let above = self.index_sum(lanes, Value::Integer(per_block as i64 - 1));
+            counts.push(self.index_quotient(above, Value::Integer(per_block as i64)));
         }
         let thread = self.special("%tid.x");
         let blocks = self.block_numbers(&counts);

@@ -86,7 +86,7 @@ impl Emitter<'_> {
                 raw
             }
         };
-        self.in_register(dtype, raw)
+        self.meant(dtype, raw)
     }
 
     /// The conjunction of ranges; nothing where there are none.
@@ -124,7 +124,7 @@ impl Emitter<'_> {
         displacement: i64,
         only: Option<Value>,
     ) {
-        let raw = self.in_memory(dtype, value);
+        let raw = self.stored(dtype, value);
         let suffix = match access(dtype).0 {
             "s8" => "u8",
             "s16" => "u16",

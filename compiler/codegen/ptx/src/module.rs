@@ -67,7 +67,8 @@ pub fn emit_module(name: &str, kernels: &[(&str, &Kernel)], options: Options) ->
         name.chars().map(|character| if character.is_control() { ' ' } else { character }).collect();
     let target = options.architecture.name();
     let mut text = format!("// {comment}\n.version 8.0\n.target {target}\n.address_size 64\n");
-    let mut taken = BTreeSet::new();
+    // The only word that PTX keeps to itself.
+    let mut taken = BTreeSet::from(["WARP_SZ".to_owned()]);
     let mut entries = Vec::with_capacity(kernels.len());
     for (name, kernel) in kernels {
         let name = unique(identifier(name), &mut taken);

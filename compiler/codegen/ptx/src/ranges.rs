@@ -16,13 +16,20 @@ type Range = (i128, i128);
 pub(crate) struct Ranges {
     batch_max: i128,
     of: BTreeMap<IndexVar, Range>,
+    /// Where pieces of a length begin: the length, which piece, how many.
+    pieces: BTreeMap<IndexVar, (Affine, Affine, i64)>,
     greatest: i128,
 }
 
 impl Ranges {
     /// Of a whole kernel, for batches of `0..=batch_max`.
     pub(crate) fn new(kernel: &Kernel, batch_max: usize) -> Ranges {
-        let mut ranges = Ranges { batch_max: batch_max as i128, of: BTreeMap::new(), greatest: 0 };
+        let mut ranges = Ranges {
+            batch_max: batch_max as i128,
+            of: BTreeMap::new(),
+            pieces: BTreeMap::new(),
+            greatest: 0,
+        };
         let points = kernel.space.iter().fold(1, |product: i128, &dim| {
             let extent = ranges.extent(dim);
             product.saturating_mul(extent.max(1))
@@ -53,10 +60,28 @@ impl Ranges {
         }
     }
 
-    /// The most iterations that a loop has.
-    pub(crate) fn length(&mut self, inner: &Loop) -> i128 {
+    /// The most iterations that a loop has, and what they are a piece of: a form, and how many pieces it has.
+    pub(crate) fn length(&mut self, inner: &Loop) -> (i128, Option<(Affine, i64)>) {
+        if let Some((form, pieces)) = self.piece(inner) {
+            let whole = self.form(&form).1.max(0);
+            return (whole / i128::from(pieces.max(1)) + 1, Some((form, pieces)));
+        }
         let difference = inner.end.plus_checked(&inner.start, -1);
-        difference.map_or(i128::MAX, |form| self.form(&form).1).max(0)
+        let most = difference.as_ref().map_or(i128::MAX, |form| self.form(form).1).max(0);
+        (most, difference.map(|form| (form, 1)))
+    }
+
+    /// The form of which a loop runs over one of so many pieces.
+    fn piece(&self, inner: &Loop) -> Option<(Affine, i64)> {
+        let beginning = |form: &Affine| {
+            let plain = form.constant == 0 && form.batch == 0;
+            let &[(index, 1)] = form.terms.as_slice() else { return None };
+            self.pieces.get(&index).filter(|_| plain).cloned()
+        };
+        let (form, piece, pieces) = beginning(&inner.start)?;
+        let (end, following, count) = beginning(&inner.end)?;
+        let next = following.plus_checked(&piece, -1)?.as_constant() == Some(1);
+        (next && form == end && pieces == count).then_some((form, pieces))
     }
 
     fn note(&mut self, number: i128) {
@@ -103,6 +128,9 @@ impl Ranges {
                 Statement::Index { result, expr } => {
                     let range = self.expression(expr);
                     self.of.insert(*result, range);
+                    if let IndexExpr::ChunkStart { form, chunk, chunks } = expr {
+                        self.pieces.insert(*result, (form.clone(), chunk.clone(), *chunks));
+                    }
                 }
                 Statement::For(inner) => {
                     let (start, end) = (self.form(&inner.start), self.form(&inner.end));

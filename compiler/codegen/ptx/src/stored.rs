@@ -36,7 +36,7 @@ impl Emitter<'_> {
     }
 
     /// What a loaded register means.
-    pub(crate) fn in_register(&mut self, dtype: DType, raw: Value) -> Value {
+    pub(crate) fn meant(&mut self, dtype: DType, raw: Value) -> Value {
         match dtype {
             DType::Bool => self.ins(Class::Predicate, "setp.ne.s32", &[raw, Value::Integer(0)]),
             DType::F16 => self.ins(Class::Single, "cvt.f32.f16", &[raw]),
@@ -46,7 +46,7 @@ impl Emitter<'_> {
     }
 
     /// The register to store for a value.
-    pub(crate) fn in_memory(&mut self, dtype: DType, value: Value) -> Value {
+    pub(crate) fn stored(&mut self, dtype: DType, value: Value) -> Value {
         let (suffix, class) = access(dtype);
         let raw = match dtype {
             DType::Bool => {

@@ -8,15 +8,19 @@
 use crate::hazards::{Accesses, needs_barrier};
 use crate::ranges::Ranges;
 use crate::register::Value;
-use dlc_kernel::{Affine, Kernel, Loop, LoopBody, Statement};
+use dlc_kernel::{Affine, Kernel, LoopBody, Statement};
 use dlc_types::Dim;
 
 /// Threads of a warp.
 pub(crate) const WARP: u32 = 32;
 /// Threads of a block of small teams, and of the largest team.
 const BLOCK: u32 = 256;
-/// Iterations of a lanes loop that a thread should have before further blocks share a point.
+/// Iterations of a lanes loop that a thread should have before further blocks share a point, where there are many.
 const ITERATIONS: u32 = 4;
+/// Threads that a device should get before each has more to do.
+const ENOUGH_THREADS: u64 = 1 << 18;
+/// Blocks that a device should get before they are made larger.
+const ENOUGH_BLOCKS: u64 = 256;
 
 /// The layout of a loop kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,8 +29,9 @@ pub(crate) struct Mapping {
     pub(crate) team: u32,
     /// Threads of a block.
     pub(crate) threads: u32,
-    /// The lanes that blocks share, and how many of them a block has.
-    pub(crate) shared_lanes: Option<(Dim, u32)>,
+    /// The lanes that blocks share, and how many of them a block has; of several points together where these have
+    /// a piece each.
+    pub(crate) shared_lanes: Option<(Dim, usize)>,
 }
 
 /// The threads that share a point, as the text of a kernel knows them.
@@ -61,8 +66,8 @@ impl Team {
 #[derive(Default)]
 struct Survey {
     longest: i128,
-    /// Length as an extent, where it is one.
-    extent: Option<Dim>,
+    /// Length as an extent, where it is one, and how many pieces that has.
+    extent: Option<(Dim, usize)>,
     carries: bool,
 }
 
@@ -74,20 +79,20 @@ impl Survey {
                 self.visit(&inner.body, ranges);
                 continue;
             }
-            let length = ranges.length(inner);
+            let (length, form) = ranges.length(inner);
             self.carries |= !inner.carries.is_empty();
             if length > self.longest || self.extent.is_none() {
                 self.longest = length;
-                self.extent = extent_of(inner);
+                self.extent =
+                    form.and_then(|(form, pieces)| extent_of(&form).zip(usize::try_from(pieces).ok()));
             }
         }
     }
 }
 
-fn extent_of(inner: &Loop) -> Option<Dim> {
-    let Affine { constant, batch, terms } = inner.end.plus_checked(&inner.start, -1)?;
-    match (constant, batch) {
-        _ if !terms.is_empty() => None,
+fn extent_of(form: &Affine) -> Option<Dim> {
+    match (form.constant, form.batch) {
+        _ if !form.terms.is_empty() => None,
         (constant, 0) => usize::try_from(constant).ok().map(Dim::Fixed),
         (0, batch) => usize::try_from(batch).ok().map(Dim::Batch),
         _ => None,
@@ -99,20 +104,25 @@ impl Mapping {
     pub(crate) fn of(kernel: &Kernel, body: &LoopBody, ranges: &mut Ranges) -> Mapping {
         let mut survey = Survey::default();
         survey.visit(&body.statements, ranges);
+        let points = kernel.space.iter().fold(1_u64, |product, &dim| {
+            product.saturating_mul(u64::try_from(ranges.extent(dim)).unwrap_or(u64::MAX))
+        });
         if survey.longest <= 1 {
-            return Mapping { team: 1, threads: BLOCK, shared_lanes: None };
+            return Mapping { team: 1, threads: block(1, points), shared_lanes: None };
         }
         let meets = survey.carries || needs_barrier(&body.statements, &kernel.operands);
         let longest = u64::try_from(survey.longest).unwrap_or(u64::MAX);
-        let per_thread = if meets { u64::from(ITERATIONS) } else { 1 };
-        let team = team_size(longest, per_thread);
+        let team = team_size(longest, if meets { u64::from(ITERATIONS) } else { 1 });
         let stores = body.statements.iter().any(|statement| Accesses::of(statement, false).has_team_store());
-        let block = team * ITERATIONS;
-        let shares = !meets && !stores && team == BLOCK && longest > u64::from(block);
+        let iterations = points.saturating_mul(longest) / ENOUGH_THREADS;
+        let lanes = u64::from(team) * iterations.clamp(1, u64::from(ITERATIONS));
+        let shares = !meets && !stores && team == BLOCK && longest > lanes;
+        let shared = survey.extent.filter(|_| shares);
         Mapping {
             team,
-            threads: BLOCK,
-            shared_lanes: survey.extent.filter(|_| shares).map(|extent| (extent, block)),
+            threads: block(team, points),
+            shared_lanes: shared
+                .map(|(extent, pieces)| (extent, pieces.max(1).saturating_mul(lanes as usize))),
         }
     }
 
@@ -120,6 +130,17 @@ impl Mapping {
     pub(crate) fn teams(self) -> u32 {
         self.threads / self.team
     }
+}
+
+/// Threads of a block for so many points: fewer where all blocks would be few, so that they spread over a device.
+fn block(team: u32, points: u64) -> u32 {
+    let mut threads = BLOCK;
+    while threads > team.max(WARP)
+        && points.saturating_mul(u64::from(team)) < ENOUGH_BLOCKS * u64::from(threads)
+    {
+        threads /= 2;
+    }
+    threads
 }
 
 /// Threads for lanes of this length: as many as leave few without work; beyond a warp, so that each has some
@@ -133,7 +154,15 @@ fn team_size(longest: u64, per_thread: u64) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use super::team_size;
+    use super::{block, team_size};
+
+    #[test]
+    fn few_points_spread_over_small_blocks() {
+        assert_eq!(
+            [(1, 16), (16, 16), (16, 1024), (16, 4096), (256, 1)].map(|(team, points)| block(team, points)),
+            [32, 32, 64, 256, 256]
+        );
+    }
 
     #[test]
     fn teams_suit_their_lanes() {

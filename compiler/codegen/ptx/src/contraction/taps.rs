@@ -62,7 +62,7 @@ impl Emitter<'_> {
 
     /// A table of pairs of offsets, of the width of indices.
     pub(super) fn tap_table(&mut self, taps: &[Tap]) -> String {
-        let name = format!("{}_taps", self.name);
+        let name = format!("_taps_{}", self.name);
         let numbers: Vec<String> = taps.iter().map(|tap| format!("{}, {}", tap.lanes, tap.rows)).collect();
         let (kind, count) = (if self.wide { "b64" } else { "b32" }, 2 * taps.len());
         self.tables.push(format!(".const .align 16 .{kind} {name}[{count}] = {{{}}};", numbers.join(", ")));

@@ -3,9 +3,11 @@
 //! `ptxas` is no part of the repository: `setup.sh` of this crate fetches it. A test that finds none says so and, where
 //! `DLC_REQUIRE_TOOLS` is set, fails.
 
-use crate::cases::{CASES, LARGE, module};
-use dlc_codegen_ptx::Architecture;
+use crate::cases::{BATCH, CASES, LARGE, kernel, module};
+use dlc_codegen_ptx::{Architecture, Options, emit_module};
+use dlc_kernel::Kernel;
 use expect_test::expect_file;
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,7 +17,7 @@ const RELEASE: &str = "V12.9.86";
 
 /// The assembler: what `DLC_PTXAS` names, what `setup.sh` has fetched, or one on the path.
 pub(crate) fn ptxas() -> Option<PathBuf> {
-    let fetched = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../target/ptxas/ptxas");
+    let fetched = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../target/ptxas/bin/ptxas");
     let named = std::env::var_os("DLC_PTXAS").map(PathBuf::from);
     let candidates = named.into_iter().chain([fetched, PathBuf::from("ptxas")]);
     let found = candidates.into_iter().find(|ptxas| Command::new(ptxas).arg("--version").output().is_ok());
@@ -72,5 +74,22 @@ fn every_text_assembles_for_every_architecture() {
     // Another release allocates registers in another way.
     if pinned {
         expect_file!["golden/resources.txt"].assert_eq(&table);
+    }
+}
+
+/// A module of several kernels whose names could be taken for those of others' parameters, labels and tables.
+#[test]
+fn names_of_kernels_meet_nothing() {
+    let kernels: Vec<_> = CASES.iter().map(|(name, text)| kernel(name, text)).collect();
+    let names =
+        ["sum", "sum_0", "sum_batch", "_batch", "_operand0", "_L1", "_shared", "WARP_SZ", "add", "ret"];
+    let named: Vec<(&str, &Kernel)> = names.into_iter().chain(["sum"; 20]).zip(&kernels).collect();
+    for architecture in Architecture::ALL {
+        let module = emit_module("names", &named, Options { architecture, batch_max: BATCH }).unwrap();
+        let entries: BTreeSet<&str> = module.entries.iter().map(|entry| entry.name.as_str()).collect();
+        assert_eq!(entries.len(), named.len());
+        let Some(ptxas) = ptxas() else { return };
+        let folder = tempfile::tempdir().unwrap();
+        report(&ptxas, folder.path(), "names", &module.text, architecture);
     }
 }

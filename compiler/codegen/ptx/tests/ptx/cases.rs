@@ -23,6 +23,7 @@ pub(crate) fn module(name: &str, text: &str, architecture: Architecture) -> Modu
 pub(crate) const CASES: &[(&str, &str)] = &[
     ("thread_per_point", THREAD_PER_POINT),
     ("elementwise", ELEMENTWISE),
+    ("chunks", CHUNKS),
     ("narrow_lanes", NARROW_LANES),
     ("guarded_window", GUARDED_WINDOW),
     ("softmax_of_a_few", SOFTMAX_OF_A_FEW),
@@ -63,6 +64,17 @@ const ELEMENTWISE: &str = r#"kernel "sgd" (w: f32 read, g: f32 read, rate: f32 r
     v3 = load g[i0]
     v4: f32 = fma v1, v3, v2
     store y[i0] = v4
+  }
+}"#;
+
+const CHUNKS: &str = r#"kernel "chunks" (x: f32 read, y: f32 write) space [16] {
+  at (i0)
+  i1 = chunk i0 of 16 over 768*N
+  i2 = chunk i0 + 1 of 16 over 768*N
+  lanes for i3 in i1 .. i2 {
+    v0 = load x[i3]
+    v1: f32 = tanh v0
+    store y[i3] = v1
   }
 }"#;
 

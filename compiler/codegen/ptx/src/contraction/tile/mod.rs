@@ -99,7 +99,7 @@ impl Emitter<'_> {
         let shape = tiling.shape;
         let (place, grid) = self.tile_place(plan, tiling)?;
         let base = self.fresh(Class::Word);
-        self.put(format!("mov.u32 {base}, {}_shared;", self.name));
+        self.put(format!("mov.u32 {base}, _shared;"));
         let (levels, origin) = self.levels(plan, &place.coordinates);
         let origin =
             [0, 1].map(|factor| self.index_sum(place.offsets[factor], Value::Integer(origin[factor])));
