@@ -4,7 +4,8 @@
 //! does not know. It runs one thread at a time where that matters and in a fixed order, so the same launch
 //! gives the same bytes. What a GPU leaves to chance it reports as a [`Fault`] that names line, block and
 //! thread: accesses out of bounds, misaligned or to bytes that nobody wrote; races between threads and between
-//! blocks; destinations of asynchronous copies that are touched before the wait; barriers that not all threads
+//! blocks; destinations of asynchronous copies that are touched before the wait; bytes read by `.nc` and written in the same
+//! launch; barriers that not all threads
 //! reach; warp operations whose masks name lanes that do not come.
 //!
 //! ```

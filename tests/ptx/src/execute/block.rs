@@ -259,6 +259,7 @@ impl Block {
             time: knows.map_or(0, |knows| knows[lane as usize]),
             knows,
             line,
+            unchanging: false,
         }
     }
 }
