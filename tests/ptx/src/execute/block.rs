@@ -160,7 +160,12 @@ impl Block {
             Operation::Barrier { number, threads, .. } => {
                 self.check_count(run, warp, exec, *threads)?;
                 for lane in lanes(exec) {
-                    warp.barrier[lane as usize] = warp.get(*number)[lane as usize] as u32;
+                    let number = warp.get(*number)[lane as usize] as u32;
+                    if number > 15 {
+                        let message = format!("barrier {number}, where a block has those up to 15,");
+                        return Err(Stop::new(lane, Trouble::NotExecuted(message)));
+                    }
+                    warp.barrier[lane as usize] = number;
                 }
                 warp.leave(exec, warp.counter);
                 warp.held |= exec;

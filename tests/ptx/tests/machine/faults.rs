@@ -120,6 +120,7 @@ upper:
     run("", &lanes.replace("bar.sync", "barrier.sync"), 1, 32, 4, &[]).unwrap();
     run("", "bar.sync 0, 64;", 1, 64, 4, &[]).unwrap();
     assert!(matches!(fault("bar.sync 0, 32;", 64), Fault::NotExecuted { .. }));
+    assert!(matches!(fault("add.u32 %r1, %me, 16;\n    barrier.sync %r1;", 32), Fault::NotExecuted { .. }));
 }
 
 #[test]
