@@ -123,6 +123,17 @@ pub enum Fault {
         /// Line of the copy.
         copy: u32,
     },
+    /// Bytes that `ld.global.nc` reads, which the launch may not write, and a write of them.
+    Unchanging {
+        /// Where the later of the two is.
+        place: Box<Place>,
+        /// The address in global memory.
+        address: u64,
+        /// Line of the read.
+        read: u32,
+        /// Line of the write.
+        written: u32,
+    },
     /// A barrier that some threads of the block never reach.
     Deadlock {
         /// Where the first waiting thread waits.
@@ -233,6 +244,11 @@ impl fmt::Display for Fault {
                 formatter,
                 "{place}: touches shared address {address:#x}, to which the copy of line {copy} is in flight: \
                  its thread has not waited for it"
+            ),
+            Fault::Unchanging { place, address, read, written } => write!(
+                formatter,
+                "{place}: global address {address:#x} is read by .nc in line {read} and written in line \
+                 {written}: .nc is for what a launch leaves as it is"
             ),
             Fault::Deadlock { place, waiting, threads, missing } => write!(
                 formatter,

@@ -1,11 +1,12 @@
 //! A machine that executes PTX text without a GPU, to check the code that we emit for NVIDIA's.
 //!
-//! It reads the very text that a driver would be given, in the subset that is emitted, and refuses whatever it
-//! does not know. It runs one thread at a time where that matters and in a fixed order, so the same launch
+//! It reads the very text that a driver would be given, in the subset that is emitted, and refuses whatever
+//! it does not know. It runs one thread at a time where that matters and in a fixed order, so the same launch
 //! gives the same bytes. What a GPU leaves to chance it reports as a [`Fault`] that names line, block and
-//! thread: accesses out of bounds, misaligned or to bytes that nobody wrote; races between threads and between
-//! blocks; destinations of asynchronous copies that are touched before the wait; barriers that not all threads
-//! reach; warp operations whose masks name lanes that do not come.
+//! thread: accesses out of bounds, misaligned or to bytes that nobody wrote; races between threads and
+//! between blocks; destinations of asynchronous copies that are touched before the wait; bytes read by `.nc`
+//! and written in the same launch; barriers that not all threads reach; warp operations whose masks name
+//! lanes that do not come.
 //!
 //! ```
 //! use dlc_ptx_machine::{Argument, Launch, Memory, Module};

@@ -41,6 +41,8 @@ pub(crate) enum Special {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Space {
     Global,
+    /// Global memory read by `.nc`, of bytes that the whole launch leaves as they are.
+    Unchanging,
     Shared,
     Constant,
     Local,

@@ -9,8 +9,8 @@ use crate::types::Type;
 
 /// Modifiers of order, scope and caching, which change nothing in a machine that runs one thread at a time.
 const ORDER: &[&str] = &[
-    "weak", "relaxed", "volatile", "acquire", "release", "acq_rel", "nc", "cta", "gpu", "sys", "ca", "cg",
-    "cs", "lu", "cv", "wb", "wt",
+    "weak", "relaxed", "volatile", "acquire", "release", "acq_rel", "cta", "gpu", "sys", "ca", "cg", "cs",
+    "lu", "cv", "wb", "wt",
 ];
 
 const HINTS: &[&str] = &[
@@ -53,7 +53,12 @@ impl Decoder<'_> {
         load: bool,
     ) -> Result<Operation, Fault> {
         while opcode.take_any(ORDER).is_some() || opcode.take_any(HINTS).is_some() {}
-        let space = space(opcode);
+        let unchanging = load && opcode.take("nc");
+        let space = match (space(opcode), unchanging) {
+            (Space::Global, true) => Space::Unchanging,
+            (_, true) => return Err(self.fault(".nc reads .global memory")),
+            (space, _) => space,
+        };
         let count = match opcode.take_any(&["v2", "v4"]) {
             Some("v2") => 2,
             Some(_) => 4,

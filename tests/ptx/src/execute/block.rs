@@ -6,7 +6,7 @@ use super::warp::{Warp, lanes};
 use crate::fault::Fault;
 use crate::memory::region::Region;
 use crate::memory::shadow::Order;
-use crate::program::{Instruction, Operation, Special};
+use crate::program::{Instruction, Operation, Slot, Special};
 
 pub(super) struct Block {
     /// `%ctaid`.
@@ -158,14 +158,7 @@ impl Block {
                 return Err(Stop::new(exec.trailing_zeros(), Trouble::NotExecuted(name.clone())));
             }
             Operation::Barrier { number, threads, .. } => {
-                self.check_count(run, warp, exec, *threads)?;
-                for lane in lanes(exec) {
-                    warp.barrier[lane as usize] = warp.get(*number)[lane as usize] as u32;
-                }
-                warp.leave(exec, warp.counter);
-                warp.held |= exec;
-                warp.active &= !exec;
-                warp.counter += 1;
+                self.hold(run, warp, exec, *number, *threads)?;
             }
             operation => {
                 if !self.access(run, warp, exec, operation, instruction.line)? {
@@ -178,15 +171,32 @@ impl Block {
         Ok(())
     }
 
-    fn check_count(&self, run: &Run<'_>, warp: &Warp, exec: u32, threads: Option<u32>) -> Result<(), Stop> {
-        let Some(slot) = threads else { return Ok(()) };
+    /// Lanes come to a barrier of the block.
+    fn hold(
+        &self,
+        run: &Run<'_>,
+        warp: &mut Warp,
+        exec: u32,
+        number: Slot,
+        threads: Option<Slot>,
+    ) -> Result<(), Stop> {
         let all: u32 = run.launch.block.iter().product();
-        match lanes(exec).find(|lane| warp.get(slot)[*lane as usize] != u64::from(all)) {
-            Some(lane) => {
-                Err(Stop::new(lane, Trouble::NotExecuted("a barrier of a part of the block".to_owned())))
+        for lane in lanes(exec) {
+            let refuse = |message: String| Err(Stop::new(lane, Trouble::NotExecuted(message)));
+            if threads.is_some_and(|slot| warp.get(slot)[lane as usize] != u64::from(all)) {
+                return refuse("a barrier of a part of the block".to_owned());
             }
-            None => Ok(()),
+            let number = warp.get(number)[lane as usize] as u32;
+            if number > 15 {
+                return refuse(format!("barrier {number}, where a block has those up to 15,"));
+            }
+            warp.barrier[lane as usize] = number;
         }
+        warp.leave(exec, warp.counter);
+        warp.held |= exec;
+        warp.active &= !exec;
+        warp.counter += 1;
+        Ok(())
     }
 
     /// Lets all threads pass, if all stand at one barrier.
@@ -259,6 +269,7 @@ impl Block {
             time: knows.map_or(0, |knows| knows[lane as usize]),
             knows,
             line,
+            unchanging: false,
         }
     }
 }

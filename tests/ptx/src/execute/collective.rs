@@ -1,6 +1,6 @@
 //! Shuffles, votes and reductions over the lanes that take part.
 
-use super::scalar::combine;
+use super::atomics::combine;
 use super::stop::{Stop, Trouble};
 use super::warp::{Warp, lanes};
 use crate::program::{Combine, Condition, Shuffle, Slot, Vote};

@@ -3,7 +3,7 @@
 
 use super::Run;
 use super::block::Block;
-use super::global::refused;
+use super::global::{read_global, refused};
 use super::stop::{Stop, Trouble};
 use super::warp::{Warp, lanes};
 use crate::program::{CopyAsync, Space};
@@ -61,7 +61,8 @@ impl Block {
             while at < read {
                 // Whole, or a part by words and then bytes.
                 let step = if read == bytes { bytes } else { [1, 4][usize::from(read - at >= 4)] };
-                let piece = self.read_global(run, warp, lane, from + at as u64, step, line)?;
+                let order = self.order(run, warp, lane, line, true);
+                let piece = read_global(run, &order, lane, from + at as u64, step)?;
                 value[at..at + step].copy_from_slice(&piece.to_le_bytes()[..step]);
                 at += step;
             }

@@ -1,14 +1,15 @@
 //! Loads, stores and atomics of each state space, with the checks of bounds and alignment.
 
 use super::Run;
+use super::atomics::Update;
 use super::block::Block;
 use super::copies::aligned;
-use super::scalar::combine;
 use super::stop::{Stop, Trouble};
 use super::warp::{Warp, lanes};
 use crate::memory::region::{Refusal, little};
+use crate::memory::shadow::Order;
 use crate::program::{
-    Address, CONSTANT_WINDOW, Combine, Elements, LOCAL_WINDOW, Operation, SHARED_WINDOW, Slot, Space, WINDOW,
+    Address, CONSTANT_WINDOW, Elements, LOCAL_WINDOW, Operation, SHARED_WINDOW, Space, WINDOW,
 };
 
 pub(super) fn refused(lane: u32, space: &'static str, start: u64, refusal: Refusal) -> Stop {
@@ -48,19 +49,33 @@ fn within(
     }
 }
 
-fn far(run: &Run<'_>, address: u64, bytes: usize, lane: u32) -> Stop {
+pub(super) fn far(run: &Run<'_>, address: u64, bytes: usize, lane: u32) -> Stop {
     let nearest = run.memory.nearest(address);
     Stop::new(lane, Trouble::OutOfBounds { space: "global", address, bytes, nearest })
 }
 
-fn name(space: Space) -> &'static str {
+pub(super) fn name(space: Space) -> &'static str {
     match space {
-        Space::Global | Space::Generic => "global",
+        Space::Global | Space::Unchanging | Space::Generic => "global",
         Space::Shared => "shared",
         Space::Constant => "const",
         Space::Local => "local",
         Space::Parameter => "param",
     }
+}
+
+pub(super) fn read_global(
+    run: &mut Run<'_>,
+    order: &Order<'_>,
+    lane: u32,
+    address: u64,
+    bytes: usize,
+) -> Result<u128, Stop> {
+    let Some((region, offset, start)) = run.memory.region(address, bytes) else {
+        return Err(far(run, address, bytes, lane));
+    };
+    let read = region.read(offset, bytes, order, &run.launch.checks);
+    read.map_err(|refusal| refused(lane, "global", start, refusal))
 }
 
 impl Warp {
@@ -118,23 +133,6 @@ impl Block {
         within("shared", self.shared.bytes.len(), address, bytes, lane).map(|range| range.start)
     }
 
-    pub(super) fn read_global(
-        &self,
-        run: &mut Run<'_>,
-        warp: &Warp,
-        lane: u32,
-        address: u64,
-        bytes: usize,
-        line: u32,
-    ) -> Result<u128, Stop> {
-        let order = self.order(run, warp, lane, line, true);
-        let Some((region, offset, start)) = run.memory.region(address, bytes) else {
-            return Err(far(run, address, bytes, lane));
-        };
-        let read = region.read(offset, bytes, &order, &run.launch.checks);
-        read.map_err(|refusal| refused(lane, "global", start, refusal))
-    }
-
     pub(super) fn read_shared(
         &mut self,
         run: &Run<'_>,
@@ -176,9 +174,11 @@ impl Block {
                 let range = within("local", run.program.local_bytes, address, bytes, lane)?;
                 little(warp.local(range, lane))
             }
-            Space::Global | Space::Generic => {
+            Space::Global | Space::Unchanging | Space::Generic => {
                 run.statistics.global_read_bytes += bytes as u64;
-                self.read_global(run, warp, lane, address, bytes, line)?
+                let order = self.order(run, warp, lane, line, true);
+                let order = Order { unchanging: space == Space::Unchanging, ..order };
+                read_global(run, &order, lane, address, bytes)?
             }
         };
         for (at, slot) in elements.slots[..elements.count].iter().enumerate() {
@@ -226,7 +226,7 @@ impl Block {
                 let written = self.shared.write(offset, value, &order, &run.launch.checks);
                 written.map_err(|refusal| refused(lane, "shared", 0, refusal))
             }
-            Space::Global | Space::Generic => {
+            Space::Global | Space::Unchanging | Space::Generic => {
                 run.statistics.global_written_bytes += bytes as u64;
                 let order = self.order(run, warp, lane, line, true);
                 let Some((region, offset, start)) = run.memory.region(address, bytes) else {
@@ -242,56 +242,4 @@ impl Block {
             }
         }
     }
-
-    #[expect(clippy::too_many_arguments, reason = "the machine's state and the fields of one instruction")]
-    fn atomic(
-        &mut self,
-        run: &mut Run<'_>,
-        warp: &mut Warp,
-        lane: u32,
-        space: Space,
-        address: Address,
-        update: Update,
-        line: u32,
-    ) -> Result<(), Stop> {
-        let Update { combine: how, bytes, d, b, c } = update;
-        let (space, address) = resolve(space, warp.address(address, lane));
-        aligned(name(space), address, bytes, lane)?;
-        let [b, c] = [b, c].map(|slot| warp.get(slot)[lane as usize]);
-        let shared = space == Space::Shared;
-        let order = self.order(run, warp, lane, line, !shared);
-        let (region, offset, start) = match shared {
-            true => {
-                let offset = self.shared_offset(address, bytes, lane)?;
-                (&mut self.shared, offset, 0)
-            }
-            false => match run.memory.region(address, bytes) {
-                Some(found) => found,
-                None => return Err(far(run, address, bytes, lane)),
-            },
-        };
-        // The manual: sums of singles flush subnormals in global memory and keep them in shared memory.
-        let updated = |old| combine(how, bytes, !shared, old, b, c);
-        let old = region
-            .atomic(offset, bytes, &order, &run.launch.checks, updated)
-            .map_err(|refusal| refused(lane, name(space), start, refusal))?;
-        if !shared {
-            run.statistics.global_read_bytes += bytes as u64;
-            run.statistics.global_written_bytes += bytes as u64;
-        }
-        if let Some(d) = d {
-            warp.set(d, lane, old);
-        }
-        Ok(())
-    }
-}
-
-/// The fields of an atomic but its address.
-#[derive(Debug, Clone, Copy)]
-struct Update {
-    combine: Combine,
-    bytes: usize,
-    d: Option<Slot>,
-    b: Slot,
-    c: Slot,
 }

@@ -92,6 +92,7 @@ fn integer_sum(sum: f64, accumulator: u64, saturate: bool) -> u64 {
 impl Block {
     /// Each eight lanes in turn give the addresses of a matrix's rows of 16 bytes; lane `l` gets elements
     /// `2 (l % 4)` and the next of row `l / 4`, or of column `l / 4` where the matrix is transposed.
+    /// For races, a row is read by the lane that gives its address.
     pub(super) fn load_matrix(
         &mut self,
         run: &mut Run<'_>,

@@ -4,6 +4,7 @@
 //! Lanes of a warp part at branches; those that stand furthest back run first, so they meet again where the
 //! text joins. Lanes that reach an operation of several lanes wait there for the others that it names.
 
+mod atomics;
 mod block;
 mod collective;
 mod copies;
@@ -11,7 +12,6 @@ mod global;
 mod lanes;
 mod matrix;
 mod meeting;
-mod scalar;
 mod stop;
 mod traffic;
 mod warp;

@@ -66,6 +66,9 @@ impl Stop {
                 Refusal::Clash(offset, Clash::InFlight(copy)) => {
                     Fault::InFlight { place, address: start + offset as u64, copy }
                 }
+                Refusal::Clash(offset, Clash::Unchanging { read, written }) => {
+                    Fault::Unchanging { place, address: start + offset as u64, read, written }
+                }
                 Refusal::Clash(offset, Clash::Race { access, other }) => {
                     Fault::Race { place, space, address: start + offset as u64, access, other }
                 }

@@ -87,7 +87,7 @@ impl Statistics {
                     shared[shared_count] = (lane, start);
                     shared_count += 1;
                 }
-                (Space::Global, start) => {
+                (Space::Global | Space::Unchanging, start) => {
                     global[global_count] = (lane, start);
                     global_count += 1;
                 }

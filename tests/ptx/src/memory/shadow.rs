@@ -26,6 +26,8 @@ pub(crate) struct Order<'a> {
     /// For each lane of the warp, up to which clock its accesses come before this one.
     pub(crate) knows: Option<&'a [u32; 32]>,
     pub(crate) line: u32,
+    /// A read by `.nc`, of what the launch may not write.
+    pub(crate) unchanging: bool,
 }
 
 /// Why an access is refused.
@@ -37,6 +39,11 @@ pub(crate) enum Clash {
     },
     /// The line of the copy.
     InFlight(u32),
+    /// Read by `.nc` and written in one launch: the lines of both.
+    Unchanging {
+        read: u32,
+        written: u32,
+    },
 }
 
 /// Epoch 0 stands for never.
@@ -52,6 +59,8 @@ struct Entry {
     read_line: u32,
     /// Line of the asynchronous copy that is on its way here.
     copy: u32,
+    /// Epoch and line of the last read by `.nc`.
+    unchanging: (u32, u32),
     writer: u16,
     read_warp: u16,
     atomic: bool,
@@ -119,6 +128,12 @@ impl Order<'_> {
             return Err(Clash::InFlight(entry.copy));
         }
         self.check_write(entry, Access::Read)?;
+        if self.unchanging {
+            if entry.write_epoch >= self.horizon {
+                return Err(Clash::Unchanging { read: self.line, written: entry.write_line });
+            }
+            entry.unchanging = (self.epoch, self.line);
+        }
         if entry.first_read < self.horizon {
             entry.first_read = self.epoch;
         }
@@ -144,6 +159,10 @@ impl Order<'_> {
         }
         self.check_write(entry, access)?;
         self.check_reads(entry, access)?;
+        let (epoch, read) = entry.unchanging;
+        if epoch >= self.horizon {
+            return Err(Clash::Unchanging { read, written: self.line });
+        }
         entry.copy = copy;
         entry.atomic = access == Access::Atomic;
         self.stamp(entry);

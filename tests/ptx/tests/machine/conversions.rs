@@ -1,6 +1,7 @@
 //! `cvt` in all its directions, and the packing forms of `mov`.
 
 use super::harness::{doubles, singles, words};
+use dlc_ptx_machine::{Argument, Launch, Memory, Module};
 
 #[test]
 fn integers_extend_truncate_and_saturate() {
@@ -123,4 +124,21 @@ fn moves_pack_and_unpack() {
         ("mov.b32 %r1, 0x56781234; mov.b32 {%h1, %h2}, %r1; cvt.u32.u16 %r0, %h2;", 0x5678),
         ("mov.b32 %f1, 0x40000000; mov.b32 %r0, %f1;", 0x4000_0000),
     ]);
+}
+
+#[test]
+fn newer_targets_widen_brain_floats() {
+    let body = "
+    mov.b16 %h1, 0xc020;
+    cvt.f32.bf16 %f0, %h1;
+    st.global.f32 [%out], %f0;
+    cvt.rn.tf32.f32 %r1, 0f3f801000;
+    st.global.b32 [%out+4], %r1;";
+    let text = super::harness::module("", body).replace("sm_80", "sm_90a");
+    let mut memory = Memory::new();
+    let out = memory.allocate(8);
+    let parameters = [Argument::U64(out), Argument::U64(out)];
+    let launch = Launch { block: [1, 1, 1], parameters: &parameters, ..Launch::default() };
+    Module::parse(&text).unwrap().launch("kernel", &launch, &mut memory).unwrap();
+    assert_eq!(memory.read_u32(out, 2).unwrap(), [(-2.5f32).to_bits(), 0x3f80_0000]);
 }

@@ -183,3 +183,18 @@ fn a_second_launch_starts_anew() {
     }
     assert_eq!(memory.read_u32(one, 4).unwrap(), [8; 4]);
 }
+
+#[test]
+fn what_a_launch_writes_is_not_read_by_nc() {
+    let reads = "ld.global.nc.u32 %r1, [%in];\n    ld.global.u32 %r2, [%in];";
+    global(reads, 4, 32).unwrap();
+    for (body, lines) in [
+        ("ld.global.nc.u32 %r1, [%in];\n    st.global.u32 [%in], %r1;", (20, 21)),
+        ("st.global.u32 [%in], %me;\n    ld.global.nc.u32 %r1, [%in];", (21, 20)),
+    ] {
+        // Not even where it is the same thread.
+        let Err(Fault::Unchanging { read, written, .. }) = global(body, 1, 1) else { panic!("{body}") };
+        assert_eq!((read, written), lines);
+    }
+    assert!(global("ld.global.u32 %r1, [%in];\n    st.global.u32 [%in], %r1;", 1, 1).is_ok());
+}

@@ -52,6 +52,7 @@ fn operands_that_do_not_fit() {
         ("ld.global.v4.u64 {%d0, %d1, %d2, %d3}, [%in];", "4 elements of .u64 are no access"),
         ("ld.global.v2.u32 {%r0, %r1, %r2}, [%in];", "2 registers are needed, 3 are given"),
         ("ld.global.u32 %r0, [%r1];", "%r1 of .b32 holds no address of that space"),
+        ("ld.shared.nc.u32 %r0, [%r1];", ".nc reads .global memory"),
         (".local .b8 own[60000000];", "own is too large"),
         ("ld.shared.u32 %r0, [out_parameter];", "out_parameter holds no address of that space"),
         ("st.const.u32 [%in], %r0;", "that space is only read"),
