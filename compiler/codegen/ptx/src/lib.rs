@@ -40,4 +40,4 @@ mod stored;
 mod team;
 
 pub use error::PtxError;
-pub use module::{Architecture, Module, Options, emit_module};
+pub use module::{Architecture, Math, Module, Options, emit_module};

@@ -7,7 +7,8 @@
 //! Where an epilogue sums over the elements of a point, a block takes all rows of the point, one tile after the
 //! other, and rows run over the point's dimensions alone.
 //!
-//! Every sum is taken in the order that the kernel IR tells. Factors of 32 bits have this form: `f32`, and words of
+//! Every sum is taken in the order that the kernel IR tells, but where tensor cores multiply, which round factors to
+//! `tf32` and have an order of their own (`warps`). Factors of 32 bits have this form: `f32`, and words of
 //! small integers; what does not fit takes a thread per element (`super::element`).
 
 mod finish;
@@ -15,6 +16,7 @@ mod odometer;
 mod shape;
 mod stage;
 mod sums;
+mod warps;
 
 use super::plan::Plan;
 use crate::PtxError;
@@ -52,9 +54,10 @@ struct Place {
     /// How many there are in all.
     rows: Value,
     lanes: Value,
-    /// The thread's numbers along the rows and the lanes.
+    /// The thread's number along the rows, and its first row and lane in the tile.
     group: Value,
-    column: Value,
+    own_row: Value,
+    own_lane: Value,
 }
 
 impl Emitter<'_> {
@@ -90,7 +93,9 @@ impl Emitter<'_> {
         let statements = contraction.epilogue.as_ref().map_or(0, |epilogue| epilogue.statements.len());
         let depth = size(last) / plan.pieces(last) as u128;
         let (count, along) = (product(&batch), product(&rows));
-        let work = Work { rows: along, lanes: size(lanes), depth, count, walks_rows: sums, statements };
+        let tensor = self.tensor && plan.dtype == DType::F32;
+        let work =
+            Work { rows: along, lanes: size(lanes), depth, count, walks_rows: sums, statements, tensor };
         let shape = Shape::of(work)?;
         Some(Tiling { shape, rows, lanes, batch, walks: sums })
     }
@@ -170,11 +175,23 @@ impl Emitter<'_> {
         }
         let row = self.index_product(blocks[1], Value::Integer(i64::from(shape.rows)));
         let lane = self.index_product(blocks[2], Value::Integer(i64::from(shape.lanes)));
+        let [group, own_row, own_lane] = self.own_place(shape);
+        Ok((Place { coordinates, offsets, row, lane, rows, lanes, group, own_row, own_lane }, grid))
+    }
+
+    /// The thread's number along the rows, and its first row and lane in a tile.
+    fn own_place(&mut self, shape: Shape) -> [Value; 3] {
+        if shape.tensor {
+            return self.warp_place(shape);
+        }
         let thread = self.special("%tid.x");
         let columns = Value::Integer(i64::from(shape.columns()));
         let group = self.index_quotient(thread, columns);
         let column = self.index_remainder(thread, columns, group);
-        Ok((Place { coordinates, offsets, row, lane, rows, lanes, group, column }, grid))
+        let part = |length: u32| Value::Integer(i64::from(length.min(4)));
+        let row = self.index_product(group, part(shape.thread_rows));
+        let lane = self.index_product(column, part(shape.thread_lanes));
+        [group, row, lane]
     }
 
     /// The sums of a thread's part of a tile, row by row.
@@ -193,11 +210,12 @@ impl Emitter<'_> {
         let rows_base = self.ins(Class::Word, "add.u32", &[base, Value::Integer(i64::from(2 * lanes_half))]);
         let rows_side = self.rows_side(plan, tiling, place, (rows_base, shape.step_bytes(shape.rows)))?;
         let sides = [&lanes_side, &rows_side];
-        let [column, group] = [place.column, place.group].map(|value| self.narrowed_index(value));
-        let own = [
-            self.word_mad(column, i64::from(4 * shape.thread_lanes.min(4)), base),
-            self.word_mad(group, i64::from(4 * shape.thread_rows.min(4)), rows_base),
-        ];
+        let own = if shape.tensor {
+            self.warp_addresses(shape, &sides, place, [base, rows_base])
+        } else {
+            let [lane, row] = [place.own_lane, place.own_row].map(|value| self.narrowed_index(value));
+            [self.word_mad(lane, 4, base), self.word_mad(row, 4, rows_base)]
+        };
 
         let (again, done) = (self.label(), self.label());
         self.branch(odometer.alive, false, &done);
@@ -239,6 +257,9 @@ impl Emitter<'_> {
         half: u32,
         sums: &[Value],
     ) {
+        if shape.tensor {
+            return self.multiply_by_warps(shape, sides, own, half, sums);
+        }
         let along_lanes = places(shape.lanes, shape.thread_lanes);
         let along_rows = places(shape.rows, shape.thread_rows);
         for depth in 0..shape.depth {
