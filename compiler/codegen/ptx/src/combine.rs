@@ -1,7 +1,8 @@
 //! What the threads of a team have carried, in one, in an order that depends on the team's size alone.
 //!
 //! Within a warp, partners swap what they have, by distances of half the team, a quarter, …, 1: every thread has the
-//! same sum then, to the bit, since both partners of a swap add the same two numbers. A larger team's warps leave
+//! same sum then, to the bit, since both partners of a swap add the same two numbers (of two zeros that differ in sign,
+//! a maximum may be either). A larger team's warps leave
 //! theirs in shared memory, where all threads read them and do the same again.
 
 use crate::PtxError;

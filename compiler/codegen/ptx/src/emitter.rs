@@ -25,6 +25,8 @@ pub(crate) struct Emitter<'k> {
     pub(crate) tables: Vec<String>,
     /// Whether indices take 64 bits.
     pub(crate) wide: bool,
+    /// Whether tensor cores may multiply `f32` as `tf32`.
+    pub(crate) tensor: bool,
     /// The run-time size of the batch.
     pub(crate) batch: Value,
     /// One address per operand.
@@ -51,6 +53,7 @@ impl<'k> Emitter<'k> {
             name: name.to_owned(),
             tables: Vec::new(),
             wide,
+            tensor: false,
             batch: Value::Integer(0),
             pointers: Vec::new(),
             ranges,

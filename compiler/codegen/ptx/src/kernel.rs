@@ -8,7 +8,7 @@ use crate::emitter::Emitter;
 use crate::ranges::Ranges;
 use crate::register::{Class, Value};
 use crate::team::{Mapping, Team, WARP};
-use crate::{Options, PtxError};
+use crate::{Architecture, Math, Options, PtxError};
 use dlc_abi::{DeviceKernel, Extent, Tiles};
 use dlc_kernel::{Affine, Body, Kernel, LoopBody};
 use dlc_types::Dim;
@@ -40,6 +40,7 @@ pub(crate) fn emit(kernel: &Kernel, name: &str, options: Options) -> Result<Emit
     let ranges = Ranges::new(kernel, options.batch_max);
     let wide = !ranges.fit();
     let mut emitter = Emitter::new(kernel, name, ranges, wide);
+    emitter.tensor = options.math == Math::Tf32 && options.architecture != Architecture::Sm75;
     emitter.parameters();
     let layout = match &kernel.body {
         Body::Loop(body) => emitter.loop_kernel(body)?,

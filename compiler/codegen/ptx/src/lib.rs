@@ -6,8 +6,9 @@
 //!
 //! Invariants:
 //!
+//! - kernels are verified before they come here;
 //! - every operation rounds as the kernel IR says, multiply-adds are fused only where it asks for one, and no mode
-//!   flushes subnormals;
+//!   flushes subnormals; [`Math::Tf32`] changes that for the factors of contractions alone;
 //! - the order of every sum depends on extents alone, so that two runs give the same bits; nothing is added by
 //!   atomic operations;
 //! - a guarded load touches memory only where its guard holds;
@@ -40,4 +41,4 @@ mod stored;
 mod team;
 
 pub use error::PtxError;
-pub use module::{Architecture, Module, Options, emit_module};
+pub use module::{Architecture, Math, Module, Options, emit_module};

@@ -38,11 +38,24 @@ impl Display for Architecture {
     }
 }
 
+/// How contractions of `f32` are multiplied.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Math {
+    /// As the kernel IR says.
+    #[default]
+    F32,
+    /// By tensor cores where the architecture has them and tiles are large enough: factors are rounded to 10 bits of
+    /// fraction, sums stay `f32`.
+    Tf32,
+}
+
 /// What a module depends on beside its kernels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
     /// What it is assembled for.
     pub architecture: Architecture,
+    /// How contractions of `f32` are multiplied.
+    pub math: Math,
     /// The greatest batch: indices of 32 bits are used where they suffice for it.
     pub batch_max: usize,
 }

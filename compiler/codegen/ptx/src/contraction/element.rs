@@ -29,11 +29,8 @@ impl Emitter<'_> {
             plan.kept.iter().copied().partition(|&number| walked(number));
         let pieces: Vec<usize> =
             plan.reduced.iter().copied().filter(|&number| plan.pieces(number) > 1).collect();
-        let dims: Vec<Dim> = pieces
-            .iter()
-            .map(|&number| Dim::Fixed(plan.pieces(number)))
-            .chain(outer.iter().map(|&number| plan.dim(number).extent))
-            .collect();
+        let spread: Vec<usize> = pieces.into_iter().chain(outer).collect();
+        let dims: Vec<Dim> = spread.iter().map(|&number| plan.size(number)).collect();
 
         let thread = self.special("%tid.x");
         let block = self.special("%ctaid.x");
@@ -43,18 +40,7 @@ impl Emitter<'_> {
         self.leave_beyond(number, total);
         let found = self.divided_up(number, &extents);
 
-        let mut coordinates = vec![Value::Integer(0); plan.contraction.dims.len()];
-        let mut offsets = plan.contraction.offsets.map(Value::Integer);
-        for (&number, &value) in pieces.iter().chain(&outer).zip(&found) {
-            coordinates[number] = value;
-            let dim = plan.dim(number);
-            if dim.is_reduced() {
-                let stride = dim.split.map_or(0, |split| split.result_stride);
-                offsets[2] = self.index_mad(value, stride, offsets[2]);
-            } else {
-                offsets = self.moved(offsets, dim.strides, value);
-            }
-        }
+        let (mut coordinates, mut offsets) = self.located(plan, &spread, &found);
         let (levels, origin) = self.levels(plan, &coordinates);
         for (offset, tap) in offsets.iter_mut().zip(origin) {
             *offset = self.index_sum(*offset, Value::Integer(tap));
@@ -71,10 +57,6 @@ impl Emitter<'_> {
         let grid =
             vec![Tiles { extents: dims.into_iter().map(extent).collect(), per_block: THREADS as usize }];
         Ok(Layout { threads: THREADS, shared_bytes: 0, grid })
-    }
-
-    pub(super) fn moved(&mut self, offsets: [Value; 3], strides: [i64; 3], value: Value) -> [Value; 3] {
-        [0, 1, 2].map(|operand| self.index_mad(value, strides[operand], offsets[operand]))
     }
 
     /// The sum of one element, and what is done with it.

@@ -5,7 +5,7 @@ use crate::PtxError;
 use crate::emitter::Emitter;
 use crate::register::{Class, Value};
 use dlc_kernel::{Affine, Contraction, ContractionDim, Epilogue, IndexVar, Role};
-use dlc_types::DType;
+use dlc_types::{DType, Dim};
 
 /// What does not change while a contraction is emitted.
 pub(crate) struct Plan<'c> {
@@ -60,6 +60,14 @@ impl<'c> Plan<'c> {
         self.dim(number).split.map_or(1, |split| split.chunks.max(1))
     }
 
+    /// How many coordinates a kept dimension has, or pieces a reduced one.
+    pub(crate) fn size(&self, number: usize) -> Dim {
+        match self.dim(number).is_reduced() {
+            true => Dim::Fixed(self.pieces(number)),
+            false => self.dim(number).extent,
+        }
+    }
+
     /// The index that an epilogue knows a dimension's coordinate by.
     pub(crate) fn coordinate(&self, epilogue: &Epilogue, number: usize) -> Result<IndexVar, PtxError> {
         epilogue.coordinates.get(number).copied().ok_or_else(|| PtxError::Malformed {
@@ -70,6 +78,33 @@ impl<'c> Plan<'c> {
 }
 
 impl Emitter<'_> {
+    /// Coordinates, 0 where none is given, and the element offsets of the three operands there.
+    pub(super) fn located(
+        &mut self,
+        plan: &Plan<'_>,
+        numbers: &[usize],
+        values: &[Value],
+    ) -> (Vec<Value>, [Value; 3]) {
+        let mut coordinates = vec![Value::Integer(0); plan.contraction.dims.len()];
+        let mut offsets = plan.contraction.offsets.map(Value::Integer);
+        for (&number, &value) in numbers.iter().zip(values) {
+            coordinates[number] = value;
+            let dim = plan.dim(number);
+            if dim.is_reduced() {
+                let stride = dim.split.map_or(0, |split| split.result_stride);
+                offsets[2] = self.index_mad(value, stride, offsets[2]);
+            } else {
+                offsets = self.moved(offsets, dim.strides, value);
+            }
+        }
+        (coordinates, offsets)
+    }
+
+    /// Element offsets further along a dimension.
+    pub(super) fn moved(&mut self, offsets: [Value; 3], strides: [i64; 3], value: Value) -> [Value; 3] {
+        [0, 1, 2].map(|operand| self.index_mad(value, strides[operand], offsets[operand]))
+    }
+
     /// The part of a reduced dimension that a piece covers.
     pub(super) fn span(&mut self, dim: &ContractionDim, piece: Value) -> (Value, Value) {
         let extent = match self.form(&Affine::extent(dim.extent)) {

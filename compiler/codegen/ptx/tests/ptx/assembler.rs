@@ -3,8 +3,8 @@
 //! `ptxas` is no part of the repository: `setup.sh` of this crate fetches it. A test that finds none says so and, where
 //! `DLC_REQUIRE_TOOLS` is set, fails.
 
-use crate::cases::{BATCH, CASES, LARGE, kernel, module};
-use dlc_codegen_ptx::{Architecture, Options, emit_module};
+use crate::cases::{BATCH, CASES, LARGE, kernel, module, module_with};
+use dlc_codegen_ptx::{Architecture, Math, Options, emit_module};
 use dlc_kernel::Kernel;
 use expect_test::expect_file;
 use std::collections::BTreeSet;
@@ -66,9 +66,13 @@ fn every_text_assembles_for_every_architecture() {
     let mut table = String::new();
     for (name, text) in CASES.iter().chain(LARGE) {
         for architecture in Architecture::ALL {
-            let module = module(name, text, architecture);
-            let report = report(&ptxas, folder.path(), name, &module.text, architecture);
-            writeln!(table, "{name} {architecture}: {report}").unwrap();
+            let plain = module(name, text, architecture);
+            let report = |text: &str| report(&ptxas, folder.path(), name, text, architecture);
+            writeln!(table, "{name} {architecture}: {}", report(&plain.text)).unwrap();
+            let tensor = module_with(name, text, architecture, Math::Tf32);
+            if tensor != plain {
+                writeln!(table, "{name} {architecture} tf32: {}", report(&tensor.text)).unwrap();
+            }
         }
     }
     // Another release allocates registers in another way.
@@ -85,7 +89,9 @@ fn names_of_kernels_meet_nothing() {
         ["sum", "sum_0", "sum_batch", "_batch", "_operand0", "_L1", "_shared", "WARP_SZ", "add", "ret"];
     let named: Vec<(&str, &Kernel)> = names.into_iter().chain(["sum"; 20]).zip(&kernels).collect();
     for architecture in Architecture::ALL {
-        let module = emit_module("names", &named, Options { architecture, batch_max: BATCH }).unwrap();
+        let module =
+            emit_module("names", &named, Options { architecture, math: Math::F32, batch_max: BATCH })
+                .unwrap();
         let entries: BTreeSet<&str> = module.entries.iter().map(|entry| entry.name.as_str()).collect();
         assert_eq!(entries.len(), named.len());
         let Some(ptxas) = ptxas() else { return };

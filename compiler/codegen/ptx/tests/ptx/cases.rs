@@ -1,6 +1,6 @@
 //! One small kernel for each form of code.
 
-use dlc_codegen_ptx::{Architecture, Module, Options, emit_module};
+use dlc_codegen_ptx::{Architecture, Math, Module, Options, emit_module};
 use dlc_kernel::{Kernel, parse_kernel, verify_kernel};
 
 /// The greatest batch of the cases.
@@ -15,8 +15,13 @@ pub(crate) fn kernel(name: &str, text: &str) -> Kernel {
 
 /// The module of a kernel's text alone.
 pub(crate) fn module(name: &str, text: &str, architecture: Architecture) -> Module {
+    module_with(name, text, architecture, Math::F32)
+}
+
+/// The same with a choice of how contractions are multiplied.
+pub(crate) fn module_with(name: &str, text: &str, architecture: Architecture, math: Math) -> Module {
     let kernel = kernel(name, text);
-    emit_module(name, &[(name, &kernel)], Options { architecture, batch_max: BATCH }).unwrap()
+    emit_module(name, &[(name, &kernel)], Options { architecture, math, batch_max: BATCH }).unwrap()
 }
 
 /// Names and texts.

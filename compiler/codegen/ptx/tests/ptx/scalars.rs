@@ -2,7 +2,7 @@
 //! NVIDIA's assembler.
 
 use crate::assembler::{ptxas, report};
-use dlc_codegen_ptx::{Architecture, Options, emit_module};
+use dlc_codegen_ptx::{Architecture, Math, Options, emit_module};
 use dlc_kernel::{Binary, Combine, Comparison, Kernel, Unary, parse_kernel, verify_kernel};
 use dlc_types::DType;
 
@@ -56,7 +56,9 @@ fn every_operation_assembles() {
     let Some(ptxas) = ptxas() else { return };
     let folder = tempfile::tempdir().unwrap();
     for architecture in Architecture::ALL {
-        let module = emit_module("scalars", &emitted, Options { architecture, batch_max: 8 }).unwrap();
+        let module =
+            emit_module("scalars", &emitted, Options { architecture, math: Math::F32, batch_max: 8 })
+                .unwrap();
         report(&ptxas, folder.path(), "scalars", &module.text, architecture);
     }
 }
@@ -96,7 +98,9 @@ fn every_reduction_assembles() {
     let named: Vec<(&str, &Kernel)> = kernels.iter().map(|(name, kernel)| (name.as_str(), kernel)).collect();
     for batch_max in [8, 1 << 30] {
         for architecture in Architecture::ALL {
-            let module = emit_module("reductions", &named, Options { architecture, batch_max }).unwrap();
+            let module =
+                emit_module("reductions", &named, Options { architecture, math: Math::F32, batch_max })
+                    .unwrap();
             assert_eq!(module.entries.len(), named.len());
             let Some(ptxas) = ptxas() else { return };
             let folder = tempfile::tempdir().unwrap();
@@ -124,7 +128,7 @@ fn random_numbers_assemble() {
     let module = emit_module(
         "random",
         &[("random", &kernel)],
-        Options { architecture: Architecture::Sm75, batch_max: 8 },
+        Options { architecture: Architecture::Sm75, math: Math::F32, batch_max: 8 },
     )
     .unwrap();
     let Some(ptxas) = ptxas() else { return };

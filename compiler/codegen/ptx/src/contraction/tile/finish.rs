@@ -1,6 +1,5 @@
 //! The ends of a tile: what its sums begin with, and what is done with them.
 
-use super::shape::places;
 use super::{Place, Tiling, define_coordinates, divides};
 use crate::PtxError;
 use crate::contraction::plan::Plan;
@@ -28,15 +27,9 @@ pub(super) struct Lane {
 }
 
 impl Emitter<'_> {
-    fn row(
-        &mut self,
-        plan: &Plan<'_>,
-        tiling: &Tiling,
-        place: &Place,
-        at: (u32, u32),
-    ) -> Result<Row, PtxError> {
-        let first = self.index_sum(place.row, Value::Integer(i64::from(at.0 + at.1)));
-        let row = self.index_mad(place.group, i64::from(tiling.shape.thread_rows.min(4)), first);
+    fn row(&mut self, plan: &Plan<'_>, tiling: &Tiling, place: &Place, at: u32) -> Result<Row, PtxError> {
+        let first = self.index_sum(place.row, place.own_row);
+        let row = self.index_sum(first, Value::Integer(i64::from(at)));
         let exists = self.row_exists(tiling, place, row);
         let found = self.row_coordinates(plan, tiling, row)?;
         let mut offset = place.offsets[2];
@@ -50,13 +43,13 @@ impl Emitter<'_> {
     pub(super) fn own_lanes(&mut self, tiling: &Tiling, place: &Place) -> Vec<Lane> {
         let shape = tiling.shape;
         let whole = divides(place.lanes, shape.lanes);
-        let own = |emitter: &mut Self, at: (u32, u32)| {
-            let first = emitter.index_sum(place.lane, Value::Integer(i64::from(at.0 + at.1)));
-            let number = emitter.index_mad(place.column, i64::from(shape.thread_lanes.min(4)), first);
+        let own = |emitter: &mut Self, at: u32| {
+            let first = emitter.index_sum(place.lane, place.own_lane);
+            let number = emitter.index_sum(first, Value::Integer(i64::from(at)));
             let exists = if whole { None } else { Some(emitter.index_test("lt.s", number, place.lanes)) };
             Lane { number, exists }
         };
-        places(shape.lanes, shape.thread_lanes).into_iter().map(|at| own(self, at)).collect()
+        shape.lane_places().into_iter().map(|at| own(self, at)).collect()
     }
 
     fn both_exist(&mut self, row: &Row, lane: &Lane) -> Option<Value> {
@@ -82,7 +75,7 @@ impl Emitter<'_> {
             return Ok(sums);
         }
         let lanes = self.own_lanes(tiling, place);
-        let rows = places(shape.rows, shape.thread_rows);
+        let rows = shape.row_places();
         for (at, sums) in rows.into_iter().zip(sums.chunks(lanes.len())) {
             let row = self.row(plan, tiling, place, at)?;
             for (lane, sum) in lanes.iter().zip(sums) {
@@ -110,7 +103,7 @@ impl Emitter<'_> {
     ) -> Result<(), PtxError> {
         let shape = tiling.shape;
         let lanes = self.own_lanes(tiling, place);
-        let rows = places(shape.rows, shape.thread_rows);
+        let rows = shape.row_places();
         for (at, sums) in rows.into_iter().zip(sums.chunks(lanes.len())) {
             let row = self.row(plan, tiling, place, at)?;
             let Some(epilogue) = &plan.contraction.epilogue else {

@@ -7,26 +7,30 @@
 //! Where an epilogue sums over the elements of a point, a block takes all rows of the point, one tile after the
 //! other, and rows run over the point's dimensions alone.
 //!
-//! Every sum is taken in the order that the kernel IR tells. Factors of 32 bits have this form: `f32`, and words of
+//! Every sum is taken in the order that the kernel IR tells, but where tensor cores multiply, which round factors to
+//! `tf32` and have an order of their own (`warps`). Factors of 32 bits have this form: `f32`, and words of
 //! small integers; what does not fit takes a thread per element (`super::element`).
 
 mod finish;
 mod odometer;
+mod place;
 mod shape;
+mod sides;
 mod stage;
 mod sums;
+mod warps;
 
 use super::plan::Plan;
 use crate::PtxError;
 use crate::emitter::Emitter;
-use crate::kernel::{Layout, extent};
+use crate::kernel::Layout;
 use crate::register::{Class, Value};
-use dlc_abi::Tiles;
 use dlc_kernel::{Epilogue, Role};
-use dlc_types::{DType, Dim};
+use dlc_types::DType;
 use odometer::Odometer;
+use place::Place;
 use shape::{Shape, Work, places};
-use stage::{Share, Side};
+use stage::Side;
 
 /// Which dimension is what in tiles.
 pub(crate) struct Tiling {
@@ -39,22 +43,6 @@ pub(crate) struct Tiling {
     batch: Vec<usize>,
     /// Whether a block takes all rows.
     walks: bool,
-}
-
-/// Where a block's tile is.
-struct Place {
-    coordinates: Vec<Value>,
-    /// Element offsets of the three operands that all of the tile shares.
-    offsets: [Value; 3],
-    /// The first row and the first lane.
-    row: Value,
-    lane: Value,
-    /// How many there are in all.
-    rows: Value,
-    lanes: Value,
-    /// The thread's numbers along the rows and the lanes.
-    group: Value,
-    column: Value,
 }
 
 impl Emitter<'_> {
@@ -90,7 +78,9 @@ impl Emitter<'_> {
         let statements = contraction.epilogue.as_ref().map_or(0, |epilogue| epilogue.statements.len());
         let depth = size(last) / plan.pieces(last) as u128;
         let (count, along) = (product(&batch), product(&rows));
-        let work = Work { rows: along, lanes: size(lanes), depth, count, walks_rows: sums, statements };
+        let tensor = self.tensor && plan.dtype == DType::F32;
+        let work =
+            Work { rows: along, lanes: size(lanes), depth, count, walks_rows: sums, statements, tensor };
         let shape = Shape::of(work)?;
         Some(Tiling { shape, rows, lanes, batch, walks: sums })
     }
@@ -121,62 +111,6 @@ impl Emitter<'_> {
         Ok(Layout { threads: shape.threads(), shared_bytes, grid })
     }
 
-    /// Which tile the block has, and the grid of them.
-    fn tile_place(&mut self, plan: &Plan<'_>, tiling: &Tiling) -> Result<(Place, Vec<Tiles>), PtxError> {
-        let shape = tiling.shape;
-        let dims = |numbers: &[usize]| -> Vec<Dim> {
-            let size = |&number: &usize| match plan.dim(number).is_reduced() {
-                true => Dim::Fixed(plan.pieces(number)),
-                false => plan.dim(number).extent,
-            };
-            numbers.iter().map(size).collect()
-        };
-        let tiles = |numbers: &[usize], per_block: u32| Tiles {
-            extents: dims(numbers).into_iter().map(extent).collect(),
-            per_block: per_block as usize,
-        };
-        let rows_extents = self.extents(&dims(&tiling.rows))?;
-        let rows = self.product(&rows_extents);
-        let lanes = self.extents(&dims(&[tiling.lanes]))?[0];
-        let up = |emitter: &mut Self, count: Value, per_block: u32| {
-            let above = emitter.index_sum(count, Value::Integer(i64::from(per_block) - 1));
-            emitter.index_quotient(above, Value::Integer(i64::from(per_block)))
-        };
-        let mut grid = vec![tiles(&tiling.batch, 1)];
-        let mut counts = vec![Value::Integer(0)];
-        if !tiling.walks {
-            grid.push(tiles(&tiling.rows, shape.rows));
-            counts.push(up(self, rows, shape.rows));
-        } else {
-            counts.push(Value::Integer(1));
-        }
-        grid.push(tiles(&[tiling.lanes], shape.lanes));
-        counts.push(up(self, lanes, shape.lanes));
-        let blocks = self.block_numbers(&counts);
-        let batch_extents = self.extents(&dims(&tiling.batch))?;
-        let found = self.divided_up(blocks[0], &batch_extents);
-
-        let mut coordinates = vec![Value::Integer(0); plan.contraction.dims.len()];
-        let mut offsets = plan.contraction.offsets.map(Value::Integer);
-        for (&number, value) in tiling.batch.iter().zip(found) {
-            coordinates[number] = value;
-            let dim = plan.dim(number);
-            if dim.is_reduced() {
-                let stride = dim.split.map_or(0, |split| split.result_stride);
-                offsets[2] = self.index_mad(value, stride, offsets[2]);
-            } else {
-                offsets = self.moved(offsets, dim.strides, value);
-            }
-        }
-        let row = self.index_product(blocks[1], Value::Integer(i64::from(shape.rows)));
-        let lane = self.index_product(blocks[2], Value::Integer(i64::from(shape.lanes)));
-        let thread = self.special("%tid.x");
-        let columns = Value::Integer(i64::from(shape.columns()));
-        let group = self.index_quotient(thread, columns);
-        let column = self.index_remainder(thread, columns, group);
-        Ok((Place { coordinates, offsets, row, lane, rows, lanes, group, column }, grid))
-    }
-
     /// The sums of a thread's part of a tile, row by row.
     fn tile_sums(
         &mut self,
@@ -193,11 +127,12 @@ impl Emitter<'_> {
         let rows_base = self.ins(Class::Word, "add.u32", &[base, Value::Integer(i64::from(2 * lanes_half))]);
         let rows_side = self.rows_side(plan, tiling, place, (rows_base, shape.step_bytes(shape.rows)))?;
         let sides = [&lanes_side, &rows_side];
-        let [column, group] = [place.column, place.group].map(|value| self.narrowed_index(value));
-        let own = [
-            self.word_mad(column, i64::from(4 * shape.thread_lanes.min(4)), base),
-            self.word_mad(group, i64::from(4 * shape.thread_rows.min(4)), rows_base),
-        ];
+        let own = if shape.tensor {
+            self.warp_addresses(shape, &sides, place, [base, rows_base])
+        } else {
+            let [lane, row] = [place.own_lane, place.own_row].map(|value| self.narrowed_index(value));
+            [self.word_mad(lane, 4, base), self.word_mad(row, 4, rows_base)]
+        };
 
         let (again, done) = (self.label(), self.label());
         self.branch(odometer.alive, false, &done);
@@ -239,6 +174,9 @@ impl Emitter<'_> {
         half: u32,
         sums: &[Value],
     ) {
+        if shape.tensor {
+            return self.multiply_by_warps(shape, sides, own, half, sums);
+        }
         let along_lanes = places(shape.lanes, shape.thread_lanes);
         let along_rows = places(shape.rows, shape.thread_rows);
         for depth in 0..shape.depth {
@@ -251,80 +189,6 @@ impl Emitter<'_> {
                 }
             }
         }
-    }
-
-    fn lanes_side(
-        &mut self,
-        plan: &Plan<'_>,
-        tiling: &Tiling,
-        place: &Place,
-        shared: (Value, u32),
-    ) -> Result<Side, PtxError> {
-        let along_depth = self.along_depth(plan, 0, tiling.lanes);
-        let share = Share::new(tiling.shape, tiling.shape.lanes, along_depth);
-        let first = self.first_of_share(&share);
-        let start = self.index_sum(place.lane, first[0]);
-        let whole = divides(place.lanes, tiling.shape.lanes);
-        let stride = plan.dim(tiling.lanes).strides[0];
-        let mut places = Vec::new();
-        for step in share.place_steps() {
-            let lane = self.index_sum(start, Value::Integer(i64::from(step)));
-            let exists = if whole { None } else { Some(self.index_test("lt.s", lane, place.lanes)) };
-            places.push((self.index_product(lane, Value::Integer(stride)), exists));
-        }
-        Ok(self.side(0, Class::of(plan.dtype), &share, first, places, shared))
-    }
-
-    fn rows_side(
-        &mut self,
-        plan: &Plan<'_>,
-        tiling: &Tiling,
-        place: &Place,
-        shared: (Value, u32),
-    ) -> Result<Side, PtxError> {
-        let nearest = tiling.rows.last().copied().unwrap_or(tiling.lanes);
-        let along_depth = self.along_depth(plan, 1, nearest);
-        let share = Share::new(tiling.shape, tiling.shape.rows, along_depth);
-        let first = self.first_of_share(&share);
-        let start = self.index_sum(place.row, first[0]);
-        let mut places = Vec::new();
-        for step in share.place_steps() {
-            let row = self.index_sum(start, Value::Integer(i64::from(step)));
-            let exists = self.row_exists(tiling, place, row);
-            let found = self.row_coordinates(plan, tiling, row)?;
-            let mut offset = Value::Integer(0);
-            for (&number, &value) in tiling.rows.iter().zip(&found) {
-                offset = self.index_mad(value, plan.dim(number).strides[1], offset);
-            }
-            places.push((offset, exists));
-        }
-        Ok(self.side(1, Class::of(plan.dtype), &share, first, places, shared))
-    }
-
-    /// Whether a factor is read along the reduction rather than along the tile.
-    fn along_depth(&self, plan: &Plan<'_>, factor: usize, along: usize) -> bool {
-        let inner = plan.reduced.last().map_or(0, |&number| plan.dim(number).strides[factor].abs());
-        inner == 1 && plan.dim(along).strides[factor].abs() != 1
-    }
-
-    /// Whether a row is one of the result's; nothing where it always is.
-    fn row_exists(&mut self, tiling: &Tiling, place: &Place, row: Value) -> Option<Value> {
-        if divides(place.rows, tiling.shape.rows) {
-            return None;
-        }
-        Some(self.index_test("lt.s", row, place.rows))
-    }
-
-    /// The coordinates of a row along the dimensions that rows run over.
-    fn row_coordinates(
-        &mut self,
-        plan: &Plan<'_>,
-        tiling: &Tiling,
-        row: Value,
-    ) -> Result<Vec<Value>, PtxError> {
-        let dims: Vec<Dim> = tiling.rows.iter().map(|&number| plan.dim(number).extent).collect();
-        let extents = self.extents(&dims)?;
-        Ok(self.divided_up(row, &extents))
     }
 }
 

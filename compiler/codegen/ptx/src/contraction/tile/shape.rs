@@ -1,8 +1,5 @@
 //! How large a block's tile of the result is, and a thread's part of it.
 
-/// Elements that a tile's rows in shared memory lie apart beyond their length, so that stores along the reduction and
-/// along the tile both spread over the banks.
-pub(super) const PADDING: u32 = 4;
 /// Blocks that a multiprocessor-rich device should get, if smaller tiles give as many.
 const ENOUGH_BLOCKS: u128 = 96;
 
@@ -15,6 +12,8 @@ pub(crate) struct Shape {
     pub(crate) depth: u32,
     pub(crate) thread_rows: u32,
     pub(crate) thread_lanes: u32,
+    /// Whether warps multiply with tensor cores.
+    pub(crate) tensor: bool,
 }
 
 /// The work that a shape is chosen for, with the greatest batch.
@@ -31,6 +30,8 @@ pub(super) struct Work {
     pub(super) walks_rows: bool,
     /// Statements for each result.
     pub(super) statements: usize,
+    /// Whether tensor cores may multiply.
+    pub(super) tensor: bool,
 }
 
 impl Shape {
@@ -54,11 +55,15 @@ impl Shape {
                 break;
             }
         }
+        if work.tensor && work.depth >= 8 {
+            return Some(Shape::of_warps(rows.max(32), lanes, work.depth));
+        }
         let depth = if work.depth <= 4 { 4 } else { 8 };
         // Long epilogues are written out for each result of a thread.
         let most = if work.statements > 12 { 4 } else { 8 };
         let part = |length: u32| if length >= 64 { most } else { 4 };
-        let mut shape = Shape { rows, lanes, depth, thread_rows: part(rows), thread_lanes: part(lanes) };
+        let mut shape =
+            Shape { rows, lanes, depth, thread_rows: part(rows), thread_lanes: part(lanes), tensor: false };
         while shape.threads() > 256 {
             shape.thread_rows *= 2;
         }
@@ -70,6 +75,36 @@ impl Shape {
             }
         }
         Some(shape)
+    }
+
+    /// The shape whose warps have up to 64 rows and 32 lanes, in pieces of 16 rows and 8 lanes.
+    fn of_warps(rows: u32, lanes: u32, depth: u128) -> Shape {
+        let (warp_rows, warp_lanes) = (if rows >= 128 { 64 } else { 32 }, lanes.min(32));
+        let depth = if depth > 8 { 16 } else { 8 };
+        Shape { rows, lanes, depth, thread_rows: warp_rows / 8, thread_lanes: warp_lanes / 4, tensor: true }
+    }
+
+    /// Elements that steps of the reduction lie apart in shared memory beyond the tile's length, so that a warp's
+    /// accesses along the reduction and along the tile both spread over the banks.
+    pub(super) fn padding(self) -> u32 {
+        if self.tensor { 8 } else { 4 }
+    }
+
+    /// Rows of a thread beyond its first.
+    pub(super) fn row_places(self) -> Vec<u32> {
+        if self.tensor {
+            // Two of each piece of a warp.
+            return (0..self.thread_rows).map(|number| number * 8).collect();
+        }
+        places(self.rows, self.thread_rows).into_iter().map(|(at, in_group)| at + in_group).collect()
+    }
+
+    /// Lanes of a thread beyond its first.
+    pub(super) fn lane_places(self) -> Vec<u32> {
+        if self.tensor {
+            return (0..self.thread_lanes).map(|number| number / 2 * 8 + number % 2).collect();
+        }
+        places(self.lanes, self.thread_lanes).into_iter().map(|(at, in_group)| at + in_group).collect()
     }
 
     /// Threads along the rows.
@@ -93,7 +128,7 @@ impl Shape {
 
     /// Bytes of one step of a factor of which a tile has so many elements.
     pub(super) fn step_bytes(self, length: u32) -> u32 {
-        4 * self.depth * (length + PADDING)
+        4 * self.depth * (length + self.padding())
     }
 }
 
@@ -118,7 +153,11 @@ mod tests {
     use super::*;
 
     fn shape(rows: u128, lanes: u128, depth: u128, walks_rows: bool) -> Option<(u32, u32, u32, u32)> {
-        let work = Work { rows, lanes, depth, count: 1, walks_rows, statements: 0 };
+        let work = Work { rows, lanes, depth, count: 1, walks_rows, statements: 0, tensor: false };
+        if let Some(shape) = Shape::of(Work { tensor: true, ..work }) {
+            assert!(shape.threads() <= 256 && shape.shared_bytes() <= 48 * 1024, "{shape:?}");
+            assert!(shape.rows.min(shape.lanes) * shape.depth >= shape.threads());
+        }
         Shape::of(work).map(|shape| {
             assert!(matches!(shape.threads(), 64 | 128 | 256), "{shape:?}");
             assert!(

@@ -5,7 +5,7 @@
 //! else along the tile.
 
 use super::odometer::Odometer;
-use super::shape::{PADDING, Shape};
+use super::shape::Shape;
 use crate::emitter::Emitter;
 use crate::register::{Class, Value};
 
@@ -13,8 +13,6 @@ use crate::register::{Class, Value};
 pub(super) struct Side {
     /// Number of the operand.
     operand: usize,
-    /// Elements along the tile.
-    length: u32,
     /// The class of its elements' registers.
     class: Class,
     /// What each of this thread's elements is.
@@ -27,6 +25,10 @@ pub(super) struct Side {
     shared: Value,
     /// Bytes between the halves.
     half: u32,
+    /// Elements between steps of the reduction.
+    pitch: u32,
+    /// Whether elements are rounded to what tensor cores multiply.
+    rounds: bool,
 }
 
 /// An element that a thread moves in each step.
@@ -49,12 +51,16 @@ pub(super) struct Share {
     length: u32,
     threads: u32,
     depth: u32,
+    pitch: u32,
+    rounds: bool,
 }
 
 impl Share {
     pub(super) fn new(shape: Shape, length: u32, along_depth: bool) -> Share {
         let (threads, depth) = (shape.threads(), shape.depth);
-        Share { count: length * depth / threads, along_depth, length, threads, depth }
+        let pitch = length + shape.padding();
+        let count = length * depth / threads;
+        Share { count, along_depth, length, threads, depth, pitch, rounds: shape.tensor }
     }
 
     /// The place and the depth of an element beyond the thread's first.
@@ -102,7 +108,7 @@ impl Emitter<'_> {
         places: Vec<(Value, Option<Value>)>,
         (base, half): (Value, u32),
     ) -> Side {
-        let row = share.length + PADDING;
+        let row = share.pitch;
         let steps = share.place_steps();
         let elements = (0..share.count)
             .map(|number| {
@@ -115,7 +121,17 @@ impl Emitter<'_> {
         let [place, depth] = first.map(|value| self.narrowed_index(value));
         let at = self.word_mad(depth, i64::from(row), place);
         let shared = self.word_mad(at, 4, base);
-        Side { operand, length: share.length, class, elements, places, depth: first[1], shared, half }
+        Side {
+            operand,
+            class,
+            elements,
+            places,
+            depth: first[1],
+            shared,
+            half,
+            pitch: share.pitch,
+            rounds: share.rounds,
+        }
     }
 
     /// An index in a 32-bit register.
@@ -183,8 +199,31 @@ impl Emitter<'_> {
         for element in &side.elements {
             let place = i64::from(element.bytes + half * side.half);
             let place = crate::memory::place(side.shared, place);
-            self.put(format!("st.shared.{} {place}, {};", side.class.kind(), element.register));
+            if side.rounds {
+                let rounded = self.ins(Class::Word, "cvt.rna.tf32.f32", &[element.register]);
+                self.put(format!("st.shared.b32 {place}, {rounded};"));
+            } else {
+                self.put(format!("st.shared.{} {place}, {};", side.class.kind(), element.register));
+            }
         }
+    }
+
+    /// Reads words of a half of shared memory at depths and places beyond an address.
+    pub(super) fn words_at(&mut self, side: &Side, base: Value, half: u32, at: &[(u32, u32)]) -> Vec<Value> {
+        let mut found = Vec::with_capacity(at.len());
+        for &(depth, place) in at {
+            let bytes = 4 * (depth * side.pitch + place) + half * side.half;
+            let place = crate::memory::place(base, i64::from(bytes));
+            let word = self.fresh(Class::Word);
+            self.put(format!("ld.shared.b32 {word}, {place};"));
+            found.push(word);
+        }
+        found
+    }
+
+    /// Bytes of so many steps of the reduction.
+    pub(super) fn step_bytes(side: &Side, steps: i64) -> i64 {
+        4 * steps * i64::from(side.pitch)
     }
 
     /// Reads a thread's elements of one step of the depth from a half of shared memory. `base` is the address of its
@@ -197,7 +236,7 @@ impl Emitter<'_> {
         depth: u32,
         places: &[(u32, u32)],
     ) -> Vec<Value> {
-        let row = 4 * (depth * (side.length + PADDING)) + half * side.half;
+        let row = 4 * depth * side.pitch + half * side.half;
         let group = places.iter().take_while(|&&(at, _)| at == places[0].0).count();
         let mut found = Vec::with_capacity(places.len());
         for places in places.chunks(group) {

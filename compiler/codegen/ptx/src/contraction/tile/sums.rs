@@ -3,7 +3,6 @@
 
 use super::finish::Totals;
 use super::odometer::Odometer;
-use super::shape::places;
 use super::{Place, Tiling, define_coordinates, divides};
 use crate::PtxError;
 use crate::contraction::plan::Plan;
@@ -76,11 +75,11 @@ impl Emitter<'_> {
         let shape = tiling.shape;
         let class = Class::of(dtype);
         let size = dtype.computed_in().size() as u32;
-        let [column, group] = [place.column, place.group].map(|value| self.narrowed_index(value));
+        let [lane, group] = [place.own_lane, place.group].map(|value| self.narrowed_index(value));
         let own = self.word_mad(group, i64::from(size * shape.lanes), base);
-        let own = self.word_mad(column, i64::from(size * shape.thread_lanes.min(4)), own);
-        for (&register, (at, in_group)) in registers.iter().zip(places(shape.lanes, shape.thread_lanes)) {
-            let at = crate::memory::place(own, i64::from(size * (at + in_group)));
+        let own = self.word_mad(lane, i64::from(size), own);
+        for (&register, at) in registers.iter().zip(shape.lane_places()) {
+            let at = crate::memory::place(own, i64::from(size * at));
             self.put(format!("st.shared.{} {at}, {register};", class.kind()));
         }
         self.put("bar.sync 0;");
