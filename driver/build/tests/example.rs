@@ -91,6 +91,7 @@ fn the_example_builds_in_a_clean_folder() {
     let copy = Copy::new();
     reads_and_learns(&copy);
     follows_an_opened_library(&copy);
+    takes_all_kinds_of_ports(&copy);
     wrong_shapes_do_not_compile(&copy);
     mistakes_of_the_model_end_the_build(&copy);
 }
@@ -167,6 +168,21 @@ fn follows_an_opened_library(copy: &Copy) {
 fn bits(what: &str, values: &[f32]) -> String {
     let words: String = values.iter().map(|value| format!(" {:08x}", value.to_bits())).collect();
     format!("{what}{words}")
+}
+
+/// A second model, with what is not a sample of a batch.
+fn takes_all_kinds_of_ports(copy: &Copy) {
+    let script = source("examples/embed-rust/build.rs");
+    let second = "    dlc_build::Model::new(\"odd.dsl\").train(true).compile()?;\n    Ok(())";
+    std::fs::write(copy.folder.join("odd.dsl"), source("driver/build/tests/embed/odd.dsl")).unwrap();
+    std::fs::write(copy.folder.join("build.rs"), script.replace("    Ok(())", second)).unwrap();
+    let text = copy.printed(&source("driver/build/tests/embed/odd.rs"));
+    std::fs::write(copy.folder.join("build.rs"), script).unwrap();
+    assert_eq!(
+        text,
+        "the model odd has no weights yet: load a file, or initialize them by seed\n`scores` of `predict` takes 24 bytes for a \
+         batch of 3; the buffer has 16\n9 values, the loss falls: true\ndigits and odd\n"
+    );
 }
 
 fn wrong_shapes_do_not_compile(copy: &Copy) {
