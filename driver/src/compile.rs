@@ -4,6 +4,7 @@ use crate::drawing::{lowered_dot, lowered_svg, written_svg};
 use crate::engine::default_threads;
 use crate::flops::function_flops;
 use crate::folder::make_folder;
+use crate::memory::{ArenaReport, arena_report, check_arena};
 use crate::tuning::tuned_target;
 use crate::{CompileChoices, DriverError, Loaded, Math, Movement, Result, baseline, library, movement};
 use dlc_compiler::emit::{Cpu, Platform, Target, assembly_text, clif_text, measure_code};
@@ -133,6 +134,8 @@ pub struct FunctionSummary {
     pub flops: u64,
     /// Bytes of scratch.
     pub arena_bytes: usize,
+    /// What is in it where most is.
+    pub arena: ArenaReport,
     /// What a call at the greatest batch takes.
     pub moved: Movement,
     /// The same without the optimiser: elementwise fusion alone.
@@ -186,6 +189,7 @@ fn summary(function: &CompiledFunction, baseline: &Compilation, batch: usize) ->
         barriers: program.launches.iter().filter(|launch| launch.barrier).count(),
         flops: function_flops(&function.graph, batch),
         arena_bytes: program.arena_bytes,
+        arena: arena_report(program),
         moved: movement(&function.lowered, batch),
         baseline: plain.map(|plain| movement(&plain.lowered, batch)).unwrap_or_default(),
     }
@@ -212,6 +216,7 @@ pub fn compile(loaded: &Loaded, settings: &CompileSettings) -> Result<CompileRep
         return Err(DriverError::User(fault.to_owned()));
     }
     let compilation = dlc_compiler::compile(model, &options)?;
+    check_arena(model, &options, &compilation, settings)?;
     let plain = dlc_compiler::compile(model, &baseline(&options))?;
     let started = Instant::now();
     let tune = settings.choices.tune.without_trials();
@@ -240,7 +245,6 @@ pub fn compile(loaded: &Loaded, settings: &CompileSettings) -> Result<CompileRep
         stages: stages.chain([("code".to_owned(), code.as_secs_f64())]).collect(),
         files: Vec::new(),
     };
-    check_arena(&report, settings)?;
     if let Some(folder) = &settings.dump_phases {
         dump_phases(&compilation, target, folder, &mut report.files)?;
     }
@@ -253,18 +257,6 @@ pub fn compile(loaded: &Loaded, settings: &CompileSettings) -> Result<CompileRep
         library::write(loaded, &compilation, &made_for, settings, &mut report.files)?;
     }
     Ok(report)
-}
-
-fn check_arena(report: &CompileReport, settings: &CompileSettings) -> Result<()> {
-    let Some(limit) = settings.max_arena else { return Ok(()) };
-    match report.functions.iter().find(|function| function.arena_bytes > limit) {
-        Some(function) => Err(DriverError::User(format!(
-            "the function `{}` needs an arena of {} bytes at batch {}, more than the {limit} of --max-arena; \
-             a smaller --batch needs less",
-            function.name, function.arena_bytes, report.batch
-        ))),
-        None => Ok(()),
-    }
 }
 
 /// The Cranelift IR of one function.

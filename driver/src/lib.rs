@@ -31,6 +31,7 @@ mod interpreted;
 mod library;
 mod load;
 mod meaning;
+mod memory;
 mod movement;
 mod native;
 mod onnx;
@@ -76,6 +77,7 @@ pub use library::{
 };
 pub use load::{Loaded, Weights, load, load_text, model_name};
 pub use meaning::Meaning;
+pub use memory::{ArenaReport, ArenaValue};
 pub use movement::{Movement, movement};
 pub use native::{native_program, native_session, tuned_session};
 pub use onnx::{OnnxRunReport, OnnxTraining, OperatorRow, is_onnx, load_for_training, operators, run_onnx};

@@ -1047,7 +1047,8 @@ static dlc_status damaged(dlc_session *session, const char *reason)
 
 /* Which model a file is of, as far as it says that. */
 typedef struct origin {
-    char graph[17], model[65];
+    /* Room for one character more than a hash has, so that none that is longer looks like it. */
+    char graph[18], model[65];
 } origin;
 
 /* As much of a name as has room. */

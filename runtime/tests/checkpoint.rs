@@ -4,8 +4,9 @@
 mod stand_in;
 
 use dlc_runtime::abi::ElementType;
-use dlc_runtime::{Checkpoint, HostTensor, LoadPolicy, RuntimeError, Session};
+use dlc_runtime::{Checkpoint, HostTensor, Identity, LoadPolicy, RuntimeError, Session};
 use stand_in::{bytes, interface, program, program_of};
+use std::path::Path;
 use std::sync::Arc;
 
 fn trained() -> Session {
@@ -68,6 +69,25 @@ fn another_models_checkpoint_lists_every_fault_and_changes_nothing() {
          f32[3, 2] in the model; `train.step` (i32[]) is missing; `steps` is not in the model"
     );
     assert_eq!(session.checkpoint().unwrap(), before);
+    other.identity = Some(Identity { model: "points".to_owned(), graph: 1 });
+    let told = session.restore(&other, LoadPolicy::Exact).unwrap_err().to_string();
+    assert!(
+        told.starts_with("the checkpoint is of the model points, not of stand_in: `weight` is "),
+        "{told}"
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_no_file_keeps_its_place() {
+    use std::os::unix::fs::FileTypeExt;
+    for (place, is_written) in [("/dev/null", true), ("/dev/full", false)] {
+        let is_device = || std::fs::metadata(place).is_ok_and(|found| found.file_type().is_char_device());
+        if is_device() {
+            assert_eq!(trained().save(Path::new(place), None).is_ok(), is_written);
+            assert!(is_device());
+        }
+    }
 }
 
 #[test]

@@ -71,7 +71,11 @@ pub(crate) struct CompileArguments {
     /// Folder that the text of every stage is written to [default: none].
     #[arg(long, value_name = "DIR")]
     pub(crate) dump_phases: Option<PathBuf>,
-    /// Refuse a function that needs more scratch memory, such as 8MiB [default: no limit].
+    /// Tell what lies in the arena of every function where most does [default: its size alone].
+    #[arg(long)]
+    pub(crate) memory_report: bool,
+    /// Refuse a function that needs more scratch memory, such as 8MiB, naming a batch that would do and the floor [default:
+    /// no limit].
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub(crate) max_arena: Option<usize>,
     #[command(flatten)]

@@ -88,7 +88,8 @@ pub(crate) enum Command {
     Bench(BenchArguments),
     /// Tell where the time of a training step or an inference goes, against what the machine can do.
     Profile(ProfileArguments),
-    /// List the layers with shapes, parameters, operations and receptive field.
+    /// List the layers with shapes, parameters, operations and receptive field; of a library (`.o`, `.a`, `.so`) the
+    /// functions, sizes and instructions.
     Inspect(InspectArguments),
     /// Tell which layers, rewrites and groupings each kernel came from, and what they save.
     Explain(ExplainArguments),

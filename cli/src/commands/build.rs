@@ -83,8 +83,38 @@ pub(super) fn compile(console: &Console, flags: &CompileArguments) -> Outcome {
         console::json(&report);
     } else {
         console::data(&summary(&report));
+        if flags.memory_report {
+            console::data(&format!("\n{}", memory(&report)));
+        }
     }
     Ok(0)
+}
+
+/// Values that are listed of an arena.
+const LISTED: usize = 12;
+
+/// What lies in the arenas where most does.
+fn memory(report: &CompileReport) -> String {
+    let header = ["arena", "bytes", "value", "from", "to"];
+    let mut rows = vec![header.map(str::to_owned).to_vec()];
+    for function in &report.functions {
+        let arena = &function.arena;
+        let most = format!("{} alive in", bytes(arena.live_bytes));
+        let first =
+            [function.name.clone(), bytes(function.arena_bytes), most, arena.kernel.clone(), String::new()];
+        rows.push(first.to_vec());
+        rows.extend(arena.values.iter().take(LISTED).map(|value| {
+            let to = value.to.clone().unwrap_or_else(|| "the next call".to_owned());
+            vec![String::new(), bytes(value.bytes), value.name.clone(), value.from.clone(), to]
+        }));
+        if arena.values.len() > LISTED {
+            let rest = &arena.values[LISTED..];
+            let others = format!("{} others", rest.len());
+            let size = bytes(rest.iter().map(|value| value.bytes).sum());
+            rows.push(vec![String::new(), size, others, String::new(), String::new()]);
+        }
+    }
+    table(&rows)
 }
 
 pub(super) fn targets(flags: &TargetArguments) -> Outcome {

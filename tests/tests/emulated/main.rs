@@ -114,8 +114,12 @@ fn size(port: &Port, batch: usize) -> usize {
     port.elements(batch) * port.element.size()
 }
 
-/// The short form of the suite: every case that has an op of an element type and rank that none before it has.
-fn short() -> Vec<Case> {
+/// The short form of the suite: every case that has an op of an element type and rank that none before it has. Where
+/// `DLC_OP_SUITE` is `all`, all of it, which takes minutes.
+fn suite() -> Vec<Case> {
+    if std::env::var_os("DLC_OP_SUITE").is_some_and(|text| text == "all") {
+        return cases::all();
+    }
     let mut seen = BTreeSet::new();
     let mut shows = |case: &Case| {
         let nodes = case.function.nodes.values();
@@ -190,7 +194,7 @@ fn faults(cases: &[Case], results: &[Vec<Tensor>]) -> Vec<String> {
 
 #[test]
 fn the_op_suite_on_aarch64_is_right_and_has_the_bits_of_this_machine() {
-    let cases = short();
+    let cases = suite();
     let Some(results) = results("aarch64-unknown-linux-gnu", "qemu-aarch64", &cases) else { return };
     let faults = faults(&cases, &results);
     assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
@@ -214,7 +218,7 @@ fn the_op_suite_on_aarch64_is_right_and_has_the_bits_of_this_machine() {
 
 #[test]
 fn the_op_suite_on_riscv64_is_right() {
-    let cases = short();
+    let cases = suite();
     let Some(results) = results("riscv64gc-unknown-linux-gnu", "qemu-riscv64", &cases) else { return };
     let faults = faults(&cases, &results);
     assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
