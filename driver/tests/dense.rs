@@ -128,6 +128,7 @@ fn artifacts_are_written_and_the_arena_is_bounded() {
     let all = CompileSettings {
         output_dir: Some(out.clone()),
         emit: ArtifactKind::ALL.to_vec(),
+        train: true,
         dump_phases: Some(folder.path().join("phases")),
         ..CompileSettings::default()
     };
