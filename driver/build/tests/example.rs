@@ -193,14 +193,17 @@ fn wrong_shapes_do_not_compile(copy: &Copy) {
              1];\n    {body}\n    Ok(())\n}}\n"
         )
     };
-    let right = program("let logits: [f32; 10] = model.predict_one(&right)?;\n    drop(logits);");
+    let right = program("let _: [f32; 10] = model.predict_one(&right)?;");
     copy.printed(&right);
     let array = |expected: usize, found: usize| {
         format!("expected an array with a size of {expected}, found one with a size of {found}")
     };
     for (body, error) in [
         ("model.predict_one(&[[[0.0; 8]; 9]; 1])?;", array(8, 9)),
-        ("model.predict_one(&[[0.0; 8]; 8])?;", "expected `[[f32; 8]; 8]`, found".to_owned()),
+        (
+            "model.predict_one(&[[0.0; 8]; 8])?;",
+            "expected `[f32; 8]`, found floating-point number".to_owned(),
+        ),
         ("model.predict_one(&[[[0_u8; 8]; 8]; 1])?;", "expected `f32`, found `u8`".to_owned()),
         ("model.train_step(&[right], &[1.0])?;", "expected `i32`, found floating-point number".to_owned()),
         (
@@ -221,7 +224,7 @@ fn mistakes_of_the_model_end_the_build(copy: &Copy) {
     let text = std::fs::read_to_string(&model).unwrap();
     std::fs::write(&model, text.replace("dense(10)", "dens(10)")).unwrap();
     let told = copy.refused(&source("examples/embed-rust/src/main.rs"));
-    for part in ["the model has an error", "digits.dsl:11:35", "dens(10)", "help: ", "`dense`"] {
+    for part in ["the model has an error", "digits.dsl:11:38", "dens(10)", "help: ", "`dense`"] {
         assert!(told.contains(part), "{part} is missing in\n{told}");
     }
     assert!(!told.contains("panicked"), "{told}");
