@@ -179,7 +179,13 @@ impl FromStr for Platform {
         }
         let known = Platform::ALL.map(|platform| platform.triple);
         let all = known.join(", ");
-        Err(match nearest(text, known) {
+        // Distributions and C compilers leave the vendor out.
+        let short = known.map(|triple| triple.replacen("-unknown", "", 1));
+        let among_short = || {
+            let found = nearest(text, short.iter().map(String::as_str))?;
+            short.iter().position(|one| one == found).map(|position| known[position])
+        };
+        Err(match nearest(text, known).or_else(among_short) {
             Some(near) => format!("no target is called `{text}`; did you mean {near}? There are {all}"),
             None => format!("no target is called `{text}`; there are {all}"),
         })
