@@ -66,6 +66,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "dlc-runtime",
             "dlc-trainer",
             "dlc-driver",
+            "dlc-codegen-ptx",
             "dlc-ptx-machine",
         ],
     ),
