@@ -51,7 +51,8 @@ fn tried(case: &Case) -> Result<(), String> {
         };
         let oracle =
             dlc_interp::evaluate(&case.function, batch, &inputs).map_err(|error| error.to_string())?;
-        let found = computed(case, batch).map_err(|fault| format!("{}, batch {batch}: {fault}", case.name))?;
+        let found =
+            computed(case, batch).map_err(|fault| format!("{}, batch {batch}: {fault}", case.name))?;
         for (found, oracle) in found.iter().zip(&oracle) {
             case.judge(found, oracle)
                 .map_err(|difference| format!("{}, batch {batch}: {difference}", case.name))?;
