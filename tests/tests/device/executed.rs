@@ -13,11 +13,11 @@ const MOST_BLOCKS: usize = (1 << 31) - 1;
 
 /// The number of blocks of a launch, at least one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Blocks(pub u32);
+pub(crate) struct Blocks(pub(crate) u32);
 
 impl Blocks {
     /// The blocks of a launch that takes place; `None` where there is no work.
-    pub fn checked(count: Option<usize>) -> Result<Option<Blocks>, String> {
+    pub(crate) fn checked(count: Option<usize>) -> Result<Option<Blocks>, String> {
         match count {
             Some(0) => Ok(None),
             Some(count @ 1..=MOST_BLOCKS) => Ok(Some(Blocks(count as u32))),
@@ -27,7 +27,7 @@ impl Blocks {
 }
 
 /// Memory of a device in which one function runs.
-pub struct Device {
+pub(crate) struct Device {
     memory: Memory,
     arena: u64,
     /// What parts of sequences leave for one another; launches follow one another, so one is enough.
@@ -39,7 +39,7 @@ pub struct Device {
 
 impl Device {
     /// Memory for the first function of a compilation.
-    pub fn new(compilation: &Compilation) -> Device {
+    pub(crate) fn new(compilation: &Compilation) -> Device {
         let mut memory = Memory::new();
         let program = &compilation.functions[0].lowered.program;
         let mut zeroed = |bytes: usize| memory.store(&vec![0; bytes]);
@@ -50,25 +50,25 @@ impl Device {
     }
 
     /// Binds the next input.
-    pub fn bind(&mut self, bytes: &[u8]) {
+    pub(crate) fn bind(&mut self, bytes: &[u8]) {
         let address = self.memory.store(bytes);
         self.bindings.push(address);
     }
 
     /// Binds the next output, whose bytes nobody has written yet.
-    pub fn bind_output(&mut self, bytes: usize) -> u64 {
+    pub(crate) fn bind_output(&mut self, bytes: usize) -> u64 {
         let address = self.memory.allocate(bytes);
         self.bindings.push(address);
         address
     }
 
     /// Bytes of the device.
-    pub fn read(&mut self, address: u64, bytes: usize) -> Result<Vec<u8>, String> {
+    pub(crate) fn read(&mut self, address: u64, bytes: usize) -> Result<Vec<u8>, String> {
         self.memory.read(address, bytes).map(<[u8]>::to_vec).map_err(|fault| fault.to_string())
     }
 
     /// Runs all launches in order.
-    pub fn run(&mut self, program: &Program, batch: usize) -> Result<(), String> {
+    pub(crate) fn run(&mut self, program: &Program, batch: usize) -> Result<(), String> {
         let names: Vec<String> = program.kernels.indices().map(|id| format!("kernel_{id}")).collect();
         let kernels: Vec<(&str, &Kernel)> =
             names.iter().map(String::as_str).zip(program.kernels.values()).collect();
