@@ -53,17 +53,17 @@ fn write_table(predictions: &Predictions, decide: &Decide, folder: &Path) -> Res
                 put("class".to_owned(), name(*class));
                 put(
                     "probability".to_owned(),
-                    probabilities.get(*class).map_or(String::new(), f64::to_string),
+                    probabilities.get(*class).map_or(String::new(), |&one| number_text(one)),
                 );
                 for (class, probability) in probabilities.iter().enumerate() {
-                    put(format!("p_{}", name(class)), probability.to_string());
+                    put(format!("p_{}", name(class)), number_text(*probability));
                 }
             }
             Decided::Map(map) => {
                 let file = map_name(&row.source, &mut taken);
                 put("map".to_owned(), format!("maps/{file}"));
                 for (class, share) in map.shares().iter().enumerate() {
-                    put(format!("share_{}", name(class)), share.to_string());
+                    put(format!("share_{}", name(class)), number_text(*share));
                 }
                 let maps = folder.join("maps");
                 let failed = |cause| TrainError::File { path: maps.clone(), cause };
@@ -78,7 +78,7 @@ fn write_table(predictions: &Predictions, decide: &Decide, folder: &Path) -> Res
         for (output, values) in predictions.outputs.iter().zip(&row.values).skip(said) {
             for (place, value) in values.iter().enumerate().filter(|_| values.len() <= COLUMNS) {
                 let column = if values.len() == 1 { output.clone() } else { format!("{output}.{place}") };
-                put(column, value.to_string());
+                put(column, number_text(*value));
             }
         }
         let (columns, values): (Vec<String>, Vec<String>) = cells.into_iter().unzip();
@@ -91,6 +91,12 @@ fn write_table(predictions: &Predictions, decide: &Decide, folder: &Path) -> Res
     }
     let bytes = table.into_inner().map_err(|error| unwritten(error.into_error().into()))?;
     Ok(write_atomically(&folder.join("predictions.csv"), &bytes)?)
+}
+
+/// The fewest digits that read back as the number: as one of `f32`, where it is one.
+fn number_text(value: f64) -> String {
+    let single = value as f32;
+    if f64::from(single) == value { single.to_string() } else { value.to_string() }
 }
 
 fn unwritten(error: csv::Error) -> TrainError {
@@ -106,4 +112,16 @@ fn map_name(source: &str, taken: &mut BTreeSet<String>) -> String {
     let name = name.unwrap_or_default();
     taken.insert(name.clone());
     name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::number_text;
+
+    #[test]
+    fn numbers_have_the_digits_that_they_need() {
+        let texts = [206.373_382_568_359_38, 0.1, f64::from(0.1_f32), 16_777_217.0, -3.0].map(number_text);
+        assert_eq!(texts, ["206.37338", "0.1", "0.1", "16777217", "-3"]);
+        assert_eq!(number_text(f64::NAN), "NaN");
+    }
 }
