@@ -14,6 +14,7 @@ mod persistent;
 pub mod pipeline;
 pub mod prune;
 pub mod quantize;
+pub mod rematerialize;
 pub mod rewrite;
 pub mod step;
 mod words;

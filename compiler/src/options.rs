@@ -22,6 +22,9 @@ pub struct CompileOptions {
     /// Whether the machine multiplies bytes ([`crate::emit::Target::multiplies_bytes`]); where it does not, products of
     /// small integers are made of 16-bit ones.
     pub byte_products: bool,
+    /// Bytes of scratch that a function should do with: where it needs more, the backward pass computes values again
+    /// instead of keeping them, no more than that takes. What does not fit even so has the least arena that was found.
+    pub max_arena: Option<usize>,
     /// Keeps every intermediate value in a place of its own (for `dlc compare`).
     pub keep_all: bool,
     /// Which functions are wanted; those that a model has no sections for are left out.
@@ -41,6 +44,7 @@ impl CompileOptions {
             winograd: Winograd::default(),
             winograd_always: false,
             byte_products: false,
+            max_arena: None,
             keep_all: false,
             functions: FunctionKind::STANDARD.to_vec(),
             only_used: false,

@@ -5,14 +5,17 @@
 //!          (autodiff inside)  verify   (widen)  verify      (legalize)  verify     verify, bounds, plan
 //! ```
 //!
+//! Where a program needs more memory than it may, values are computed again and it is lowered anew (`rematerialize`).
+//!
 //! Each stage is timed and followed by the verifier of the form that it made.
 
 use crate::composite::expand_composites;
 use crate::interface::interface;
 use crate::legalize::{legalize, widen};
-use crate::lower::{self, Constants, LowerOptions, Lowered};
+use crate::lower::{self, Constants, LowerError, LowerOptions, Lowered};
 use crate::persistent::{persistent_places, used_tensors};
 use crate::prune::prune_scans;
+use crate::rematerialize::{plans, rematerialize};
 use crate::rewrite::{RewriteReport, rewrite};
 use crate::step;
 use crate::{CompileError, CompileOptions, FunctionKind};
@@ -90,14 +93,44 @@ pub fn compile(model: &Model, options: &CompileOptions) -> Result<Compilation, C
     let mut constants = Constants::default();
     let mut functions = Vec::new();
     for ((graph, expanded), (rewritten, rewrites)) in graphs.into_iter().zip(expanded).zip(rewritten) {
-        let lowered = timings
-            .measure("lower", || lower::lower(&rewritten, &lower_options, &persistent, &mut constants))?;
+        let lowered = timings.measure("lower", || {
+            let lower = |graph: &Function, constants: &mut Constants| {
+                lower::lower(graph, &lower_options, &persistent, constants)
+            };
+            within_arena(&rewritten, options.max_arena, &lower, &mut constants)
+        })?;
         timings.measure("verify", || verify_program(&lowered, options.batch_max))?;
         let name = graph.name.clone();
         functions.push(CompiledFunction { name, graph, expanded, rewrites, lowered });
     }
     let interface = interface(model, options, &persistent, constants, &functions)?;
     Ok(Compilation { interface, functions, timings: timings.stages })
+}
+
+/// Lowers a function; with an arena over the limit, by the plan that computes least again of those that keep to it, or
+/// that needs least.
+fn within_arena(
+    function: &Function,
+    limit: Option<usize>,
+    lower: &dyn Fn(&Function, &mut Constants) -> Result<Lowered, LowerError>,
+    constants: &mut Constants,
+) -> Result<Lowered, CompileError> {
+    let before = constants.clone();
+    let mut best = lower(function, constants)?;
+    let Some(limit) = limit else { return Ok(best) };
+    for plan in plans(function) {
+        if best.program.arena_bytes <= limit {
+            break;
+        }
+        let again = rematerialize(function, plan);
+        checked("rematerialize", &again, dlc_ir::verify::verify(&again))?;
+        let mut with = before.clone();
+        let lowered = lower(&again, &mut with)?;
+        if lowered.program.arena_bytes < best.program.arena_bytes {
+            (best, *constants) = (lowered, with);
+        }
+    }
+    Ok(best)
 }
 
 fn step_functions(model: &Model, options: &CompileOptions) -> Result<Vec<Function>, CompileError> {

@@ -215,9 +215,11 @@ pub fn compile(loaded: &Loaded, settings: &CompileSettings) -> Result<CompileRep
                      part of it";
         return Err(DriverError::User(fault.to_owned()));
     }
+    options.max_arena = settings.max_arena;
     let compilation = dlc_compiler::compile(model, &options)?;
     check_arena(model, &options, &compilation, settings)?;
-    let plain = dlc_compiler::compile(model, &baseline(&options))?;
+    let plain = CompileOptions { max_arena: None, ..baseline(&options) };
+    let plain = dlc_compiler::compile(model, &plain)?;
     let started = Instant::now();
     let tune = settings.choices.tune.without_trials();
     let mut code_bytes = 0;

@@ -1,7 +1,7 @@
 //! What the arenas of a compilation hold, and whether they are as small as was asked for.
 
 use crate::{CompileSettings, DriverError, Result};
-use dlc_compiler::{Compilation, CompileOptions};
+use dlc_compiler::{Compilation, CompileOptions, CompiledFunction};
 use dlc_ir::Model;
 use dlc_kernel::{BufferId, Program, Storage};
 use serde::Serialize;
@@ -89,6 +89,11 @@ fn largest(compilation: &Compilation) -> (usize, &str) {
     sizes.max().unwrap_or((0, ""))
 }
 
+/// Whether a function has a backward pass, maybe, which computes values again.
+fn has_loss(function: &CompiledFunction) -> bool {
+    function.graph.outputs.iter().any(|output| output.role == dlc_ir::OutputRole::Loss)
+}
+
 /// Refuses a compilation with a larger arena than was asked for, with the batch that would do and the floor.
 pub(crate) fn check_arena(
     model: &Model,
@@ -103,8 +108,11 @@ pub(crate) fn check_arena(
         Ok(largest(&dlc_compiler::compile(model, &options)?).0)
     };
     let batch = options.batch_max;
+    let trains = compilation.functions.iter().any(|one| one.name == function && has_loss(one));
+    let again = if trains { ", with values computed again where that helps" } else { "" };
     let told = format!(
-        "the function `{function}` needs an arena of {needed} bytes at batch {batch}, more than the {limit} of --max-arena"
+        "the function `{function}` needs an arena of {needed} bytes at batch {batch}{again}, more than the {limit} of \
+         --max-arena"
     );
     let floor = if batch == 1 { needed } else { at(1)? };
     if floor > limit {

@@ -74,7 +74,8 @@ pub(crate) struct CompileArguments {
     /// Tell what lies in the arena of every function where most does [default: its size alone].
     #[arg(long)]
     pub(crate) memory_report: bool,
-    /// Refuse a function that needs more scratch memory, such as 8MiB, naming a batch that would do and the floor [default:
+    /// Bytes of scratch memory that a function may need, such as 8MiB: where training needs more, it computes values again
+    /// instead of keeping them; what cannot do with so many is refused, with a batch that would do and the floor [default:
     /// no limit].
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub(crate) max_arena: Option<usize>,
