@@ -3,11 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 use dlc_compiler::composite::{Statistics, expand_composites};
+use dlc_compiler::rematerialize::{Plan, rematerialize};
 use dlc_compiler::rewrite::{RegionReport, RewriteOptions, RewriteReport, StopReason, rewrite};
 use dlc_compiler::step;
 use dlc_interp::{Data, Tensor};
 use dlc_ir::{Function, Op};
-use dlc_tests::harness::{random_tensor, run_compiled, session_of};
+use dlc_tests::harness::{bytes_of, random_tensor, run_compiled, session_of};
 use dlc_types::TensorType;
 use dlc_types::random::Stream;
 use std::path::{Path, PathBuf};
@@ -87,6 +88,28 @@ fn distance(a: &Tensor, b: &Tensor) -> f64 {
             error.sqrt() / norm.sqrt().max(1e-6)
         }
         (a, b) => f64::from(u8::from(a != b)),
+    }
+}
+
+/// The oracle gives the same bits for a step that computes forward values again.
+#[test]
+fn values_computed_again_are_the_same() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
+    for name in ["digits", "lstm_digits", "mlp_digits", "resnet_cifar10", "sigmoid"] {
+        let path = folder.join(format!("{name}.dsl"));
+        let functions = functions(&path, &load_options(&path));
+        let train = functions.iter().find(|function| function.name == "train").unwrap();
+        let before = outputs(train, train, 2);
+        let mut changed = false;
+        for plan in [Plan::Costly, Plan::Parts(2), Plan::Parts(3), Plan::Parts(6)] {
+            let again = rematerialize(train, plan);
+            dlc_ir::verify::verify(&again).unwrap_or_else(|error| panic!("{name}, {plan:?}: {error}"));
+            changed |= again.nodes.len() > train.nodes.len();
+            let after = outputs(&again, train, 2);
+            let same = before.iter().zip(&after).all(|(a, b)| bytes_of(a) == bytes_of(b));
+            assert!(same, "{name}, {plan:?}");
+        }
+        assert!(changed, "nothing of {name} is computed again");
     }
 }
 
