@@ -53,17 +53,17 @@ fn write_table(predictions: &Predictions, decide: &Decide, folder: &Path) -> Res
                 put("class".to_owned(), name(*class));
                 put(
                     "probability".to_owned(),
-                    probabilities.get(*class).map_or(String::new(), |&one| number_text(one)),
+                    probabilities.get(*class).map_or(String::new(), f64::to_string),
                 );
                 for (class, probability) in probabilities.iter().enumerate() {
-                    put(format!("p_{}", name(class)), number_text(*probability));
+                    put(format!("p_{}", name(class)), probability.to_string());
                 }
             }
             Decided::Map(map) => {
                 let file = map_name(&row.source, &mut taken);
                 put("map".to_owned(), format!("maps/{file}"));
                 for (class, share) in map.shares().iter().enumerate() {
-                    put(format!("share_{}", name(class)), number_text(*share));
+                    put(format!("share_{}", name(class)), share.to_string());
                 }
                 let maps = folder.join("maps");
                 let failed = |cause| TrainError::File { path: maps.clone(), cause };
