@@ -63,6 +63,7 @@ struct Options {
     pool: *const c_void,
     memory: *mut c_void,
     memory_bytes: usize,
+    cpu: *const c_char,
 }
 
 /// The address of a function in an open library.
@@ -97,8 +98,15 @@ impl Library {
         };
         let opened = Instant::now();
         let (pool, memory) = (std::ptr::null(), std::ptr::null_mut());
-        let options =
-            Options { version: dlc_runtime::abi::VERSION, threads: 1, graph, pool, memory, memory_bytes: 0 };
+        let options = Options {
+            version: dlc_runtime::abi::VERSION,
+            threads: 1,
+            graph,
+            pool,
+            memory,
+            memory_bytes: 0,
+            cpu: std::ptr::null(),
+        };
         let mut instance = std::ptr::null_mut();
         // SAFETY: a place for the instance, and options as the header has them.
         held(unsafe { create(&raw mut instance, (&raw const options).cast()) }, "create")?;
@@ -213,7 +221,13 @@ fn first_results(arguments: &Arguments, library: &Path, weights: &Path, bytes: [
         let text = String::from_utf8(output.stdout)?;
         let times: Vec<f64> = text.split_whitespace().map(str::parse).collect::<Result<_, _>>()?;
         if times.len() != 5 {
-            return Err(String::from_utf8_lossy(&output.stderr).into());
+            let told = String::from_utf8_lossy(&output.stderr);
+            return Err(format!(
+                "the process that opens the library ended by {}: {}",
+                output.status,
+                told.trim()
+            )
+            .into());
         }
         rounds.push(times);
     }
