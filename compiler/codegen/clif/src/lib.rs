@@ -16,7 +16,6 @@
 //! ([`preferred_tile`] is this generator's advice).
 
 mod address;
-mod approximation;
 mod cast;
 mod census;
 mod contraction;

@@ -4,6 +4,7 @@ use crate::ClifError;
 use crate::emitter::Emitter;
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::{InstBuilder, Type, Value, types};
+use dlc_kernel::approximation::Arithmetic;
 use dlc_types::DType;
 
 impl<'e, 'f> Emitter<'e, 'f> {

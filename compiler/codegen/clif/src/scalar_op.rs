@@ -5,11 +5,11 @@
 //! to integer saturate, with 0 for NaN.
 
 use crate::ClifError;
-use crate::approximation;
 use crate::emitter::{Emitter, scalar_type, vector_type};
 use crate::float::{Float, bits_as};
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::{InstBuilder, Type, Value};
+use dlc_kernel::approximation::{self, Arithmetic};
 use dlc_kernel::{Binary, Comparison, ScalarOp, Unary};
 use dlc_types::DType;
 

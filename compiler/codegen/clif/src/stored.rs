@@ -11,6 +11,7 @@ use crate::float::{Float, bits_as};
 use crate::statement::access;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{InstBuilder, Type, Value, types};
+use dlc_kernel::approximation::Arithmetic;
 use dlc_types::DType;
 
 /// What changes in the exponent's bits between `f16` and `f32`.

@@ -17,7 +17,6 @@
 //!
 //! Choosing kernels and layouts is lowering's work.
 
-mod approximation;
 mod cast;
 mod combine;
 mod contraction;

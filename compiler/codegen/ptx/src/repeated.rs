@@ -2,8 +2,8 @@
 
 use crate::cast::kind;
 use crate::emitter::Emitter;
-use crate::float::Condition;
 use crate::register::{Class, Value};
+use dlc_kernel::approximation::{Arithmetic, Condition};
 use dlc_types::DType;
 
 impl Emitter<'_> {
@@ -76,17 +76,17 @@ impl Emitter<'_> {
         let left = float.negative_mul_add(quotient, divisor, rest);
         // The quotient was rounded, so it may be one too large or too small.
         let more = float.add(left, divisor);
-        let below = float.compare(Condition::Less, left, zero);
+        let below = float.holds(Condition::Less, left, zero);
         let left = float.select(below, more, left);
         let less = float.sub(left, divisor);
-        let above = float.compare(Condition::GreaterEqual, left, divisor);
+        let above = float.holds(Condition::GreaterEqual, left, divisor);
         let left = float.select(above, less, left);
-        let none = float.compare(Condition::Equal, quotient, zero);
+        let none = float.holds(Condition::Equal, quotient, zero);
         let smaller = float.constant(f64::from(-step).exp2());
         self.assign(rest, "selp.f64", &[rest, left, none]);
         self.assign(scale, "mul.rn.f64", &[scale, smaller]);
         let one = Value::Double(1.0_f64.to_bits());
-        let more = self.float(true).compare(Condition::GreaterEqual, scale, one);
+        let more = self.float(true).holds(Condition::GreaterEqual, scale, one);
         self.branch(more, true, &again);
         rest
     }

@@ -2,11 +2,11 @@
 //! `cast`.
 
 use crate::PtxError;
-use crate::approximation;
 use crate::cast::kind;
 use crate::emitter::Emitter;
-use crate::float::{Condition, Float};
+use crate::float::Float;
 use crate::register::{Class, Value};
+use dlc_kernel::approximation::{self, Arithmetic, Condition};
 use dlc_kernel::{Affine, Binary, Comparison, ScalarOp, Unary, Var};
 use dlc_types::DType;
 
@@ -174,8 +174,8 @@ impl Emitter<'_> {
 
 fn sign(float: &mut Float<'_, '_>, a: Value) -> Value {
     let [zero, one, minus_one] = [0.0, 1.0, -1.0].map(|number| float.constant(number));
-    let positive = float.compare(Condition::Greater, a, zero);
-    let negative = float.compare(Condition::Less, a, zero);
+    let positive = float.holds(Condition::Greater, a, zero);
+    let negative = float.holds(Condition::Less, a, zero);
     let result = float.select(negative, minus_one, a);
     float.select(positive, one, result)
 }

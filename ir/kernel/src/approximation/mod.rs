@@ -1,8 +1,31 @@
-//! Coefficients of the elementary functions of `f32`, which every code generator expands in the same way, so
-//! that accuracy is the same everywhere. Polynomials have their highest coefficient first.
+//! Elementary functions built from additions, multiplications and bit operations, one file per function, and their
+//! coefficients in `f32`. Polynomials have their highest coefficient first.
 //!
-//! Bounds in units in the last place (ulp): `exp`, `log`, `log1p` 2; `tanh`, `sigmoid`, `erf` 3; `sin`, `cos`
-//! one ulp of 1 for arguments up to 8192.
+//! Code generators that can emit [`Arithmetic`] have the expansions from here, so that results are the same on all of them;
+//! one that keeps values in registers of its own choice takes the coefficients alone. The same expansion serves scalars
+//! and vectors.
+//!
+//! Bounds in units in the last place (ulp), with fused multiply-adds and without: `exp`, `log`, `log1p` 2; `tanh`, `sigmoid`,
+//! `erf` 3; `sin`, `cos` one ulp of 1 for arguments up to 8192. The tests of the code generators hold every function
+//! against its own.
+
+mod arithmetic;
+mod erf;
+mod exp;
+mod log;
+mod power;
+mod sigmoid;
+mod tanh;
+mod trigonometry;
+
+pub use arithmetic::{Arithmetic, Condition};
+pub use erf::erf;
+pub use exp::exp;
+pub use log::{log, log_one_plus};
+pub use power::power;
+pub use sigmoid::sigmoid;
+pub use tanh::tanh;
+pub use trigonometry::{cos, sin};
 
 /// `e^x`: `x = n ln 2 + r` with `|r| <= ln 2 / 2`; `ln 2` in two parts so that `r` is exact to the last place
 /// (W. J. Cody, W. Waite, "Software Manual for the Elementary Functions", 1980).

@@ -7,6 +7,7 @@ use crate::nest::arguments;
 use crate::statement::access;
 use cranelift_codegen::ir::{InstBuilder, Type, Value, types};
 use dlc_kernel::Role;
+use dlc_kernel::approximation::Arithmetic;
 
 /// Multiply-adds in one straight piece of code, at most.
 const STRAIGHT: i64 = 108;

@@ -8,6 +8,7 @@ use crate::float::repeated;
 use crate::nest::arguments;
 use crate::statement::access;
 use cranelift_codegen::ir::{Block, InstBuilder, Type, Value, types};
+use dlc_kernel::approximation::Arithmetic;
 use dlc_kernel::{Epilogue, Role};
 
 impl<'f> Emitter<'_, 'f> {
