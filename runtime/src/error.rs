@@ -101,6 +101,9 @@ pub enum RuntimeError {
     /// A file that cannot be read or written.
     #[error("{}: {cause}", .path.display())]
     File { path: PathBuf, cause: std::io::Error },
+    /// A device that does not do what it is asked for.
+    #[error("{device}: {reason}")]
+    Device { device: String, reason: String },
     /// A failure of an engine that is not this crate's session.
     #[error("{0}")]
     Engine(String),

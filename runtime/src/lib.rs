@@ -49,6 +49,7 @@ mod checkpoint;
 mod code_names;
 #[cfg(unix)]
 mod crash;
+mod device;
 mod error;
 mod execution;
 mod float_mode;
@@ -73,6 +74,7 @@ pub use checkpoint::{Checkpoint, LoadPolicy, write_atomically};
 pub use code_names::{CodeNames, name_code};
 #[cfg(unix)]
 pub use crash::report_crashes;
+pub use device::{Call, Device};
 pub use error::RuntimeError;
 pub use identity::Identity;
 pub use model::{LinkedModel, Model};

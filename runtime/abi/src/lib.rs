@@ -20,7 +20,10 @@ mod description;
 mod device;
 
 pub use description::{Description, FEATURES, MAGIC, Malformed, Variant};
-pub use device::{DeviceKernel, Tiles};
+pub use device::{
+    Capability, DeviceFunction, DeviceKernel, DeviceLaunch, DeviceMemory, DeviceModule, DeviceOperand,
+    DeviceStep, DeviceStride, Tiles,
+};
 
 use alloc::string::String;
 use alloc::vec::Vec;

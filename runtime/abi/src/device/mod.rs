@@ -1,0 +1,231 @@
+//! Code for a device with blocks of threads, such as a GPU: a module of text, how each of its kernels is launched, and
+//! the launches of every function in order.
+//!
+//! Invariants:
+//!
+//! - launches follow one another: whoever runs them may have two at the same time only where he proves that they do not
+//!   touch the same bytes;
+//! - a device has one arena, one persistent block, the constants, and a place for every input and output of a call, each
+//!   aligned to [`ALIGNMENT`](crate::ALIGNMENT); the arena is zero when it is first used, and what
+//!   [`FunctionInterface::cleared`](crate::FunctionInterface) says of other calls holds here, too;
+//! - every launch is told the batch; its blocks follow from that alone.
+//!
+//! Loading, memory, streams and errors are a runtime's.
+
+mod grid;
+
+pub use grid::{DeviceKernel, Tiles};
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt::{self, Display, Formatter};
+
+/// A model's code for a device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceModule {
+    /// What the text is for.
+    pub capability: Capability,
+    /// PTX, as a driver takes it.
+    pub text: String,
+    /// Every kernel of the text.
+    pub kernels: Vec<DeviceKernel>,
+    /// What every function does, in the order of [`Interface::functions`](crate::Interface::functions).
+    pub functions: Vec<DeviceFunction>,
+}
+
+/// A generation of devices, as NVIDIA numbers them: 8.0, say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Capability {
+    /// The number before the point.
+    pub major: u32,
+    /// The number behind it.
+    pub minor: u32,
+    /// Whether code for it runs on no later generation.
+    pub exact: bool,
+}
+
+impl Capability {
+    /// Whether a device of this generation runs code that is for `self`.
+    pub fn runs_on(self, major: u32, minor: u32) -> bool {
+        let (own, device) = ((self.major, self.minor), (major, minor));
+        if self.exact { device == own } else { device >= own }
+    }
+}
+
+impl Display for Capability {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let suffix = if self.exact { "a" } else { "" };
+        write!(f, "sm_{}{}{suffix}", self.major, self.minor)
+    }
+}
+
+/// What a call of a function launches.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeviceFunction {
+    /// What depends on persistent tensors alone: done before the steps where [`Context::prepare`](crate::Context) would
+    /// not be 0.
+    pub prologue: Vec<DeviceStep>,
+    /// Everything else, in order.
+    pub steps: Vec<DeviceStep>,
+}
+
+/// A launch, or launches that are done over and over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DeviceStep {
+    /// One launch.
+    Launch(DeviceLaunch),
+    /// All of these, so many times.
+    Repeat {
+        /// How often; at least once.
+        times: usize,
+        /// What a round does.
+        steps: Vec<DeviceStep>,
+    },
+}
+
+/// One launch of a kernel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceLaunch {
+    /// Its number in [`DeviceModule::kernels`].
+    pub kernel: usize,
+    /// Where each operand begins.
+    pub operands: Vec<DeviceOperand>,
+}
+
+/// A block of memory that operands lie in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DeviceMemory {
+    /// Scratch of [`FunctionInterface::arena_bytes`](crate::FunctionInterface::arena_bytes).
+    Arena,
+    /// Parameters and states.
+    Persistent,
+    /// [`Interface::constants`](crate::Interface::constants).
+    Constants,
+    /// The input of that number; outputs are counted behind the inputs.
+    Binding(usize),
+}
+
+/// Where an operand begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceOperand {
+    /// The block.
+    pub memory: DeviceMemory,
+    /// Its first byte there, in the first round of every repetition.
+    pub byte: usize,
+    /// How it moves with the rounds of the repetitions around the launch, outermost first; none where it never does.
+    pub strides: Vec<DeviceStride>,
+}
+
+/// Bytes that an operand lies further in round `r` of a repetition: `step * (r mod period)`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeviceStride {
+    /// From one round to the next.
+    pub step: i64,
+    /// Rounds until places come again, at least one.
+    pub period: usize,
+}
+
+impl DeviceOperand {
+    /// The first byte in its block in these rounds of the repetitions around, outermost first.
+    pub fn start(&self, rounds: &[usize]) -> usize {
+        self.strides.iter().zip(rounds).fold(self.byte, |byte, (stride, &round)| {
+            let moved = stride.step.wrapping_mul((round % stride.period.max(1)) as i64);
+            byte.wrapping_add_signed(moved as isize)
+        })
+    }
+}
+
+impl DeviceFunction {
+    /// Calls `each` with every launch in the order in which they are done, and the rounds of the repetitions that it
+    /// stands in, outermost first. The prologue is left out unless it is asked for.
+    ///
+    /// # Errors
+    /// The first one of `each`, which ends the walk.
+    pub fn walk<E>(
+        &self,
+        prepare: bool,
+        each: &mut dyn FnMut(&DeviceLaunch, &[usize]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut rounds = Vec::new();
+        if prepare {
+            walk(&self.prologue, &mut rounds, each)?;
+        }
+        walk(&self.steps, &mut rounds, each)
+    }
+}
+
+fn walk<E>(
+    steps: &[DeviceStep],
+    rounds: &mut Vec<usize>,
+    each: &mut dyn FnMut(&DeviceLaunch, &[usize]) -> Result<(), E>,
+) -> Result<(), E> {
+    for step in steps {
+        match step {
+            DeviceStep::Launch(launch) => each(launch, rounds)?,
+            DeviceStep::Repeat { times, steps } => {
+                for round in 0..*times {
+                    rounds.push(round);
+                    walk(steps, rounds, each)?;
+                    rounds.pop();
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+
+    #[test]
+    fn capabilities_say_where_code_runs() {
+        let later = Capability { major: 8, minor: 0, exact: false };
+        assert_eq!(
+            [(7, 5), (8, 0), (8, 9), (9, 0)].map(|(a, b)| later.runs_on(a, b)),
+            [false, true, true, true]
+        );
+        let exact = Capability { major: 9, minor: 0, exact: true };
+        assert_eq!([(8, 9), (9, 0), (10, 0)].map(|(a, b)| exact.runs_on(a, b)), [false, true, false]);
+        assert_eq!((alloc::format!("{later}"), alloc::format!("{exact}")), ("sm_80".into(), "sm_90a".into()));
+    }
+
+    #[test]
+    fn rounds_move_operands() {
+        let operand = |strides| DeviceOperand { memory: DeviceMemory::Arena, byte: 100, strides };
+        let launch =
+            |kernel, strides| DeviceStep::Launch(DeviceLaunch { kernel, operands: vec![operand(strides)] });
+        let along = |step, period| DeviceStride { step, period };
+        let inner = DeviceStep::Repeat { times: 3, steps: vec![launch(1, vec![along(-40, 9), along(4, 2)])] };
+        let function = DeviceFunction {
+            prologue: vec![launch(0, vec![])],
+            steps: vec![DeviceStep::Repeat { times: 2, steps: vec![inner, launch(2, vec![along(8, 9)])] }],
+        };
+        let walked = |prepare| {
+            let mut found = Vec::new();
+            let walked: Result<(), ()> = function.walk(prepare, &mut |launch, rounds| {
+                found.push((launch.kernel, launch.operands[0].start(rounds)));
+                Ok(())
+            });
+            assert_eq!(walked, Ok(()));
+            found
+        };
+        let steps = [(1, 100), (1, 104), (1, 100), (2, 100), (1, 60), (1, 64), (1, 60), (2, 108)];
+        assert_eq!(walked(false), steps);
+        assert_eq!(walked(true)[0], (0, 100));
+        assert_eq!(walked(true)[1..], steps);
+    }
+
+    #[test]
+    fn an_error_ends_the_walk() {
+        let launch = |kernel| DeviceStep::Launch(DeviceLaunch { kernel, operands: vec![] });
+        let function = DeviceFunction { prologue: vec![], steps: vec![launch(0), launch(1), launch(2)] };
+        let mut seen = 0;
+        let stopped = function.walk(true, &mut |launch, _| {
+            seen += 1;
+            if launch.kernel == 1 { Err(launch.kernel) } else { Ok(()) }
+        });
+        assert_eq!((stopped, seen), (Err(1), 2));
+    }
+}
