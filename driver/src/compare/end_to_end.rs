@@ -91,7 +91,7 @@ pub(crate) fn initial_values(
     for (output, oracle) in graph.outputs.iter().zip(oracle) {
         let tensor = compilation.interface.tensors.iter().find(|tensor| tensor.name == output.name);
         let missing = || DriverError::Bug(format!("`{}` is no parameter or state", output.name));
-        let compiled = persistent(tensor.ok_or_else(missing)?, session.persistent())?;
+        let compiled = persistent(tensor.ok_or_else(missing)?, &session.persistent()?)?;
         let error = compare_tensors(graph, &output.name, &compiled, &oracle, mismatches);
         if worst.as_ref().is_none_or(|worst| error.error > worst.error) {
             worst = Some(error);
@@ -162,7 +162,7 @@ pub(crate) fn gradients(
     inputs: &BTreeMap<String, Vec<u8>>,
 ) -> Result<GradientReport> {
     let bytes = subject.inputs(inputs)?;
-    let before = session.persistent().to_vec();
+    let before = session.persistent()?.into_owned();
     let compiled = subject.call(session, batch, &bytes)?;
     let fed = fed_tensors(subject, batch, &bytes)?;
     let function = &subject.function.lowered.function;
@@ -213,9 +213,9 @@ pub(crate) fn gradients(
     let memory = Memory {
         lowered: &subject.function.lowered,
         batch,
-        arena: session.arena(),
+        arena: &session.arena()?,
         before: &before,
-        after: session.persistent(),
+        after: &session.persistent()?,
         inputs: &bytes,
         outputs: &compiled,
     };

@@ -252,14 +252,14 @@ fn step(
     largest_gradient: f64,
 ) -> Result<(LocalReport, Vec<Mismatch>)> {
     let inputs = subject.inputs(inputs)?;
-    let before = session.persistent().to_vec();
+    let before = session.persistent()?.into_owned();
     let outputs = subject.call(session, batch, &inputs)?;
     let memory = Memory {
         lowered: &subject.function.lowered,
         batch,
-        arena: session.arena(),
+        arena: &session.arena()?,
         before: &before,
-        after: session.persistent(),
+        after: &session.persistent()?,
         inputs: &inputs,
         outputs: &outputs,
     };

@@ -43,9 +43,9 @@ impl Left {
         let subject = Subject::find(&compilation, "train").unwrap();
         let all = synthetic_inputs(&loaded, &compilation.interface, 2, 1);
         let inputs = subject.inputs(&all).unwrap();
-        let before = session.persistent().to_vec();
+        let before = session.persistent().unwrap().into_owned();
         let outputs = subject.call(&mut session, 2, &inputs).unwrap();
-        let (arena, after) = (session.arena().to_vec(), session.persistent().to_vec());
+        let (arena, after) = (session.arena().unwrap().into_owned(), session.persistent().unwrap().into_owned());
         Left { compilation, arena, before, after, inputs, outputs }
     }
 
