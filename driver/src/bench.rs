@@ -12,8 +12,8 @@ use crate::data::port_bytes;
 use crate::flops::function_flops;
 use crate::rewriting::baseline;
 use crate::{
-    CompareOptions, DriverError, Loaded, Result, TimedOptions, TuneOptions, compare_loaded, peak_gflops,
-    tuned_session,
+    CompareOptions, CompileChoices, DriverError, Loaded, Result, TimedOptions, compare_loaded, peak_gflops,
+    session,
 };
 use dlc_compiler::CompileOptions;
 use dlc_runtime::{FunctionHandle, Session};
@@ -81,7 +81,7 @@ impl Subject {
         loaded: &Loaded,
         options: &TimedOptions,
         compile_options: &CompileOptions,
-        tune: &TuneOptions,
+        choices: &CompileChoices,
     ) -> Result<Subject> {
         let name = options.target.function();
         let compilation = dlc_compiler::compile(&loaded.model, compile_options)?;
@@ -90,7 +90,7 @@ impl Subject {
         let interface =
             compilation.interface.functions.iter().find(|one| one.name == name).ok_or_else(missing)?;
         let batch = compile_options.batch_max;
-        let mut session = tuned_session(&compilation, options.threads(), options.cpu, tune)?;
+        let mut session = session(&compilation, options.machine, options.threads(), choices)?;
         loaded.begin(&mut session, options.seed)?;
         Engine::set_total_steps(&mut session, TOTAL_STEPS)?;
         let mut all = synthetic_inputs(loaded, &compilation.interface, batch, options.seed);
@@ -153,7 +153,7 @@ pub fn bench(loaded: &Loaded, options: &BenchOptions) -> Result<BenchReport> {
         loaded,
         &CompareOptions {
             seed: timed.seed,
-            cpu: timed.cpu,
+            machine: timed.machine,
             choices: timed.choices.clone(),
             ..CompareOptions::default()
         },
@@ -161,10 +161,10 @@ pub fn bench(loaded: &Loaded, options: &BenchOptions) -> Result<BenchReport> {
     if let Some(first) = checked.mismatches.first() {
         return Err(DriverError::Mismatch(first.to_string()));
     }
-    let tune = &timed.choices.tune;
-    let mut on = Subject::new(loaded, timed, &compile_options, tune)?;
+    let choices = &timed.choices;
+    let mut on = Subject::new(loaded, timed, &compile_options, choices)?;
     let mut off = match options.against_baseline {
-        true => Some(Subject::new(loaded, timed, &baseline(&compile_options), &tune.without_trials())?),
+        true => Some(Subject::new(loaded, timed, &baseline(&compile_options), &choices.without_trials())?),
         false => None,
     };
     let warm_up = Duration::ZERO;

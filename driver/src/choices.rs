@@ -1,8 +1,8 @@
 //! What a user may say about how a model is compiled, in every command alike.
 
-use crate::{DriverError, Result, TuneOptions};
+use crate::{DriverError, Machine, Result, TuneOptions};
 use dlc_compiler::CompileOptions;
-use dlc_compiler::emit::{Cpu, Target};
+use dlc_compiler::emit::Target;
 use dlc_compiler::lower::Winograd;
 use dlc_compiler::rewrite::RewriteOptions;
 use serde::Serialize;
@@ -50,13 +50,22 @@ impl CompileChoices {
         Ok(CompileOptions { rewrite: self.rewrite.clone(), winograd, ..CompileOptions::new(batch_max) })
     }
 
-    /// The same for code that this machine runs with these of its instructions.
+    /// The same choices where nothing is measured.
+    pub(crate) fn without_trials(&self) -> CompileChoices {
+        CompileChoices { tune: self.tune.without_trials(), ..self.clone() }
+    }
+
+    /// The same for code that this machine runs there.
     ///
     /// # Errors
     /// Choices that contradict each other, or instructions that the machine lacks.
-    pub fn options_for(&self, batch_max: usize, cpu: Cpu) -> Result<CompileOptions> {
-        let byte_products = Target::host(cpu)?.multiplies_bytes();
-        Ok(CompileOptions { byte_products, ..self.options(batch_max)? })
+    pub fn options_for(&self, batch_max: usize, machine: Machine) -> Result<CompileOptions> {
+        match machine {
+            Machine::Threads(cpu) => {
+                let byte_products = Target::host(cpu)?.multiplies_bytes();
+                Ok(CompileOptions { byte_products, ..self.options(batch_max)? })
+            }
+        }
     }
 }
 

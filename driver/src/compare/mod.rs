@@ -22,7 +22,7 @@ mod ties;
 pub(crate) use synthetic::synthetic_inputs;
 
 use crate::data::port_bytes;
-use crate::{CompileChoices, Cpu, DriverError, Loaded, Result, load, tuned_session};
+use crate::{CompileChoices, DriverError, Loaded, Machine, Result, load, session};
 use dlc_abi::FunctionInterface;
 use dlc_compiler::{Compilation, CompileOptions, CompiledFunction, FunctionKind};
 use dlc_runtime::Session;
@@ -53,15 +53,15 @@ pub struct CompareOptions {
     pub batch: usize,
     /// Seed of weights and inputs.
     pub seed: u64,
-    /// Instructions of the compiled code.
-    pub cpu: Cpu,
+    /// Where the compiled code runs.
+    pub machine: Machine,
     /// How the model is compiled.
     pub choices: CompileChoices,
 }
 
 impl Default for CompareOptions {
     fn default() -> Self {
-        CompareOptions { batch: 2, seed: 0, cpu: Cpu::Native, choices: CompileChoices::default() }
+        CompareOptions { batch: 2, seed: 0, machine: Machine::default(), choices: CompileChoices::default() }
     }
 }
 
@@ -195,11 +195,11 @@ pub fn compare_loaded(loaded: &Loaded, options: &CompareOptions) -> Result<Compa
     let compile_options = CompileOptions {
         keep_all: true,
         functions,
-        ..options.choices.options_for(options.batch, options.cpu)?
+        ..options.choices.options_for(options.batch, options.machine)?
     };
     let compilation = dlc_compiler::compile(&loaded.model, &compile_options)?;
-    let tune = options.choices.tune.without_trials();
-    let mut session = tuned_session(&compilation, THREADS, options.cpu, &tune)?;
+    let choices = options.choices.without_trials();
+    let mut session = session(&compilation, options.machine, THREADS, &choices)?;
     session.initialize(options.seed)?;
     Engine::set_total_steps(&mut session, TOTAL_STEPS)?;
     let inputs = synthetic_inputs(loaded, &compilation.interface, options.batch, options.seed);

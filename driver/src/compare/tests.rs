@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use super::*;
-use crate::{load_text, native_session};
+use crate::{Cpu, load_text, native_session};
 use dlc_kernel::Storage;
 
 const MODEL: &str = "dlc 1
@@ -45,7 +45,8 @@ impl Left {
         let inputs = subject.inputs(&all).unwrap();
         let before = session.persistent().unwrap().into_owned();
         let outputs = subject.call(&mut session, 2, &inputs).unwrap();
-        let (arena, after) = (session.arena().unwrap().into_owned(), session.persistent().unwrap().into_owned());
+        let (arena, after) =
+            (session.arena().unwrap().into_owned(), session.persistent().unwrap().into_owned());
         Left { compilation, arena, before, after, inputs, outputs }
     }
 

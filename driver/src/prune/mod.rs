@@ -230,7 +230,7 @@ fn measured(
         CompileOptions { functions: vec![FunctionKind::Evaluate], ..settings.choices.options(batch)? };
     let compilation = dlc_compiler::compile(model, &options)?;
     let threads = settings.threads.unwrap_or_else(default_threads);
-    let mut engine = engine(&compilation, settings.engine, threads, &settings.choices.tune)?;
+    let mut engine = engine(&compilation, settings.engine, threads, &settings.choices)?;
     let checkpoint = Checkpoint { tensors: tensors.clone(), ..Checkpoint::default() };
     // A file of weights alone lacks the counters of a step, which no evaluation reads.
     let restored = engine.restore(&checkpoint, LoadPolicy::Parameters);

@@ -61,7 +61,7 @@ impl<'a> Bench<'a> {
         let options = CompileOptions { functions, ..settings.choices.options(batch)? };
         let compilation = dlc_compiler::compile(&model, &options)?;
         let threads = settings.threads.unwrap_or_else(default_threads);
-        let mut engine = engine(&compilation, settings.engine, threads, &settings.choices.tune)?;
+        let mut engine = engine(&compilation, settings.engine, threads, &settings.choices)?;
         let checkpoint = Checkpoint { tensors: tensors.clone(), ..Checkpoint::default() };
         engine.restore(&checkpoint, LoadPolicy::Parameters)?;
         let batch = probe.first_batch(engine.as_ref(), "predict")?;
