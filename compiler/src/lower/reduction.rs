@@ -6,7 +6,7 @@
 //! keeps rounding errors as small as the number of axes allows.
 //!
 //! A reduction with too few kept elements to keep threads busy is split along its outermost reduced
-//! axis into [`super::LowerOptions::max_parallel`] pieces, whatever the number of threads; a second
+//! axis into at most [`super::LowerOptions::max_parallel`] pieces, whatever the number of threads; a second
 //! kernel combines the pieces in order.
 //!
 //! Reductions over the same elements that read a value in common, such as the two sums of a
@@ -23,6 +23,8 @@ use dlc_types::{DType, Dim, Shape};
 
 /// Kept elements from which a reduction is not split.
 const ENOUGH_KEPT: usize = 64;
+/// Length of the outermost reduced axis from which it is split.
+const LONG: usize = 16;
 /// Reduced elements per kept one from which a split pays.
 const WORTH_SPLITTING: usize = 4096;
 /// Kept elements per row from which lanes run along a kept innermost axis.
@@ -101,10 +103,10 @@ fn plan(lowering: &Lowering<'_>, operand: NodeId, kind: Reduction, axes: &[usize
     }
     let count = |axes: &[usize]| axes.iter().map(|&axis| shape[axis].at(LINE_BATCH)).product::<usize>();
     let few_kept = count(&parallel) < ENOUGH_KEPT && parallel.iter().all(|&axis| !shape[axis].is_batch());
-    let splits = few_kept
-        && count(&reduced) >= WORTH_SPLITTING
-        && reduced.first().is_some_and(|&axis| shape[axis].at(LINE_BATCH) >= lowering.options.max_parallel);
-    let pieces = splits.then_some(lowering.options.max_parallel);
+    let max_parallel = lowering.options.max_parallel;
+    let longest = reduced.first().map_or(1, |&axis| shape[axis].at(LINE_BATCH));
+    let splits = few_kept && count(&reduced) >= WORTH_SPLITTING && longest >= LONG.min(max_parallel);
+    let pieces = splits.then_some(max_parallel.min(longest));
     let kept = (0..shape.rank()).filter(|axis| !axes.contains(axis)).collect();
     Plan { kind, shape, dtype, kept, parallel, lanes, reduced, pieces }
 }

@@ -4,12 +4,12 @@
 //! - *plain*: the kept axes beside lanes and rows are the parallel space; each point reduces all.
 //! - *divided*: there are too few such points (a dense layer), so lanes and rows are cut into pieces.
 //! - *accumulating*: the reduction is long and the result small (the gradient of a kernel). The operands
-//!   are walked in blocks that stay in a near cache, the result is added to in memory. The batch is cut into
-//!   [`super::LowerOptions::max_parallel`] pieces with a result each, which are added in order; of a large
-//!   result there are fewer copies, and it is divided among threads as well.
+//!   are walked in blocks that stay in a near cache, if threads have one, the result is added to in memory. The outermost
+//!   reduced axis, mostly the batch, is cut into at most [`super::LowerOptions::max_parallel`] pieces with a result each,
+//!   which are added in order; of a large result there are fewer copies, and it is divided among threads as well.
 
-use super::fuse;
 use super::product::{Axis, Product, TYPICAL_BATCH, merge, take_columns, take_lanes, take_rows};
+use super::{Threads, fuse};
 use dlc_kernel::{ContractionDim, Role, Split, Tile};
 use dlc_types::{DType, Dim};
 
@@ -20,6 +20,8 @@ const ENOUGH_POINTS: usize = 32;
 const BLOCK_BYTES: usize = 256 << 10;
 /// Bytes of result copies above which an accumulating reduction divides the result instead.
 const COPIES_BYTES: usize = 64 << 20;
+/// Length of the outermost reduced axis from which a reduction is long.
+const LONG: usize = 16;
 /// Copies of a result below which it is divided instead.
 const FEW_PIECES: usize = 4;
 /// Lanes that go to one point where the result of an accumulating reduction is divided: some cache lines,
@@ -60,6 +62,8 @@ pub(crate) struct Demands {
     pub(crate) elements: usize,
     /// Pieces that a long reduction is split into.
     pub(crate) max_parallel: usize,
+    /// What runs the kernel.
+    pub(crate) threads: Threads,
 }
 
 /// How a product is run.
@@ -98,10 +102,14 @@ impl Axes {
         Axes { lanes, rows, kept, reduced, points }
     }
 
+    /// Length of the outermost reduced axis for a typical batch.
+    fn outermost_reduced(&self) -> usize {
+        self.reduced.first().map_or(1, |axis| axis.extent.at(TYPICAL_BATCH))
+    }
+
     /// Whether the result is to be added to in memory.
     fn accumulates(&self, demands: &Demands) -> bool {
-        let long =
-            self.reduced.len() >= 2 && self.reduced[0].extent.at(TYPICAL_BATCH) >= demands.max_parallel;
+        let long = self.reduced.len() >= 2 && self.outermost_reduced() >= LONG.min(demands.max_parallel);
         let small_result =
             self.kept.iter().all(|axis| !axis.extent.is_batch()) && !self.rows.extent.is_batch();
         let few_points = self.points < 8 * ENOUGH_POINTS;
@@ -143,14 +151,15 @@ fn divided(axes: Axes, demands: &Demands) -> Vec<ScheduledDim> {
 
 /// The reduction is walked in blocks, the batch in pieces with a result each where there are enough.
 fn accumulating(axes: Axes, may_split: bool, demands: &Demands) -> (Vec<ScheduledDim>, Option<usize>) {
+    let most_pieces = demands.max_parallel.min(axes.outermost_reduced());
     let Axes { lanes, rows, kept, reduced, points } = axes;
     let copy = (demands.elements * demands.dtype.size()).max(1);
-    let affordable = (COPIES_BYTES / copy).min(demands.max_parallel);
+    let affordable = (COPIES_BYTES / copy).min(most_pieces);
     let pieces = Some(affordable).filter(|&count| may_split && count >= FEW_PIECES);
     let mut dims = Vec::new();
-    accumulate(&mut dims, reduced, kept, pieces, demands.elements, demands.dtype);
+    accumulate(&mut dims, reduced, kept, pieces, demands);
     let points = pieces.unwrap_or(points);
-    let enough = if points == demands.max_parallel { points } else { ENOUGH_POINTS };
+    let enough = if points == most_pieces { points } else { ENOUGH_POINTS };
     let split = pieces_of(lanes.extent, LANES_APART, enough, points);
     dims.push(dim(lanes, Role::Lanes, split));
     dims.push(dim(rows, Role::Rows, None));
@@ -162,20 +171,22 @@ fn accumulate(
     reduced: Vec<Axis>,
     kept: Vec<Axis>,
     pieces: Option<usize>,
-    result_elements: usize,
-    dtype: DType,
+    demands: &Demands,
 ) {
     let last = reduced.len() - 1;
     for (position, axis) in reduced.into_iter().enumerate() {
         if position == 0 {
             let split =
-                pieces.map(|chunks| Split { chunks, align: 1, result_stride: result_elements as i64 });
+                pieces.map(|chunks| Split { chunks, align: 1, result_stride: demands.elements as i64 });
             dims.push(dim(axis, Role::ReduceOuter, split));
             continue;
         }
-        let step = (axis.strides[0].unsigned_abs() + axis.strides[1].unsigned_abs()) as usize * dtype.size();
+        let step = (axis.strides[0].unsigned_abs() + axis.strides[1].unsigned_abs()) as usize;
+        let step = step * demands.dtype.size();
         let block = match axis.extent {
-            Dim::Fixed(length) if position < last => divisor_within(length, BLOCK_BYTES / step.max(1)),
+            Dim::Fixed(length) if position < last && demands.threads.have_caches() => {
+                divisor_within(length, BLOCK_BYTES / step.max(1))
+            }
             other => other.at(1),
         };
         let blocks = axis.extent.at(1) / block.max(1);
