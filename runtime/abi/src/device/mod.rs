@@ -14,7 +14,7 @@
 
 mod grid;
 
-pub use grid::{DeviceKernel, Tiles};
+pub use grid::{DECLARED_SHARED_BYTES, DeviceKernel, Tiles};
 
 use alloc::string::String;
 use alloc::vec::Vec;
