@@ -22,7 +22,7 @@ mod device;
 pub use description::{Description, FEATURES, MAGIC, Malformed, Variant};
 pub use device::{
     Capability, DECLARED_SHARED_BYTES, DeviceFunction, DeviceKernel, DeviceLaunch, DeviceMemory,
-    DeviceModule, DeviceOperand, DeviceStep, DeviceStride, Tiles,
+    DeviceModule, DeviceOperand, DeviceStep, DeviceStride, EachLaunch, Tiles,
 };
 
 use alloc::string::String;

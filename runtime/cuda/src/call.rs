@@ -123,7 +123,7 @@ impl CudaDevice {
         }
         self.marks.begin(&self.stream)?;
         for (input, bytes) in plan.inputs.iter().zip(inputs) {
-            let to = base + (self.plan.bindings() + input.byte) as u64;
+            let to = base + (self.plan.bindings_start() + input.byte) as u64;
             // SAFETY: the plan has room for the input at its greatest size, and the slot is written again only behind
             // its event.
             unsafe { self.stream.copy_in(to, &host[input.host..][..bytes.len()])? };
@@ -142,7 +142,7 @@ impl CudaDevice {
     fn copy_outputs(&mut self, call: Call, wanted: &[usize]) -> Answer<()> {
         self.marks.next(&self.stream)?;
         let outputs = &self.plan.functions[call.function].outputs;
-        let base = self.block.address() + self.plan.bindings() as u64;
+        let base = self.block.address() + self.plan.bindings_start() as u64;
         let host = self.outputs.bytes_mut();
         for (_, output) in outputs.iter().enumerate().filter(|(number, _)| wanted.contains(number)) {
             let to = &mut host[output.host..][..output.bytes(call.batch)];
@@ -285,7 +285,7 @@ impl Device for CudaDevice {
     }
 
     fn upload(&mut self, persistent: &[u8]) -> std::result::Result<(), RuntimeError> {
-        let to = self.block.address() + self.plan.persistent() as u64;
+        let to = self.block.address() + self.plan.persistent_start() as u64;
         let fits = fitting("parameters and states", self.plan.persistent_bytes, persistent.len());
         // SAFETY: the persistent block has this length, and `copied` waits.
         let upload = || self.copied(|stream| unsafe { stream.copy_in(to, persistent) });
@@ -293,7 +293,7 @@ impl Device for CudaDevice {
     }
 
     fn download(&self, persistent: &mut [u8]) -> std::result::Result<(), RuntimeError> {
-        let from = self.block.address() + self.plan.persistent() as u64;
+        let from = self.block.address() + self.plan.persistent_start() as u64;
         let fits = fitting("parameters and states", self.plan.persistent_bytes, persistent.len());
         // SAFETY: the persistent block has this length, and `copied` waits.
         let mut download = || self.copied(|stream| unsafe { stream.copy_out(persistent, from) });

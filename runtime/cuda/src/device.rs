@@ -141,8 +141,8 @@ impl CudaDevice {
         // SAFETY: arena and persistent block lie there one behind the other, and constants of this length behind them;
         // the stream is waited for.
         unsafe {
-            self.stream.zero(base, self.plan.constants())?;
-            self.stream.copy_in(base + self.plan.constants() as u64, constants)?;
+            self.stream.zero(base, self.plan.constants_start())?;
+            self.stream.copy_in(base + self.plan.constants_start() as u64, constants)?;
         }
         Ok(self.stream.wait()?)
     }

@@ -197,18 +197,18 @@ impl Plan {
     }
 
     /// The first byte of parameters and states.
-    pub(crate) fn persistent(&self) -> usize {
+    pub(crate) fn persistent_start(&self) -> usize {
         self.needs.arena
     }
 
     /// The first byte of the constants.
-    pub(crate) fn constants(&self) -> usize {
+    pub(crate) fn constants_start(&self) -> usize {
         self.needs.arena + self.needs.persistent
     }
 
     /// The first byte of inputs and outputs.
-    pub(crate) fn bindings(&self) -> usize {
-        self.constants() + self.needs.constants
+    pub(crate) fn bindings_start(&self) -> usize {
+        self.constants_start() + self.needs.constants
     }
 
     /// A block of memory as bytes of the whole; `None` where the function has no such binding.
@@ -216,11 +216,11 @@ impl Plan {
         let function = self.functions.get(function)?;
         let (start, bytes) = match memory {
             DeviceMemory::Arena => (0, function.arena_bytes),
-            DeviceMemory::Persistent => (self.persistent(), self.persistent_bytes),
-            DeviceMemory::Constants => (self.constants(), self.constants_bytes),
+            DeviceMemory::Persistent => (self.persistent_start(), self.persistent_bytes),
+            DeviceMemory::Constants => (self.constants_start(), self.constants_bytes),
             DeviceMemory::Binding(number) => {
                 let binding = function.binding(number)?;
-                (self.bindings() + binding.byte, binding.most)
+                (self.bindings_start() + binding.byte, binding.most)
             }
         };
         Some(start..start + bytes)
@@ -236,10 +236,9 @@ impl Plan {
                 return malformed(format!("`{name}` has more than {MOST_BLOCKS} blocks"));
             }
         }
-        let functions = self.functions.iter().zip(&module.functions).enumerate();
+        let mut functions = self.functions.iter().zip(&module.functions).enumerate();
         functions
-            .map(|(number, (plan, function))| self.check_function(number, plan, function, module))
-            .collect()
+            .try_for_each(|(number, (plan, function))| self.check_function(number, plan, function, module))
     }
 
     fn check_function(

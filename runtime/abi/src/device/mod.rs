@@ -135,17 +135,16 @@ impl DeviceOperand {
     }
 }
 
+/// What is done with a launch, and the rounds of the repetitions that it stands in, outermost first.
+pub type EachLaunch<'a, E> = dyn FnMut(&DeviceLaunch, &[usize]) -> Result<(), E> + 'a;
+
 impl DeviceFunction {
     /// Calls `each` with every launch in the order in which they are done, and the rounds of the repetitions that it
     /// stands in, outermost first. The prologue is left out unless it is asked for.
     ///
     /// # Errors
     /// The first one of `each`, which ends the walk.
-    pub fn walk<E>(
-        &self,
-        prepare: bool,
-        each: &mut dyn FnMut(&DeviceLaunch, &[usize]) -> Result<(), E>,
-    ) -> Result<(), E> {
+    pub fn walk<E>(&self, prepare: bool, each: &mut EachLaunch<'_, E>) -> Result<(), E> {
         let mut rounds = Vec::new();
         if prepare {
             walk(&self.prologue, &mut rounds, each)?;
@@ -154,11 +153,7 @@ impl DeviceFunction {
     }
 }
 
-fn walk<E>(
-    steps: &[DeviceStep],
-    rounds: &mut Vec<usize>,
-    each: &mut dyn FnMut(&DeviceLaunch, &[usize]) -> Result<(), E>,
-) -> Result<(), E> {
+fn walk<E>(steps: &[DeviceStep], rounds: &mut Vec<usize>, each: &mut EachLaunch<'_, E>) -> Result<(), E> {
     for step in steps {
         match step {
             DeviceStep::Launch(launch) => each(launch, rounds)?,

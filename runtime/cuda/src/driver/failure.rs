@@ -19,9 +19,9 @@ pub struct Failure {
     /// Its answer, a `CUresult`.
     pub code: i32,
     /// The answer's name, such as `CUDA_ERROR_ILLEGAL_ADDRESS`.
-    pub name: String,
+    pub name: &'static str,
     /// What the driver says of it.
-    pub text: String,
+    pub text: &'static str,
 }
 
 impl Failure {
@@ -32,13 +32,15 @@ impl Failure {
             let mut text = std::ptr::null();
             // SAFETY: the driver writes one pointer, to a text that it keeps, or null.
             let status = unsafe { function(code, &mut text) };
-            // SAFETY: a text of the driver ends with a zero byte and is never freed.
-            (status == 0 && !text.is_null())
-                .then(|| unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned())
+            if status != 0 || text.is_null() {
+                return None;
+            }
+            // SAFETY: a text of the driver ends with a zero byte, and the driver is never unloaded.
+            let text: &'static CStr = unsafe { CStr::from_ptr(text) };
+            text.to_str().ok()
         };
-        let name = words(table.cuGetErrorName).unwrap_or_else(|| format!("error {code}"));
-        let text =
-            words(table.cuGetErrorString).unwrap_or_else(|| "the driver has no words for it".to_owned());
+        let name = words(table.cuGetErrorName).unwrap_or("an error without a name");
+        let text = words(table.cuGetErrorString).unwrap_or("the driver has no words for it");
         Failure { call, code, name, text }
     }
 }
