@@ -21,8 +21,8 @@ mod device;
 
 pub use description::{Description, FEATURES, MAGIC, Malformed, Variant};
 pub use device::{
-    Capability, DeviceFunction, DeviceKernel, DeviceLaunch, DeviceMemory, DeviceModule, DeviceOperand,
-    DeviceStep, DeviceStride, EachLaunch, Tiles,
+    Capability, DECLARED_SHARED_BYTES, DeviceFunction, DeviceKernel, DeviceLaunch, DeviceMemory,
+    DeviceModule, DeviceOperand, DeviceStep, DeviceStride, EachLaunch, Tiles,
 };
 
 use alloc::string::String;

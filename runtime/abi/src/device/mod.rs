@@ -14,7 +14,7 @@
 
 mod grid;
 
-pub use grid::{DeviceKernel, Tiles};
+pub use grid::{DECLARED_SHARED_BYTES, DeviceKernel, Tiles};
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -135,7 +135,7 @@ impl DeviceOperand {
     }
 }
 
-/// What is done with a launch and the rounds of the repetitions around it, outermost first.
+/// What is done with a launch, and the rounds of the repetitions that it stands in, outermost first.
 pub type EachLaunch<'a, E> = dyn FnMut(&DeviceLaunch, &[usize]) -> Result<(), E> + 'a;
 
 impl DeviceFunction {
