@@ -21,7 +21,8 @@ pub(crate) struct ChoiceArguments {
     #[arg(long)]
     fast_math: bool,
     /// How convolutions may be computed: default takes Winograd's tiles of 4x4 results where they are faster,
-    /// strict keeps to direct sums and tiles of 2x2, which round no more than direct sums do.
+    /// strict keeps to direct sums and tiles of 2x2, which round no more than direct sums do. On a GPU both are f32, and
+    /// tf32 rounds the factors of products to 10 bits of fraction, for its tensor cores.
     #[arg(long, value_enum, value_name = "HOW", default_value_t = Arithmetic::Default)]
     math: Arithmetic,
     /// How the code of contractions is chosen, which changes no bit of a result: on also times what was not timed
@@ -37,6 +38,7 @@ impl ChoiceArguments {
         let math = match self.math {
             Arithmetic::Default => Math::Default,
             Arithmetic::Strict => Math::Strict,
+            Arithmetic::Tf32 => Math::Tf32,
         };
         let mode = match self.tune {
             Tune::Off => TuneMode::Off,
@@ -78,6 +80,8 @@ pub(crate) enum Arithmetic {
     Default,
     /// Without tiles of 4x4.
     Strict,
+    /// On a GPU by tensor cores.
+    Tf32,
 }
 
 /// How the code of contractions is chosen.

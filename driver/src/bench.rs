@@ -12,8 +12,8 @@ use crate::data::port_bytes;
 use crate::flops::function_flops;
 use crate::rewriting::baseline;
 use crate::{
-    CompareOptions, CompileChoices, DriverError, Loaded, Result, TimedOptions, compare_loaded, peak_gflops,
-    session,
+    CompareOptions, CompileChoices, DriverError, Loaded, Machine, Result, TimedOptions, compare_loaded,
+    peak_gflops, session,
 };
 use dlc_compiler::CompileOptions;
 use dlc_runtime::{FunctionHandle, Session};
@@ -56,10 +56,12 @@ pub struct BenchReport {
     pub gflops: f64,
     /// Samples per second at the median.
     pub samples_per_s: f64,
-    /// The machine's peak of fused multiply-adds on as many threads.
-    pub peak_gflops: f64,
+    /// The machine's peak of fused multiply-adds on as many threads, where it is measured: not on a GPU.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peak_gflops: Option<f64>,
     /// `gflops` over `peak_gflops`.
-    pub share: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub share: Option<f64>,
     /// Median time of a call without the optimiser, in milliseconds, measured in alternation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub baseline_ms: Option<f64>,
@@ -180,7 +182,11 @@ pub fn bench(loaded: &Loaded, options: &BenchOptions) -> Result<BenchReport> {
         }
     }
     let batch = compile_options.batch_max;
-    let mut report = report(&mut on.times, on.flops, batch, peak_gflops(timed.threads()));
+    let peak = match timed.machine {
+        Machine::Threads(_) => Some(peak_gflops(timed.threads())),
+        Machine::Cuda { .. } => None,
+    };
+    let mut report = report(&mut on.times, on.flops, batch, peak);
     report.baseline_ms = off.map(|mut off| median_ms(&mut off.times));
     Ok(report)
 }
@@ -196,7 +202,7 @@ fn median_ms(times: &mut [Duration]) -> f64 {
     }
 }
 
-fn report(times: &mut [Duration], flops: u64, batch: usize, peak_gflops: f64) -> BenchReport {
+fn report(times: &mut [Duration], flops: u64, batch: usize, peak_gflops: Option<f64>) -> BenchReport {
     let median_ms = median_ms(times);
     let gflops = flops as f64 / median_ms / 1e6;
     BenchReport {
@@ -205,7 +211,7 @@ fn report(times: &mut [Duration], flops: u64, batch: usize, peak_gflops: f64) ->
         gflops,
         samples_per_s: batch as f64 / median_ms * 1e3,
         peak_gflops,
-        share: gflops / peak_gflops,
+        share: peak_gflops.map(|peak| gflops / peak),
         baseline_ms: None,
     }
 }
@@ -217,8 +223,8 @@ mod tests {
     #[test]
     fn the_report_is_what_the_times_say() {
         let mut times = [5, 1, 2, 9].map(Duration::from_millis);
-        let found = report(&mut times, 7_000_000, 14, 4.0);
+        let found = report(&mut times, 7_000_000, 14, Some(4.0));
         assert_eq!((found.median_ms, found.min_ms), (3.5, 1.0));
-        assert_eq!((found.gflops, found.samples_per_s, found.share), (2.0, 4000.0, 0.5));
+        assert_eq!((found.gflops, found.samples_per_s, found.share), (2.0, 4000.0, Some(0.5)));
     }
 }

@@ -15,8 +15,21 @@ pub enum Math {
     /// sums.
     #[default]
     Default,
+    /// Factors of products rounded to 10 bits of fraction, for a GPU's tensor cores; as [`Math::Default`] otherwise.
+    Tf32,
     /// Direct sums, and tiles of 2x2 results, whose rounding errors are not above those of direct sums.
     Strict,
+}
+
+impl Math {
+    /// Norm-wise error that one product may have from rounding its factors: two units in the last of their places, as for
+    /// values that are stored in so many bits; 0 where none are rounded.
+    pub(crate) fn product_error(self) -> f64 {
+        match self {
+            Math::Default | Math::Strict => 0.0,
+            Math::Tf32 => 2.0 / 1024.0,
+        }
+    }
 }
 
 /// How a model is compiled.
@@ -31,11 +44,34 @@ pub struct CompileChoices {
 }
 
 impl CompileChoices {
-    /// The compiler's options for a greatest batch.
+    /// The compiler's options for a greatest batch, on a processor.
     ///
     /// # Errors
     /// Choices that contradict each other.
     pub fn options(&self, batch_max: usize) -> Result<CompileOptions> {
+        self.check()?;
+        let winograd = match self.math {
+            Math::Default => Winograd::F4,
+            Math::Strict => Winograd::F2,
+            Math::Tf32 => {
+                return Err(DriverError::User(
+                    "`--math tf32` is arithmetic of GPUs; it goes with `--device cuda`".to_owned(),
+                ));
+            }
+        };
+        Ok(CompileOptions { rewrite: self.rewrite.clone(), winograd, ..CompileOptions::new(batch_max) })
+    }
+
+    /// The same for a GPU.
+    ///
+    /// # Errors
+    /// Choices that contradict each other.
+    pub fn device_options(&self, batch_max: usize) -> Result<CompileOptions> {
+        self.check()?;
+        Ok(CompileOptions { rewrite: self.rewrite.clone(), ..CompileOptions::for_device(batch_max) })
+    }
+
+    fn check(&self) -> Result<()> {
         if self.math == Math::Strict && self.rewrite.fast_math {
             return Err(DriverError::User(
                 "`--math strict` allows no arithmetic that is less exact than what is written, and `--fast-math` \
@@ -43,11 +79,7 @@ impl CompileChoices {
                     .to_owned(),
             ));
         }
-        let winograd = match self.math {
-            Math::Default => Winograd::F4,
-            Math::Strict => Winograd::F2,
-        };
-        Ok(CompileOptions { rewrite: self.rewrite.clone(), winograd, ..CompileOptions::new(batch_max) })
+        Ok(())
     }
 
     /// The same choices where nothing is measured.
@@ -65,6 +97,7 @@ impl CompileChoices {
                 let byte_products = Target::host(cpu)?.multiplies_bytes();
                 Ok(CompileOptions { byte_products, ..self.options(batch_max)? })
             }
+            Machine::Cuda { .. } => self.device_options(batch_max),
         }
     }
 }

@@ -77,7 +77,7 @@ pub use library::{
     target_table,
 };
 pub use load::{Loaded, Weights, load, load_text, model_name};
-pub use machine::{Machine, session};
+pub use machine::{DeviceName, Machine, session};
 pub use meaning::Meaning;
 pub use memory::{ArenaReport, ArenaValue};
 pub use movement::{Movement, movement};

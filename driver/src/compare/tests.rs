@@ -40,7 +40,7 @@ impl Left {
         let mut session = native_session(&compilation, 2, Cpu::Native).unwrap();
         session.initialize(1).unwrap();
         Engine::set_total_steps(&mut session, 10).unwrap();
-        let subject = Subject::find(&compilation, "train").unwrap();
+        let subject = Subject::find(&compilation, "train", Math::Default).unwrap();
         let all = synthetic_inputs(&loaded, &compilation.interface, 2, 1);
         let inputs = subject.inputs(&all).unwrap();
         let before = session.persistent().unwrap().into_owned();
@@ -52,7 +52,8 @@ impl Left {
 
     fn memory(&self) -> Memory<'_> {
         Memory {
-            lowered: &Subject::find(&self.compilation, "train").unwrap().function.lowered,
+            math: Math::Default,
+            lowered: &Subject::find(&self.compilation, "train", Math::Default).unwrap().function.lowered,
             batch: 2,
             arena: &self.arena,
             before: &self.before,
@@ -140,7 +141,7 @@ fn a_wrong_rewrite_is_found_in_gradients_too() {
     Engine::set_total_steps(&mut session, 10).unwrap();
     let inputs = synthetic_inputs(&loaded, &compilation.interface, 2, 1);
     let check = |compilation: &Compilation| {
-        let subject = Subject::find(compilation, "train").unwrap();
+        let subject = Subject::find(compilation, "train", Math::Default).unwrap();
         let externals = end_to_end::externals(&subject, &session, 2, &inputs).unwrap();
         let mut found = Vec::new();
         let report = rewritten::check(&subject, 2, &externals, 1.0, &mut found).unwrap();

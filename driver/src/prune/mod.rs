@@ -226,8 +226,10 @@ fn measured(
     settings: &PruneSettings,
 ) -> Result<Measures> {
     let batch = loaded.recipe("dlc prune")?.data.batch;
-    let options =
-        CompileOptions { functions: vec![FunctionKind::Evaluate], ..settings.choices.options(batch)? };
+    let options = CompileOptions {
+        functions: vec![FunctionKind::Evaluate],
+        ..settings.choices.options_for(batch, settings.engine.machine())?
+    };
     let compilation = dlc_compiler::compile(model, &options)?;
     let threads = settings.threads.unwrap_or_else(default_threads);
     let mut engine = engine(&compilation, settings.engine, threads, &settings.choices)?;
