@@ -1,9 +1,9 @@
 //! A program's launches on the machine that executes PTX: memory with a place for every storage, and the order in which
 //! repetitions and parts of sequences come.
 
-use dlc_codegen_ptx::{Architecture, Math, Module, Options, emit_module};
+use dlc_codegen_ptx::{Architecture, Math, Module, Options, Source, alignments, emit_module};
 use dlc_compiler::Compilation;
-use dlc_kernel::{Kernel, Launch, Piece, Program, Storage};
+use dlc_kernel::{Launch, Piece, Program, Storage};
 use dlc_ptx_machine::{Argument, Launch as DeviceLaunch, Memory, Module as Text};
 use dlc_types::index::EntityIndex;
 use std::ops::Range;
@@ -70,8 +70,12 @@ impl Device {
     /// Runs all launches in order.
     pub(crate) fn run(&mut self, program: &Program, batch: usize) -> Result<(), String> {
         let names: Vec<String> = program.kernels.indices().map(|id| format!("kernel_{id}")).collect();
-        let kernels: Vec<(&str, &Kernel)> =
-            names.iter().map(String::as_str).zip(program.kernels.values()).collect();
+        let alignments = alignments(program);
+        let kernels: Vec<Source<'_>> = names
+            .iter()
+            .zip(program.kernels.values().zip(alignments.values()))
+            .map(|(name, (kernel, alignments))| Source { name, kernel, alignments })
+            .collect();
         let options = Options { architecture: Architecture::Sm80, math: Math::F32, batch_max: batch };
         let module = emit_module(&program.name, &kernels, options).map_err(|error| error.to_string())?;
         let text = Text::parse(&module.text).map_err(|fault| format!("{fault}\n{}", module.text))?;
