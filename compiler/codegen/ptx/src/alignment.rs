@@ -25,7 +25,9 @@ pub fn alignments(program: &Program) -> IndexVec<KernelId, Vec<usize>> {
 
 /// Bytes that divide the places of one launch's operand.
 fn of_argument(program: &Program, launch: &Launch, operand: usize) -> usize {
-    let Some(buffer) = launch.arguments.get(operand).and_then(|&id| program.buffers.get(id)) else { return 1 };
+    let Some(buffer) = launch.arguments.get(operand).and_then(|&id| program.buffers.get(id)) else {
+        return 1;
+    };
     let byte = match buffer.storage {
         Storage::Arena(byte)
         | Storage::Thread(byte)
@@ -124,7 +126,8 @@ mod tests {
     fn forms_are_divided_by_what_divides_all_terms() {
         let mut multiples = Multiples::default();
         multiples.set(index(1), 4);
-        let form = |constant, batch, terms: &[(IndexVar, i64)]| Affine { constant, batch, terms: terms.to_vec() };
+        let form =
+            |constant, batch, terms: &[(IndexVar, i64)]| Affine { constant, batch, terms: terms.to_vec() };
         assert_eq!(multiples.form(&form(0, 0, &[])), 64);
         assert_eq!(multiples.form(&form(24, 0, &[(index(0), 40), (index(1), 2)])), 8);
         assert_eq!(multiples.form(&form(0, 6, &[(index(1), 16)])), 2);

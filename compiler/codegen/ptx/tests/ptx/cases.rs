@@ -37,6 +37,7 @@ pub(crate) const CASES: &[(&str, &str)] = &[
     ("layer_norm", LAYER_NORM),
     ("gathered", GATHERED),
     ("wide_indices", WIDE_INDICES),
+    ("neighbours", NEIGHBOURS),
     ("dense", DENSE),
     ("convolution", CONVOLUTION),
     ("split_reduction", SPLIT_REDUCTION),
@@ -97,6 +98,26 @@ const NARROW_LANES: &str = r#"kernel "scale" (x: bf16 read, mask: bool read, y: 
     v4: f32 = select v2, v1, v3
     v5: f16 = cast v4
     store y[70*i0 + 10*i1 + i2] = v5
+  }
+}"#;
+
+const NEIGHBOURS: &str = r#"kernel "mix" (x: f32 read, mask: bool read, shift: f32 read, half: bf16 read, y: f32 write) space [N, 6] {
+  at (i0, i1)
+  v0 = load shift[i1]
+  lanes for i2 in 0 .. 24 {
+    v1 = load half[24*i1 + i2]
+    v2: f32 = cast v1
+    v3: f32 = const 0.0
+    for i3 in 0 .. 3 carry (v4: f32 = v3) {
+      v5 = load x[144*i0 + 24*i1 + i2 + 24*i3 - 24] where 0 <= i1 + i3 - 1 < 6 else 0.0
+      v6 = load x[24*i3 + 40*i2]
+      v7: f32 = fma v5, v6, v4
+      yield v7 -> v8
+    }
+    v9 = load mask[24*i1 + i2]
+    v10: f32 = select v9, v8, v2
+    v11: f32 = mul v10, v0
+    store y[144*i0 + 24*i1 + i2] = v11
   }
 }"#;
 

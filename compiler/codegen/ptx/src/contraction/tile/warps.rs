@@ -113,7 +113,9 @@ impl Emitter<'_> {
             let address = self.reach(reader, place, depth);
             let transposed = if reader.along() == Along::Tile { ".trans" } else { "" };
             let found_names = braces(&found);
-            self.put(format!("ldmatrix.sync.aligned.m8n8.x4{transposed}.shared.b16 {found_names}, {address};"));
+            self.put(format!(
+                "ldmatrix.sync.aligned.m8n8.x4{transposed}.shared.b16 {found_names}, {address};"
+            ));
             return found;
         }
         at.map(|(place, depth)| {
