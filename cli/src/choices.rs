@@ -22,7 +22,8 @@ pub(crate) struct ChoiceArguments {
     fast_math: bool,
     /// How convolutions may be computed: default takes Winograd's tiles of 4x4 results where they are faster,
     /// strict keeps to direct sums and tiles of 2x2, which round no more than direct sums do. Code for a GPU has direct
-    /// sums in any case, of products in f32, or in tf32 by its tensor cores, whose factors have 10 bits of fraction.
+    /// sums in any case, of products in f32, or by its tensor cores in tf32 or bf16, whose factors have 10 or 7 bits of
+    /// fraction.
     #[arg(long, value_enum, value_name = "HOW", default_value_t = Arithmetic::Default)]
     math: Arithmetic,
     /// How the code of contractions is chosen, which changes no bit of a result: on also times what was not timed
@@ -40,6 +41,7 @@ impl ChoiceArguments {
             Arithmetic::Strict => Math::Strict,
             Arithmetic::F32 => Math::F32,
             Arithmetic::Tf32 => Math::Tf32,
+            Arithmetic::Bf16 => Math::Bf16,
         };
         let mode = match self.tune {
             Tune::Off => TuneMode::Off,
@@ -85,6 +87,8 @@ pub(crate) enum Arithmetic {
     F32,
     /// On a GPU, by tensor cores.
     Tf32,
+    /// The same, less exact.
+    Bf16,
 }
 
 /// How the code of contractions is chosen.

@@ -138,8 +138,8 @@ fn what_does_not_fit_together_is_refused() {
         ("--emit ptx", "`--target nvptx64` asks for"),
         ("--sm 80", "`--sm` is about GPUs"),
         ("--emit obj --target x86_64-unknown-linux-gnu --sm 80", "`--sm` is about GPUs"),
-        ("--math tf32", "`--math f32` and `--math tf32` are about code for a GPU"),
-        ("--emit obj --math f32", "`--math f32` and `--math tf32` are about code for a GPU"),
+        ("--math tf32", "`--math f32`, `tf32` and `bf16` are about code for a GPU"),
+        ("--emit obj --math f32", "`--math f32`, `tf32` and `bf16` are about code for a GPU"),
         ("--emit so --target nvptx64", "`--emit so` is code for a processor"),
         ("--emit ptx,asm --target nvptx64", "`--emit asm` is code for a processor"),
         ("--emit ptx --target nvptx64 --cpu portable", "`--cpu` is about processors"),
@@ -148,6 +148,10 @@ fn what_does_not_fit_together_is_refused() {
         ("--target nvptx64 --name n", "`--name` is about files"),
         ("--emit ptx --target nvptx64 --name 4x", "is no name of C"),
         ("--emit ptx --target nvptx64 --sm 75 --math tf32", "`--sm 75` has f32"),
+        (
+            "--emit ptx --target nvptx64 --sm 75 --math bf16",
+            "`--math bf16` is what tensor cores from sm_80 on",
+        ),
         ("--emit ptx --target nvptx64 --math strict --fast-math", "`--math strict`"),
     ] {
         refused(folder.path(), &format!("compile net.dsl {flags}"), part);

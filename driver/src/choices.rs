@@ -21,6 +21,8 @@ pub enum Math {
     F32,
     /// Of code for a GPU: products of contractions by tensor cores, whose factors have 10 bits of fraction.
     Tf32,
+    /// The same with 7 bits.
+    Bf16,
 }
 
 /// How a model is compiled.
@@ -44,9 +46,9 @@ impl CompileChoices {
         let winograd = match self.math {
             Math::Default => Winograd::F4,
             Math::Strict => Winograd::F2,
-            Math::F32 | Math::Tf32 => {
+            Math::F32 | Math::Tf32 | Math::Bf16 => {
                 return Err(DriverError::User(
-                    "`--math f32` and `--math tf32` are about code for a GPU; a processor has `default` and `strict`"
+                    "`--math f32`, `tf32` and `bf16` are about code for a GPU; a processor has `default` and `strict`"
                         .to_owned(),
                 ));
             }
@@ -68,6 +70,7 @@ impl CompileChoices {
         match self.math {
             Math::Default | Math::Strict | Math::F32 => dlc_compiler::emit::Math::F32,
             Math::Tf32 => dlc_compiler::emit::Math::Tf32,
+            Math::Bf16 => dlc_compiler::emit::Math::Bf16,
         }
     }
 

@@ -70,6 +70,7 @@ pub(crate) fn math_name(math: Math) -> &'static str {
     match math {
         Math::F32 => "f32",
         Math::Tf32 => "tf32",
+        Math::Bf16 => "bf16",
     }
 }
 
@@ -112,10 +113,11 @@ pub(crate) fn check(settings: &CompileSettings) -> Result<Option<DeviceOptions>>
         return refused("`--name` is about files that are written: give `--emit ptx`".to_owned());
     }
     let math = settings.choices.device_math();
-    if math == Math::Tf32 && architecture == Architecture::Sm75 {
-        return refused(
-            "`--math tf32` is what tensor cores from sm_80 on compute; `--sm 75` has f32".to_owned(),
-        );
+    if math != Math::F32 && architecture == Architecture::Sm75 {
+        return refused(format!(
+            "`--math {}` is what tensor cores from sm_80 on compute; `--sm 75` has f32",
+            math_name(math)
+        ));
     }
     Ok(Some(DeviceOptions { architecture, math }))
 }
