@@ -23,8 +23,6 @@ use dlc_types::{DType, Dim, Shape};
 
 /// Kept elements from which a reduction is not split.
 const ENOUGH_KEPT: usize = 64;
-/// Length of the outermost reduced axis from which it is split.
-const LONG: usize = 16;
 /// Reduced elements per kept one from which a split pays.
 const WORTH_SPLITTING: usize = 4096;
 /// Kept elements per row from which lanes run along a kept innermost axis.
@@ -103,10 +101,9 @@ fn plan(lowering: &Lowering<'_>, operand: NodeId, kind: Reduction, axes: &[usize
     }
     let count = |axes: &[usize]| axes.iter().map(|&axis| shape[axis].at(LINE_BATCH)).product::<usize>();
     let few_kept = count(&parallel) < ENOUGH_KEPT && parallel.iter().all(|&axis| !shape[axis].is_batch());
-    let max_parallel = lowering.options.max_parallel;
-    let longest = reduced.first().map_or(1, |&axis| shape[axis].at(LINE_BATCH));
-    let splits = few_kept && count(&reduced) >= WORTH_SPLITTING && longest >= LONG.min(max_parallel);
-    let pieces = splits.then_some(max_parallel.min(longest));
+    let outermost = reduced.first().map_or(Dim::Fixed(1), |&axis| shape[axis]);
+    let splits = few_kept && count(&reduced) >= WORTH_SPLITTING && lowering.options.is_long(outermost);
+    let pieces = Some(lowering.options.most_pieces(outermost)).filter(|&pieces| splits && pieces > 1);
     let kept = (0..shape.rank()).filter(|axis| !axes.contains(axis)).collect();
     Plan { kind, shape, dtype, kept, parallel, lanes, reduced, pieces }
 }
