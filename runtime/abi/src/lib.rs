@@ -18,12 +18,14 @@ extern crate alloc;
 
 mod description;
 mod device;
+mod records;
 
-pub use description::{Description, FEATURES, MAGIC, Malformed, Variant};
+pub use description::{Description, FEATURES, MAGIC, Variant};
 pub use device::{
-    Capability, DeviceFunction, DeviceKernel, DeviceLaunch, DeviceMemory, DeviceModule, DeviceOperand,
-    DeviceStep, DeviceStride, Tiles,
+    Capability, DEVICE_MAGIC, DeviceFunction, DeviceImage, DeviceKernel, DeviceLaunch, DeviceMemory,
+    DeviceModule, DeviceOperand, DeviceStep, DeviceStride, Tiles,
 };
+pub use records::Malformed;
 
 use alloc::string::String;
 use alloc::vec::Vec;

@@ -2,7 +2,7 @@
 
 use crate::PtxError;
 use crate::kernel::emit;
-use dlc_abi::DeviceKernel;
+use dlc_abi::{Capability, DeviceKernel};
 use dlc_kernel::Kernel;
 use std::collections::BTreeSet;
 use std::fmt::{self, Display, Formatter};
@@ -28,6 +28,15 @@ impl Architecture {
             Architecture::Sm75 => "sm_75",
             Architecture::Sm80 => "sm_80",
             Architecture::Sm90a => "sm_90a",
+        }
+    }
+
+    /// Which devices run it.
+    pub const fn capability(self) -> Capability {
+        match self {
+            Architecture::Sm75 => Capability { major: 7, minor: 5, exact: false },
+            Architecture::Sm80 => Capability { major: 8, minor: 0, exact: false },
+            Architecture::Sm90a => Capability { major: 9, minor: 0, exact: true },
         }
     }
 }
