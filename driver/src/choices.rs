@@ -15,10 +15,14 @@ pub enum Math {
     /// sums.
     #[default]
     Default,
-    /// Factors of products rounded to 10 bits of fraction, for a GPU's tensor cores; as [`Math::Default`] otherwise.
-    Tf32,
     /// Direct sums, and tiles of 2x2 results, whose rounding errors are not above those of direct sums.
     Strict,
+    /// Of code for a GPU: products as they are written.
+    F32,
+    /// Of code for a GPU: products of contractions by tensor cores, whose factors have 10 bits of fraction.
+    Tf32,
+    /// The same with 7 bits.
+    Bf16,
 }
 
 impl Math {
@@ -26,8 +30,9 @@ impl Math {
     /// values that are stored in so many bits; 0 where none are rounded.
     pub(crate) fn product_error(self) -> f64 {
         match self {
-            Math::Default | Math::Strict => 0.0,
+            Math::Default | Math::Strict | Math::F32 => 0.0,
             Math::Tf32 => 2.0 / 1024.0,
+            Math::Bf16 => 2.0 / 128.0,
         }
     }
 }
@@ -47,28 +52,38 @@ impl CompileChoices {
     /// The compiler's options for a greatest batch, on a processor.
     ///
     /// # Errors
-    /// Choices that contradict each other.
+    /// Choices that contradict each other, or are about GPUs.
     pub fn options(&self, batch_max: usize) -> Result<CompileOptions> {
         self.check()?;
         let winograd = match self.math {
             Math::Default => Winograd::F4,
             Math::Strict => Winograd::F2,
-            Math::Tf32 => {
+            Math::F32 | Math::Tf32 | Math::Bf16 => {
                 return Err(DriverError::User(
-                    "`--math tf32` is arithmetic of GPUs; it goes with `--device cuda`".to_owned(),
+                    "`--math f32`, `tf32` and `bf16` are about code for a GPU; a processor has `default` and `strict`"
+                        .to_owned(),
                 ));
             }
         };
         Ok(CompileOptions { rewrite: self.rewrite.clone(), winograd, ..CompileOptions::new(batch_max) })
     }
 
-    /// The same for a GPU.
+    /// The same for code that a device runs.
     ///
     /// # Errors
     /// Choices that contradict each other.
     pub fn device_options(&self, batch_max: usize) -> Result<CompileOptions> {
         self.check()?;
         Ok(CompileOptions { rewrite: self.rewrite.clone(), ..CompileOptions::for_device(batch_max) })
+    }
+
+    /// How a device multiplies: by nothing less exact than `f32` unless that is asked for.
+    pub fn device_math(&self) -> dlc_compiler::emit::Math {
+        match self.math {
+            Math::Default | Math::Strict | Math::F32 => dlc_compiler::emit::Math::F32,
+            Math::Tf32 => dlc_compiler::emit::Math::Tf32,
+            Math::Bf16 => dlc_compiler::emit::Math::Bf16,
+        }
     }
 
     fn check(&self) -> Result<()> {
@@ -119,5 +134,16 @@ mod tests {
         assert_eq!(strict.options(3).unwrap().winograd, Winograd::F2);
         let fast = CompileChoices { rewrite: fast, ..CompileChoices::default() }.options(3).unwrap();
         assert!(fast.rewrite.fast_math && fast.winograd == Winograd::F4);
+    }
+
+    #[test]
+    fn math_of_gpus_is_not_that_of_processors() {
+        let choices = |math| CompileChoices { math, ..CompileChoices::default() };
+        assert_eq!(choices(Math::Tf32).options(1).unwrap_err().exit_code(), 1);
+        assert_eq!(choices(Math::Tf32).device_options(3).unwrap().batch_max, 3);
+        let multiplied =
+            [Math::Default, Math::Strict, Math::F32, Math::Tf32].map(|math| choices(math).device_math());
+        use dlc_compiler::emit::Math::{F32, Tf32};
+        assert_eq!(multiplied, [F32, F32, F32, Tf32]);
     }
 }

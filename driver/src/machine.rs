@@ -1,6 +1,5 @@
 //! Where compiled code runs: on this process's threads, or on a GPU of this machine.
 
-use crate::choices::Math;
 use crate::native::native_program_for;
 use crate::tuning::tuned_target;
 use crate::{CompileChoices, DriverError, Result};
@@ -136,11 +135,8 @@ pub fn session(
             Ok(Session::new(Arc::new(native_program_for(compilation, &target)?), threads)?)
         }
         Machine::Cuda { ordinal, architecture } => {
-            let math = match choices.math {
-                Math::Default | Math::Strict => emit::Math::F32,
-                Math::Tf32 => emit::Math::Tf32,
-            };
-            let module = emit::device(compilation, DeviceOptions { architecture, math })?;
+            let options = DeviceOptions { architecture, math: choices.device_math() };
+            let module = emit::device(compilation, options)?;
             let interface = &compilation.interface;
             // SAFETY: the compiler made the module of the programs that the interface describes, whose accesses it has
             // proved to stay within their buffers.

@@ -1,8 +1,8 @@
 //! A compilation as code for a device: the kernels of all functions in one module of PTX text, and every function's
 //! launches.
 //!
-//! Invariants: kernels that differ in names alone are one entry, named after the first; elements have become bytes; every
-//! launch of a function is in its steps or its prologue, in the order of the program.
+//! Invariants: kernels that differ in names alone, and whose operands are aligned alike, are one entry, named after the
+//! first; elements have become bytes; every launch of a function is in its steps or its prologue, in the order of the program.
 //!
 //! A launch for which there is no work, because the batch is empty, is the runtime's to leave out
 //! ([`DeviceKernel::blocks`](dlc_abi::DeviceKernel::blocks)).
@@ -11,7 +11,7 @@ use crate::{Compilation, CompileError};
 use dlc_abi::{
     DeviceFunction, DeviceLaunch, DeviceMemory, DeviceModule, DeviceOperand, DeviceStep, DeviceStride,
 };
-use dlc_codegen_ptx::{Architecture, Math, Options, emit_module};
+use dlc_codegen_ptx::{Architecture, Math, Options, Source, alignments, emit_module};
 use dlc_kernel::{Buffer, Kernel, KernelId, Launch, Program, Storage, Stride};
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -37,19 +37,26 @@ pub fn device(compilation: &Compilation, options: DeviceOptions) -> Result<Devic
     for function in &compilation.functions {
         let program = &function.lowered.program;
         check(program)?;
-        let numbers: BTreeMap<KernelId, usize> =
-            program.kernels.iter().map(|(id, kernel)| (id, kernels.number(&function.name, kernel))).collect();
+        let alignments = alignments(program);
+        let mut numbers = BTreeMap::new();
+        for ((id, kernel), alignments) in program.kernels.iter().zip(alignments.values()) {
+            numbers.insert(id, kernels.number(&function.name, kernel, alignments));
+        }
         let launches = Launches { program, numbers };
         functions.push(DeviceFunction {
             prologue: launches.steps(0..program.prologue, 0)?,
             steps: launches.steps(program.prologue..program.launches.len(), 0)?,
         });
     }
-    let named: Vec<(&str, &Kernel)> =
-        kernels.all.iter().map(|(name, kernel)| (name.as_str(), *kernel)).collect();
+    let sources = kernels.all.iter().map(|entry| Source {
+        name: &entry.name,
+        kernel: entry.kernel,
+        alignments: &entry.alignments,
+    });
+    let sources: Vec<Source<'_>> = sources.collect();
     let DeviceOptions { architecture, math } = options;
     let options = Options { architecture, math, batch_max: interface.batch_max };
-    let module = emit_module(&interface.model, &named, options)?;
+    let module = emit_module(&interface.model, &sources, options)?;
     Ok(DeviceModule {
         capability: architecture.capability(),
         text: module.text,
@@ -84,19 +91,28 @@ fn place(program: &Program, buffer: &Buffer) -> Result<(DeviceMemory, usize), Co
     })
 }
 
+/// A kernel of a module.
+struct Entry<'a> {
+    name: String,
+    kernel: &'a Kernel,
+    /// Bytes that divide where each operand begins.
+    alignments: Vec<usize>,
+}
+
 /// The kernels of a module by their forms.
 #[derive(Default)]
 struct Kernels<'a> {
-    all: Vec<(String, &'a Kernel)>,
+    all: Vec<Entry<'a>>,
     known: BTreeMap<String, usize>,
 }
 
 impl<'a> Kernels<'a> {
     /// The number of a kernel, added if there is none like it.
-    fn number(&mut self, function: &str, kernel: &'a Kernel) -> usize {
+    fn number(&mut self, function: &str, kernel: &'a Kernel, alignments: &[usize]) -> usize {
         let all = &mut self.all;
-        *self.known.entry(kernel.form()).or_insert_with(|| {
-            all.push((format!("{function}_{}", kernel.name), kernel));
+        *self.known.entry(format!("{alignments:?} {}", kernel.form())).or_insert_with(|| {
+            let name = format!("{function}_{}", kernel.name);
+            all.push(Entry { name, kernel, alignments: alignments.to_vec() });
             all.len() - 1
         })
     }

@@ -27,8 +27,6 @@ use dlc_types::{DType, Dim, Shape};
 
 /// Kept elements from which a reduction is not split.
 const ENOUGH_KEPT: usize = 64;
-/// Length of the outermost reduced axis from which it is split.
-const LONG: usize = 16;
 /// Reduced elements per kept one from which a split pays.
 const WORTH_SPLITTING: usize = 4096;
 /// The same where threads are many, and how many of them a piece has then.
@@ -126,16 +124,16 @@ fn plan(lowering: &Lowering<'_>, operand: NodeId, kind: Reduction, axes: &[usize
     }
     let count = |axes: &[usize]| axes.iter().map(|&axis| shape[axis].at(LINE_BATCH)).product::<usize>();
     let few_kept = count(&parallel) < ENOUGH_KEPT && parallel.iter().all(|&axis| !shape[axis].is_batch());
-    let max_parallel = lowering.options.max_parallel;
-    let longest = reduced.first().map_or(1, |&axis| shape[axis].at(LINE_BATCH));
-    let many = lowering.options.threads == Threads::Many;
-    let worth = if many && lanes.is_some() { MANY_WORTH_SPLITTING } else { WORTH_SPLITTING };
-    let splits = few_kept && count(&reduced) >= worth && longest >= LONG.min(max_parallel);
-    let most = if many && lanes.is_some() { count(&reduced) / MANY_PER_PIECE } else { usize::MAX };
-    let pieces = splits.then_some(max_parallel.min(longest).min(most));
-    // Where lanes run along a kept axis, a thread walks what is left of the reduced ones alone.
+    let outermost = reduced.first().map_or(Dim::Fixed(1), |&axis| shape[axis]);
+    // Where lanes run along a kept axis, a thread walks reduced ones alone.
+    let many = lowering.options.threads == Threads::Many && lanes.is_some();
+    let worth = if many { MANY_WORTH_SPLITTING } else { WORTH_SPLITTING };
+    let splits = few_kept && count(&reduced) >= worth && lowering.options.is_long(outermost);
+    let most = if many { count(&reduced) / MANY_PER_PIECE } else { usize::MAX };
+    let most = most.min(lowering.options.most_pieces(outermost));
+    let pieces = Some(most).filter(|&pieces| splits && pieces > 1);
     let between = reduced.get(1..reduced.len().saturating_sub(1)).unwrap_or_default();
-    let divides = many && splits && lanes.is_some() && between.iter().all(|&axis| !shape[axis].is_batch());
+    let divides = many && pieces.is_some() && between.iter().all(|&axis| !shape[axis].is_batch());
     let apart = if divides { between.to_vec() } else { Vec::new() };
     let kept = (0..shape.rank()).filter(|axis| !axes.contains(axis)).collect();
     Plan { kind, shape, dtype, kept, parallel, lanes, reduced, pieces, apart }

@@ -9,7 +9,7 @@
 //!   which are added in order; of a large result there are fewer copies, and it is divided among threads as well.
 
 use super::product::{Axis, Product, TYPICAL_BATCH, merge, take_columns, take_lanes, take_rows};
-use super::{Threads, fuse};
+use super::{LowerOptions, fuse};
 use dlc_kernel::{ContractionDim, Role, Split, Tile};
 use dlc_types::{DType, Dim};
 
@@ -20,8 +20,6 @@ const ENOUGH_POINTS: usize = 32;
 const BLOCK_BYTES: usize = 256 << 10;
 /// Bytes of result copies above which an accumulating reduction divides the result instead.
 const COPIES_BYTES: usize = 64 << 20;
-/// Length of the outermost reduced axis from which a reduction is long.
-const LONG: usize = 16;
 /// Copies of a result below which it is divided instead.
 const FEW_PIECES: usize = 4;
 /// Lanes that go to one point where the result of an accumulating reduction is divided: some cache lines,
@@ -47,7 +45,7 @@ impl ScheduledDim {
 }
 
 /// What a schedule must keep to.
-pub(crate) struct Demands {
+pub(crate) struct Demands<'a> {
     /// Whether the kernel has an epilogue, which needs the result's own axes.
     pub(crate) fused: bool,
     /// Whether the epilogue takes sums, a partial one for each piece.
@@ -60,10 +58,8 @@ pub(crate) struct Demands {
     pub(crate) dtype: DType,
     /// Elements of the result, border included.
     pub(crate) elements: usize,
-    /// Pieces that a long reduction is split into.
-    pub(crate) max_parallel: usize,
-    /// What runs the kernel.
-    pub(crate) threads: Threads,
+    /// What lowering may choose by.
+    pub(crate) options: &'a LowerOptions,
 }
 
 /// How a product is run.
@@ -88,7 +84,7 @@ struct Axes {
 
 impl Axes {
     /// Takes the axes out of a product; its operands may change places.
-    fn of(product: &mut Product, demands: &Demands) -> Axes {
+    fn of(product: &mut Product, demands: &Demands<'_>) -> Axes {
         product.axes.retain(|axis| axis.extent != Dim::Fixed(1));
         merge(&mut product.axes, demands.fused || demands.turns_rows);
         let lanes = if demands.words { take_columns(&mut product.axes) } else { take_lanes(product) };
@@ -102,14 +98,14 @@ impl Axes {
         Axes { lanes, rows, kept, reduced, points }
     }
 
-    /// Length of the outermost reduced axis for a typical batch.
-    fn outermost_reduced(&self) -> usize {
-        self.reduced.first().map_or(1, |axis| axis.extent.at(TYPICAL_BATCH))
+    /// The outermost reduced axis.
+    fn outermost(&self) -> Dim {
+        self.reduced.first().map_or(Dim::Fixed(1), |axis| axis.extent)
     }
 
     /// Whether the result is to be added to in memory.
-    fn accumulates(&self, demands: &Demands) -> bool {
-        let long = self.reduced.len() >= 2 && self.outermost_reduced() >= LONG.min(demands.max_parallel);
+    fn accumulates(&self, demands: &Demands<'_>) -> bool {
+        let long = self.reduced.len() >= 2 && demands.options.is_long(self.outermost());
         let small_result =
             self.kept.iter().all(|axis| !axis.extent.is_batch()) && !self.rows.extent.is_batch();
         let few_points = self.points < 8 * ENOUGH_POINTS;
@@ -118,7 +114,7 @@ impl Axes {
 }
 
 /// Gives the axes of a product their roles, and takes them out of it.
-pub(crate) fn roles(product: &mut Product, demands: &Demands) -> Roles {
+pub(crate) fn roles(product: &mut Product, demands: &Demands<'_>) -> Roles {
     let axes = Axes::of(product, demands);
     let tile = dlc_codegen_clif::preferred_tile(axes.lanes.extent, axes.rows.extent);
     let (mut dims, pieces) = if axes.accumulates(demands) {
@@ -131,7 +127,7 @@ pub(crate) fn roles(product: &mut Product, demands: &Demands) -> Roles {
 }
 
 /// Each point reduces all; lanes and rows are cut where there are few points.
-fn divided(axes: Axes, demands: &Demands) -> Vec<ScheduledDim> {
+fn divided(axes: Axes, demands: &Demands<'_>) -> Vec<ScheduledDim> {
     let Axes { lanes, rows, kept, reduced, points } = axes;
     let lanes_split = pieces_of(lanes.extent, LANES_TOGETHER, ENOUGH_POINTS, points);
     let points = points * lanes_split.map_or(1, |split| split.chunks);
@@ -150,8 +146,8 @@ fn divided(axes: Axes, demands: &Demands) -> Vec<ScheduledDim> {
 }
 
 /// The reduction is walked in blocks, the batch in pieces with a result each where there are enough.
-fn accumulating(axes: Axes, may_split: bool, demands: &Demands) -> (Vec<ScheduledDim>, Option<usize>) {
-    let most_pieces = demands.max_parallel.min(axes.outermost_reduced());
+fn accumulating(axes: Axes, may_split: bool, demands: &Demands<'_>) -> (Vec<ScheduledDim>, Option<usize>) {
+    let most_pieces = demands.options.most_pieces(axes.outermost());
     let Axes { lanes, rows, kept, reduced, points } = axes;
     let copy = (demands.elements * demands.dtype.size()).max(1);
     let affordable = (COPIES_BYTES / copy).min(most_pieces);
@@ -171,7 +167,7 @@ fn accumulate(
     reduced: Vec<Axis>,
     kept: Vec<Axis>,
     pieces: Option<usize>,
-    demands: &Demands,
+    demands: &Demands<'_>,
 ) {
     let last = reduced.len() - 1;
     for (position, axis) in reduced.into_iter().enumerate() {
@@ -184,7 +180,7 @@ fn accumulate(
         let step = (axis.strides[0].unsigned_abs() + axis.strides[1].unsigned_abs()) as usize;
         let step = step * demands.dtype.size();
         let block = match axis.extent {
-            Dim::Fixed(length) if position < last && demands.threads.have_caches() => {
+            Dim::Fixed(length) if position < last && demands.options.threads.have_caches() => {
                 divisor_within(length, BLOCK_BYTES / step.max(1))
             }
             other => other.at(1),

@@ -5,6 +5,9 @@
 
 mod assembler;
 mod cases;
+mod executed;
 mod golden;
 mod layout;
 mod scalars;
+mod tiles;
+mod vectors;
