@@ -16,6 +16,9 @@ use std::sync::Arc;
 /// Launches beyond which a function is not recorded: its graph would be larger than what it saves.
 const MOST_RECORDED: usize = 1 << 16;
 
+/// Bytes of an input that go to the GPU at once.
+const PIECE: usize = 4 << 20;
+
 /// Inputs of one call on their way to the GPU.
 pub(crate) struct Slot {
     block: PinnedBlock,
@@ -67,12 +70,11 @@ impl CudaDevice {
             Ok(())
         });
         self.keep(called)?;
-        let outputs = &self.plan.functions[call.function].outputs;
-        let range = |(number, output): (usize, &crate::plan::Binding)| match wanted.contains(&number) {
+        let outputs = self.plan.functions[call.function].outputs.iter().enumerate();
+        self.output_ranges.extend(outputs.map(|(number, output)| match wanted.contains(&number) {
             true => output.host..output.host + output.bytes(call.batch),
             false => 0..0,
-        };
-        self.output_ranges = outputs.iter().enumerate().map(range).collect();
+        }));
         Ok(())
     }
 
@@ -118,15 +120,17 @@ impl CudaDevice {
         self.turn = (self.turn + 1) % self.slots.len();
         let slot = &mut self.slots[self.turn];
         let host = slot.free()?;
-        for (input, bytes) in plan.inputs.iter().zip(inputs) {
-            host[input.host..][..bytes.len()].copy_from_slice(bytes);
-        }
         self.marks.begin(&self.stream)?;
         for (input, bytes) in plan.inputs.iter().zip(inputs) {
             let to = base + (self.plan.bindings_start() + input.byte) as u64;
-            // SAFETY: the plan has room for the input at its greatest size, and the slot is written again only behind
-            // its event.
-            unsafe { self.stream.copy_in(to, &host[input.host..][..bytes.len()])? };
+            let host = &mut host[input.host..][..bytes.len()];
+            // Piece by piece, so that one is on its way while the next is copied.
+            for (number, (host, bytes)) in host.chunks_mut(PIECE).zip(bytes.chunks(PIECE)).enumerate() {
+                host.copy_from_slice(bytes);
+                // SAFETY: the plan has room for the input at its greatest size, and the slot is written again only
+                // behind its event.
+                unsafe { self.stream.copy_in(to + (number * PIECE) as u64, host)? };
+            }
         }
         slot.passed.record(&self.stream)?;
         slot.used = true;

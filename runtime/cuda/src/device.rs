@@ -100,7 +100,7 @@ impl CudaDevice {
     ) -> Result<CudaDevice> {
         let plan = Plan::new(interface, module, constants.len())?;
         let driver = Driver::get()?;
-        let context = Arc::new(Context::new(driver, info::number(driver, ordinal)?)?);
+        let context = Arc::new(info::context(driver, ordinal)?);
         let info = info::info(&context, ordinal)?;
         let (major, minor) = (info.major, info.minor);
         if !module.capability.runs_on(major, minor) {
@@ -231,6 +231,7 @@ fn translate(context: &Arc<Context>, driver: &Driver, text: &str) -> Result<Load
     let text = CString::new(text);
     let text = text.map_err(|_| CudaError::Malformed("its text has a zero byte".to_owned()))?;
     LoadedModule::new(context, &text).map_err(|(failure, log)| match failure.code {
+        OUT_OF_MEMORY => CudaError::Full { what: "the model's code", failure },
         UNSUPPORTED_PTX_VERSION => CudaError::TextVersion { version: driver.version },
         _ => CudaError::Text { failure, log },
     })

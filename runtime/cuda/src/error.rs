@@ -14,7 +14,7 @@ pub enum CudaError {
     #[error("this machine has no NVIDIA driver ({reason}); without one, compute on the CPU")]
     NoDriver { reason: String },
     /// A library of something else.
-    #[error("{library} is no driver of NVIDIA's: it lacks `cuDriverGetVersion`")]
+    #[error("{library} is no driver of NVIDIA's: it has no `cuDriverGetVersion` that answers")]
     NotADriver { library: String },
     /// A driver from before a function that is needed.
     #[error(
@@ -57,6 +57,9 @@ pub enum CudaError {
          end what else uses the GPU", size(*.free)
     )]
     Memory { needs: Needs, device: String, free: usize },
+    /// A GPU whose memory others have filled.
+    #[error("the GPU's memory is too full for {what}: {failure}; end what else uses the GPU")]
+    Full { what: &'static str, failure: Failure },
     /// Memory of this machine that the driver does not pin.
     #[error("the system refuses {} of memory that does not move, for inputs and outputs: {failure}", size(*.bytes))]
     Pinned { bytes: usize, failure: Failure },

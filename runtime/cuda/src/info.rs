@@ -1,6 +1,6 @@
 //! Which GPUs a machine has.
 
-use crate::driver::{Driver, DriverVersion, Failure};
+use crate::driver::{Driver, DriverVersion, Failure, OUT_OF_MEMORY};
 use crate::error::{CudaError, Result, size};
 use crate::owned::Context;
 use std::ffi::{CStr, c_char, c_int};
@@ -46,9 +46,7 @@ impl Display for DeviceInfo {
 /// No driver, no GPU, or a GPU that does not answer.
 pub fn devices() -> Result<Vec<DeviceInfo>> {
     let driver = Driver::get()?;
-    (0..count(driver)?)
-        .map(|ordinal| info(&Context::new(driver, number(driver, ordinal)?)?, ordinal))
-        .collect()
+    (0..count(driver)?).map(|ordinal| info(&context(driver, ordinal)?, ordinal)).collect()
 }
 
 /// One GPU.
@@ -57,7 +55,7 @@ pub fn devices() -> Result<Vec<DeviceInfo>> {
 /// As [`devices`], or where there is no GPU of that number.
 pub fn device(ordinal: usize) -> Result<DeviceInfo> {
     let driver = Driver::get()?;
-    info(&Context::new(driver, number(driver, ordinal)?)?, ordinal)
+    info(&context(driver, ordinal)?, ordinal)
 }
 
 /// How many there are, at least one.
@@ -69,7 +67,7 @@ fn count(driver: &Driver) -> Result<usize> {
 }
 
 /// The driver's own number of a GPU.
-pub(crate) fn number(driver: &Driver, ordinal: usize) -> Result<c_int> {
+fn number(driver: &Driver, ordinal: usize) -> Result<c_int> {
     let count = count(driver)?;
     let refused = CudaError::Ordinal { ordinal, count };
     let ordinal = c_int::try_from(ordinal).ok().filter(|_| ordinal < count).ok_or(refused)?;
@@ -77,6 +75,14 @@ pub(crate) fn number(driver: &Driver, ordinal: usize) -> Result<c_int> {
     // SAFETY: writes one number.
     driver.check("cuDeviceGet", unsafe { (driver.table.cuDeviceGet)(&mut device, ordinal) })?;
     Ok(device)
+}
+
+/// A hold on a GPU.
+pub(crate) fn context(driver: &'static Driver, ordinal: usize) -> Result<Context> {
+    Context::new(driver, number(driver, ordinal)?).map_err(|failure| match failure.code {
+        OUT_OF_MEMORY => CudaError::Full { what: "another program", failure },
+        _ => CudaError::Driver(failure),
+    })
 }
 
 /// An attribute of a GPU.

@@ -1,5 +1,6 @@
 //! Modules: PTX that the machine reads.
 
+use crate::settings;
 use crate::start::put;
 use crate::state::{Name, Object, within};
 use crate::status::*;
@@ -19,6 +20,15 @@ fn runs(target: &str, (major, minor): (c_int, c_int)) -> bool {
     let Ok(wanted) = exact.unwrap_or(number).parse::<c_int>() else { return false };
     let own = major * 10 + minor;
     if exact.is_some() { own == wanted } else { own >= wanted }
+}
+
+/// Whether a driver knows the version of PTX that a text is in: 7.0 came with CUDA 11.0, 8.0 with 12.0.
+fn knows(text: &str, driver: (c_int, c_int)) -> bool {
+    let version = text.lines().find_map(|line| line.trim().strip_prefix(".version"));
+    let Some((major, minor)) = version.and_then(|version| settings::pair(version.trim())) else {
+        return true;
+    };
+    (major + 4, minor) <= driver
 }
 
 /// The caller's buffer for what is wrong with a text.
@@ -54,6 +64,9 @@ unsafe extern "system" fn cuModuleLoadDataEx(
         }
         // SAFETY: by the interface, a text ends with a zero byte.
         let text = unsafe { CStr::from_ptr(image) }.to_string_lossy();
+        if !knows(&text, settings::version()) {
+            return Err(UNSUPPORTED_PTX_VERSION);
+        }
         let capability = state.settings.capability;
         let parsed = Module::parse(&text).map_err(|fault| fault.to_string()).and_then(|module| {
             match runs(module.target(), capability) {

@@ -11,31 +11,37 @@ pub(crate) struct Settings {
     pub(crate) checks: Checks,
 }
 
-fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
+/// What a variable says, or the default where it is not set.
+///
+/// # Panics
+/// Where it says something else, which ends the process: a test must not run on a device that it did not ask for.
+fn variable<T>(name: &str, read: impl Fn(&str) -> Option<T>, default: T) -> T {
+    match std::env::var(name) {
+        Ok(text) => read(&text).unwrap_or_else(|| panic!("{name} is {text:?}")),
+        Err(_) => default,
+    }
 }
 
 /// Two numbers with a point between them.
-fn pair(text: &str) -> Option<(i32, i32)> {
+pub(crate) fn pair(text: &str) -> Option<(i32, i32)> {
     let (major, minor) = text.split_once('.')?;
     Some((major.parse().ok()?, minor.parse().ok()?))
 }
 
 impl Settings {
     pub(crate) fn new() -> Settings {
-        let number = |name: &str| variable(name).and_then(|text| text.parse().ok());
-        let without = variable("DLC_STAND_IN_CHECKS").is_some_and(|checks| checks == "none");
+        let checked = |text: &str| ["none", "all"].iter().position(|known| *known == text);
+        let checked = variable("DLC_STAND_IN_CHECKS", checked, 1) == 1;
         Settings {
-            devices: number("DLC_STAND_IN_DEVICES").unwrap_or(1),
-            capability: variable("DLC_STAND_IN_CAPABILITY").and_then(|text| pair(&text)).unwrap_or((8, 0)),
-            memory: variable("DLC_STAND_IN_MEMORY").and_then(|text| text.parse().ok()).unwrap_or(8 << 30),
-            checks: Checks { races: !without, uninitialised: !without, ..Checks::default() },
+            devices: variable("DLC_STAND_IN_DEVICES", |text| text.parse().ok(), 1),
+            capability: variable("DLC_STAND_IN_CAPABILITY", pair, (8, 0)),
+            memory: variable("DLC_STAND_IN_MEMORY", |text| text.parse().ok(), 8 << 30),
+            checks: Checks { races: checked, uninitialised: checked, ..Checks::default() },
         }
     }
 }
 
-/// The version of CUDA as the driver tells it: 12080.
-pub(crate) fn version() -> i32 {
-    let (major, minor) = variable("DLC_STAND_IN_VERSION").and_then(|text| pair(&text)).unwrap_or((12, 8));
-    major * 1000 + minor * 10
+/// The version of CUDA that the driver says it is for.
+pub(crate) fn version() -> (i32, i32) {
+    variable("DLC_STAND_IN_VERSION", pair, (12, 8))
 }

@@ -41,8 +41,9 @@ extern "system" fn cuInit(flags: c_uint) -> Status {
 
 #[unsafe(no_mangle)]
 unsafe extern "system" fn cuDriverGetVersion(version: *mut c_int) -> Status {
+    let (major, minor) = settings::version();
     // SAFETY: by the interface.
-    unsafe { put(version, settings::version()) }.err().unwrap_or(0)
+    unsafe { put(version, major * 1000 + minor * 10) }.err().unwrap_or(0)
 }
 
 #[unsafe(no_mangle)]

@@ -107,7 +107,13 @@ impl State {
                     Err(fault) => Err(self.fail(ILLEGAL_ADDRESS, &fault.to_string())),
                 }
             }
-            Work::Fill { to, value, bytes } => self.store(*to, &vec![*value; *bytes]),
+            Work::Fill { to, value, bytes } => {
+                const PIECE: usize = 1 << 20;
+                let piece = vec![*value; PIECE.min(*bytes)];
+                (0..*bytes)
+                    .step_by(PIECE)
+                    .try_for_each(|start| self.store(to + start as u64, &piece[..PIECE.min(bytes - start)]))
+            }
             Work::Launch(launch) => self.run(launch),
             Work::Record(event) => {
                 if let Some(Object::Event { reached, .. }) = self.objects.get_mut(event) {

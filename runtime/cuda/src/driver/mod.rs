@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::ffi::{OsString, c_int};
 use std::fmt::{self, Display, Formatter};
 use std::sync::{Mutex, PoisonError};
-use table::Table;
+use table::{Missing, Table};
 
 /// Names another library than the system's driver.
 pub const LIBRARY_VARIABLE: &str = "DLC_CUDA_DRIVER";
@@ -71,28 +71,35 @@ impl Driver {
             let address = unsafe { opened.get::<*const ()>(symbol.as_bytes()).ok()?.try_as_raw_ptr() };
             address.map(|address| address.cast_const().cast::<()>())
         };
-        let version = found("cuDriverGetVersion").and_then(version);
         // SAFETY: NVIDIA's driver exports these names with these types.
-        let table = unsafe { Table::load(&found) };
-        let table = table.map_err(|missing| match version {
-            Some(version) => CudaError::OldDriver {
-                library: library(),
-                symbol: missing.name,
-                since: missing.since,
-                version,
-            },
-            None => CudaError::NotADriver { library: library() },
-        })?;
+        let driver = unsafe { Driver::of(&library(), &found)? };
         // The functions in the table live as long as the process.
         std::mem::forget(opened);
-        let version = version.ok_or_else(|| CudaError::NotADriver { library: library() })?;
-        let driver = Driver { table, version };
         // SAFETY: the first call of the driver, with the only flags there are.
         match driver.check("cuInit", unsafe { (driver.table.cuInit)(0) }) {
             Ok(()) => Ok(driver),
             Err(failure) if failure.code == NO_DEVICE => Err(CudaError::NoDevice),
             Err(failure) => Err(CudaError::Start { failure }),
         }
+    }
+
+    /// A driver of functions that are found by name, not started yet.
+    ///
+    /// # Safety
+    /// What is found under a name is the function that NVIDIA's interface says.
+    unsafe fn of(library: &str, found: &dyn Fn(&str) -> Option<*const ()>) -> Result<Driver, CudaError> {
+        let library = || library.to_owned();
+        let version = found("cuDriverGetVersion").and_then(version);
+        let version = version.ok_or_else(|| CudaError::NotADriver { library: library() })?;
+        // SAFETY: by the caller.
+        let table = unsafe { Table::load(found) };
+        let table = table.map_err(|Missing { name: symbol, since }| CudaError::OldDriver {
+            library: library(),
+            symbol,
+            since,
+            version,
+        })?;
+        Ok(Driver { table, version })
     }
 
     /// An answer of the driver as a result.
@@ -112,4 +119,50 @@ fn version(function: *const ()) -> Option<DriverVersion> {
     };
     let number = u32::try_from(number).ok().filter(|_| status == 0)?;
     Some(DriverVersion { major: number / 1000, minor: number % 1000 / 10 })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    extern "system" fn old(version: *mut c_int) -> Status {
+        // SAFETY: the pointer is that of `version` above.
+        unsafe { version.write(10_020) };
+        0
+    }
+
+    extern "system" fn broken(_: *mut c_int) -> Status {
+        1
+    }
+
+    /// The error of a driver that has nothing but a way to tell its version, and some of the other functions.
+    fn refused(
+        version: Option<extern "system" fn(*mut c_int) -> Status>,
+        has: &dyn Fn(&str) -> bool,
+    ) -> String {
+        let found = |name: &str| match name {
+            "cuDriverGetVersion" => version.map(|function| function as *const ()),
+            _ => has(name).then(std::ptr::dangling::<()>),
+        };
+        // SAFETY: nothing but the version is called.
+        unsafe { Driver::of("libcuda.so.1", &found) }.err().unwrap().to_string()
+    }
+
+    #[test]
+    fn an_old_driver_is_told_by_what_it_lacks() {
+        let error = refused(Some(old), &|name| !name.starts_with("cuGraph"));
+        assert_eq!(
+            error,
+            "NVIDIA's driver is too old: libcuda.so.1 is for CUDA 10.2 and lacks `cuGraphInstantiateWithFlags`, which \
+             drivers for CUDA 11.4 have; update the driver to one for CUDA 12.0 or later"
+        );
+    }
+
+    #[test]
+    fn what_tells_no_version_is_no_driver() {
+        let expected = "libcuda.so.1 is no driver of NVIDIA's: it has no `cuDriverGetVersion` that answers";
+        assert_eq!(refused(None, &|_| true), expected);
+        assert_eq!(refused(Some(broken), &|_| true), expected);
+    }
 }

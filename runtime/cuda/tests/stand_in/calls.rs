@@ -114,6 +114,17 @@ alone! {
         assert_eq!(floats(device.output(0)), [3.0, 2.0, 1.0, 0.0]);
     }
 
+    fn large_inputs_arrive_whole() {
+        let x: Vec<f32> = (0..3_000_000).map(|at| at as f32).collect();
+        let fed = bytes(&x);
+        for byte in [4 << 20, 8 << 20, fed.len() - 16] {
+            let (interface, module) = with_large_input(x.len(), byte);
+            let mut device = load(0, &interface, &module).unwrap();
+            device.call(call(interface.functions.len() - 1, 1), &[&fed], &[0]).unwrap();
+            assert_eq!(floats(device.output(0)), x[byte / 4 - 4..byte / 4 + 4]);
+        }
+    }
+
     fn only_wanted_outputs_come_back() {
         let (mut device, expected) = (loaded(), Expected::new());
         device.upload(&bytes(&expected.persistent)).unwrap();

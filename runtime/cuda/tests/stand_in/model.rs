@@ -138,6 +138,18 @@ pub(crate) fn module() -> DeviceModule {
     DeviceModule { capability, text: TEXT.to_owned(), kernels, functions: functions() }
 }
 
+/// The small model with a function that has a large input, and gives eight elements of it: the four before a byte and the
+/// four behind it.
+pub(crate) fn with_large_input(elements: usize, byte: usize) -> (Interface, DeviceModule) {
+    let (mut interface, mut module) = (interface(), module());
+    let fixed = |scale| [Extent { scale, batch: false }];
+    let x = vec![port("x", PortRole::Input, &fixed(elements))];
+    interface.functions.push(function("large", x, vec![port("part", PortRole::Output, &fixed(8))]));
+    let copied = vec![at(DeviceMemory::Binding(0), byte - 16), at(DeviceMemory::Binding(1), 0)];
+    module.functions.push(DeviceFunction { prologue: Vec::new(), steps: vec![launch(4, copied)] });
+    (interface, module)
+}
+
 /// Loads a module for the small model's interface.
 pub(crate) fn load(
     ordinal: usize,

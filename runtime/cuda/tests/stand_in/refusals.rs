@@ -34,7 +34,7 @@ alone! {
     #[cfg(target_os = "linux")]
     fn another_library(DLC_CUDA_DRIVER = "libm.so.6") {
         let error = dlc_cuda::device(0).unwrap_err().to_string();
-        assert_eq!(error, "libm.so.6 is no driver of NVIDIA's: it lacks `cuDriverGetVersion`");
+        assert_eq!(error, "libm.so.6 is no driver of NVIDIA's: it has no `cuDriverGetVersion` that answers");
     }
 
     fn no_gpu(DLC_STAND_IN_DEVICES = "0", DLC_CUDA_DRIVER = stand_in()) {
@@ -75,6 +75,16 @@ alone! {
         assert!(error.contains("its text has a zero byte"), "{error}");
         let error = changed(|module| module.kernels[3].name = "tally".to_owned());
         assert!(error.contains("its text has no kernel `tally`: named symbol not found"), "{error}");
+    }
+
+    fn a_text_that_came_after_the_driver(DLC_STAND_IN_VERSION = "11.8", DLC_CUDA_DRIVER = stand_in()) {
+        let error = changed(|module| module.text = module.text.replace(".version 6.5", ".version 8.0"));
+        assert_eq!(
+            error,
+            "NVIDIA's driver is too old: it is for CUDA 11.8, which does not know this form of PTX; update the driver to \
+             one for CUDA 12.0 or later"
+        );
+        assert!(load(0, &interface(), &module()).is_ok());
     }
 
     fn too_little_memory(DLC_STAND_IN_MEMORY = "1000", DLC_CUDA_DRIVER = stand_in()) {
