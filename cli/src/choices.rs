@@ -21,7 +21,9 @@ pub(crate) struct ChoiceArguments {
     #[arg(long)]
     fast_math: bool,
     /// How convolutions may be computed: default takes Winograd's tiles of 4x4 results where they are faster,
-    /// strict keeps to direct sums and tiles of 2x2, which round no more than direct sums do.
+    /// strict keeps to direct sums and tiles of 2x2, which round no more than direct sums do. Code for a GPU has direct
+    /// sums in any case, of products in f32, or by its tensor cores in tf32 or bf16, whose factors have 10 or 7 bits of
+    /// fraction.
     #[arg(long, value_enum, value_name = "HOW", default_value_t = Arithmetic::Default)]
     math: Arithmetic,
     /// How the code of contractions is chosen, which changes no bit of a result: on also times what was not timed
@@ -37,6 +39,9 @@ impl ChoiceArguments {
         let math = match self.math {
             Arithmetic::Default => Math::Default,
             Arithmetic::Strict => Math::Strict,
+            Arithmetic::F32 => Math::F32,
+            Arithmetic::Tf32 => Math::Tf32,
+            Arithmetic::Bf16 => Math::Bf16,
         };
         let mode = match self.tune {
             Tune::Off => TuneMode::Off,
@@ -78,6 +83,12 @@ pub(crate) enum Arithmetic {
     Default,
     /// Without tiles of 4x4.
     Strict,
+    /// On a GPU, as is written.
+    F32,
+    /// On a GPU, by tensor cores.
+    Tf32,
+    /// The same, less exact.
+    Bf16,
 }
 
 /// How the code of contractions is chosen.

@@ -42,7 +42,7 @@ fn targets_are_listed_and_an_unknown_one_is_told_the_nearest() {
     }
     let json: serde_json::Value = serde_json::from_str(&printed(folder.path(), "targets --json")).unwrap();
     let hosts = json.as_array().unwrap().iter().filter(|row| row["is_host"] == true).count();
-    assert!(hosts <= 1 && json.as_array().unwrap().len() == 12);
+    assert!(hosts <= 1 && json.as_array().unwrap().len() == 13);
     let (code, error) = refused(folder.path(), "compile net.dsl --emit obj --target aarch64-linux-gnu");
     assert_eq!(code, 2);
     assert!(error.contains("did you mean aarch64-unknown-linux-gnu?"), "{error}");

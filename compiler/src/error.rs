@@ -28,6 +28,8 @@ pub enum CompileError {
     Clif(#[from] dlc_codegen_clif::ClifError),
     #[error(transparent)]
     X86(#[from] dlc_codegen_x86::X86Error),
+    #[error(transparent)]
+    Ptx(#[from] dlc_codegen_ptx::PtxError),
     #[error("no code can be generated for this machine: {0}")]
     Target(String),
     #[error("code for {cpu} cannot run here: this machine lacks {lacks}; `native` uses all that it has")]

@@ -19,6 +19,7 @@ pub mod rewrite;
 pub mod step;
 mod words;
 
+pub use dlc_codegen_ptx::PtxError;
 pub use error::CompileError;
 pub use options::{CompileOptions, FunctionKind};
 pub use pipeline::{Compilation, CompiledFunction, compile};

@@ -1,7 +1,7 @@
 //! What a compilation may choose by, and which functions it makes.
 
 use crate::composite::Statistics;
-use crate::lower::Winograd;
+use crate::lower::{Threads, Winograd};
 use crate::rewrite::{RewriteOptions, RuleSelection};
 
 /// What a compilation may choose by.
@@ -9,8 +9,10 @@ use crate::rewrite::{RewriteOptions, RuleSelection};
 pub struct CompileOptions {
     /// Greatest batch that the functions can be called with.
     pub batch_max: usize,
-    /// Pieces that long reductions are split into, whatever the number of threads.
+    /// Pieces that long reductions are split into at most, whatever the number of threads.
     pub max_parallel: usize,
+    /// What runs the functions: a processor, or a device.
+    pub threads: Threads,
     /// Which rewrite rules are used, and their bounds.
     pub rewrite: RewriteOptions,
     /// Whether values are grouped into kernels beyond elementwise chains.
@@ -39,6 +41,7 @@ impl CompileOptions {
         CompileOptions {
             batch_max,
             max_parallel: 16,
+            threads: Threads::Few,
             rewrite: RewriteOptions::default(),
             fuse_epilogues: true,
             winograd: Winograd::default(),
@@ -48,6 +51,20 @@ impl CompileOptions {
             keep_all: false,
             functions: FunctionKind::STANDARD.to_vec(),
             only_used: false,
+        }
+    }
+
+    /// The defaults for a device with blocks of threads, such as a GPU: [`crate::emit::device`] takes no others.
+    ///
+    /// No convolution is computed by tiles that stay in caches. Reductions have up to 128 pieces, about as many as large
+    /// GPUs have multiprocessors, since a piece is a block's work at least and the first kernel waits for nothing else;
+    /// more would cost more to add up than they gain. It is a constant, so that all devices have the same bits.
+    pub fn for_device(batch_max: usize) -> CompileOptions {
+        CompileOptions {
+            max_parallel: 128,
+            threads: Threads::Many,
+            winograd: Winograd::Off,
+            ..CompileOptions::new(batch_max)
         }
     }
 

@@ -12,7 +12,7 @@
 use crate::composite::expand_composites;
 use crate::interface::interface;
 use crate::legalize::{legalize, widen};
-use crate::lower::{self, Constants, LowerError, LowerOptions, Lowered};
+use crate::lower::{self, Constants, LowerError, LowerOptions, Lowered, Threads};
 use crate::persistent::{persistent_places, used_tensors};
 use crate::prune::prune_scans;
 use crate::rematerialize::{plans, rematerialize};
@@ -80,6 +80,7 @@ pub fn compile(model: &Model, options: &CompileOptions) -> Result<Compilation, C
     let lower_options = LowerOptions {
         batch_max: options.batch_max,
         max_parallel: options.max_parallel,
+        threads: options.threads,
         inputs: model.inputs.iter().chain(&model.targets).map(|input| input.name.clone()).collect(),
         fuse_epilogues: options.fuse_epilogues,
         winograd: options.winograd,
@@ -99,7 +100,7 @@ pub fn compile(model: &Model, options: &CompileOptions) -> Result<Compilation, C
             };
             within_arena(&rewritten, options.max_arena, &lower, &mut constants)
         })?;
-        timings.measure("verify", || verify_program(&lowered, options.batch_max))?;
+        timings.measure("verify", || verify_program(&lowered, options))?;
         let name = graph.name.clone();
         functions.push(CompiledFunction { name, graph, expanded, rewrites, lowered });
     }
@@ -159,13 +160,14 @@ fn named(name: &str, function: &Function) -> Function {
     Function { name: name.to_owned(), ..function.without_dead_nodes() }
 }
 
-fn verify_program(lowered: &Lowered, batch_max: usize) -> Result<(), CompileError> {
+fn verify_program(lowered: &Lowered, options: &CompileOptions) -> Result<(), CompileError> {
     let program = &lowered.program;
     let invalid =
         |error: String| CompileError::Invalid { stage: "lower", function: program.name.clone(), error };
     dlc_kernel::verify::verify_program(program).map_err(|error| invalid(error.to_string()))?;
-    dlc_kernel::verify::verify_bounds(program, batch_max).map_err(|error| invalid(error.to_string()))?;
-    dlc_kernel::check::check_plan(program).map_err(|error| invalid(error.to_string()))
+    dlc_kernel::verify::verify_bounds(program, options.batch_max).map_err(|error| invalid(error.to_string()))?;
+    dlc_kernel::check::check_plan(program).map_err(|error| invalid(error.to_string()))?;
+    if options.threads == Threads::Many { crate::emit::check_for_device(program) } else { Ok(()) }
 }
 
 fn checked<E: ToString>(

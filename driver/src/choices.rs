@@ -17,6 +17,12 @@ pub enum Math {
     Default,
     /// Direct sums, and tiles of 2x2 results, whose rounding errors are not above those of direct sums.
     Strict,
+    /// Of code for a GPU: products as they are written.
+    F32,
+    /// Of code for a GPU: products of contractions by tensor cores, whose factors have 10 bits of fraction.
+    Tf32,
+    /// The same with 7 bits.
+    Bf16,
 }
 
 /// How a model is compiled.
@@ -34,8 +40,41 @@ impl CompileChoices {
     /// The compiler's options for a greatest batch.
     ///
     /// # Errors
-    /// Choices that contradict each other.
+    /// Choices that contradict each other, or are about GPUs.
     pub fn options(&self, batch_max: usize) -> Result<CompileOptions> {
+        self.check()?;
+        let winograd = match self.math {
+            Math::Default => Winograd::F4,
+            Math::Strict => Winograd::F2,
+            Math::F32 | Math::Tf32 | Math::Bf16 => {
+                return Err(DriverError::User(
+                    "`--math f32`, `tf32` and `bf16` are about code for a GPU; a processor has `default` and `strict`"
+                        .to_owned(),
+                ));
+            }
+        };
+        Ok(CompileOptions { rewrite: self.rewrite.clone(), winograd, ..CompileOptions::new(batch_max) })
+    }
+
+    /// The same for code that a device runs.
+    ///
+    /// # Errors
+    /// Choices that contradict each other.
+    pub fn device_options(&self, batch_max: usize) -> Result<CompileOptions> {
+        self.check()?;
+        Ok(CompileOptions { rewrite: self.rewrite.clone(), ..CompileOptions::for_device(batch_max) })
+    }
+
+    /// How a device multiplies: by nothing less exact than `f32` unless that is asked for.
+    pub fn device_math(&self) -> dlc_compiler::emit::Math {
+        match self.math {
+            Math::Default | Math::Strict | Math::F32 => dlc_compiler::emit::Math::F32,
+            Math::Tf32 => dlc_compiler::emit::Math::Tf32,
+            Math::Bf16 => dlc_compiler::emit::Math::Bf16,
+        }
+    }
+
+    fn check(&self) -> Result<()> {
         if self.math == Math::Strict && self.rewrite.fast_math {
             return Err(DriverError::User(
                 "`--math strict` allows no arithmetic that is less exact than what is written, and `--fast-math` \
@@ -43,11 +82,7 @@ impl CompileChoices {
                     .to_owned(),
             ));
         }
-        let winograd = match self.math {
-            Math::Default => Winograd::F4,
-            Math::Strict => Winograd::F2,
-        };
-        Ok(CompileOptions { rewrite: self.rewrite.clone(), winograd, ..CompileOptions::new(batch_max) })
+        Ok(())
     }
 
     /// The same for code that this machine runs with these of its instructions.
@@ -77,5 +112,16 @@ mod tests {
         assert_eq!(strict.options(3).unwrap().winograd, Winograd::F2);
         let fast = CompileChoices { rewrite: fast, ..CompileChoices::default() }.options(3).unwrap();
         assert!(fast.rewrite.fast_math && fast.winograd == Winograd::F4);
+    }
+
+    #[test]
+    fn math_of_gpus_is_not_that_of_processors() {
+        let choices = |math| CompileChoices { math, ..CompileChoices::default() };
+        assert_eq!(choices(Math::Tf32).options(1).unwrap_err().exit_code(), 1);
+        assert_eq!(choices(Math::Tf32).device_options(3).unwrap().batch_max, 3);
+        let multiplied =
+            [Math::Default, Math::Strict, Math::F32, Math::Tf32].map(|math| choices(math).device_math());
+        use dlc_compiler::emit::Math::{F32, Tf32};
+        assert_eq!(multiplied, [F32, F32, F32, Tf32]);
     }
 }

@@ -1,13 +1,16 @@
 //! `dlc compile`: the forms of a model as files, and a summary of what was made.
 
+use crate::code::Code;
 use crate::drawing::{lowered_dot, lowered_svg, written_svg};
-use crate::engine::default_threads;
 use crate::flops::function_flops;
 use crate::folder::make_folder;
+use crate::library::MadeFor;
 use crate::memory::{ArenaReport, arena_report, check_arena};
-use crate::tuning::tuned_target;
-use crate::{CompileChoices, DriverError, Loaded, Math, Movement, Result, baseline, library, movement};
-use dlc_compiler::emit::{Cpu, Platform, Target, assembly_text, clif_text, measure_code};
+use crate::{
+    CompileChoices, DeviceSummary, DriverError, Loaded, Math, Movement, Result, baseline, library, movement,
+    ptx,
+};
+use dlc_compiler::emit::{Architecture, Cpu, Platform, assembly_text};
 use dlc_compiler::{Compilation, CompileOptions, CompiledFunction};
 use dlc_runtime::write_atomically;
 use dlc_types::TensorType;
@@ -30,6 +33,8 @@ pub enum ArtifactKind {
     Svg,
     /// Machine code as text.
     Asm,
+    /// Code for a GPU, of all functions: the text, and the file that a runtime loads.
+    Ptx,
     /// The object file of the library.
     Obj,
     /// Its header, with that of the runtime.
@@ -46,13 +51,14 @@ pub enum ArtifactKind {
 
 impl ArtifactKind {
     /// Every kind.
-    pub const ALL: [ArtifactKind; 12] = [
+    pub const ALL: [ArtifactKind; 13] = [
         ArtifactKind::Ir,
         ArtifactKind::Kernels,
         ArtifactKind::Clif,
         ArtifactKind::Dot,
         ArtifactKind::Svg,
         ArtifactKind::Asm,
+        ArtifactKind::Ptx,
         ArtifactKind::Obj,
         ArtifactKind::Header,
         ArtifactKind::C,
@@ -75,6 +81,7 @@ impl ArtifactKind {
             ArtifactKind::Dot => "dot",
             ArtifactKind::Svg => "svg",
             ArtifactKind::Asm => "asm",
+            ArtifactKind::Ptx => "ptx",
             ArtifactKind::Obj => "obj",
             ArtifactKind::Header => "header",
             ArtifactKind::C => "c",
@@ -95,6 +102,8 @@ pub struct CompileSettings {
     pub multi: bool,
     /// What machine the code is for; `None` for one of this machine's kind.
     pub platform: Option<Platform>,
+    /// The GPU that the code is for; `None` for a processor.
+    pub gpu: Option<Architecture>,
     /// Greatest batch; `None` for the recipe's, or 1 without one.
     pub batch: Option<usize>,
     /// Where artifacts are written.
@@ -157,8 +166,11 @@ pub struct CompileReport {
     pub persistent_bytes: usize,
     /// Bytes of constants.
     pub constant_bytes: usize,
-    /// Bytes of machine code of all functions.
+    /// Bytes of machine code of all functions, or of text for a GPU.
     pub code_bytes: usize,
+    /// Code for a GPU; none where it is for a processor.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device: Option<DeviceSummary>,
     /// The functions.
     pub functions: Vec<FunctionSummary>,
     /// Seconds of every stage.
@@ -202,38 +214,19 @@ pub fn compile(loaded: &Loaded, settings: &CompileSettings) -> Result<CompileRep
     if batch == 0 {
         return Err(DriverError::User("the batch must be at least 1".to_owned()));
     }
-    let mut made_for = library::targets(settings)?;
-    // One layout and one program for all that is in a library.
-    let byte_products = made_for.iter().all(|made| made.target.multiplies_bytes());
-    let mut options = CompileOptions { byte_products, ..settings.choices.options(batch)? };
-    let is_library = settings.emit.iter().any(|kind| kind.is_library());
-    if is_library || settings.train {
-        options.functions = library::functions(loaded, settings.train)?;
-        options.only_used = !settings.train;
-    } else if settings.embed_weights || settings.name.is_some() || settings.multi {
-        let fault = "`--name`, `--embed-weights` and `--cpu multi` are about a library: give `--emit obj`, or another \
-                     part of it";
-        return Err(DriverError::User(fault.to_owned()));
-    }
-    options.max_arena = settings.max_arena;
+    let gpu = ptx::check(settings)?;
+    let made_for = if gpu.is_some() { Vec::new() } else { library::targets(settings)? };
+    let options = options(loaded, settings, batch, &made_for)?;
     let compilation = dlc_compiler::compile(model, &options)?;
     check_arena(model, &options, &compilation, settings)?;
     let plain = CompileOptions { max_arena: None, ..baseline(&options) };
     let plain = dlc_compiler::compile(model, &plain)?;
     let started = Instant::now();
-    let tune = settings.choices.tune.without_trials();
-    let mut code_bytes = 0;
-    for made in &mut made_for {
-        // Only this machine's own instructions were timed here.
-        if made.cpu == Cpu::Native {
-            made.target = tuned_target(&compilation, Cpu::Native, default_threads(), &tune)?;
-        }
-        code_bytes += measure_code(&compilation, &made.target)?;
-    }
-    let Some(target) = made_for.last().map(|made| &made.target) else {
-        return Err(DriverError::Bug("there is no target".to_owned()));
+    let code = match gpu {
+        Some(options) => Code::for_gpu(&compilation, options)?,
+        None => Code::for_processors(&compilation, made_for, settings)?,
     };
-    let code = started.elapsed();
+    let seconds = started.elapsed().as_secs_f64();
     let stages = compilation.timings.iter().map(|(name, time)| ((*name).to_owned(), time.as_secs_f64()));
     let mut report = CompileReport {
         model: model.name.clone(),
@@ -242,58 +235,81 @@ pub fn compile(loaded: &Loaded, settings: &CompileSettings) -> Result<CompileRep
         parameters: parameter_count(model),
         persistent_bytes: compilation.interface.persistent_bytes,
         constant_bytes: compilation.interface.constants.len(),
-        code_bytes,
+        code_bytes: code.bytes(),
+        device: code.summary(&compilation),
         functions: compilation.functions.iter().map(|function| summary(function, &plain, batch)).collect(),
-        stages: stages.chain([("code".to_owned(), code.as_secs_f64())]).collect(),
+        stages: stages.chain([("code".to_owned(), seconds)]).collect(),
         files: Vec::new(),
     };
     if let Some(folder) = &settings.dump_phases {
-        dump_phases(&compilation, target, folder, &mut report.files)?;
+        dump_phases(&compilation, &code, folder, &mut report.files)?;
     }
-    if !settings.emit.is_empty() {
-        let here = PathBuf::from(".");
-        let folder = settings.output_dir.as_ref().unwrap_or(&here);
-        emit(&compilation, target, folder, &settings.emit, &mut report.files)?;
-    }
-    if is_library {
-        library::write(loaded, &compilation, &made_for, settings, &mut report.files)?;
+    let folder = library::folder(settings);
+    emit(&compilation, &code, folder, &settings.emit, &mut report.files)?;
+    match code {
+        Code::Gpu { options, module } if settings.emit.contains(&ArtifactKind::Ptx) => {
+            ptx::write(loaded, &compilation, module, options, settings, &mut report.files)?;
+        }
+        Code::Processor { made_for, .. } if settings.emit.iter().any(|kind| kind.is_library()) => {
+            library::write(loaded, &compilation, &made_for, settings, &mut report.files)?;
+        }
+        _ => {}
     }
     Ok(report)
 }
 
-/// The Cranelift IR of one function.
-fn clif_of(compilation: &Compilation, target: &Target, function: &CompiledFunction) -> Result<String> {
-    let one = Compilation {
-        interface: compilation.interface.clone(),
-        functions: vec![function.clone()],
-        timings: Vec::new(),
+/// How a model is compiled, for these sets of instructions, or for a device where there are none.
+fn options(
+    loaded: &Loaded,
+    settings: &CompileSettings,
+    batch: usize,
+    made_for: &[MadeFor],
+) -> Result<CompileOptions> {
+    let mut options = match settings.gpu {
+        Some(_) => settings.choices.device_options(batch)?,
+        // One layout and one program for all that is in a library.
+        None => CompileOptions {
+            byte_products: made_for.iter().all(|made| made.target.multiplies_bytes()),
+            ..settings.choices.options(batch)?
+        },
     };
-    Ok(clif_text(&one, target.isa.as_ref())?)
+    let whole = |kind: &ArtifactKind| kind.is_library() || *kind == ArtifactKind::Ptx;
+    if settings.emit.iter().any(whole) || settings.train {
+        options.functions = library::functions(loaded, settings.train)?;
+        options.only_used = !settings.train;
+    } else if settings.embed_weights || settings.name.is_some() || settings.multi {
+        let fault = "`--name`, `--embed-weights` and `--cpu multi` are about a library: give `--emit obj`, or another \
+                     part of it";
+        return Err(DriverError::User(fault.to_owned()));
+    }
+    options.max_arena = settings.max_arena;
+    Ok(options)
 }
 
 fn emit(
     compilation: &Compilation,
-    target: &Target,
+    code: &Code,
     folder: &Path,
     kinds: &[ArtifactKind],
     files: &mut Vec<PathBuf>,
 ) -> Result<()> {
     for function in &compilation.functions {
-        for kind in kinds.iter().filter(|kind| !kind.is_library()) {
+        for kind in kinds {
             let (graph, lowered) = (&function.graph, &function.lowered);
             // Drawings come in two: as it was written, and as it was lowered.
             let texts = match kind {
                 ArtifactKind::Ir => vec![("", dlc_ir::text::print(graph))],
                 ArtifactKind::Kernels => vec![("", lowered.program.to_string())],
-                ArtifactKind::Clif => vec![("", clif_of(compilation, target, function)?)],
-                ArtifactKind::Asm => vec![("", assembly_text(function, target)?)],
+                ArtifactKind::Clif => vec![("", code.text(compilation, function)?.1)],
+                ArtifactKind::Asm => vec![("", assembly_text(function, code.target()?)?)],
                 ArtifactKind::Dot => {
                     vec![(".before", dlc_ir::dot::dot(graph)), (".after", lowered_dot(lowered))]
                 }
                 ArtifactKind::Svg => {
                     vec![(".before", written_svg(graph)), (".after", lowered_svg(lowered))]
                 }
-                ArtifactKind::Obj
+                ArtifactKind::Ptx
+                | ArtifactKind::Obj
                 | ArtifactKind::Header
                 | ArtifactKind::C
                 | ArtifactKind::Staticlib
@@ -311,17 +327,19 @@ fn emit(
 
 fn dump_phases(
     compilation: &Compilation,
-    target: &Target,
+    code: &Code,
     folder: &Path,
     files: &mut Vec<PathBuf>,
 ) -> Result<()> {
     for function in &compilation.functions {
+        let (kind, code) = code.text(compilation, function)?;
+        let last = format!("5-code.{kind}");
         let phases = [
             ("1-step.ir", dlc_ir::text::print(&function.graph)),
             ("2-expanded.ir", dlc_ir::text::print(&function.expanded)),
             ("3-prepared.ir", dlc_ir::text::print(&function.lowered.function)),
             ("4-lowered.kernels", function.lowered.program.to_string()),
-            ("5-code.clif", clif_of(compilation, target, function)?),
+            (&last, code),
         ];
         for (phase, text) in phases {
             let name = format!("{}.{}.{phase}", compilation.interface.model, function.name);

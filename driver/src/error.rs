@@ -1,10 +1,10 @@
 //! What a command can end with, and the exit code that tells it.
 
-use dlc_compiler::CompileError;
 use dlc_compiler::autodiff::AutodiffError;
 use dlc_compiler::lower::LowerError;
 use dlc_compiler::rewrite::RewriteError;
 use dlc_compiler::step::StepError;
+use dlc_compiler::{CompileError, PtxError};
 use dlc_interp::InterpError;
 use dlc_runtime::RuntimeError;
 use dlc_trainer::TrainError;
@@ -116,6 +116,7 @@ fn compile_code(error: &CompileError) -> u8 {
         | CompileError::PerfMap { .. }
         | CompileError::Lower(LowerError::TooLarge(_)) => 1,
         CompileError::Lower(LowerError::Unsupported { .. })
+        | CompileError::Ptx(PtxError::UnsupportedType(_) | PtxError::UnsupportedOp { .. })
         | CompileError::Target(_)
         | CompileError::Cpu { .. } => 4,
         _ => 101,

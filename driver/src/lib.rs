@@ -11,6 +11,7 @@ mod check;
 mod checkpoint;
 mod choices;
 mod claims;
+mod code;
 mod compare;
 mod compile;
 mod data;
@@ -39,6 +40,7 @@ mod peak;
 mod predict;
 mod profile;
 mod prune;
+mod ptx;
 mod quantize;
 mod rate;
 mod rate_finder;
@@ -89,6 +91,10 @@ pub use profile::{
 pub use prune::{
     MetricValues, Norm, PruneReport, PruneSettings, PrunedLayer, Scope, Totals, Unpruned, prune,
 };
+pub use ptx::{
+    CodeTarget, DeviceFunctionRow, DeviceImageReport, DeviceKernelRow, DeviceSummary, GPU_TARGET,
+    architecture, is_device_image, read_device_image,
+};
 pub use quantize::{
     Calibration, InputRange, LayerReport, Quantization, QuantizeReport, QuantizeSettings, decibels, quantize,
 };
@@ -102,7 +108,7 @@ pub use timed::{BenchTarget, TimedOptions};
 pub use train::{TrainSettings, train};
 pub use tuning::{TuneMode, TuneOptions, TunedShape, tuning_table};
 
-pub use dlc_compiler::emit::{Cpu, Platform};
+pub use dlc_compiler::emit::{Architecture, Cpu, Platform};
 pub use dlc_compiler::rewrite::{RewriteOptions, RuleSelection};
 pub use dlc_recipe::{Renaming, Start, WeightLayout};
 #[cfg(unix)]

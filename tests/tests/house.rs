@@ -24,7 +24,15 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("dlc-codegen-ptx", &["dlc-types", "dlc-kernel", "dlc-abi"]),
     (
         "dlc-compiler",
-        &["dlc-ir", "dlc-kernel", "dlc-types", "dlc-abi", "dlc-codegen-clif", "dlc-codegen-x86"],
+        &[
+            "dlc-ir",
+            "dlc-kernel",
+            "dlc-types",
+            "dlc-abi",
+            "dlc-codegen-clif",
+            "dlc-codegen-x86",
+            "dlc-codegen-ptx",
+        ],
     ),
     ("dlc-runtime", &["dlc-abi"]),
     ("dlc-host", &["dlc-abi"]),

@@ -4,7 +4,7 @@ use super::{ModelArguments, StartArguments};
 use crate::choices::ChoiceArguments;
 use crate::values::{positive, size};
 use clap::{Args, ValueEnum};
-use dlc_driver::{ArtifactKind, Cpu, Platform};
+use dlc_driver::{Architecture, ArtifactKind, CodeTarget, Cpu};
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -39,9 +39,14 @@ pub(crate) struct CompileArguments {
     /// initial ones].
     #[arg(long, value_name = "CKPT")]
     pub(crate) checkpoint: Option<PathBuf>,
-    /// Machine that the code is for, as `dlc targets` lists them [default: this machine].
+    /// Machine that the code is for, as `dlc targets` lists them; nvptx64 stands for NVIDIA's GPUs, whose code is
+    /// `--emit ptx` [default: this machine].
     #[arg(long, value_name = "TRIPLE")]
-    pub(crate) target: Option<Platform>,
+    pub(crate) target: Option<CodeTarget>,
+    /// Architecture of the GPU with --target nvptx64: 75 or 80, whose code runs on every later one, or 90a, whose code runs
+    /// on that one alone [default: 80].
+    #[arg(long, value_name = "NUMBER", value_parser = dlc_driver::architecture)]
+    pub(crate) sm: Option<Architecture>,
     /// Instructions that the code may use: native, portable, x86-64-v3 or x86-64-v4, the
     /// latter two also with -vnni; or multi, for a library that has code for the levels of x86-64 and takes the widest
     /// that the machine runs. Nothing is run, so they need not be this machine's [default: native, or portable with
@@ -59,10 +64,11 @@ pub(crate) struct CompileArguments {
     /// without a data section].
     #[arg(long, visible_alias = "max-batch", value_name = "N", value_parser = positive)]
     pub(crate) batch: Option<usize>,
-    /// Whether the library also trains: init, train_step and eval_step beside predict [default: it predicts].
+    /// Whether the library, or the code for a GPU, also trains: init, train_step and eval_step beside predict [default:
+    /// it predicts].
     #[arg(long)]
     pub(crate) train: bool,
-    /// What the library's files are called and its symbols begin with [default: the model's name].
+    /// What the files of a library, or of code for a GPU, are called and symbols begin with [default: the model's name].
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,
     /// Put the weights into the library itself [default: a file beside it].
@@ -121,6 +127,8 @@ pub(crate) enum Emit {
     Svg,
     /// Machine code as text.
     Asm,
+    /// Code for a GPU: NAME.launches, which a runtime loads, and the PTX in it as NAME.ptx.
+    Ptx,
     /// The library's object file NAME.o: complete but for threads and files.
     Obj,
     /// Its header NAME.h, with dlc_runtime.h.
@@ -144,6 +152,7 @@ impl From<Emit> for ArtifactKind {
             Emit::Dot => ArtifactKind::Dot,
             Emit::Svg => ArtifactKind::Svg,
             Emit::Asm => ArtifactKind::Asm,
+            Emit::Ptx => ArtifactKind::Ptx,
             Emit::Obj => ArtifactKind::Obj,
             Emit::Header => ArtifactKind::Header,
             Emit::C => ArtifactKind::C,

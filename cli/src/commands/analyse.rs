@@ -1,7 +1,7 @@
 //! `compare`, `bench` and `inspect`.
 
 use super::profile::roofline;
-use super::{Outcome, loaded_with_weights};
+use super::{Outcome, loaded_with_weights, ptx};
 use crate::arguments::{BenchArguments, CompareArguments, InspectArguments};
 use crate::console::{self, Console};
 use crate::table::{bytes, count, table};
@@ -101,6 +101,14 @@ pub(super) fn bench(console: &Console, flags: &BenchArguments) -> Outcome {
 }
 
 pub(super) fn inspect(console: &Console, flags: &InspectArguments) -> Outcome {
+    if dlc_driver::is_device_image(&flags.model.file) {
+        let report = dlc_driver::read_device_image(&flags.model.file)?;
+        match flags.json {
+            true => console::json(&report),
+            false => console::data(&ptx::image(&report)),
+        }
+        return Ok(0);
+    }
     if dlc_driver::is_library(&flags.model.file) {
         return inspect_library(flags);
     }

@@ -1,11 +1,12 @@
 //! `check`, `fmt`, `compile` and `targets`.
 
-use super::{Outcome, loaded_with_weights};
+use super::{Outcome, loaded_with_weights, ptx};
 use crate::arguments::{CheckArguments, CompileArguments, FormatArguments, Instructions, TargetArguments};
 use crate::console::{self, Console};
 use crate::table::{bytes, count, seconds, table};
 use dlc_driver::{
-    CompileReport, CompileSettings, Cpu, DriverError, Movement, check as check_file, diagnostic_json,
+    Architecture, CodeTarget, CompileReport, CompileSettings, Cpu, DriverError, Movement, Platform,
+    check as check_file, diagnostic_json,
 };
 use dlc_types::Severity;
 
@@ -59,6 +60,7 @@ pub(super) fn format(console: &Console, flags: &FormatArguments) -> Outcome {
 
 pub(super) fn compile(console: &Console, flags: &CompileArguments) -> Outcome {
     let loaded = loaded_with_weights(console, &flags.model, flags.checkpoint.as_deref())?;
+    let (platform, gpu) = machine(flags)?;
     let settings = CompileSettings {
         train: flags.train,
         name: flags.name.clone(),
@@ -70,7 +72,8 @@ pub(super) fn compile(console: &Console, flags: &CompileArguments) -> Outcome {
             (None | Some(Instructions::Multi), _) => Cpu::Native,
         },
         multi: flags.cpu == Some(Instructions::Multi),
-        platform: flags.target,
+        platform,
+        gpu,
         batch: flags.batch,
         output_dir: flags.output.clone(),
         emit: flags.emit.iter().map(|&emit| emit.into()).collect(),
@@ -82,12 +85,29 @@ pub(super) fn compile(console: &Console, flags: &CompileArguments) -> Outcome {
     if flags.json {
         console::json(&report);
     } else {
-        console::data(&summary(&report));
+        console::data(&match &report.device {
+            Some(code) => ptx::summary(&report, code),
+            None => summary(&report),
+        });
         if flags.memory_report {
             console::data(&format!("\n{}", memory(&report)));
         }
     }
     Ok(0)
+}
+
+/// What the code is for: a processor other than this machine's, or a GPU.
+fn machine(flags: &CompileArguments) -> Result<(Option<Platform>, Option<Architecture>), DriverError> {
+    let refused = |fault: &str| Err(DriverError::User(fault.to_owned()));
+    match flags.target {
+        Some(CodeTarget::Gpu) if flags.cpu.is_some() => {
+            refused("`--cpu` is about processors; the GPU of `--target nvptx64` is chosen by `--sm`")
+        }
+        Some(CodeTarget::Gpu) => Ok((None, Some(flags.sm.unwrap_or(Architecture::Sm80)))),
+        _ if flags.sm.is_some() => refused("`--sm` is about GPUs, which `--target nvptx64` asks for"),
+        Some(CodeTarget::Processor(platform)) => Ok((Some(platform), None)),
+        None => Ok((None, None)),
+    }
 }
 
 /// Values that are listed of an arena.
@@ -123,12 +143,13 @@ pub(super) fn targets(flags: &TargetArguments) -> Outcome {
         console::json(&all);
         return Ok(0);
     }
-    let header = ["target", "object", "vectors", "--cpu", "library forms", "C compiler", "tested"];
+    let header = ["target", "object", "vectors", "--cpu or --sm", "forms", "C compiler", "tested"];
     let mut rows = vec![header.map(str::to_owned).to_vec()];
     rows.extend(all.iter().map(|row| {
         let vectors = match (row.wide_bits, row.vector_bits) {
             (Some(wide), Some(bits)) => format!("{bits} to {wide} bits"),
             (None, Some(bits)) => format!("{bits} bits"),
+            (_, None) if !row.architectures.is_empty() => "threads".to_owned(),
             (_, None) => "none, scalars".to_owned(),
         };
         let compiler = match row.c_compiler {
@@ -140,7 +161,7 @@ pub(super) fn targets(flags: &TargetArguments) -> Outcome {
             if row.is_host { format!("{} (this one)", row.triple) } else { row.triple.to_owned() },
             row.object.to_owned(),
             vectors,
-            row.cpus.join(", "),
+            [row.cpus.join(", "), row.architectures.join(", ")].concat(),
             row.forms.join(", "),
             compiler,
             row.tested.to_owned(),

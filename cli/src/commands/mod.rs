@@ -9,6 +9,7 @@ mod install;
 mod learn;
 mod profile;
 mod prune;
+mod ptx;
 mod quantize;
 mod search;
 

@@ -1,4 +1,4 @@
-//! Puts the functions of a compilation into a Cranelift module.
+//! Puts the functions of a compilation into a Cranelift module, or into one of PTX text ([`device()`]).
 //!
 //! A kernel is emitted by the widest code generator that has a form for it: AVX-512 or AVX2 code of our own
 //! as bytes, Cranelift's for all others.
@@ -7,6 +7,7 @@
 //! `Module` trait, and kernels have equal bytes in both. Every kernel is a local function named
 //! `MODEL_FUNCTION.KERNEL`; every program has one exported entry with the signature of [`dlc_abi::Entry`].
 
+mod device;
 mod jit;
 mod listing;
 mod object;
@@ -15,6 +16,9 @@ mod platform;
 mod target;
 mod tuning;
 
+pub(crate) use device::check as check_for_device;
+pub use device::{DeviceOptions, device};
+pub use dlc_codegen_ptx::{Architecture, Math};
 pub use dlc_codegen_x86::{Choice, Level, Machine};
 pub use jit::{JitCode, jit};
 pub use listing::assembly_text;

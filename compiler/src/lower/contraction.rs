@@ -121,7 +121,7 @@ pub(crate) fn lower_product(
         turns_rows,
         dtype,
         elements: target.layout.elements,
-        max_parallel: lowering.options.max_parallel,
+        options: lowering.options,
     };
     let Roles { dims, tile, pieces } = roles(&mut product, &demands);
     let mut offsets = product.offsets;

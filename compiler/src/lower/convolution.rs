@@ -33,7 +33,7 @@ pub(crate) fn lower_convolve(
             winograd::Pass::KernelGradient => winograd::lower_kernel_gradient(lowering, id, &plan),
         };
     }
-    let per_axis = phases_of(lowering.function(), id, convolution)
+    let per_axis = phases_of(lowering.function(), id, convolution, lowering.options.threads)
         .ok_or_else(|| lowering.unsupported(id, "a convolution along the batch"))?;
     let combinations = product_of(&per_axis);
     let single = combinations.len() == 1;

@@ -3,13 +3,13 @@
 //! The loops follow the result's order in memory. Axes that are neighbours in every buffer that the
 //! kernel touches become one; what is left is divided: outer axes are the parallel space, a flat range
 //! is cut into pieces. Where the innermost axis is a whole number of cache lines, the loop over the
-//! next axis goes inside it, so that what belongs to a channel is loaded once.
+//! next axis goes inside it, so that what belongs to a channel is loaded once. Many threads share all axes instead.
 
 use super::error::LowerError;
 use super::expression::Emitter;
 use super::layout::Layout;
 use super::storage::add_buffer;
-use super::{Lowering, Place};
+use super::{Lowering, Place, Threads};
 use dlc_ir::{NodeId, Output};
 use dlc_kernel::{Affine, BufferId, IndexExpr, IndexVar, Kernel};
 use dlc_types::{Dim, Shape, TensorType};
@@ -136,8 +136,9 @@ pub(crate) fn element_kernel(
             place_group(&mut at, only, var);
         }
         [outer @ .., next, inner] => {
+            let all_shared = outer.is_empty() || lowering.options.threads == Threads::Many;
             let (parallel, sequential) =
-                if outer.is_empty() { (std::slice::from_ref(next), None) } else { (outer, Some(next)) };
+                if all_shared { (&groups[..groups.len() - 1], None) } else { (outer, Some(next)) };
             for group in parallel {
                 let var = emitter.nest.coordinate(group.extent);
                 place_group(&mut at, group, var);

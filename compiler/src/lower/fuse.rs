@@ -80,7 +80,7 @@ pub(crate) fn fuse(prepared: &Prepared, stored: &mut IndexVec<NodeId, bool>) -> 
                 let gradient = plan_of(prepared, id).is_some_and(|plan| plan.pass == Pass::KernelGradient);
                 !gradient
                     && function.tensor_type(node.operands[1]).shape[1].fixed().is_some()
-                    && reaches_every_output(function, id, convolution)
+                    && reaches_every_output(prepared, id, convolution)
             }
             _ => false,
         };

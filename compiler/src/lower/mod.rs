@@ -17,7 +17,8 @@
 //! memory       places in the arena
 //! ```
 //!
-//! Lowering never looks at the machine: lanes, registers and instructions are the code generators'.
+//! Lowering never looks at the machine: lanes, registers and instructions are the code generators'. It asks whether
+//! threads are few and have caches, or many ([`Threads`]).
 
 mod contraction;
 mod convolution;
@@ -43,6 +44,7 @@ mod scan;
 mod schedule;
 mod sliding;
 mod storage;
+mod threads;
 mod view;
 mod window;
 mod winograd;
@@ -52,6 +54,7 @@ pub use error::LowerError;
 pub use layout::Layout;
 pub use orders::PersistentOrders;
 pub use storage::{Constants, PersistentPlaces};
+pub use threads::Threads;
 pub(crate) use window::phases_of;
 pub use winograd::Winograd;
 
@@ -70,6 +73,8 @@ pub struct LowerOptions {
     /// Into how many pieces a long reduction is split. Part of the numbers' definition: it does not
     /// follow the number of threads.
     pub max_parallel: usize,
+    /// What runs the program.
+    pub threads: Threads,
     /// Names of inputs in the order of their bindings; inputs without a place here come after these, in
     /// the order of nodes.
     pub inputs: Vec<String>,
@@ -206,9 +211,7 @@ impl Lowering<'_> {
 
     /// The number of a kernel, added if there is none like it.
     pub(crate) fn kernel(&mut self, kernel: Kernel) -> KernelId {
-        let operands: Vec<_> =
-            kernel.operands.iter().map(|operand| (operand.dtype, operand.reads, operand.writes)).collect();
-        let form = format!("{operands:?} {:?} {:?}", kernel.space, kernel.body);
+        let form = kernel.form();
         let known = self.kernel_forms.get(&form).copied();
         known.unwrap_or_else(|| {
             let id = self.program.kernels.push(kernel);

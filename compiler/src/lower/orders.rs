@@ -178,7 +178,9 @@ fn keep_rows_apart(
     let (Some(ty), Some(rank)) = (prepared.function.nodes[operand].ty.tensor(), rank(prepared, base)) else {
         return;
     };
-    let Some(last) = ty.shape.rank().checked_sub(1) else { return };
+    let Some(last) = ty.shape.rank().checked_sub(1).filter(|_| prepared.threads.have_caches()) else {
+        return;
+    };
     let summed = contraction.contract.iter().any(|pair| pair.0 == last);
     let rows = ty.shape.rank().checked_sub(2).map_or(Dim::Fixed(1), |axis| ty.shape[axis]);
     let bytes = ty.shape[last].fixed().map_or(1, |length| length * ty.dtype.size());
@@ -224,7 +226,7 @@ pub(super) fn halos(prepared: &Prepared) -> BTreeMap<NodeId, Vec<(usize, usize)>
         let Some(rank) = rank(prepared, base) else { continue };
         let reach = match plan_of(prepared, id) {
             Some(plan) => vec![plan.reach(0), plan.reach(1)],
-            None => convolution_reach(&prepared.function, id, convolution),
+            None => convolution_reach(prepared, id, convolution),
         };
         let halo = halos.entry(base).or_insert_with(|| vec![(0, 0); rank]);
         for (spatial, &(low, high)) in reach.iter().enumerate() {

@@ -6,7 +6,7 @@
 //! keeps rounding errors as small as the number of axes allows.
 //!
 //! A reduction with too few kept elements to keep threads busy is split along its outermost reduced
-//! axis into [`super::LowerOptions::max_parallel`] pieces, whatever the number of threads; a second
+//! axis into at most [`super::LowerOptions::max_parallel`] pieces, whatever the number of threads; a second
 //! kernel combines the pieces in order.
 //!
 //! Reductions over the same elements that read a value in common, such as the two sums of a
@@ -101,10 +101,9 @@ fn plan(lowering: &Lowering<'_>, operand: NodeId, kind: Reduction, axes: &[usize
     }
     let count = |axes: &[usize]| axes.iter().map(|&axis| shape[axis].at(LINE_BATCH)).product::<usize>();
     let few_kept = count(&parallel) < ENOUGH_KEPT && parallel.iter().all(|&axis| !shape[axis].is_batch());
-    let splits = few_kept
-        && count(&reduced) >= WORTH_SPLITTING
-        && reduced.first().is_some_and(|&axis| shape[axis].at(LINE_BATCH) >= lowering.options.max_parallel);
-    let pieces = splits.then_some(lowering.options.max_parallel);
+    let outermost = reduced.first().map_or(Dim::Fixed(1), |&axis| shape[axis]);
+    let splits = few_kept && count(&reduced) >= WORTH_SPLITTING && lowering.options.is_long(outermost);
+    let pieces = Some(lowering.options.most_pieces(outermost)).filter(|&pieces| splits && pieces > 1);
     let kept = (0..shape.rank()).filter(|axis| !axes.contains(axis)).collect();
     Plan { kind, shape, dtype, kept, parallel, lanes, reduced, pieces }
 }

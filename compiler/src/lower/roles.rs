@@ -4,12 +4,12 @@
 //! - *plain*: the kept axes beside lanes and rows are the parallel space; each point reduces all.
 //! - *divided*: there are too few such points (a dense layer), so lanes and rows are cut into pieces.
 //! - *accumulating*: the reduction is long and the result small (the gradient of a kernel). The operands
-//!   are walked in blocks that stay in a near cache, the result is added to in memory. The batch is cut into
-//!   [`super::LowerOptions::max_parallel`] pieces with a result each, which are added in order; of a large
-//!   result there are fewer copies, and it is divided among threads as well.
+//!   are walked in blocks that stay in a near cache, if threads have one, the result is added to in memory. The outermost
+//!   reduced axis, mostly the batch, is cut into at most [`super::LowerOptions::max_parallel`] pieces with a result each,
+//!   which are added in order; of a large result there are fewer copies, and it is divided among threads as well.
 
-use super::fuse;
 use super::product::{Axis, Product, TYPICAL_BATCH, merge, take_columns, take_lanes, take_rows};
+use super::{LowerOptions, fuse};
 use dlc_kernel::{ContractionDim, Role, Split, Tile};
 use dlc_types::{DType, Dim};
 
@@ -45,7 +45,7 @@ impl ScheduledDim {
 }
 
 /// What a schedule must keep to.
-pub(crate) struct Demands {
+pub(crate) struct Demands<'a> {
     /// Whether the kernel has an epilogue, which needs the result's own axes.
     pub(crate) fused: bool,
     /// Whether the epilogue takes sums, a partial one for each piece.
@@ -58,8 +58,8 @@ pub(crate) struct Demands {
     pub(crate) dtype: DType,
     /// Elements of the result, border included.
     pub(crate) elements: usize,
-    /// Pieces that a long reduction is split into.
-    pub(crate) max_parallel: usize,
+    /// What lowering may choose by.
+    pub(crate) options: &'a LowerOptions,
 }
 
 /// How a product is run.
@@ -84,7 +84,7 @@ struct Axes {
 
 impl Axes {
     /// Takes the axes out of a product; its operands may change places.
-    fn of(product: &mut Product, demands: &Demands) -> Axes {
+    fn of(product: &mut Product, demands: &Demands<'_>) -> Axes {
         product.axes.retain(|axis| axis.extent != Dim::Fixed(1));
         merge(&mut product.axes, demands.fused || demands.turns_rows);
         let lanes = if demands.words { take_columns(&mut product.axes) } else { take_lanes(product) };
@@ -98,10 +98,14 @@ impl Axes {
         Axes { lanes, rows, kept, reduced, points }
     }
 
+    /// The outermost reduced axis.
+    fn outermost(&self) -> Dim {
+        self.reduced.first().map_or(Dim::Fixed(1), |axis| axis.extent)
+    }
+
     /// Whether the result is to be added to in memory.
-    fn accumulates(&self, demands: &Demands) -> bool {
-        let long =
-            self.reduced.len() >= 2 && self.reduced[0].extent.at(TYPICAL_BATCH) >= demands.max_parallel;
+    fn accumulates(&self, demands: &Demands<'_>) -> bool {
+        let long = self.reduced.len() >= 2 && demands.options.is_long(self.outermost());
         let small_result =
             self.kept.iter().all(|axis| !axis.extent.is_batch()) && !self.rows.extent.is_batch();
         let few_points = self.points < 8 * ENOUGH_POINTS;
@@ -110,7 +114,7 @@ impl Axes {
 }
 
 /// Gives the axes of a product their roles, and takes them out of it.
-pub(crate) fn roles(product: &mut Product, demands: &Demands) -> Roles {
+pub(crate) fn roles(product: &mut Product, demands: &Demands<'_>) -> Roles {
     let axes = Axes::of(product, demands);
     let tile = dlc_codegen_clif::preferred_tile(axes.lanes.extent, axes.rows.extent);
     let (mut dims, pieces) = if axes.accumulates(demands) {
@@ -123,7 +127,7 @@ pub(crate) fn roles(product: &mut Product, demands: &Demands) -> Roles {
 }
 
 /// Each point reduces all; lanes and rows are cut where there are few points.
-fn divided(axes: Axes, demands: &Demands) -> Vec<ScheduledDim> {
+fn divided(axes: Axes, demands: &Demands<'_>) -> Vec<ScheduledDim> {
     let Axes { lanes, rows, kept, reduced, points } = axes;
     let lanes_split = pieces_of(lanes.extent, LANES_TOGETHER, ENOUGH_POINTS, points);
     let points = points * lanes_split.map_or(1, |split| split.chunks);
@@ -142,15 +146,16 @@ fn divided(axes: Axes, demands: &Demands) -> Vec<ScheduledDim> {
 }
 
 /// The reduction is walked in blocks, the batch in pieces with a result each where there are enough.
-fn accumulating(axes: Axes, may_split: bool, demands: &Demands) -> (Vec<ScheduledDim>, Option<usize>) {
+fn accumulating(axes: Axes, may_split: bool, demands: &Demands<'_>) -> (Vec<ScheduledDim>, Option<usize>) {
+    let most_pieces = demands.options.most_pieces(axes.outermost());
     let Axes { lanes, rows, kept, reduced, points } = axes;
     let copy = (demands.elements * demands.dtype.size()).max(1);
-    let affordable = (COPIES_BYTES / copy).min(demands.max_parallel);
+    let affordable = (COPIES_BYTES / copy).min(most_pieces);
     let pieces = Some(affordable).filter(|&count| may_split && count >= FEW_PIECES);
     let mut dims = Vec::new();
-    accumulate(&mut dims, reduced, kept, pieces, demands.elements, demands.dtype);
+    accumulate(&mut dims, reduced, kept, pieces, demands);
     let points = pieces.unwrap_or(points);
-    let enough = if points == demands.max_parallel { points } else { ENOUGH_POINTS };
+    let enough = if points == most_pieces { points } else { ENOUGH_POINTS };
     let split = pieces_of(lanes.extent, LANES_APART, enough, points);
     dims.push(dim(lanes, Role::Lanes, split));
     dims.push(dim(rows, Role::Rows, None));
@@ -162,20 +167,22 @@ fn accumulate(
     reduced: Vec<Axis>,
     kept: Vec<Axis>,
     pieces: Option<usize>,
-    result_elements: usize,
-    dtype: DType,
+    demands: &Demands<'_>,
 ) {
     let last = reduced.len() - 1;
     for (position, axis) in reduced.into_iter().enumerate() {
         if position == 0 {
             let split =
-                pieces.map(|chunks| Split { chunks, align: 1, result_stride: result_elements as i64 });
+                pieces.map(|chunks| Split { chunks, align: 1, result_stride: demands.elements as i64 });
             dims.push(dim(axis, Role::ReduceOuter, split));
             continue;
         }
-        let step = (axis.strides[0].unsigned_abs() + axis.strides[1].unsigned_abs()) as usize * dtype.size();
+        let step = (axis.strides[0].unsigned_abs() + axis.strides[1].unsigned_abs()) as usize;
+        let step = step * demands.dtype.size();
         let block = match axis.extent {
-            Dim::Fixed(length) if position < last => divisor_within(length, BLOCK_BYTES / step.max(1)),
+            Dim::Fixed(length) if position < last && demands.options.threads.have_caches() => {
+                divisor_within(length, BLOCK_BYTES / step.max(1))
+            }
             other => other.at(1),
         };
         let blocks = axis.extent.at(1) / block.max(1);

@@ -6,8 +6,11 @@
 //! of the taps. No inserted zero is ever read.
 //!
 //! Under a widely dilated kernel whole bands of outputs see nothing but padding under a tap. Where that is a
-//! good part of the work, each band is a phase with the other taps alone.
+//! good part of the work, each band is a phase with the other taps alone; not where threads are many, which one launch
+//! keeps busier than several small ones.
 
+use super::Threads;
+use super::prepare::Prepared;
 use dlc_ir::{Convolution, Function, NodeId};
 
 /// One phase of one spatial axis.
@@ -99,6 +102,7 @@ pub(crate) fn phases_of(
     function: &Function,
     node: NodeId,
     convolution: &Convolution,
+    threads: Threads,
 ) -> Option<Vec<Vec<Phase>>> {
     let operands = &function.nodes[node].operands;
     let result = &function.tensor_type(node).shape;
@@ -108,7 +112,7 @@ pub(crate) fn phases_of(
     let axes = (0..rank).map(|axis| {
         let (outputs, taps) = (result[axis + 2].fixed()?, kernel[axis + 2].fixed()?);
         let phases = phases(convolution, axis, outputs, taps);
-        let cut = axis + 1 < rank && kernel[1].fixed().is_some();
+        let cut = axis + 1 < rank && kernel[1].fixed().is_some() && threads == Threads::Few;
         match input[axis + 2].fixed().filter(|_| cut) {
             Some(length) => Some(phases.into_iter().flat_map(|phase| bands(phase, length)).collect()),
             None => Some(phases),
@@ -119,12 +123,13 @@ pub(crate) fn phases_of(
 
 /// How far a convolution reads beyond its input, before and behind, per spatial axis.
 pub(super) fn convolution_reach(
-    function: &Function,
+    prepared: &Prepared,
     node: NodeId,
     convolution: &Convolution,
 ) -> Vec<(usize, usize)> {
+    let function = &prepared.function;
     let input = &function.tensor_type(function.nodes[node].operands[0]).shape;
-    let axes = phases_of(function, node, convolution).unwrap_or_default();
+    let axes = phases_of(function, node, convolution, prepared.threads).unwrap_or_default();
     let reach = axes.iter().enumerate().map(|(axis, phases)| {
         let length = input[axis + 2].fixed().unwrap_or(0) as i64;
         let mut reach = (0, 0);
@@ -142,8 +147,8 @@ pub(super) fn convolution_reach(
 
 /// Whether every output of a convolution meets a real element with one tap at least, so that the kernels of
 /// its phases compute all outputs.
-pub(super) fn reaches_every_output(function: &Function, node: NodeId, convolution: &Convolution) -> bool {
-    let axes = phases_of(function, node, convolution);
+pub(super) fn reaches_every_output(prepared: &Prepared, node: NodeId, convolution: &Convolution) -> bool {
+    let axes = phases_of(&prepared.function, node, convolution, prepared.threads);
     axes.is_some_and(|axes| axes.iter().flatten().all(|phase| !phase.taps.is_empty()))
 }
 

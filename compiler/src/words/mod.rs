@@ -11,7 +11,7 @@
 
 mod range;
 
-use crate::lower::phases_of;
+use crate::lower::{Threads, phases_of};
 use dlc_ir::{Contraction, Convolution, Function, NodeId, Op};
 use dlc_types::{DType, Shape};
 use range::Range;
@@ -112,8 +112,8 @@ fn of_convolution(
     [input, kernel]: [&Shape; 2],
 ) -> Option<Places> {
     let fixed = kernel.dims().iter().all(|dim| dim.fixed().is_some_and(|length| length > 0));
-    let phases = phases_of(function, id, convolution)?;
-    // Phases and bands take some of the taps each.
+    // Phases and bands take some of the taps each; where threads are many there are no bands, and no words that care.
+    let phases = phases_of(function, id, convolution, Threads::Few)?;
     let taps = |axis: usize| kernel[axis + 2].fixed();
     let whole =
         (0..phases.len()).all(|axis| phases[axis].iter().all(|phase| taps(axis) == Some(phase.taps.len())));

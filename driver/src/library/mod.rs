@@ -16,12 +16,13 @@ use crate::identity::identity;
 use crate::{ArtifactKind, CompileSettings, DriverError, Loaded, Result};
 use dlc_compiler::emit::{self, ObjectData, Platform, object};
 use dlc_compiler::{Compilation, FunctionKind};
-use dlc_runtime::abi::{Description, Variant};
+use dlc_runtime::abi::{Description, Interface, Variant};
 use dlc_runtime::{Checkpoint, persistent_image, weights_file, weights_header, write_atomically};
 use header::Header;
 use std::path::{Path, PathBuf};
 
 pub use read::{FunctionRow, LibraryReport, PortRow, TensorRow, VariantRow, is_library, read_library};
+pub(crate) use read::{function_rows, tensor_rows};
 pub(crate) use targets::{MadeFor, targets};
 pub use targets::{TargetRow, target_table};
 
@@ -44,7 +45,7 @@ pub(crate) fn functions(loaded: &Loaded, train: bool) -> Result<Vec<FunctionKind
 }
 
 /// The weights that a library comes with, if there are any.
-fn weights(
+pub(crate) fn weights(
     loaded: &Loaded,
     compilation: &Compilation,
     settings: &CompileSettings,
@@ -62,6 +63,38 @@ fn weights(
     Ok(Some(checkpoint).filter(|_| whole && !loaded.weights.is_empty()))
 }
 
+/// What files and symbols are called by.
+pub(crate) fn checked_name<'a>(settings: &'a CompileSettings, interface: &'a Interface) -> Result<&'a str> {
+    let name = settings.name.as_deref().unwrap_or(&interface.model);
+    match names::is_identifier(name) {
+        true => Ok(name),
+        false => Err(DriverError::User(format!(
+            "`{name}` is no name of C, which symbols begin with; `--name NAME` gives another one"
+        ))),
+    }
+}
+
+/// What lies beside code that was made for these variants, the least demanding first.
+pub(crate) fn description(
+    loaded: &Loaded,
+    interface: &Interface,
+    name: &str,
+    variants: Vec<Variant>,
+) -> Result<Description> {
+    let graph = identity(&loaded.model).graph;
+    let (weights_header, weights_places) = weights_header(interface, graph)?;
+    Ok(Description {
+        interface: Interface { model: name.to_owned(), constants: Vec::new(), ..interface.clone() },
+        constant_bytes: interface.constants.len(),
+        graph,
+        features: variants.first().map_or(0, |variant| variant.features),
+        variants,
+        compiler: format!("dlc {}", env!("CARGO_PKG_VERSION")),
+        weights_header,
+        weights_places,
+    })
+}
+
 /// Writes what `settings` ask for of a library.
 pub(crate) fn write(
     loaded: &Loaded,
@@ -71,13 +104,7 @@ pub(crate) fn write(
     files: &mut Vec<PathBuf>,
 ) -> Result<()> {
     let interface = &compilation.interface;
-    let name = settings.name.as_deref().unwrap_or(&interface.model);
-    if !names::is_identifier(name) {
-        let fault =
-            format!("`{name}` is no name of C, which symbols begin with; `--name NAME` gives another one");
-        return Err(DriverError::User(fault));
-    }
-    let graph = identity(&loaded.model).graph;
+    let name = checked_name(settings, interface)?;
     let weights = weights(loaded, compilation, settings)?;
     let image = match (&weights, settings.embed_weights) {
         (_, false) => None,
@@ -88,24 +115,12 @@ pub(crate) fn write(
             return Err(DriverError::User(fault.to_owned()));
         }
     };
-    let (weights_header, weights_places) = weights_header(interface, graph)?;
-    let description = Description {
-        interface: dlc_runtime::abi::Interface {
-            model: name.to_owned(),
-            constants: Vec::new(),
-            ..interface.clone()
-        },
-        constant_bytes: interface.constants.len(),
-        graph,
-        features: made_for.first().map_or(0, MadeFor::features),
-        variants: made_for
-            .iter()
-            .map(|made| Variant { name: made.cpu.name().to_owned(), features: made.features() })
-            .collect(),
-        compiler: format!("dlc {}", env!("CARGO_PKG_VERSION")),
-        weights_header,
-        weights_places,
-    };
+    let variants = made_for
+        .iter()
+        .map(|made| Variant { name: made.cpu.name().to_owned(), features: made.features() })
+        .collect();
+    let description = description(loaded, interface, name, variants)?;
+    let graph = description.graph;
     let described = description.encode();
     let data = |what: &str, bytes| ObjectData { symbol: format!("{name}_{what}"), bytes };
     let mut beside = vec![data("description", &*described), data("constants", &*interface.constants)];
@@ -131,7 +146,7 @@ pub(crate) fn write(
     Ok(())
 }
 
-fn folder(settings: &CompileSettings) -> &Path {
+pub(crate) fn folder(settings: &CompileSettings) -> &Path {
     settings.output_dir.as_deref().unwrap_or(Path::new("."))
 }
 
@@ -193,7 +208,7 @@ impl Parts<'_> {
     }
 }
 
-fn put(folder: &Path, name: &str, bytes: &[u8], files: &mut Vec<PathBuf>) -> Result<()> {
+pub(crate) fn put(folder: &Path, name: &str, bytes: &[u8], files: &mut Vec<PathBuf>) -> Result<()> {
     make_folder(folder)?;
     let path = folder.join(name);
     write_atomically(&path, bytes)?;

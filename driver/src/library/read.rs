@@ -4,7 +4,9 @@
 
 use super::surface::type_text;
 use crate::{DriverError, Result};
-use dlc_runtime::abi::{Description, FEATURES, PersistentRole, Port, PortRole};
+use dlc_runtime::abi::{
+    Description, FEATURES, FunctionInterface, Interface, PersistentRole, PersistentTensor, Port, PortRole,
+};
 use object::read::archive::ArchiveFile;
 use object::{Object, ObjectSection, ObjectSymbol};
 use serde::Serialize;
@@ -208,35 +210,39 @@ fn report(file: &object::File<'_>, description: &Description, embeds_weights: bo
                 instructions: instructions(variant.features),
             })
             .collect(),
-        functions: interface
-            .functions
-            .iter()
-            .map(|function| FunctionRow {
-                name: function.name.clone(),
-                arena_bytes: function.arena_bytes,
-                thread_bytes: function.thread_bytes,
-                inputs: function.inputs.iter().map(port).collect(),
-                outputs: function.outputs.iter().map(port).collect(),
-            })
-            .collect(),
-        tensors: interface
-            .tensors
-            .iter()
-            .map(|tensor| TensorRow {
-                name: tensor.name.clone(),
-                role: match tensor.role {
-                    PersistentRole::Parameter => "parameter",
-                    PersistentRole::State => "state",
-                },
-                ty: format!(
-                    "{}[{}]",
-                    tensor.element.name(),
-                    tensor.dims.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-                ),
-                bytes: tensor.bytes,
-            })
-            .collect(),
+        functions: function_rows(interface),
+        tensors: tensor_rows(interface),
     }
+}
+
+/// The functions of an interface.
+pub(crate) fn function_rows(interface: &Interface) -> Vec<FunctionRow> {
+    let row = |function: &FunctionInterface| FunctionRow {
+        name: function.name.clone(),
+        arena_bytes: function.arena_bytes,
+        thread_bytes: function.thread_bytes,
+        inputs: function.inputs.iter().map(port).collect(),
+        outputs: function.outputs.iter().map(port).collect(),
+    };
+    interface.functions.iter().map(row).collect()
+}
+
+/// The parameters and states of an interface.
+pub(crate) fn tensor_rows(interface: &Interface) -> Vec<TensorRow> {
+    let row = |tensor: &PersistentTensor| TensorRow {
+        name: tensor.name.clone(),
+        role: match tensor.role {
+            PersistentRole::Parameter => "parameter",
+            PersistentRole::State => "state",
+        },
+        ty: format!(
+            "{}[{}]",
+            tensor.element.name(),
+            tensor.dims.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+        ),
+        bytes: tensor.bytes,
+    };
+    interface.tensors.iter().map(row).collect()
 }
 
 fn instructions(features: u64) -> Vec<&'static str> {

@@ -1,7 +1,8 @@
 //! What machines a library's code is for, and what is known of every platform.
 
+use crate::ptx::{GPU_TARGET, sm};
 use crate::{CompileSettings, DriverError, Result};
-use dlc_compiler::emit::{Cpu, Evidence, Level, Machine, Platform, Processor, Target};
+use dlc_compiler::emit::{Architecture, Cpu, Evidence, Level, Machine, Platform, Processor, Target};
 use dlc_runtime::abi::FEATURES;
 use serde::Serialize;
 
@@ -72,6 +73,8 @@ pub struct TargetRow {
     pub object: &'static str,
     /// What `--cpu` may be.
     pub cpus: Vec<&'static str>,
+    /// What `--sm` may be; none of processors.
+    pub architectures: Vec<&'static str>,
     /// Bits of the widest vectors of kernels that are made by our own assembler; none where there are none.
     pub wide_bits: Option<u32>,
     /// Bits of the vectors of all other kernels; none where they have scalars alone.
@@ -84,9 +87,24 @@ pub struct TargetRow {
     pub tested: &'static str,
 }
 
-/// Every platform.
+/// Every platform, and GPUs.
 pub fn target_table() -> Vec<TargetRow> {
-    Platform::ALL.into_iter().map(row).collect()
+    Platform::ALL.into_iter().map(row).chain([gpu()]).collect()
+}
+
+fn gpu() -> TargetRow {
+    TargetRow {
+        triple: GPU_TARGET,
+        is_host: false,
+        object: "PTX",
+        cpus: Vec::new(),
+        architectures: Architecture::ALL.map(sm).to_vec(),
+        wide_bits: None,
+        vector_bits: None,
+        forms: vec!["ptx"],
+        c_compiler: None,
+        tested: "op suite and training on a machine that executes PTX; assembled by ptxas",
+    }
 }
 
 fn row(platform: Platform) -> TargetRow {
@@ -109,6 +127,7 @@ fn row(platform: Platform) -> TargetRow {
         is_host,
         object: platform.format.name(),
         cpus,
+        architectures: Vec::new(),
         wide_bits: wide.then_some(512),
         vector_bits: platform.vector_bits(),
         forms,

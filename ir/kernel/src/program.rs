@@ -134,6 +134,13 @@ impl Kernel {
         in_body || self.space.iter().any(|dim| dim.is_batch())
     }
 
+    /// All of the kernel but its own and its operands' names: kernels of one form compute the same.
+    pub fn form(&self) -> String {
+        let operands: Vec<_> =
+            self.operands.iter().map(|operand| (operand.dtype, operand.reads, operand.writes)).collect();
+        format!("{operands:?} {:?} {:?}", self.space, self.body)
+    }
+
     /// Whether the parallel space has exactly one point.
     pub fn is_single_point(&self) -> bool {
         self.space.iter().all(|&extent| extent == Dim::Fixed(1))

@@ -1,11 +1,10 @@
 //! An [`Interface`] as bytes that lie beside the code, for whoever links or loads it.
 //!
-//! All numbers are 64-bit words of the little-endian kind. Tables and texts follow the head and are named by the
-//! number of bytes from the beginning, so the bytes mean the same wherever they are mapped, and need no
-//! relocation. `runtime/c/dlc_runtime.h` has the same records as structures of C. Texts end with a zero byte.
+//! `runtime/c/dlc_runtime.h` has the same records as structures of C.
 //!
 //! Constants are not part of it: they lie beside the code under a symbol of their own.
 
+use crate::records::{Malformed, Reader, Writer, size};
 use crate::{
     ElementType, Extent, FunctionInterface, Interface, PersistentRole, PersistentTensor, Port, PortRole,
 };
@@ -51,7 +50,9 @@ pub struct Description {
     /// Extensions that all code needs, one bit each in the order of [`FEATURES`]: those of the first variant.
     pub features: u64,
     /// The code of every function, once or for several sets of instructions, the least demanding first; never none.
-    /// A table of entries has those of the first variant in the order of the functions, then those of the next.
+    /// A table of entries has those of the first variant in the order of the functions, then those of the next. Code for
+    /// a device is one variant, named after its generation and arithmetic (`sm_80`, `sm_80-tf32`), which asks for no
+    /// extension of x86-64: what it runs on is [`DeviceModule::capability`](crate::DeviceModule::capability).
     pub variants: Vec<Variant>,
     /// The version of dlc that made the code.
     pub compiler: String,
@@ -91,41 +92,13 @@ impl Description {
     }
 }
 
-/// Bytes that are no description, or one of another version.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Malformed;
-
 const HEAD: usize = 18;
 const VARIANT: usize = 2;
 const TENSOR: usize = 10;
 const FUNCTION: usize = 9;
 const PORT: usize = 7;
 
-#[derive(Default)]
-struct Writer {
-    bytes: Vec<u8>,
-}
-
 impl Writer {
-    fn words(&mut self, words: &[u64]) -> u64 {
-        let place = self.bytes.len() as u64;
-        self.bytes.extend(words.iter().flat_map(|word| word.to_le_bytes()));
-        place
-    }
-
-    fn sizes(&mut self, sizes: &[usize]) -> u64 {
-        let words: Vec<u64> = sizes.iter().map(|&size| size as u64).collect();
-        self.words(&words)
-    }
-
-    fn raw(&mut self, bytes: &[u8]) -> u64 {
-        let place = self.bytes.len() as u64;
-        self.bytes.extend_from_slice(bytes);
-        // At least one zero ends it.
-        self.bytes.resize((self.bytes.len() + 8) & !7, 0);
-        place
-    }
-
     fn port(&mut self, port: &Port) -> [u64; PORT] {
         let fixed =
             port.dims.iter().fold(port.element.size(), |product, dim| product.saturating_mul(dim.scale));
@@ -215,11 +188,8 @@ impl Description {
             writer.words(&variants),
             self.variants.len() as u64,
         ];
-        let mut bytes = writer.bytes;
+        let mut bytes = writer.with_head(&head);
         let length = bytes.len() as u64;
-        for (place, word) in bytes.as_chunks_mut::<8>().0.iter_mut().zip(head) {
-            *place = word.to_le_bytes();
-        }
         bytes[16..24].copy_from_slice(&length.to_le_bytes());
         bytes
     }
@@ -282,51 +252,11 @@ impl Description {
     }
 }
 
-fn size(word: u64) -> Result<usize, Malformed> {
-    usize::try_from(word).map_err(|_| Malformed)
-}
-
 fn element(word: u64) -> Result<ElementType, Malformed> {
     ElementType::ALL.get(size(word)?).copied().ok_or(Malformed)
 }
 
-struct Reader<'a> {
-    bytes: &'a [u8],
-}
-
-impl<'a> Reader<'a> {
-    fn slice(&self, start: u64, length: usize) -> Result<&'a [u8], Malformed> {
-        let start = size(start)?;
-        let end = start.checked_add(length).ok_or(Malformed)?;
-        self.bytes.get(start..end).ok_or(Malformed)
-    }
-
-    fn record<const N: usize>(&self, start: u64) -> Result<[u64; N], Malformed> {
-        let mut words = [0; N];
-        for (word, bytes) in words.iter_mut().zip(self.slice(start, N * 8)?.as_chunks::<8>().0) {
-            *word = u64::from_le_bytes(*bytes);
-        }
-        Ok(words)
-    }
-
-    /// A table, whose length is checked before anything is allocated by it.
-    fn table<const N: usize>(&self, start: u64, count: u64) -> Result<Vec<[u64; N]>, Malformed> {
-        let length = size(count)?.checked_mul(N * 8).ok_or(Malformed)?;
-        let bytes = self.slice(start, length)?.as_chunks::<8>().0;
-        let words = |record: &[[u8; 8]]| core::array::from_fn(|word| u64::from_le_bytes(record[word]));
-        Ok(bytes.chunks_exact(N).map(words).collect())
-    }
-
-    fn sizes(&self, start: u64, count: u64) -> Result<Vec<usize>, Malformed> {
-        self.table::<1>(start, count)?.iter().map(|&[word]| size(word)).collect()
-    }
-
-    fn text(&self, start: u64) -> Result<String, Malformed> {
-        let bytes = self.bytes.get(size(start)?..).ok_or(Malformed)?;
-        let length = bytes.iter().position(|&byte| byte == 0).ok_or(Malformed)?;
-        core::str::from_utf8(&bytes[..length]).map(String::from).map_err(|_| Malformed)
-    }
-
+impl Reader<'_> {
     fn tensor(&self, record: &[u64; TENSOR]) -> Result<PersistentTensor, Malformed> {
         let role = [PersistentRole::Parameter, PersistentRole::State];
         Ok(PersistentTensor {

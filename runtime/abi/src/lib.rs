@@ -18,12 +18,14 @@ extern crate alloc;
 
 mod description;
 mod device;
+mod records;
 
-pub use description::{Description, FEATURES, MAGIC, Malformed, Variant};
+pub use description::{Description, FEATURES, MAGIC, Variant};
 pub use device::{
-    Capability, DECLARED_SHARED_BYTES, DeviceFunction, DeviceKernel, DeviceLaunch, DeviceMemory,
-    DeviceModule, DeviceOperand, DeviceStep, DeviceStride, EachLaunch, Tiles,
+    Capability, DECLARED_SHARED_BYTES, DEVICE_MAGIC, DeviceFunction, DeviceImage, DeviceKernel, DeviceLaunch,
+    DeviceMemory, DeviceModule, DeviceOperand, DeviceStep, DeviceStride, EachLaunch, Tiles,
 };
+pub use records::Malformed;
 
 use alloc::string::String;
 use alloc::vec::Vec;

@@ -1,12 +1,14 @@
-//! A program's launches on the machine that executes PTX: memory with a place for every storage, and the order in which
-//! repetitions and parts of sequences come.
+//! A runtime of device modules on the machine that executes PTX: memory, and the launches of a call in order, as
+//! `dlc_abi::DeviceModule` says.
+//!
+//! Stricter than it has to be: whenever another function has used the arena, nobody has written what is not said to be
+//! zero, so that a function that reads what it did not write is found out.
 
-use dlc_codegen_ptx::{Architecture, Math, Module, Options, emit_module};
+use dlc_abi::{DeviceLaunch, DeviceMemory, DeviceModule, FunctionInterface, Interface};
 use dlc_compiler::Compilation;
-use dlc_kernel::{Kernel, Launch, Piece, Program, Storage};
-use dlc_ptx_machine::{Argument, Launch as DeviceLaunch, Memory, Module as Text};
-use dlc_types::index::EntityIndex;
-use std::ops::Range;
+use dlc_compiler::emit::{Architecture, DeviceOptions, Math, device};
+use dlc_ptx_machine::{Argument, Launch, Memory, Module};
+use dlc_runtime::HostTensor;
 
 /// Most blocks along the first direction of a grid.
 const MOST_BLOCKS: usize = (1 << 31) - 1;
@@ -26,146 +28,141 @@ impl Blocks {
     }
 }
 
-/// Memory of a device in which one function runs.
+/// A device on which one compilation is loaded.
 pub(crate) struct Device {
+    interface: Interface,
+    module: DeviceModule,
+    text: Module,
     memory: Memory,
     arena: u64,
-    /// What parts of sequences leave for one another; launches follow one another, so one is enough.
-    scratch: u64,
     persistent: u64,
     constants: u64,
-    bindings: Vec<u64>,
+    /// The function that used the arena last.
+    arena_user: Option<usize>,
+    /// Whether parameters and states are what that function saw.
+    persistent_seen: bool,
 }
 
 impl Device {
-    /// Memory for the first function of a compilation.
-    pub(crate) fn new(compilation: &Compilation) -> Device {
+    /// With all parameters and states zero.
+    pub(crate) fn new(compilation: &Compilation) -> Result<Device, String> {
+        let options = DeviceOptions { architecture: Architecture::Sm80, math: Math::F32 };
+        let module = device(compilation, options).map_err(|error| error.to_string())?;
+        let text = Module::parse(&module.text).map_err(|fault| format!("{fault}\n{}", module.text))?;
+        let interface = compilation.interface.clone();
         let mut memory = Memory::new();
-        let program = &compilation.functions[0].lowered.program;
-        let mut zeroed = |bytes: usize| memory.store(&vec![0; bytes]);
-        let (arena, scratch) = (zeroed(program.arena_bytes), zeroed(program.thread_bytes));
-        let persistent = zeroed(compilation.interface.persistent_bytes);
-        let constants = memory.store(&compilation.interface.constants);
-        Device { memory, arena, scratch, persistent, constants, bindings: Vec::new() }
+        let persistent = memory.store(&vec![0; interface.persistent_bytes]);
+        let constants = memory.store(&interface.constants);
+        Ok(Device {
+            interface,
+            module,
+            text,
+            memory,
+            arena: 0,
+            persistent,
+            constants,
+            arena_user: None,
+            persistent_seen: false,
+        })
     }
 
-    /// Binds the next input.
-    pub(crate) fn bind(&mut self, bytes: &[u8]) {
-        let address = self.memory.store(bytes);
-        self.bindings.push(address);
+    /// What a function takes and gives.
+    pub(crate) fn function(&self, name: &str) -> Result<(usize, FunctionInterface), String> {
+        let number = self.interface.functions.iter().position(|function| function.name == name);
+        let number = number.ok_or_else(|| format!("there is no {name}"))?;
+        Ok((number, self.interface.functions[number].clone()))
     }
 
-    /// Binds the next output, whose bytes nobody has written yet.
-    pub(crate) fn bind_output(&mut self, bytes: usize) -> u64 {
-        let address = self.memory.allocate(bytes);
-        self.bindings.push(address);
-        address
+    /// Calls a function; the outputs as bytes.
+    pub(crate) fn call(
+        &mut self,
+        name: &str,
+        batch: usize,
+        inputs: &[Vec<u8>],
+    ) -> Result<Vec<Vec<u8>>, String> {
+        let (number, function) = self.function(name)?;
+        let other = self.arena_user.replace(number) != Some(number);
+        let prepare = other || !self.persistent_seen;
+        self.persistent_seen = function.keeps_persistent;
+        if other {
+            self.arena = self.memory.allocate(function.arena_bytes);
+            for &(start, bytes) in &function.cleared {
+                let zeros = vec![0; bytes];
+                self.memory.write(self.arena + start as u64, &zeros).map_err(|fault| fault.to_string())?;
+            }
+        }
+        let mut bindings: Vec<u64> = inputs.iter().map(|bytes| self.memory.store(bytes)).collect();
+        let sizes: Vec<usize> =
+            function.outputs.iter().map(|port| port.elements(batch) * port.element.size()).collect();
+        bindings.extend(sizes.iter().map(|&bytes| self.memory.allocate(bytes)));
+        let device_function = self.module.functions[number].clone();
+        device_function.walk(prepare, &mut |launch, rounds| self.launch(launch, rounds, &bindings, batch))?;
+        let outputs = bindings[inputs.len()..].iter().zip(sizes);
+        outputs.map(|(&address, bytes)| self.read(address, bytes)).collect()
     }
 
-    /// Bytes of the device.
-    pub(crate) fn read(&mut self, address: u64, bytes: usize) -> Result<Vec<u8>, String> {
+    fn read(&mut self, address: u64, bytes: usize) -> Result<Vec<u8>, String> {
         self.memory.read(address, bytes).map(<[u8]>::to_vec).map_err(|fault| fault.to_string())
     }
 
-    /// Runs all launches in order.
-    pub(crate) fn run(&mut self, program: &Program, batch: usize) -> Result<(), String> {
-        let names: Vec<String> = program.kernels.indices().map(|id| format!("kernel_{id}")).collect();
-        let kernels: Vec<(&str, &Kernel)> =
-            names.iter().map(String::as_str).zip(program.kernels.values()).collect();
-        let options = Options { architecture: Architecture::Sm80, math: Math::F32, batch_max: batch };
-        let module = emit_module(&program.name, &kernels, options).map_err(|error| error.to_string())?;
-        let text = Text::parse(&module.text).map_err(|fault| format!("{fault}\n{}", module.text))?;
-        let mut run = Run { device: self, program, module: &module, text: &text, batch, rounds: Vec::new() };
-        run.blocks(0..program.launches.len())
-    }
-}
-
-/// Launches of a program on the way.
-struct Run<'a> {
-    device: &'a mut Device,
-    program: &'a Program,
-    module: &'a Module,
-    text: &'a Text,
-    batch: usize,
-    /// The round of every repetition around this place, outermost first.
-    rounds: Vec<usize>,
-}
-
-impl Run<'_> {
-    fn blocks(&mut self, launches: Range<usize>) -> Result<(), String> {
-        for (repetition, range) in self.program.blocks(launches, self.rounds.len()) {
-            let Some(repetition) = repetition else {
-                self.in_order(range)?;
-                continue;
+    fn launch(
+        &mut self,
+        launch: &DeviceLaunch,
+        rounds: &[usize],
+        bindings: &[u64],
+        batch: usize,
+    ) -> Result<(), String> {
+        let kernel = &self.module.kernels[launch.kernel];
+        let Some(Blocks(blocks)) = Blocks::checked(kernel.blocks(batch))? else { return Ok(()) };
+        let pointers = launch.operands.iter().map(|operand| {
+            let base = match operand.memory {
+                DeviceMemory::Arena => self.arena,
+                DeviceMemory::Persistent => self.persistent,
+                DeviceMemory::Constants => self.constants,
+                DeviceMemory::Binding(number) => bindings[number],
             };
-            for round in 0..self.program.repetitions[repetition].times {
-                self.rounds.push(round);
-                self.blocks(range.clone())?;
-                self.rounds.pop();
-            }
-        }
-        Ok(())
-    }
-
-    /// Launches and sequences that stand in no more repetitions.
-    fn in_order(&mut self, launches: Range<usize>) -> Result<(), String> {
-        let mut rest = &self.program.launches[launches];
-        while let Some(launch) = rest.first() {
-            let of = |launch: &Launch| launch.part.as_ref().map(|part| part.sequence);
-            let count = match of(launch) {
-                Some(sequence) => rest.iter().take_while(|other| of(other) == Some(sequence)).count(),
-                None => 1,
-            };
-            let (now, later) = rest.split_at(count);
-            match self.program.sequence(launch).copied() {
-                Some(sequence) => {
-                    for number in 0..sequence.parts(self.batch) {
-                        let piece = sequence.piece(number, self.batch);
-                        now.iter().try_for_each(|launch| self.launch(launch, Some(piece)))?;
-                    }
-                }
-                None => self.launch(launch, None)?,
-            }
-            rest = later;
-        }
-        Ok(())
-    }
-
-    fn launch(&mut self, launch: &Launch, piece: Option<Piece>) -> Result<(), String> {
-        let batch = piece.map_or(self.batch, |piece| piece.count);
-        let entry = &self.module.entries[launch.kernel.as_usize()];
-        let Some(Blocks(blocks)) = Blocks::checked(entry.blocks(batch))? else { return Ok(()) };
-        let mut parameters = vec![Argument::U64(batch as u64)];
-        for operand in 0..launch.arguments.len() {
-            parameters.push(Argument::U64(self.pointer(launch, operand, piece)));
-        }
-        let grid = DeviceLaunch {
-            grid: [blocks, 1, 1],
-            block: [entry.threads, 1, 1],
-            parameters: &parameters,
-            ..DeviceLaunch::default()
-        };
-        let name = &self.program.kernels[launch.kernel].name;
-        let launched = self.text.launch(&entry.name, &grid, &mut self.device.memory);
-        launched.map(drop).map_err(|fault| format!("`{name}`: {fault}\n{}", self.module.text))
-    }
-
-    /// Where an operand begins in this round and part.
-    fn pointer(&self, launch: &Launch, operand: usize, piece: Option<Piece>) -> u64 {
-        let buffer = &self.program.buffers[launch.arguments[operand]];
-        let base = match buffer.storage {
-            Storage::Arena(byte) => self.device.arena + byte as u64,
-            Storage::Thread(byte) => self.device.scratch + byte as u64,
-            Storage::Persistent(byte) => self.device.persistent + byte as u64,
-            Storage::Constants(byte) => self.device.constants + byte as u64,
-            Storage::Binding(number) => self.device.bindings[number],
-        };
-        let part = launch.part.as_ref().zip(piece).map_or(0, |(part, piece)| part.start(operand, piece));
-        let rounds = launch.rounds.iter().zip(&self.rounds).map(|(round, &number)| {
-            let stride = round.strides[operand];
-            stride.first as i64 + stride.step * (number % stride.period.max(1)) as i64
+            Argument::U64(base + operand.start(rounds) as u64)
         });
-        let element = part as i64 + rounds.sum::<i64>();
-        base.wrapping_add_signed(element * buffer.dtype.size() as i64)
+        let parameters: Vec<Argument> =
+            std::iter::once(Argument::U64(batch as u64)).chain(pointers).collect();
+        let grid = Launch {
+            grid: [blocks, 1, 1],
+            block: [kernel.threads, 1, 1],
+            parameters: &parameters,
+            ..Launch::default()
+        };
+        let launched = self.text.launch(&kernel.name, &grid, &mut self.memory);
+        launched.map(drop).map_err(|fault| format!("`{}`: {fault}", kernel.name))
+    }
+
+    /// Writes a parameter or state, whose value is plain.
+    pub(crate) fn set_tensor(&mut self, name: &str, value: &HostTensor) -> Result<(), String> {
+        self.persistent_seen = false;
+        let size = value.element.size();
+        for (place, element) in self.places(name)?.into_iter().zip(value.bytes.chunks(size)) {
+            self.memory.write(place, element).map_err(|fault| fault.to_string())?;
+        }
+        Ok(())
+    }
+
+    /// Reads a parameter or state; the bytes are plain.
+    pub(crate) fn tensor(&mut self, name: &str) -> Result<Vec<u8>, String> {
+        let places = self.places(name)?;
+        let tensor = self.interface.tensors.iter().find(|tensor| tensor.name == name);
+        let size = tensor.map_or(1, |tensor| tensor.element.size());
+        let elements = places.into_iter().map(|place| self.read(place, size));
+        Ok(elements.collect::<Result<Vec<_>, _>>()?.concat())
+    }
+
+    /// Where the elements of a parameter or state lie, in their plain order.
+    fn places(&self, name: &str) -> Result<Vec<u64>, String> {
+        let tensor = self.interface.tensors.iter().find(|tensor| tensor.name == name);
+        let tensor = tensor.ok_or_else(|| format!("there is no {name}"))?;
+        let along = tensor.dims.iter().zip(&tensor.strides);
+        let elements = along.fold(vec![0_usize], |starts, (&count, &stride)| {
+            starts.into_iter().flat_map(|start| (0..count).map(move |place| start + place * stride)).collect()
+        });
+        let start = self.persistent + tensor.offset as u64;
+        Ok(elements.into_iter().map(|element| start + (element * tensor.element.size()) as u64).collect())
     }
 }

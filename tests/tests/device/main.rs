@@ -1,49 +1,43 @@
 //! The op suite on a device with blocks of threads: every function lowered as for a GPU, its kernels as PTX text, and
 //! that text executed launch by launch by the machine of `dlc-ptx-machine`, against the oracle. The machine reports what
-//! a GPU would not: accesses out of bounds, misaligned, of bytes that nobody wrote, and races of threads.
+//! a GPU would not: accesses out of bounds, misaligned, of bytes that nobody wrote, and races of threads. Launches are
+//! those of the `DeviceModule`, that a runtime gets.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+mod assembled;
 mod executed;
+mod trained;
 
 use dlc_compiler::CompileOptions;
 use dlc_interp::Tensor;
 use dlc_ir::Op;
-use dlc_kernel::Program;
 use dlc_tests::cases::{self, Case};
 use dlc_tests::harness::{bytes_of, compilation_for, tensor_of};
 use executed::{Blocks, Device};
 
-/// A case's results as the device computes them.
-fn computed(case: &Case, batch: usize) -> Result<Vec<Tensor>, String> {
-    let options = CompileOptions { fuse_epilogues: true, ..CompileOptions::new(batch) };
-    let compilation = compilation_for(&case.function, &options)?;
-    let interface = &compilation.interface.functions[0];
-    let fed = case.fed_with(batch);
-    let mut device = Device::new(&compilation);
-    for input in &interface.inputs {
-        device.bind(&bytes_of(&fed[&input.name]));
+/// A case's results as the device computes them, for each batch of the case.
+fn computed(case: &Case) -> Result<Vec<(usize, Vec<Tensor>)>, String> {
+    let greatest = case.batches.iter().copied().max().unwrap_or(1);
+    let compilation = compilation_for(&case.function, &CompileOptions::for_device(greatest))?;
+    let program = &compilation.functions[0].lowered.program;
+    let shown = |fault: String| format!("{fault}\n{program}");
+    let mut device = Device::new(&compilation).map_err(shown)?;
+    let mut results = Vec::new();
+    for &batch in &case.batches {
+        let fed = case.fed_with(batch);
+        let inputs: Vec<Vec<u8>> =
+            device.function("predict")?.1.inputs.iter().map(|input| bytes_of(&fed[&input.name])).collect();
+        let outputs = device.call("predict", batch, &inputs).map_err(shown)?;
+        let types = case.function.outputs.iter().map(|output| case.function.tensor_type(output.value));
+        let tensors = outputs.iter().zip(types).map(|(bytes, ty)| tensor_of(ty, batch, bytes));
+        results.push((batch, tensors.collect()));
     }
-    let outputs: Vec<(u64, usize)> = interface
-        .outputs
-        .iter()
-        .map(|port| {
-            let bytes = port.elements(batch) * port.element.size();
-            (device.bind_output(bytes), bytes)
-        })
-        .collect();
-    let program: &Program = &compilation.functions[0].lowered.program;
-    device.run(program, batch).map_err(|fault| format!("{fault}\n{program}"))?;
-    let types = case.function.outputs.iter().map(|output| case.function.nodes[output.value].ty.clone());
-    let results = outputs.into_iter().zip(types).map(|((address, bytes), ty)| {
-        let read = device.read(address, bytes)?;
-        Ok(tensor_of(ty.tensor().unwrap(), batch, &read))
-    });
-    results.collect()
+    Ok(results)
 }
 
 fn tried(case: &Case) -> Result<(), String> {
-    for &batch in &case.batches {
+    for (batch, found) in computed(case).map_err(|fault| format!("{}: {fault}", case.name))? {
         let fed = case.fed_with(batch);
         let inputs = |op: &Op| match op {
             Op::Input { name } => fed.get(name).cloned(),
@@ -51,8 +45,6 @@ fn tried(case: &Case) -> Result<(), String> {
         };
         let oracle =
             dlc_interp::evaluate(&case.function, batch, &inputs).map_err(|error| error.to_string())?;
-        let found =
-            computed(case, batch).map_err(|fault| format!("{}, batch {batch}: {fault}", case.name))?;
         for (found, oracle) in found.iter().zip(&oracle) {
             case.judge(found, oracle)
                 .map_err(|difference| format!("{}, batch {batch}: {difference}", case.name))?;

@@ -3,11 +3,12 @@
 //! Registers are virtual and assigned once, but for those that loops carry; `ptxas` allocates, schedules and
 //! removes what is computed twice. Numbers that are known stay operands.
 
-use crate::PtxError;
+use crate::alignment::{Multiples, power_of};
 use crate::hazards::Hazards;
 use crate::ranges::Ranges;
 use crate::register::{Class, Value};
 use crate::team::Team;
+use crate::{Options, PtxError};
 use dlc_kernel::{IndexVar, Kernel, Var};
 use dlc_types::DType;
 use std::collections::BTreeMap;
@@ -25,8 +26,10 @@ pub(crate) struct Emitter<'k> {
     pub(crate) tables: Vec<String>,
     /// Whether indices take 64 bits.
     pub(crate) wide: bool,
-    /// Whether tensor cores may multiply `f32` as `tf32`.
-    pub(crate) tensor: bool,
+    pub(crate) options: Options,
+    /// Bytes that divide where each operand begins.
+    pub(crate) alignments: Vec<usize>,
+    pub(crate) multiples: Multiples,
     /// The run-time size of the batch.
     pub(crate) batch: Value,
     /// One address per operand.
@@ -44,7 +47,9 @@ pub(crate) struct Emitter<'k> {
 }
 
 impl<'k> Emitter<'k> {
-    pub(crate) fn new(kernel: &'k Kernel, name: &str, ranges: Ranges, wide: bool) -> Emitter<'k> {
+    pub(crate) fn new(kernel: &'k Kernel, name: &str, options: Options) -> Emitter<'k> {
+        let ranges = Ranges::new(kernel, options.batch_max);
+        let wide = !ranges.fit();
         Emitter {
             kernel,
             lines: Vec::new(),
@@ -53,7 +58,9 @@ impl<'k> Emitter<'k> {
             name: name.to_owned(),
             tables: Vec::new(),
             wide,
-            tensor: false,
+            options,
+            alignments: kernel.operands.iter().map(|operand| operand.dtype.size()).collect(),
+            multiples: Multiples::default(),
             batch: Value::Integer(0),
             pointers: Vec::new(),
             ranges,
@@ -172,6 +179,12 @@ impl<'k> Emitter<'k> {
 
     pub(crate) fn var(&self, var: Var) -> Result<(DType, Value), PtxError> {
         self.vars.get(&var).copied().ok_or_else(|| self.malformed(format!("{var} is not defined")))
+    }
+
+    /// Elements of a size that divide where an operand begins: a power of two.
+    pub(crate) fn operand_multiple(&self, operand: usize, size: i64) -> i64 {
+        let bytes = self.alignments.get(operand).map_or(1, |&bytes| power_of(bytes as i64));
+        (bytes / size).max(1)
     }
 
     pub(crate) fn define_index(&mut self, index: IndexVar, value: Value) {

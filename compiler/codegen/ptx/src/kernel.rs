@@ -5,12 +5,11 @@
 //! [`dlc_abi::DeviceKernel`] says how many there are.
 
 use crate::emitter::Emitter;
-use crate::ranges::Ranges;
 use crate::register::{Class, Value};
 use crate::team::{Mapping, Team, WARP};
-use crate::{Architecture, Math, Options, PtxError};
+use crate::{Options, PtxError, Source};
 use dlc_abi::{DeviceKernel, Extent, Tiles};
-use dlc_kernel::{Affine, Body, Kernel, LoopBody};
+use dlc_kernel::{Affine, Body, LoopBody};
 use dlc_types::Dim;
 
 /// The text of a kernel and what it takes to launch it.
@@ -36,11 +35,12 @@ pub(crate) struct Layout {
 }
 
 /// A kernel under a name that PTX admits.
-pub(crate) fn emit(kernel: &Kernel, name: &str, options: Options) -> Result<Emitted, PtxError> {
-    let ranges = Ranges::new(kernel, options.batch_max);
-    let wide = !ranges.fit();
-    let mut emitter = Emitter::new(kernel, name, ranges, wide);
-    emitter.tensor = options.math == Math::Tf32 && options.architecture != Architecture::Sm75;
+pub(crate) fn emit(source: Source<'_>, name: &str, options: Options) -> Result<Emitted, PtxError> {
+    let kernel = source.kernel;
+    let mut emitter = Emitter::new(kernel, name, options);
+    for (known, &alignment) in emitter.alignments.iter_mut().zip(source.alignments) {
+        *known = alignment.max(1);
+    }
     emitter.parameters();
     let layout = match &kernel.body {
         Body::Loop(body) => emitter.loop_kernel(body)?,
@@ -57,9 +57,10 @@ pub(crate) fn emit(kernel: &Kernel, name: &str, options: Options) -> Result<Emit
     for number in 0..kernel.operands.len() {
         text += &format!(",\n\t.param .u64 _operand{number}");
     }
-    text += &format!("\n)\n.reqntid {}, 1, 1\n{{\n", layout.threads);
+    // Without the second directive `ptxas` may spill for the sake of more blocks.
+    text += &format!("\n)\n.reqntid {}, 1, 1\n.minnctapersm 1\n{{\n", layout.threads);
     if shared_bytes > 0 {
-        text += &format!("\t.shared .align 16 .b8 _shared[{shared_bytes}];\n");
+        text += &format!("\t.shared .align 128 .b8 _shared[{shared_bytes}];\n");
     }
     text += &emitter.text();
     text += "}\n";

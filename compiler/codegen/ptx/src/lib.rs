@@ -17,6 +17,7 @@
 //!
 //! Choosing kernels and layouts is lowering's work.
 
+mod alignment;
 mod cast;
 mod combine;
 mod contraction;
@@ -39,5 +40,6 @@ mod statement;
 mod stored;
 mod team;
 
+pub use alignment::alignments;
 pub use error::PtxError;
-pub use module::{Architecture, Math, Module, Options, emit_module};
+pub use module::{Architecture, Math, Module, Options, Source, emit_module};

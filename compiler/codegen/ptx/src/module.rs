@@ -2,7 +2,7 @@
 
 use crate::PtxError;
 use crate::kernel::emit;
-use dlc_abi::DeviceKernel;
+use dlc_abi::{Capability, DeviceKernel};
 use dlc_kernel::Kernel;
 use std::collections::BTreeSet;
 use std::fmt::{self, Display, Formatter};
@@ -30,6 +30,15 @@ impl Architecture {
             Architecture::Sm90a => "sm_90a",
         }
     }
+
+    /// Which devices run it.
+    pub const fn capability(self) -> Capability {
+        match self {
+            Architecture::Sm75 => Capability { major: 7, minor: 5, exact: false },
+            Architecture::Sm80 => Capability { major: 8, minor: 0, exact: false },
+            Architecture::Sm90a => Capability { major: 9, minor: 0, exact: true },
+        }
+    }
 }
 
 impl Display for Architecture {
@@ -47,6 +56,26 @@ pub enum Math {
     /// By tensor cores where the architecture has them and tiles are large enough: factors are rounded to 10 bits of
     /// fraction, sums stay `f32`.
     Tf32,
+    /// The same, but factors are rounded to 7 bits of fraction.
+    Bf16,
+}
+
+/// A kernel to emit.
+#[derive(Clone, Copy, Debug)]
+pub struct Source<'k> {
+    /// What its entry is called, as far as PTX admits that.
+    pub name: &'k str,
+    /// Verified.
+    pub kernel: &'k Kernel,
+    /// Bytes that divide where each operand begins in all launches ([`crate::alignments`]); none for operands that are
+    /// aligned to their elements alone.
+    pub alignments: &'k [usize],
+}
+
+impl<'k> From<(&'k str, &'k Kernel)> for Source<'k> {
+    fn from((name, kernel): (&'k str, &'k Kernel)) -> Source<'k> {
+        Source { name, kernel, alignments: &[] }
+    }
 }
 
 /// What a module depends on beside its kernels.
@@ -69,13 +98,17 @@ pub struct Module {
     pub entries: Vec<DeviceKernel>,
 }
 
-/// Kernels under the names given, which are changed to what PTX admits where they have to be: an entry has the name
+/// Kernels, each a [`Source`] or a name and a kernel, under the names given, which are changed to what PTX admits where they have to be: an entry has the name
 /// that the text has.
 ///
 /// # Errors
 ///
 /// [`PtxError`] where a kernel asks for a type or an operation that has no form here, or is malformed.
-pub fn emit_module(name: &str, kernels: &[(&str, &Kernel)], options: Options) -> Result<Module, PtxError> {
+pub fn emit_module<'k, S: Copy + Into<Source<'k>>>(
+    name: &str,
+    kernels: &[S],
+    options: Options,
+) -> Result<Module, PtxError> {
     let comment: String =
         name.chars().map(|character| if character.is_control() { ' ' } else { character }).collect();
     let target = options.architecture.name();
@@ -83,9 +116,10 @@ pub fn emit_module(name: &str, kernels: &[(&str, &Kernel)], options: Options) ->
     // The only word that PTX keeps to itself.
     let mut taken = BTreeSet::from(["WARP_SZ".to_owned()]);
     let mut entries = Vec::with_capacity(kernels.len());
-    for (name, kernel) in kernels {
-        let name = unique(identifier(name), &mut taken);
-        let emitted = emit(kernel, &name, options)?;
+    for &source in kernels {
+        let source: Source<'k> = source.into();
+        let name = unique(identifier(source.name), &mut taken);
+        let emitted = emit(source, &name, options)?;
         text.push('\n');
         text += &emitted.text;
         entries.push(emitted.entry);

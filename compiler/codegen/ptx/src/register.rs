@@ -94,3 +94,17 @@ impl Display for Value {
         }
     }
 }
+
+/// Registers as the operand of an access, with its suffix: one alone, or several in braces.
+pub(crate) fn list(registers: &[Value]) -> (String, String) {
+    match registers {
+        [one] => (String::new(), one.to_string()),
+        _ => (format!(".v{}", registers.len()), braces(registers)),
+    }
+}
+
+/// Registers in braces.
+pub(crate) fn braces(registers: &[Value]) -> String {
+    let names: Vec<String> = registers.iter().map(Value::to_string).collect();
+    format!("{{{}}}", names.join(", "))
+}

@@ -3,7 +3,8 @@
 //!
 //! Rows of such weights lie so far apart that they compete for the same places in a cache; a block's rows do not, and a
 //! block stays in the second cache while the rows of the other operand pass. The copy is an identity reshape that
-//! a contraction pays for more copies is not asked here but by thresholds on sizes.
+//! a contraction pays for more copies is not asked here but by thresholds on sizes. Threads without caches of their own
+//! take weights as they lie.
 
 use super::Prepared;
 use dlc_ir::{Function, Node, NodeId, Op, Type};
@@ -17,7 +18,7 @@ const FAR_APART: usize = 256;
 /// values are weights, and it has many outputs.
 pub(super) fn block_of_outputs(prepared: &Prepared, kernel: NodeId, groups: usize) -> Option<usize> {
     let outputs = prepared.shape(kernel)[0].fixed().filter(|&outputs| groups == 1 && outputs >= FAR_APART)?;
-    let reads_weights = prepared.shape(kernel)[1].fixed().is_some();
+    let reads_weights = prepared.shape(kernel)[1].fixed().is_some() && prepared.threads.have_caches();
     // Small maps have few rows to a tile, which wider blocks make up for.
     [64, 32].into_iter().find(|block| reads_weights && outputs.is_multiple_of(*block) && outputs >= 8 * block)
 }
@@ -35,7 +36,7 @@ pub(super) fn block_of_columns(prepared: &Prepared, matrix: NodeId, columns: usi
     let ty = prepared.function.nodes[matrix].ty.tensor()?;
     let (count, elements) = (ty.shape[columns].fixed()?, ty.shape.elements()?.fixed()?);
     let bytes = elements.checked_mul(ty.dtype.size())?;
-    let large = count >= FAR_APART && bytes >= LARGE && !prepared.trains;
+    let large = count >= FAR_APART && bytes >= LARGE && !prepared.trains && prepared.threads.have_caches();
     if !large || !persists(&prepared.function, matrix, 16) {
         return None;
     }

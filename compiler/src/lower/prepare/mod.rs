@@ -15,7 +15,7 @@ mod readable;
 
 use super::view::base_of;
 use super::words::{self, Words};
-use super::{LowerOptions, winograd};
+use super::{LowerOptions, Threads, winograd};
 use blocks::{block_of_columns, block_of_outputs};
 use dlc_ir::{Contraction, Function, Node, NodeId, Op, OutputRole, Type};
 use dlc_types::{DType, Dim, Shape, TensorType};
@@ -36,6 +36,8 @@ pub(crate) struct Prepared {
     shared: BTreeMap<(NodeId, Vec<usize>), NodeId>,
     /// Whether the function changes parameters.
     trains: bool,
+    /// What runs the program.
+    pub threads: Threads,
     /// Copies of the function's inputs that convolutions read.
     inputs: BTreeMap<NodeId, NodeId>,
     /// Values in types of parts: by value, type and order.
@@ -70,6 +72,7 @@ pub(super) fn prepare(function: &Function, options: &LowerOptions) -> Prepared {
         shared: BTreeMap::new(),
         inputs: BTreeMap::new(),
         trains: function.outputs.iter().any(|output| output.role == OutputRole::Parameter),
+        threads: options.threads,
         parts: BTreeMap::new(),
         words: BTreeMap::new(),
         tiled: BTreeMap::new(),

@@ -13,8 +13,11 @@
 //! Loading, memory, streams and errors are a runtime's.
 
 mod grid;
+mod image;
+mod steps;
 
 pub use grid::{DECLARED_SHARED_BYTES, DeviceKernel, Tiles};
+pub use image::{DEVICE_MAGIC, DeviceImage};
 
 use alloc::string::String;
 use alloc::vec::Vec;

@@ -69,9 +69,11 @@ fn every_text_assembles_for_every_architecture() {
             let plain = module(name, text, architecture);
             let report = |text: &str| report(&ptxas, folder.path(), name, text, architecture);
             writeln!(table, "{name} {architecture}: {}", report(&plain.text)).unwrap();
-            let tensor = module_with(name, text, architecture, Math::Tf32);
-            if tensor != plain {
-                writeln!(table, "{name} {architecture} tf32: {}", report(&tensor.text)).unwrap();
+            for (math, called) in [(Math::Tf32, "tf32"), (Math::Bf16, "bf16")] {
+                let tensor = module_with(name, text, architecture, math);
+                if tensor != plain {
+                    writeln!(table, "{name} {architecture} {called}: {}", report(&tensor.text)).unwrap();
+                }
             }
         }
     }

@@ -1,6 +1,6 @@
 //! One small kernel for each form of code.
 
-use dlc_codegen_ptx::{Architecture, Math, Module, Options, emit_module};
+use dlc_codegen_ptx::{Architecture, Math, Module, Options, Source, emit_module};
 use dlc_kernel::{Kernel, parse_kernel, verify_kernel};
 
 /// The greatest batch of the cases.
@@ -18,10 +18,12 @@ pub(crate) fn module(name: &str, text: &str, architecture: Architecture) -> Modu
     module_with(name, text, architecture, Math::F32)
 }
 
-/// The same with a choice of how contractions are multiplied.
+/// The same with a choice of how contractions are multiplied. Operands begin where blocks of memory do.
 pub(crate) fn module_with(name: &str, text: &str, architecture: Architecture, math: Math) -> Module {
     let kernel = kernel(name, text);
-    emit_module(name, &[(name, &kernel)], Options { architecture, math, batch_max: BATCH }).unwrap()
+    let alignments = vec![64; kernel.operands.len()];
+    let source = Source { name, kernel: &kernel, alignments: &alignments };
+    emit_module(name, &[source], Options { architecture, math, batch_max: BATCH }).unwrap()
 }
 
 /// Names and texts.
@@ -52,6 +54,8 @@ pub(crate) const LARGE: &[(&str, &str)] = &[
     ("weight_gradient", WEIGHT_GRADIENT),
     ("summed_convolution", SUMMED_CONVOLUTION),
     ("batched_product", BATCHED_PRODUCT),
+    ("first_layer", FIRST_LAYER),
+    ("transposed", TRANSPOSED),
 ];
 
 const THREAD_PER_POINT: &str = r#"kernel "relu" (x: f32 read, y: f32 write) space [N, 10] {
@@ -321,6 +325,26 @@ const SUMMED_CONVOLUTION: &str = r#"kernel "sums" (lanes: f32 read, rows: f32 re
   }
   sum total[32*i0 + i2] = v0
   sum squares[32*i0 + i2] = v1
+}"#;
+
+const FIRST_LAYER: &str = r#"kernel "first" (lanes: f32 read, rows: f32 read, result: f32 write) space [N, 16] contraction {
+  dim n N parallel strides [0, 972, 4096]
+  dim p 16 parallel strides [0, 54, 256]
+  dim o 16 lanes strides [1, 0, 1]
+  dim q 16 rows strides [0, 3, 16]
+  dim c 3 reduce strides [16, 1, 0]
+  offsets [0, 0, 0]
+  taps [(0, 0), (48, 3), (96, 6), (144, 54), (192, 57), (240, 60), (288, 108), (336, 111), (384, 114)]
+  tile 1 x 4
+}"#;
+
+const TRANSPOSED: &str = r#"kernel "transposed" (lanes: f32 read, rows: f32 read, result: f32 write) space [] contraction {
+  dim o 2048 lanes strides [512, 0, 1]
+  dim m 4096 rows strides [0, 512, 2048]
+  dim k 512 reduce strides [1, 1, 0]
+  offsets [0, 0, 0]
+  taps [(0, 0)]
+  tile 2 x 4
 }"#;
 
 const BATCHED_PRODUCT: &str = r#"kernel "attention" (lanes: i8 read, rows: u8 read, result: i32 write) space [N, 4] contraction {

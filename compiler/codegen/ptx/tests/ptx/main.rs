@@ -7,4 +7,6 @@ mod assembler;
 mod cases;
 mod golden;
 mod layout;
+mod executed;
 mod scalars;
+mod tiles;

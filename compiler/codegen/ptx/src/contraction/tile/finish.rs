@@ -49,7 +49,7 @@ impl Emitter<'_> {
             let exists = if whole { None } else { Some(emitter.index_test("lt.s", number, place.lanes)) };
             Lane { number, exists }
         };
-        shape.lane_places().into_iter().map(|at| own(self, at)).collect()
+        tiling.lane_spread().places.into_iter().map(|at| own(self, at)).collect()
     }
 
     fn both_exist(&mut self, row: &Row, lane: &Lane) -> Option<Value> {
@@ -75,7 +75,7 @@ impl Emitter<'_> {
             return Ok(sums);
         }
         let lanes = self.own_lanes(tiling, place);
-        let rows = shape.row_places();
+        let rows = tiling.row_spread().places;
         for (at, sums) in rows.into_iter().zip(sums.chunks(lanes.len())) {
             let row = self.row(plan, tiling, place, at)?;
             for (lane, sum) in lanes.iter().zip(sums) {
@@ -101,9 +101,8 @@ impl Emitter<'_> {
         sums: &[Value],
         totals: Option<&Totals>,
     ) -> Result<(), PtxError> {
-        let shape = tiling.shape;
         let lanes = self.own_lanes(tiling, place);
-        let rows = shape.row_places();
+        let rows = tiling.row_spread().places;
         for (at, sums) in rows.into_iter().zip(sums.chunks(lanes.len())) {
             let row = self.row(plan, tiling, place, at)?;
             let Some(epilogue) = &plan.contraction.epilogue else {

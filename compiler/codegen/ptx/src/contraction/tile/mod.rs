@@ -1,36 +1,42 @@
 //! Tiles: a block computes a rectangle of the result, of which each thread has a part in registers. Both factors are
-//! read into shared memory a few steps of the reduction at a time, in two halves: one is filled while the other is
-//! multiplied.
+//! read into shared memory a few steps of the reduction at a time, in stages: some are filled while another is
+//! multiplied (`pipeline`).
 //!
 //! The rows of a tile run over all kept dimensions that do not move the lanes operand, in one count: an image's height
 //! and width and the batch together. Dimensions that do move it, and pieces of reduced ones, have tiles of their own.
 //! Where an epilogue sums over the elements of a point, a block takes all rows of the point, one tile after the
 //! other, and rows run over the point's dimensions alone.
 //!
-//! Every sum is taken in the order that the kernel IR tells, but where tensor cores multiply, which round factors to
-//! `tf32` and have an order of their own (`warps`). Factors of 32 bits have this form: `f32`, and words of
+//! Every sum is taken in the order that the kernel IR tells, but where tensor cores multiply, which round factors and have
+//! an order of their own (`warps`). Factors of 32 bits have this form: `f32`, and words of
 //! small integers; what does not fit takes a thread per element (`super::element`).
 
 mod finish;
+mod layout;
 mod odometer;
+mod pipeline;
 mod place;
 mod shape;
 mod sides;
+mod spread;
 mod stage;
 mod sums;
+mod threads;
 mod warps;
 
 use super::plan::Plan;
-use crate::PtxError;
 use crate::emitter::Emitter;
-use crate::kernel::Layout;
+use crate::kernel;
 use crate::register::{Class, Value};
+use crate::{Architecture, Math, PtxError};
 use dlc_kernel::{Epilogue, Role};
 use dlc_types::DType;
+use layout::Layout;
 use odometer::Odometer;
+use pipeline::Pipeline;
 use place::Place;
-use shape::{Shape, Work, places};
-use stage::Side;
+use shape::{Products, Shape, Work};
+use sides::Reading;
 
 /// Which dimension is what in tiles.
 pub(crate) struct Tiling {
@@ -43,6 +49,18 @@ pub(crate) struct Tiling {
     batch: Vec<usize>,
     /// Whether a block takes all rows.
     walks: bool,
+    /// How the lanes and the rows are read.
+    readings: [Reading; 2],
+    /// Whether copies fill tiles, past registers.
+    copies: bool,
+}
+
+impl Tiling {
+    /// How the lanes or the rows lie in shared memory.
+    fn layout(&self, side: usize) -> Layout {
+        let length = if side == 0 { self.shape.lanes } else { self.shape.rows };
+        Layout::new(self.shape, length, self.readings[side].along)
+    }
 }
 
 impl Emitter<'_> {
@@ -78,14 +96,40 @@ impl Emitter<'_> {
         let statements = contraction.epilogue.as_ref().map_or(0, |epilogue| epilogue.statements.len());
         let depth = size(last) / plan.pieces(last) as u128;
         let (count, along) = (product(&batch), product(&rows));
-        let tensor = self.tensor && plan.dtype == DType::F32;
-        let work =
-            Work { rows: along, lanes: size(lanes), depth, count, walks_rows: sums, statements, tensor };
+        let products = self.products(plan);
+        let (lanes_count, copies) = (size(lanes), self.copies());
+        let work = Work {
+            rows: along,
+            lanes: lanes_count,
+            depth,
+            count,
+            walks_rows: sums,
+            statements,
+            products,
+            copies,
+        };
         let shape = Shape::of(work)?;
-        Some(Tiling { shape, rows, lanes, batch, walks: sums })
+        let readings = [self.reading(plan, 0, &[lanes]), self.reading(plan, 1, &rows)];
+        let copies = copies && shape.products != Products::Bf16;
+        Some(Tiling { shape, rows, lanes, batch, walks: sums, readings, copies })
     }
 
-    pub(super) fn by_tiles(&mut self, plan: &Plan<'_>, tiling: &Tiling) -> Result<Layout, PtxError> {
+    /// Whether threads need not wait for copies into shared memory.
+    fn copies(&self) -> bool {
+        self.options.architecture != Architecture::Sm75
+    }
+
+    /// What may multiply a contraction's factors.
+    fn products(&self, plan: &Plan<'_>) -> Products {
+        match self.options.math {
+            _ if plan.dtype != DType::F32 || self.options.architecture == Architecture::Sm75 => Products::Scalars,
+            Math::F32 => Products::Scalars,
+            Math::Tf32 => Products::Tf32,
+            Math::Bf16 => Products::Bf16,
+        }
+    }
+
+    pub(super) fn by_tiles(&mut self, plan: &Plan<'_>, tiling: &Tiling) -> Result<kernel::Layout, PtxError> {
         let shape = tiling.shape;
         let (place, grid) = self.tile_place(plan, tiling)?;
         let base = self.fresh(Class::Word);
@@ -108,7 +152,7 @@ impl Emitter<'_> {
                 self.walk_rows(plan, tiling, epilogue, place, &odometer, base)?;
             }
         }
-        Ok(Layout { threads: shape.threads(), shared_bytes, grid })
+        Ok(kernel::Layout { threads: shape.threads(), shared_bytes, grid })
     }
 
     /// The sums of a thread's part of a tile, row by row.
@@ -120,75 +164,20 @@ impl Emitter<'_> {
         odometer: &Odometer,
         base: Value,
     ) -> Result<Vec<Value>, PtxError> {
-        let shape = tiling.shape;
         let sums = self.first_sums(plan, tiling, place)?;
-        let lanes_half = shape.step_bytes(shape.lanes);
-        let lanes_side = self.lanes_side(plan, tiling, place, (base, lanes_half))?;
-        let rows_base = self.ins(Class::Word, "add.u32", &[base, Value::Integer(i64::from(2 * lanes_half))]);
-        let rows_side = self.rows_side(plan, tiling, place, (rows_base, shape.step_bytes(shape.rows)))?;
-        let sides = [&lanes_side, &rows_side];
-        let own = if shape.tensor {
-            self.warp_addresses(shape, &sides, place, [base, rows_base])
+        let lanes_side = self.lanes_side(plan, tiling, place, base)?;
+        let lanes_bytes = Value::Integer(i64::from(tiling.layout(0).bytes()));
+        let rows_base = self.ins(Class::Word, "add.u32", &[base, lanes_bytes]);
+        let rows_side = self.rows_side(plan, tiling, place, rows_base)?;
+        let (sides, bases) = ([&lanes_side, &rows_side], [base, rows_base]);
+        let own = if tiling.shape.tensor() {
+            self.warp_spots(tiling, sides, bases)
         } else {
-            let [lane, row] = [place.own_lane, place.own_row].map(|value| self.narrowed_index(value));
-            [self.word_mad(lane, 4, base), self.word_mad(row, 4, rows_base)]
+            let places = [place.own_lane, place.own_row].map(|value| self.narrowed_index(value));
+            [0, 1].map(|side| self.spot(tiling.layout(side), bases[side], places[side], Value::Integer(0)))
         };
-
-        let (again, done) = (self.label(), self.label());
-        self.branch(odometer.alive, false, &done);
-        self.fetch_both(&sides, odometer);
-        sides.iter().for_each(|side| self.deposit(side, 0));
-        self.advance(odometer);
-        self.put("bar.sync 0;");
-        self.place(&again);
-        for half in [0, 1] {
-            let last = self.label();
-            self.branch(odometer.alive, false, &last);
-            self.fetch_both(&sides, odometer);
-            self.place(&last);
-            self.multiply(plan, shape, &sides, own, half, &sums);
-            self.branch(odometer.alive, false, &done);
-            sides.iter().for_each(|side| self.deposit(side, 1 - half));
-            self.advance(odometer);
-            self.put("bar.sync 0;");
-        }
-        self.put(format!("bra {again};"));
-        self.place(&done);
+        self.all_steps(&Pipeline { plan, tiling, sides, odometer, own, sums: &sums });
         Ok(sums)
-    }
-
-    fn fetch_both(&mut self, sides: &[&Side; 2], odometer: &Odometer) {
-        let offsets = self.offsets(odometer);
-        for (side, offset) in sides.iter().zip(offsets) {
-            self.fetch(side, odometer, offset);
-        }
-    }
-
-    /// All products of one half of shared memory.
-    fn multiply(
-        &mut self,
-        plan: &Plan<'_>,
-        shape: Shape,
-        sides: &[&Side; 2],
-        own: [Value; 2],
-        half: u32,
-        sums: &[Value],
-    ) {
-        if shape.tensor {
-            return self.multiply_by_warps(shape, sides, own, half, sums);
-        }
-        let along_lanes = places(shape.lanes, shape.thread_lanes);
-        let along_rows = places(shape.rows, shape.thread_rows);
-        for depth in 0..shape.depth {
-            let lanes = self.fragment(sides[0], own[0], half, depth, &along_lanes);
-            let rows = self.fragment(sides[1], own[1], half, depth, &along_rows);
-            for (&row, sums) in rows.iter().zip(sums.chunks(lanes.len())) {
-                let row = self.turned(plan.factors, row);
-                for (&lane, &sum) in lanes.iter().zip(sums) {
-                    self.multiply_add(plan, lane, row, sum);
-                }
-            }
-        }
     }
 }
 

@@ -1,7 +1,6 @@
 //! Which tile of which contraction a block has, and where in it a thread is.
 
 use super::Tiling;
-use super::shape::Shape;
 use crate::PtxError;
 use crate::contraction::plan::Plan;
 use crate::emitter::Emitter;
@@ -61,7 +60,7 @@ impl Emitter<'_> {
         let (coordinates, offsets) = self.located(plan, &tiling.batch, &found);
         let row = self.index_product(blocks[1], Value::Integer(i64::from(shape.rows)));
         let lane = self.index_product(blocks[2], Value::Integer(i64::from(shape.lanes)));
-        let [group, own_row, own_lane] = self.own_place(shape);
+        let [group, own_row, own_lane] = self.own_place(tiling);
         Ok((Place { coordinates, offsets, row, lane, rows, lanes, group, own_row, own_lane }, grid))
     }
 
@@ -69,20 +68,5 @@ impl Emitter<'_> {
     fn tiles_of(&mut self, count: Value, length: u32) -> Value {
         let above = self.index_sum(count, Value::Integer(i64::from(length) - 1));
         self.index_quotient(above, Value::Integer(i64::from(length)))
-    }
-
-    /// The thread's number along the rows, and its first row and lane in a tile.
-    fn own_place(&mut self, shape: Shape) -> [Value; 3] {
-        if shape.tensor {
-            return self.warp_place(shape);
-        }
-        let thread = self.special("%tid.x");
-        let columns = Value::Integer(i64::from(shape.columns()));
-        let group = self.index_quotient(thread, columns);
-        let column = self.index_remainder(thread, columns, group);
-        let part = |length: u32| Value::Integer(i64::from(length.min(4)));
-        let row = self.index_product(group, part(shape.thread_rows));
-        let lane = self.index_product(column, part(shape.thread_lanes));
-        [group, row, lane]
     }
 }

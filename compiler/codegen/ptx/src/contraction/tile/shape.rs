@@ -1,7 +1,30 @@
 //! How large a block's tile of the result is, and a thread's part of it.
+//!
+//! The size of tiles follows from extents alone. A block's work is taken as its products and, for every step of
+//! the reduction, the elements that it moves, each as much as [`MOVED`] products; blocks are done in rounds of as many
+//! as the largest devices have multiprocessors (132 of an H100 SXM, NVIDIA H100 Tensor Core GPU Architecture, 2022).
+//! The tile with the least such work over all rounds wins, of equals the larger one: large tiles move little, small ones
+//! leave fewer multiprocessors without work.
 
-/// Blocks that a multiprocessor-rich device should get, if smaller tiles give as many.
-const ENOUGH_BLOCKS: u128 = 96;
+/// Multiprocessors that blocks are spread over.
+const MULTIPROCESSORS: u128 = 132;
+/// Products that take as long as an element's way to shared memory and back.
+const MOVED: u128 = 16;
+/// Shared memory that every architecture gives a block without being asked.
+const SHARED: u32 = 48 << 10;
+/// Stages of a pipeline of copies, at most.
+const STAGES: u32 = 4;
+
+/// What multiplies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Products {
+    /// Every thread, one product at a time.
+    Scalars,
+    /// Tensor cores, factors rounded to `tf32`.
+    Tf32,
+    /// Tensor cores, factors rounded to `bf16`.
+    Bf16,
+}
 
 /// A tile: `rows * lanes` results, of which each thread has `thread_rows * thread_lanes`; `depth` products of each
 /// between two barriers.
@@ -12,8 +35,9 @@ pub(crate) struct Shape {
     pub(crate) depth: u32,
     pub(crate) thread_rows: u32,
     pub(crate) thread_lanes: u32,
-    /// Whether warps multiply with tensor cores.
-    pub(crate) tensor: bool,
+    pub(crate) products: Products,
+    /// Tiles of both factors that shared memory holds.
+    pub(crate) stages: u32,
 }
 
 /// The work that a shape is chosen for, with the greatest batch.
@@ -30,8 +54,32 @@ pub(super) struct Work {
     pub(super) walks_rows: bool,
     /// Statements for each result.
     pub(super) statements: usize,
-    /// Whether tensor cores may multiply.
-    pub(super) tensor: bool,
+    /// What may multiply.
+    pub(super) products: Products,
+    /// Whether tiles are filled by copies that threads need not wait for.
+    pub(super) copies: bool,
+}
+
+impl Work {
+    /// Work of a device with tiles of this size, for each step of the reduction.
+    fn with(&self, rows: u32, lanes: u32) -> u128 {
+        let (rows, lanes) = (u128::from(rows), u128::from(lanes));
+        let along_rows = self.rows.div_ceil(rows);
+        let across = self.count.saturating_mul(self.lanes.div_ceil(lanes));
+        let (blocks, tiles) =
+            if self.walks_rows { (across, along_rows) } else { (across.saturating_mul(along_rows), 1) };
+        let tile = rows * lanes + MOVED * (rows + lanes);
+        blocks.div_ceil(MULTIPROCESSORS).saturating_mul(tiles).saturating_mul(tile)
+    }
+
+    /// Steps between barriers: as many as leave little of the last tile empty.
+    fn depth(&self, candidates: &[u32]) -> u32 {
+        let whole = |depth: u32| {
+            let depth = u128::from(depth);
+            self.depth.div_ceil(depth).saturating_mul(depth + 2)
+        };
+        candidates.iter().copied().min_by_key(|&depth| whole(depth)).unwrap_or(8)
+    }
 }
 
 impl Shape {
@@ -40,30 +88,30 @@ impl Shape {
         if work.rows < 8 || work.lanes < 4 || work.depth < 2 {
             return None;
         }
-        let mut rows = tile(work.rows);
-        let mut lanes = tile(work.lanes);
-        let blocks = |rows: u32, lanes: u32| {
-            let along_rows = if work.walks_rows { 1 } else { work.rows.div_ceil(u128::from(rows)) };
-            work.count.saturating_mul(along_rows).saturating_mul(work.lanes.div_ceil(u128::from(lanes)))
+        let products = if work.depth >= 8 { work.products } else { Products::Scalars };
+        let fewest_rows = if products == Products::Scalars { 16 } else { 32 };
+        let lengths = |fewest: u32| [128, 64, 32, 16].into_iter().filter(move |&length| length >= fewest);
+        let tiles = lengths(fewest_rows).flat_map(|rows| lengths(16).map(move |lanes| (rows, lanes)));
+        let tiles = tiles.filter(|(rows, lanes)| rows * lanes >= 512);
+        let (rows, lanes) = tiles.min_by_key(|&(rows, lanes)| work.with(rows, lanes))?;
+        let mut shape = match products {
+            Products::Scalars => Shape::of_scalars(rows, lanes, work),
+            _ => Shape::of_warps(rows, lanes, work, products),
         };
-        while blocks(rows, lanes) < ENOUGH_BLOCKS && rows * lanes > 1024 {
-            if !work.walks_rows && (rows >= lanes || lanes <= 32) {
-                rows /= 2;
-            } else if lanes > 32 {
-                lanes /= 2;
-            } else {
-                break;
-            }
+        if work.copies && products != Products::Bf16 {
+            shape.stages = (SHARED / shape.stage_bytes()).clamp(2, STAGES);
         }
-        if work.tensor && work.depth >= 8 {
-            return Some(Shape::of_warps(rows.max(32), lanes, work.depth));
-        }
-        let depth = if work.depth <= 4 { 4 } else { 8 };
+        Some(shape)
+    }
+
+    fn of_scalars(rows: u32, lanes: u32, work: Work) -> Shape {
+        let depth = work.depth(&[16, 8, 4]);
         // Long epilogues are written out for each result of a thread.
         let most = if work.statements > 12 { 4 } else { 8 };
         let part = |length: u32| if length >= 64 { most } else { 4 };
-        let mut shape =
-            Shape { rows, lanes, depth, thread_rows: part(rows), thread_lanes: part(lanes), tensor: false };
+        let (thread_rows, thread_lanes) = (part(rows), part(lanes));
+        let products = Products::Scalars;
+        let mut shape = Shape { rows, lanes, depth, thread_rows, thread_lanes, products, stages: 2 };
         while shape.threads() > 256 {
             shape.thread_rows *= 2;
         }
@@ -74,37 +122,30 @@ impl Shape {
                 shape.thread_lanes /= 2
             }
         }
-        Some(shape)
+        shape
     }
 
-    /// The shape whose warps have up to 64 rows and 32 lanes, in pieces of 16 rows and 8 lanes.
-    fn of_warps(rows: u32, lanes: u32, depth: u128) -> Shape {
-        let (warp_rows, warp_lanes) = (if rows >= 128 { 64 } else { 32 }, lanes.min(32));
-        let depth = if depth > 8 { 16 } else { 8 };
-        Shape { rows, lanes, depth, thread_rows: warp_rows / 8, thread_lanes: warp_lanes / 4, tensor: true }
-    }
-
-    /// Elements that steps of the reduction lie apart in shared memory beyond the tile's length, so that a warp's
-    /// accesses along the reduction and along the tile both spread over the banks.
-    pub(super) fn padding(self) -> u32 {
-        if self.tensor { 8 } else { 4 }
-    }
-
-    /// Rows of a thread beyond its first.
-    pub(super) fn row_places(self) -> Vec<u32> {
-        if self.tensor {
-            // Two of each piece of a warp.
-            return (0..self.thread_rows).map(|number| number * 8).collect();
+    /// The shape of four warps, in pieces of 16 rows and 8 lanes; of eight, where a tile is large and threads hold more
+    /// than sums.
+    fn of_warps(rows: u32, lanes: u32, work: Work, products: Products) -> Shape {
+        let large = rows * lanes >= 128 * 128 && (products == Products::Bf16 || work.statements > 4);
+        let depth = match products {
+            Products::Bf16 => work.depth(&[32, 16]),
+            _ => work.depth(&[16, 8]),
+        };
+        let (mut warp_rows, mut warp_lanes) = (rows, lanes);
+        let mut warps = 1;
+        while warps < if large { 8 } else { 4 } && (warp_rows > 16 || warp_lanes > 16) {
+            if warp_rows > warp_lanes { warp_rows /= 2 } else { warp_lanes /= 2 }
+            warps *= 2;
         }
-        places(self.rows, self.thread_rows).into_iter().map(|(at, in_group)| at + in_group).collect()
+        let (thread_rows, thread_lanes) = (warp_rows / 8, warp_lanes / 4);
+        Shape { rows, lanes, depth, thread_rows, thread_lanes, products, stages: 2 }
     }
 
-    /// Lanes of a thread beyond its first.
-    pub(super) fn lane_places(self) -> Vec<u32> {
-        if self.tensor {
-            return (0..self.thread_lanes).map(|number| number / 2 * 8 + number % 2).collect();
-        }
-        places(self.lanes, self.thread_lanes).into_iter().map(|(at, in_group)| at + in_group).collect()
+    /// Whether warps multiply by tensor cores.
+    pub(super) fn tensor(self) -> bool {
+        self.products != Products::Scalars
     }
 
     /// Threads along the rows.
@@ -121,51 +162,55 @@ impl Shape {
         self.groups() * self.columns()
     }
 
-    /// Bytes of shared memory for two steps of both factors.
+    /// Threads of a warp along the rows and along the lanes.
+    pub(super) fn warp(self) -> [u32; 2] {
+        if self.tensor() {
+            return [8, 4];
+        }
+        let columns = self.columns().min(8).max(32 / self.groups().min(32));
+        [32 / columns, columns]
+    }
+
+    /// Bytes of a step of the pipeline.
+    pub(super) fn stage_bytes(self) -> u32 {
+        let element = if self.products == Products::Bf16 { 2 } else { 4 };
+        element * self.depth * (self.rows + self.lanes)
+    }
+
+    /// Bytes of shared memory for all stages.
     pub(super) fn shared_bytes(self) -> u32 {
-        2 * (self.step_bytes(self.rows) + self.step_bytes(self.lanes))
+        self.stages * self.stage_bytes()
     }
 
-    /// Bytes of one step of a factor of which a tile has so many elements.
-    pub(super) fn step_bytes(self, length: u32) -> u32 {
-        4 * self.depth * (length + self.padding())
+    #[cfg(test)]
+    pub(super) fn example() -> Shape {
+        let products = Products::Scalars;
+        Shape { rows: 64, lanes: 64, depth: 8, thread_rows: 8, thread_lanes: 8, products, stages: 2 }
     }
-}
-
-/// The length of a tile along so many results: a power of two that leaves little of it empty.
-fn tile(length: u128) -> u32 {
-    if length > 64 {
-        let waste = length.div_ceil(128) * 128 - length;
-        return if 4 * waste > length { 64 } else { 128 };
-    }
-    (length as u32).next_power_of_two().clamp(16, 64)
-}
-
-/// The places of a thread's elements along a side of the tile: groups of up to four neighbours, so that a group is one
-/// access, and the groups of neighbouring threads side by side.
-pub(super) fn places(length: u32, part: u32) -> Vec<(u32, u32)> {
-    let group = part.min(4);
-    (0..part).map(|number| (number / group * (length * group / part), number % group)).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn work(rows: u128, lanes: u128, depth: u128, walks_rows: bool) -> Work {
+        let products = Products::Scalars;
+        Work { rows, lanes, depth, count: 1, walks_rows, statements: 0, products, copies: true }
+    }
+
     fn shape(rows: u128, lanes: u128, depth: u128, walks_rows: bool) -> Option<(u32, u32, u32, u32)> {
-        let work = Work { rows, lanes, depth, count: 1, walks_rows, statements: 0, tensor: false };
-        if let Some(shape) = Shape::of(Work { tensor: true, ..work }) {
-            assert!(shape.threads() <= 256 && shape.shared_bytes() <= 48 * 1024, "{shape:?}");
-            assert!(shape.rows.min(shape.lanes) * shape.depth >= shape.threads());
+        let work = work(rows, lanes, depth, walks_rows);
+        for products in [Products::Scalars, Products::Tf32, Products::Bf16] {
+            for copies in [false, true] {
+                let Some(shape) = Shape::of(Work { products, copies, ..work }) else { continue };
+                assert!(matches!(shape.threads(), 64 | 128 | 256), "{shape:?}");
+                assert!(shape.stages >= 2 && shape.shared_bytes() <= SHARED, "{shape:?}");
+                let [rows, columns] = shape.warp();
+                assert!(rows * columns == 32 && shape.groups() % rows == 0 && shape.columns() % columns == 0);
+                assert!(shape.rows.min(shape.lanes) * shape.depth >= shape.threads() / 4, "{shape:?}");
+            }
         }
-        Shape::of(work).map(|shape| {
-            assert!(matches!(shape.threads(), 64 | 128 | 256), "{shape:?}");
-            assert!(
-                shape.rows * shape.depth >= shape.threads() && shape.lanes * shape.depth >= shape.threads()
-            );
-            assert!(shape.shared_bytes() <= 48 * 1024);
-            (shape.rows, shape.lanes, shape.thread_rows, shape.thread_lanes)
-        })
+        Shape::of(work).map(|shape| (shape.rows, shape.lanes, shape.thread_rows, shape.thread_lanes))
     }
 
     #[test]
@@ -173,17 +218,28 @@ mod tests {
         assert_eq!(shape(1 << 20, 512, 512, false), Some((128, 128, 8, 8)));
         assert_eq!(shape(1 << 20, 64, 64, false), Some((128, 64, 8, 8)));
         assert_eq!(shape(1 << 20, 10, 64, false), Some((128, 16, 8, 4)));
-        assert_eq!(shape(64, 10, 64, false), Some((64, 16, 4, 4)));
-        assert_eq!(shape(576, 64, 512, false), Some((32, 32, 4, 4)));
-        assert_eq!(shape(1024, 64, 64, true), Some((128, 32, 8, 4)));
+        assert_eq!(shape(64, 10, 64, false), Some((32, 16, 2, 4)));
+        assert_eq!(shape(576, 64, 512, false), Some((32, 16, 2, 4)));
+        assert_eq!(shape(1024, 64, 64, true), Some((128, 16, 8, 4)));
         assert_eq!(shape(1, 1000, 512, false), None);
+    }
+
+    /// No multiprocessor is idle while another has two tiles where smaller tiles can be had.
+    #[test]
+    fn few_results_are_cut_into_small_tiles() {
+        for (rows, lanes) in [(1024, 1024), (2048, 2048), (512, 512), (4096, 256)] {
+            let shape = Shape::of(work(rows, lanes, 512, false)).unwrap();
+            let blocks = rows.div_ceil(u128::from(shape.rows)) * lanes.div_ceil(u128::from(shape.lanes));
+            let rounds = blocks.div_ceil(MULTIPROCESSORS) * MULTIPROCESSORS;
+            assert!(blocks * 10 >= rounds * 7, "{rows} x {lanes}: {blocks} blocks of {shape:?}");
+        }
     }
 
     #[test]
     fn every_shape_divides() {
         for rows in [8, 9, 31, 64, 100, 1000, 100_000] {
             for lanes in [4, 10, 16, 33, 64, 100, 1000] {
-                for depth in [3, 512] {
+                for depth in [3, 12, 512] {
                     for walks_rows in [false, true] {
                         assert!(shape(rows, lanes, depth, walks_rows).is_some());
                     }
@@ -193,16 +249,14 @@ mod tests {
     }
 
     #[test]
-    fn places_cover_a_side_once() {
-        for (length, part) in [(128, 8), (64, 8), (32, 4), (16, 2)] {
-            let group = part.min(4);
-            let mut all: Vec<u32> = (0..length / part)
-                .flat_map(|thread| {
-                    places(length, part).into_iter().map(move |(at, in_group)| at + thread * group + in_group)
-                })
-                .collect();
-            all.sort_unstable();
-            assert_eq!(all, (0..length).collect::<Vec<u32>>());
-        }
+    fn pipelines_are_as_deep_as_shared_memory_admits() {
+        let stages = |rows, lanes, products| {
+            let shape = Shape::of(Work { products, ..work(rows, lanes, 512, false) }).unwrap();
+            (shape.rows, shape.lanes, shape.depth, shape.stages)
+        };
+        assert_eq!(stages(1 << 20, 512, Products::Scalars), (128, 128, 16, 3));
+        assert_eq!(stages(1 << 20, 512, Products::Tf32), (128, 128, 16, 3));
+        assert_eq!(stages(1 << 20, 64, Products::Tf32), (128, 64, 16, 4));
+        assert_eq!(stages(1 << 20, 512, Products::Bf16), (128, 128, 32, 2));
     }
 }

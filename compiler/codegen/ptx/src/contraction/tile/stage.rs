@@ -1,255 +1,233 @@
-//! The way of a factor's elements into shared memory: from global memory into registers while the step before is
-//! multiplied, then, once that is done, into the half of shared memory that it did not use.
+//! The way of a factor's elements into shared memory: by asynchronous copies, or through registers.
 //!
-//! Threads take elements so that neighbours read neighbours: along the reduction where the factor is contiguous there,
-//! else along the tile.
+//! A thread moves pieces of up to 16 bytes along a line ([`super::layout`]), so that neighbours read and write neighbours.
+//! Copies (`cp.async`, sm_80 and later) pass the registers by; what does not exist they fill with zeros, since they
+//! are told how many bytes to read. Elements that change on the way, and all on sm_75, are read into registers while
+//! the step before is multiplied, and stored once that is done.
 
+use super::layout::Layout;
 use super::odometer::Odometer;
-use super::shape::Shape;
 use crate::emitter::Emitter;
-use crate::register::{Class, Value};
+use crate::register::{Class, Value, list};
 
 /// One factor's part of a tile.
 pub(super) struct Side {
     /// Number of the operand.
-    operand: usize,
+    pub(super) operand: usize,
     /// The class of its elements' registers.
-    class: Class,
-    /// What each of this thread's elements is.
-    elements: Vec<Element>,
-    /// Offset and existence of the places along the tile that this thread reads.
-    places: Vec<(Value, Option<Value>)>,
+    pub(super) class: Class,
+    pub(super) layout: Layout,
+    pub(super) moves: Vec<Move>,
+    /// Places along the tile at which this thread reads.
+    pub(super) places: Vec<Read>,
     /// The first of this thread's steps within the depth.
-    depth: Value,
-    /// Address in shared memory of the element of place and depth 0 of this thread, in the first half.
-    shared: Value,
-    /// Bytes between the halves.
-    half: u32,
-    /// Elements between steps of the reduction.
-    pitch: u32,
-    /// Whether elements are rounded to what tensor cores multiply.
-    rounds: bool,
+    pub(super) depth: Value,
+    /// Address in the first stage of this thread's first piece.
+    pub(super) shared: Value,
+    /// Whether this thread moves anything; nothing where all do.
+    pub(super) works: Option<Value>,
+    /// Steps of the reduction that an access covers where it goes along the reduction, else 1.
+    pub(super) steps: u32,
+    /// Whether every access is wholly inside or outside of the reduction.
+    pub(super) whole: bool,
+    /// Whether no access is outside of it.
+    pub(super) inside: bool,
+    /// Whether elements are rounded to `bf16` on the way.
+    pub(super) rounds: bool,
+    /// Whether other steps read elements again.
+    pub(super) again: bool,
 }
 
-/// An element that a thread moves in each step.
+/// Places along the tile that one access reads.
 #[derive(Clone, Copy)]
-struct Element {
-    place: usize,
+pub(super) struct Read {
+    /// Element offset of the first.
+    pub(super) offset: Value,
+    pub(super) exists: Presence,
+}
+
+/// How much there is of what an access reads.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Presence {
+    All,
+    /// All where the predicate holds, else nothing.
+    Where(Value),
+    /// So many bytes.
+    Bytes(Value),
+}
+
+/// A piece of a line that a thread moves in each step.
+pub(super) struct Move {
+    /// Place and step of its first element, beyond the thread's first.
+    pub(super) place: u32,
+    pub(super) depth: u32,
+    /// Accesses of global memory.
+    pub(super) accesses: Vec<Access>,
+}
+
+/// An access of global memory.
+pub(super) struct Access {
+    /// Number of the place in [`Side::places`].
+    pub(super) place: usize,
     /// Steps behind the thread's first.
-    depth: u32,
-    /// Bytes behind the thread's address in shared memory.
-    bytes: u32,
-    register: Value,
+    pub(super) depth: u32,
+    /// A register for each element.
+    pub(super) registers: Vec<Value>,
 }
 
-/// Which elements of a side a thread has: those of `place + number * place_step`, `depth + number * depth_step`.
-pub(super) struct Share {
-    /// Elements of a thread.
-    count: u32,
-    /// Whether neighbouring threads go along the reduction.
-    along_depth: bool,
-    length: u32,
-    threads: u32,
-    depth: u32,
-    pitch: u32,
-    rounds: bool,
-}
-
-impl Share {
-    pub(super) fn new(shape: Shape, length: u32, along_depth: bool) -> Share {
-        let (threads, depth) = (shape.threads(), shape.depth);
-        let pitch = length + shape.padding();
-        let count = length * depth / threads;
-        Share { count, along_depth, length, threads, depth, pitch, rounds: shape.tensor }
-    }
-
-    /// The place and the depth of an element beyond the thread's first.
-    fn step(&self, number: u32) -> (u32, u32) {
-        if self.along_depth {
-            (number * (self.threads / self.depth), 0)
-        } else if self.threads >= self.length {
-            (0, number * (self.threads / self.length))
-        } else {
-            let rounds = self.length / self.threads;
-            (number % rounds * self.threads, number / rounds)
-        }
-    }
-
-    /// The distinct places beyond the thread's first, in order.
-    pub(super) fn place_steps(&self) -> Vec<u32> {
-        let mut steps: Vec<u32> = (0..self.count).map(|number| self.step(number).0).collect();
-        steps.sort_unstable();
-        steps.dedup();
-        steps
-    }
+/// The addresses of one step, as far as they are known.
+struct Step<'s> {
+    side: &'s Side,
+    /// The step of the reduction that the thread's first element is of.
+    at: Value,
+    /// Element offset of that step.
+    offset: Value,
+    stride: i64,
+    end: Value,
+    bases: Vec<Option<Value>>,
+    inside: Vec<(u32, Presence)>,
 }
 
 impl Emitter<'_> {
-    /// The thread's first place and depth.
-    pub(super) fn first_of_share(&mut self, share: &Share) -> [Value; 2] {
-        let thread = self.special("%tid.x");
-        let (part, swap) = if share.along_depth { (share.depth, true) } else { (share.length, false) };
-        if !swap && share.threads <= share.length {
-            return [thread, Value::Integer(0)];
-        }
-        let part = Value::Integer(i64::from(part));
-        let quotient = self.index_quotient(thread, part);
-        let remainder = self.index_remainder(thread, part, quotient);
-        if swap { [quotient, remainder] } else { [remainder, quotient] }
-    }
-
-    /// A side whose places' offsets are known.
-    pub(super) fn side(
-        &mut self,
-        operand: usize,
-        class: Class,
-        share: &Share,
-        first: [Value; 2],
-        places: Vec<(Value, Option<Value>)>,
-        (base, half): (Value, u32),
-    ) -> Side {
-        let row = share.pitch;
-        let steps = share.place_steps();
-        let elements = (0..share.count)
-            .map(|number| {
-                let (place, depth) = share.step(number);
-                let position = steps.iter().position(|&step| step == place).unwrap_or(0);
-                let register = self.fresh(class);
-                Element { place: position, depth, bytes: 4 * (depth * row + place), register }
-            })
-            .collect();
-        let [place, depth] = first.map(|value| self.narrowed_index(value));
-        let at = self.word_mad(depth, i64::from(row), place);
-        let shared = self.word_mad(at, 4, base);
-        Side {
-            operand,
-            class,
-            elements,
-            places,
-            depth: first[1],
-            shared,
-            half,
-            pitch: share.pitch,
-            rounds: share.rounds,
-        }
-    }
-
-    /// An index in a 32-bit register.
-    pub(super) fn narrowed_index(&mut self, value: Value) -> Value {
-        match value {
-            Value::Register(Class::Long, _) => self.ins(Class::Word, "cvt.u32.u64", &[value]),
-            other => other,
-        }
-    }
-
-    /// `a * factor + b` in 32 bits.
-    pub(super) fn word_mad(&mut self, a: Value, factor: i64, b: Value) -> Value {
-        match (a, b) {
-            (Value::Integer(0), _) => b,
-            (Value::Register(..), Value::Integer(0)) => {
-                self.ins(Class::Word, "mul.lo.s32", &[a, Value::Integer(factor)])
-            }
-            _ => self.ins(Class::Word, "mad.lo.s32", &[a, Value::Integer(factor), b]),
-        }
-    }
-
-    /// Starts to read this step's elements; those that do not exist are 0.
-    pub(super) fn fetch(&mut self, side: &Side, odometer: &Odometer, offset: Value) {
-        let factor = side.operand;
-        let stride = odometer.strides[factor];
+    fn step<'s>(&mut self, side: &'s Side, odometer: &Odometer, offset: Value) -> Step<'s> {
+        let stride = odometer.strides[side.operand];
         let at = self.index_sum(odometer.inner, side.depth);
         let offset = self.index_mad(at, stride, offset);
-        let mut bases: Vec<Option<Value>> = vec![None; side.places.len()];
-        let mut inside: Vec<(u32, Value)> = Vec::new();
-        for element in &side.elements {
-            let within = match inside.iter().find(|(depth, _)| *depth == element.depth) {
-                Some(&(_, within)) => within,
-                None => {
-                    let depth = self.index_sum(at, Value::Integer(i64::from(element.depth)));
-                    let within = self.index_test("lt.s", depth, odometer.end);
-                    inside.push((element.depth, within));
-                    within
-                }
-            };
-            let (place, exists) = side.places[element.place];
-            let base = match bases[element.place] {
-                Some(base) => base,
-                None => {
-                    let index = self.index_sum(place, offset);
-                    let base = self.element(self.pointers[factor], index, 4);
-                    bases[element.place] = Some(base);
-                    base
-                }
-            };
-            let reads = match exists {
-                None => within,
-                Some(exists) => self.ins(Class::Predicate, "and.pred", &[within, exists]),
-            };
-            let bytes = i64::from(element.depth).wrapping_mul(stride).wrapping_mul(4);
-            let (base, displacement) = self.displaced(base, bytes);
-            let zero = if side.class == Class::Single { Value::Single(0) } else { Value::Integer(0) };
-            self.set(element.register, zero);
-            let (kind, place) = (side.class.kind(), crate::memory::place(base, displacement));
-            self.put(format!("@{reads} ld.global.{kind} {}, {place};", element.register));
+        let bases = vec![None; side.places.len()];
+        Step { side, at, offset, stride, end: odometer.end, bases, inside: Vec::new() }
+    }
+
+    /// Where an access reads.
+    fn source(&mut self, step: &mut Step<'_>, access: &Access) -> String {
+        let base = match step.bases[access.place] {
+            Some(base) => base,
+            None => {
+                let index = self.index_sum(step.side.places[access.place].offset, step.offset);
+                let base = self.element(self.pointers[step.side.operand], index, 4);
+                step.bases[access.place] = Some(base);
+                base
+            }
+        };
+        let bytes = i64::from(access.depth).wrapping_mul(step.stride).wrapping_mul(4);
+        let (base, displacement) = self.displaced(base, bytes);
+        crate::memory::place(base, displacement)
+    }
+
+    /// How much of an access is inside of the reduction.
+    fn within(&mut self, step: &mut Step<'_>, access: &Access) -> Presence {
+        if step.side.inside {
+            return Presence::All;
+        }
+        if let Some(&(_, known)) = step.inside.iter().find(|(depth, _)| *depth == access.depth) {
+            return known;
+        }
+        let depth = self.index_sum(step.at, Value::Integer(i64::from(access.depth)));
+        let presence = if step.side.whole {
+            Presence::Where(self.index_test("lt.s", depth, step.end))
+        } else {
+            let left = self.index_difference(step.end, depth);
+            Presence::Bytes(self.present_bytes(left, step.side.steps))
+        };
+        step.inside.push((access.depth, presence));
+        presence
+    }
+
+    /// Bytes of so many elements of 4 bytes, of which `left` are there.
+    pub(super) fn present_bytes(&mut self, left: Value, most: u32) -> Value {
+        let kind = if self.wide { "s64" } else { "s32" };
+        let class = self.index_class();
+        let left = self.copy(class, left);
+        let some = self.ins(class, &format!("max.{kind}"), &[left, Value::Integer(0)]);
+        let some = self.ins(class, &format!("min.{kind}"), &[some, Value::Integer(i64::from(most))]);
+        let some = self.narrowed_index(some);
+        self.ins(Class::Word, "shl.b32", &[some, Value::Integer(2)])
+    }
+
+    fn and(&mut self, one: Option<Value>, other: Option<Value>) -> Option<Value> {
+        match (one, other) {
+            (Some(one), Some(other)) => Some(self.ins(Class::Predicate, "and.pred", &[one, other])),
+            (one, other) => one.or(other),
         }
     }
 
-    /// Puts what was read into a half of shared memory.
-    pub(super) fn deposit(&mut self, side: &Side, half: u32) {
-        for element in &side.elements {
-            let place = i64::from(element.bytes + half * side.half);
-            let place = crate::memory::place(side.shared, place);
+    /// Starts to copy this step's elements into a stage; those that do not exist become 0.
+    pub(super) fn copy_side(&mut self, side: &Side, odometer: &Odometer, offset: Value, stage: Value) {
+        let mut step = self.step(side, odometer, offset);
+        let mut reader = self.reader(side.layout, side.shared, stage);
+        let works = side.works.map_or_else(String::new, |works| format!("@{works} "));
+        for piece in &side.moves {
+            for access in &piece.accesses {
+                let bytes = 4 * access.registers.len().max(1) as i64;
+                let source = self.source(&mut step, access);
+                let within = self.within(&mut step, access);
+                let present = self.copied(within, side.places[access.place].exists, bytes);
+                let to = self.reach(&mut reader, piece.place, piece.depth);
+                // What is read once goes past the first cache, where copies of that size can.
+                let cache = if bytes == 16 && !side.again { "cg" } else { "ca" };
+                let present = present.map_or_else(String::new, |present| format!(", {present}"));
+                self.put(format!("{works}cp.async.{cache}.shared.global {to}, {source}, {bytes}{present};"));
+            }
+        }
+    }
+
+    /// The bytes that a copy reads; nothing where it reads all.
+    fn copied(&mut self, within: Presence, exists: Presence, bytes: i64) -> Option<Value> {
+        let holds = |presence: Presence| if let Presence::Where(holds) = presence { Some(holds) } else { None };
+        let both = self.and(holds(within), holds(exists));
+        let some = match (within, exists) {
+            (Presence::Bytes(one), Presence::Bytes(other)) => {
+                Some(self.ins(Class::Word, "min.s32", &[one, other]))
+            }
+            (Presence::Bytes(some), _) | (_, Presence::Bytes(some)) => Some(some),
+            _ => None,
+        };
+        let Some(both) = both else { return some };
+        let some = some.unwrap_or(Value::Integer(bytes));
+        Some(self.ins(Class::Word, "selp.b32", &[some, Value::Integer(0), both]))
+    }
+
+    /// Starts to read this step's elements into registers; those that do not exist are 0.
+    pub(super) fn fetch(&mut self, side: &Side, odometer: &Odometer, offset: Value) {
+        let mut step = self.step(side, odometer, offset);
+        let zero = if side.class == Class::Single { Value::Single(0) } else { Value::Integer(0) };
+        for access in side.moves.iter().flat_map(|piece| &piece.accesses) {
+            let holds = |presence: Presence| match presence {
+                Presence::Where(holds) => Some(holds),
+                Presence::All | Presence::Bytes(_) => None,
+            };
+            let within = holds(self.within(&mut step, access));
+            let exists = holds(side.places[access.place].exists);
+            let reads = self.and(within, exists);
+            let reads = self.and(reads, side.works);
+            let source = self.source(&mut step, access);
+            let only = reads.map_or_else(String::new, |reads| format!("@{reads} "));
+            if reads.is_some() {
+                access.registers.iter().for_each(|&register| self.set(register, zero));
+            }
+            let (vector, names) = list(&access.registers);
+            self.put(format!("{only}ld.global{vector}.{} {names}, {source};", side.class.kind()));
+        }
+    }
+
+    /// Puts what was read into a stage.
+    pub(super) fn deposit(&mut self, side: &Side, stage: Value) {
+        let mut reader = self.reader(side.layout, side.shared, stage);
+        let works = side.works.map_or_else(String::new, |works| format!("@{works} "));
+        for piece in &side.moves {
+            let mut all: Vec<Value> =
+                piece.accesses.iter().flat_map(|access| access.registers.iter().copied()).collect();
+            let mut kind = side.class.kind();
             if side.rounds {
-                let rounded = self.ins(Class::Word, "cvt.rna.tf32.f32", &[element.register]);
-                self.put(format!("st.shared.b32 {place}, {rounded};"));
-            } else {
-                self.put(format!("st.shared.{} {place}, {};", side.class.kind(), element.register));
+                // The first of two elements is the lower half.
+                all = all
+                    .chunks(2)
+                    .map(|pair| self.ins(Class::Word, "cvt.rn.bf16x2.f32", &[pair[1], pair[0]]))
+                    .collect();
+                kind = "b32";
             }
+            let to = self.reach(&mut reader, piece.place, piece.depth);
+            let (vector, names) = list(&all);
+            self.put(format!("{works}st.shared{vector}.{kind} {to}, {names};"));
         }
-    }
-
-    /// Reads words of a half of shared memory at depths and places beyond an address.
-    pub(super) fn words_at(&mut self, side: &Side, base: Value, half: u32, at: &[(u32, u32)]) -> Vec<Value> {
-        let mut found = Vec::with_capacity(at.len());
-        for &(depth, place) in at {
-            let bytes = 4 * (depth * side.pitch + place) + half * side.half;
-            let place = crate::memory::place(base, i64::from(bytes));
-            let word = self.fresh(Class::Word);
-            self.put(format!("ld.shared.b32 {word}, {place};"));
-            found.push(word);
-        }
-        found
-    }
-
-    /// Bytes of so many steps of the reduction.
-    pub(super) fn step_bytes(side: &Side, steps: i64) -> i64 {
-        4 * steps * i64::from(side.pitch)
-    }
-
-    /// Reads a thread's elements of one step of the depth from a half of shared memory. `base` is the address of its
-    /// first group.
-    pub(super) fn fragment(
-        &mut self,
-        side: &Side,
-        base: Value,
-        half: u32,
-        depth: u32,
-        places: &[(u32, u32)],
-    ) -> Vec<Value> {
-        let row = 4 * depth * side.pitch + half * side.half;
-        let group = places.iter().take_while(|&&(at, _)| at == places[0].0).count();
-        let mut found = Vec::with_capacity(places.len());
-        for places in places.chunks(group) {
-            let registers: Vec<Value> = places.iter().map(|_| self.fresh(side.class)).collect();
-            let names: Vec<String> = registers.iter().map(Value::to_string).collect();
-            let place = crate::memory::place(base, i64::from(row + 4 * places[0].0));
-            let kind = side.class.kind();
-            match group {
-                1 => self.put(format!("ld.shared.{kind} {}, {place};", names[0])),
-                _ => self.put(format!("ld.shared.v{group}.{kind} {{{}}}, {place};", names.join(", "))),
-            }
-            found.extend(registers);
-        }
-        found
     }
 }

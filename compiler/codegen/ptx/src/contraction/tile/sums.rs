@@ -78,7 +78,7 @@ impl Emitter<'_> {
         let [lane, group] = [place.own_lane, place.group].map(|value| self.narrowed_index(value));
         let own = self.word_mad(group, i64::from(size * shape.lanes), base);
         let own = self.word_mad(lane, i64::from(size), own);
-        for (&register, at) in registers.iter().zip(shape.lane_places()) {
+        for (&register, at) in registers.iter().zip(tiling.lane_spread().places) {
             let at = crate::memory::place(own, i64::from(size * at));
             self.put(format!("st.shared.{} {at}, {register};", class.kind()));
         }

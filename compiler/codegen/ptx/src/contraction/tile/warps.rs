@@ -1,95 +1,126 @@
-//! Products by tensor cores: a warp multiplies pieces of 16 rows, 8 lanes and 8 steps of the reduction at once
-//! (`mma.sync.m16n8k8`), of factors that are rounded to `tf32` on their way into shared memory, and sums in `f32`.
+//! Products by tensor cores: a warp multiplies pieces of 16 rows and 8 lanes at once (`mma.sync`), and sums in `f32`.
 //!
-//! In a piece a thread with the number `4 g + t` in its warp has the rows `g` and `g + 8` of the lanes `2 t` and `2 t + 1`;
-//! of the factors, rows `g` and `g + 8` and lane `g` at the steps `t` and `t + 4`.
+//! *`tf32`* (`m16n8k8`): factors lie in shared memory as they are and are rounded on their way into registers
+//! (`cvt.rna.tf32`, to nearest, ties away from zero), as CUTLASS does (`gemm/warp/mma_tensor_op.h`, `transform`): the
+//! instruction itself drops the low 13 bits, which is twice as inexact and has a bias towards 0. A factor is off by at most
+//! 2^-11 of itself, a product by 2^-10 + 2^-22.
+//! *`bf16`* (`m16n8k16`): factors are rounded to nearest even on their way into shared memory, whence `ldmatrix` reads
+//! four matrices of eight by eight at once, transposed where lines run along the tile. A factor is off by at most 2^-9 of
+//! itself, a product by 2^-8 + 2^-18.
+//!
+//! Products are exact beyond that; sums of `n` of them are off by at most `n * 2^-23` of the sum of magnitudes (tensor
+//! cores align addends to the greatest and truncate: Fasi, Higham, Mikaitis and Pranesh, *Numerical behavior of NVIDIA
+//! tensor cores*, PeerJ Computer Science 7, 2021). Subnormal factors of `tf32` and `bf16` are kept.
+//!
+//! A warp has up to 64 rows and 64 lanes: with fewer, shared memory is read more often than it can be. In a piece
+//! a thread with the number `4 g + t` in its warp has the rows `g` and `g + 8` of the lanes `2 t` and `2 t + 1`; of factors
+//! of `tf32`, rows `g` and `g + 8` and lane `g` at the steps `t` and `t + 4`.
 
-use super::Place;
-use super::shape::Shape;
+use super::Tiling;
+use super::layout::Along;
+use super::pipeline::Pipeline;
+use super::shape::Products;
 use super::stage::Side;
 use crate::emitter::Emitter;
-use crate::register::{Class, Value};
+use crate::register::{Class, Value, braces};
 
 impl Emitter<'_> {
-    /// The thread's number along the rows, and its first row and lane in a tile.
-    pub(super) fn warp_place(&mut self, shape: Shape) -> [Value; 3] {
-        let number = |length: u32| Value::Integer(i64::from(length));
+    /// Where a thread reads first of both factors.
+    pub(super) fn warp_spots(&mut self, tiling: &Tiling, sides: [&Side; 2], bases: [Value; 2]) -> [Value; 2] {
+        let shape = tiling.shape;
+        let [rows, columns] = shape.warp();
+        let [group, in_group, warp_row, warp_column] = self.thread_place(shape);
+        let firsts = [
+            self.index_product(warp_column, Value::Integer(i64::from(columns * shape.thread_lanes))),
+            self.index_product(warp_row, Value::Integer(i64::from(rows * shape.thread_rows))),
+        ];
+        [0, 1].map(|side| {
+            let (place, depth) = match shape.products {
+                Products::Bf16 => self.matrix_place(sides[side]),
+                _ => (group, in_group),
+            };
+            let place = self.index_sum(firsts[side], place);
+            let [place, depth] = [place, depth].map(|value| self.narrowed_index(value));
+            self.spot(sides[side].layout, bases[side], place, depth)
+        })
+    }
+
+    /// The place and the step that a lane gives `ldmatrix` the address of. Of the four matrices of eight places and eight
+    /// steps, the rows' second has the next places and their third the next steps; the lanes' are the other way round.
+    fn matrix_place(&mut self, side: &Side) -> (Value, Value) {
         let thread = self.special("%tid.x");
-        let warp = self.index_quotient(thread, number(32));
-        let in_warp = self.index_remainder(thread, number(32), warp);
-        let across = number(shape.columns() / 4);
-        let warp_group = self.index_quotient(warp, across);
-        let warp_column = self.index_remainder(warp, across, warp_group);
-        let in_group = self.index_quotient(in_warp, number(4));
-        let in_column = self.index_remainder(in_warp, number(4), in_group);
-        let group = self.index_mad(warp_group, 8, in_group);
-        let row = self.index_mad(warp_group, i64::from(8 * shape.thread_rows), in_group);
-        let lane = self.index_product(in_column, number(2));
-        let lane = self.index_mad(warp_column, i64::from(4 * shape.thread_lanes), lane);
-        [group, row, lane]
-    }
-
-    /// Addresses of the thread's first elements of both factors.
-    pub(super) fn warp_addresses(
-        &mut self,
-        shape: Shape,
-        sides: &[&Side; 2],
-        place: &Place,
-        bases: [Value; 2],
-    ) -> [Value; 2] {
-        let [row, lane] = [place.own_row, place.own_lane].map(|value| self.narrowed_index(value));
-        let thread = self.fresh(Class::Word);
-        self.put(format!("mov.u32 {thread}, %tid.x;"));
-        let step = self.ins(Class::Word, "and.b32", &[thread, Value::Integer(3)]);
-        let in_group = self.ins(Class::Word, "bfe.u32", &[thread, Value::Integer(2), Value::Integer(3)]);
-        // The warp's first lane is the thread's less those of its column.
-        let span = i64::from(4 * shape.thread_lanes);
-        let first = self.ins(Class::Word, "and.b32", &[lane, Value::Integer(-span)]);
-        let lane = self.ins(Class::Word, "add.s32", &[first, in_group]);
-        let mut own = bases;
-        for (number, place) in [lane, row].into_iter().enumerate() {
-            let at = self.word_mad(step, Self::step_bytes(sides[number], 1), bases[number]);
-            own[number] = self.word_mad(place, 4, at);
+        let bits = |emitter: &mut Self, first: i64, count: i64| {
+            let shifted = emitter.index_quotient(thread, Value::Integer(1 << first));
+            let name = if emitter.wide { "and.b64" } else { "and.b32" };
+            emitter.ins(emitter.index_class(), name, &[shifted, Value::Integer((1 << count) - 1)])
+        };
+        let [line, second, third] = [(0, 3), (3, 1), (4, 1)].map(|(first, count)| bits(self, first, count));
+        let (next_places, next_steps) = if side.operand == 1 { (second, third) } else { (third, second) };
+        match side.layout.along {
+            Along::Depth => {
+                let steps = self.index_product(next_steps, Value::Integer(8));
+                (self.index_mad(next_places, 8, line), steps)
+            }
+            Along::Tile => {
+                let places = self.index_product(next_places, Value::Integer(8));
+                (places, self.index_mad(next_steps, 8, line))
+            }
         }
-        own
     }
 
-    /// All products of one half of shared memory.
-    pub(super) fn multiply_by_warps(
-        &mut self,
-        shape: Shape,
-        sides: &[&Side; 2],
-        own: [Value; 2],
-        half: u32,
-        sums: &[Value],
-    ) {
+    /// All products of one stage.
+    pub(super) fn products_of_warps(&mut self, pipeline: &Pipeline<'_>, stage: Value) {
+        let shape = pipeline.tiling.shape;
+        let (steps, kind) = match shape.products {
+            Products::Bf16 => (16, "m16n8k16.row.col.f32.bf16.bf16.f32"),
+            _ => (8, "m16n8k8.row.col.f32.tf32.tf32.f32"),
+        };
         let width = shape.thread_lanes as usize;
-        for depth in (0..shape.depth).step_by(8) {
-            let lanes: Vec<Vec<Value>> = (0..shape.thread_lanes / 2)
-                .map(|piece| {
-                    self.words_at(sides[0], own[0], half, &[(depth, 8 * piece), (depth + 4, 8 * piece)])
-                })
-                .collect();
+        let mut readers =
+            [0, 1].map(|side| self.reader(pipeline.sides[side].layout, pipeline.own[side], stage));
+        for depth in (0..shape.depth).step_by(steps) {
+            let mut lanes: Vec<String> = Vec::new();
+            for lane in (0..shape.thread_lanes * 4).step_by(16) {
+                let at = [(lane, depth), (lane, depth + 4), (lane + 8, depth), (lane + 8, depth + 4)];
+                let found = self.matrices(pipeline, &mut readers[0], at);
+                lanes.extend(found.chunks(2).map(braces));
+            }
             for piece in 0..shape.thread_rows / 2 {
                 let row = 16 * piece;
-                let at = [(depth, row), (depth, row + 8), (depth + 4, row), (depth + 4, row + 8)];
-                let rows = list(&self.words_at(sides[1], own[1], half, &at));
+                let at = [(row, depth), (row + 8, depth), (row, depth + 4), (row + 8, depth + 4)];
+                let rows = braces(&self.matrices(pipeline, &mut readers[1], at));
                 let first = 2 * piece as usize * width;
                 for (number, lanes) in lanes.iter().enumerate() {
                     let at = first + 2 * number;
-                    let result = list(&[sums[at], sums[at + 1], sums[at + width], sums[at + width + 1]]);
-                    let lanes = list(lanes);
-                    self.put(format!(
-                        "mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {result}, {rows}, {lanes}, {result};"
-                    ));
+                    let sums = pipeline.sums;
+                    let result = braces(&[sums[at], sums[at + 1], sums[at + width], sums[at + width + 1]]);
+                    self.put(format!("mma.sync.aligned.{kind} {result}, {rows}, {lanes}, {result};"));
                 }
             }
         }
     }
-}
 
-/// Registers in braces.
-fn list(registers: &[Value]) -> String {
-    let names: Vec<String> = registers.iter().map(Value::to_string).collect();
-    format!("{{{}}}", names.join(", "))
+    /// Four registers of a factor: words of `tf32` at four places and steps, or the matrices from the first one on.
+    fn matrices(
+        &mut self,
+        pipeline: &Pipeline<'_>,
+        reader: &mut super::layout::Reader,
+        at: [(u32, u32); 4],
+    ) -> [Value; 4] {
+        if pipeline.tiling.shape.products == Products::Bf16 {
+            let found = [(); 4].map(|()| self.fresh(Class::Word));
+            let (place, depth) = at[0];
+            let address = self.reach(reader, place, depth);
+            let transposed = if reader.along() == Along::Tile { ".trans" } else { "" };
+            let found_names = braces(&found);
+            self.put(format!("ldmatrix.sync.aligned.m8n8.x4{transposed}.shared.b16 {found_names}, {address};"));
+            return found;
+        }
+        at.map(|(place, depth)| {
+            let address = self.reach(reader, place, depth);
+            let word = self.fresh(Class::Single);
+            self.put(format!("ld.shared.f32 {word}, {address};"));
+            self.ins(Class::Word, "cvt.rna.tf32.f32", &[word])
+        })
+    }
 }

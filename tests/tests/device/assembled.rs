@@ -1,0 +1,149 @@
+//! NVIDIA's assembler takes the code of every example, and spills nothing of a contraction's registers.
+//!
+//! `ptxas` is no part of the repository: `compiler/codegen/ptx/setup.sh` fetches it. A test that finds none says so and,
+//! where `DLC_REQUIRE_TOOLS` is set, fails.
+
+use dlc_abi::{DeviceModule, DeviceStep};
+use dlc_compiler::emit::{Architecture, DeviceOptions, Math, device};
+use dlc_compiler::{Compilation, CompileOptions, compile};
+use dlc_kernel::Body;
+use dlc_tests::models::{from_file, repository};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The assembler: what `DLC_PTXAS` names, what `setup.sh` has fetched, or one on the path.
+fn ptxas() -> Option<PathBuf> {
+    let fetched = repository().join("target/ptxas/bin/ptxas");
+    let named = std::env::var_os("DLC_PTXAS").map(PathBuf::from);
+    let candidates = named.into_iter().chain([fetched, PathBuf::from("ptxas")]);
+    let found = candidates.into_iter().find(|ptxas| Command::new(ptxas).arg("--version").output().is_ok());
+    if found.is_none() {
+        let how = "ptxas is missing: compiler/codegen/ptx/setup.sh fetches it";
+        assert!(std::env::var_os("DLC_REQUIRE_TOOLS").is_none(), "{how}");
+        eprintln!("1 test skipped: {how}");
+    }
+    found
+}
+
+/// Bytes that each entry spills, or keeps in a stack frame.
+fn spilled(
+    ptxas: &Path,
+    module: &DeviceModule,
+    architecture: Architecture,
+    model: &str,
+) -> BTreeMap<String, u64> {
+    let folder = tempfile::tempdir().unwrap();
+    let source = folder.path().join("module.ptx");
+    std::fs::write(&source, &module.text).unwrap();
+    let mut command = Command::new(ptxas);
+    command
+        .args(["-v", "-arch", architecture.name(), "-o"])
+        .arg(folder.path().join("module.cubin"))
+        .arg(&source);
+    let output = command.output().unwrap();
+    let said =
+        String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{model} for {architecture}: {said}");
+    let mut spilled = BTreeMap::new();
+    let mut entry = String::new();
+    for line in said.lines() {
+        if let Some((_, rest)) = line.split_once("Function properties for ") {
+            entry = rest.trim().to_owned();
+        } else if line.contains("bytes stack frame") {
+            let numbers = line.split([' ', ',']).filter_map(|word| word.parse::<u64>().ok());
+            spilled.insert(entry.clone(), numbers.sum());
+        }
+    }
+    assert_eq!(spilled.len(), module.kernels.len(), "{model} for {architecture}: {said}");
+    spilled
+}
+
+/// The kernels of a module that are contractions.
+fn contractions(compilation: &Compilation, module: &DeviceModule) -> BTreeSet<String> {
+    fn numbers(steps: &[DeviceStep], found: &mut Vec<usize>) {
+        for step in steps {
+            match step {
+                DeviceStep::Launch(launch) => found.push(launch.kernel),
+                DeviceStep::Repeat { steps, .. } => numbers(steps, found),
+            }
+        }
+    }
+    let mut names = BTreeSet::new();
+    for (function, on_device) in compilation.functions.iter().zip(&module.functions) {
+        let program = &function.lowered.program;
+        let mut launched = Vec::new();
+        numbers(&on_device.prologue, &mut launched);
+        numbers(&on_device.steps, &mut launched);
+        assert_eq!(launched.len(), program.launches.len(), "{}", function.name);
+        for (launch, number) in program.launches.iter().zip(launched) {
+            if matches!(program.kernels[launch.kernel].body, Body::Contraction(_)) {
+                names.insert(module.kernels[number].name.clone());
+            }
+        }
+    }
+    names
+}
+
+fn assembles(examples: &[&str], architectures: &[Architecture], maths: &[Math]) {
+    let Some(ptxas) = ptxas() else { return };
+    for example in examples {
+        let loaded = from_file(&repository().join("examples").join(example));
+        let batch = loaded.recipe.as_ref().map_or(1, |recipe| recipe.data.batch);
+        let compilation = compile(&loaded.model, &CompileOptions::for_device(batch)).unwrap();
+        for (&architecture, &math) in
+            architectures.iter().flat_map(|architecture| maths.iter().map(move |math| (architecture, math)))
+        {
+            let module = device(&compilation, DeviceOptions { architecture, math }).unwrap();
+            let spilled = spilled(&ptxas, &module, architecture, example);
+            let contractions = contractions(&compilation, &module);
+            assert!(!contractions.is_empty(), "{example}");
+            for name in contractions {
+                assert_eq!(spilled.get(&name), Some(&0), "{example} for {architecture}, {math:?}: {name}");
+            }
+        }
+    }
+}
+
+const SMALL: &[&str] =
+    &["breast_cancer.dsl", "diabetes.dsl", "digits.dsl", "lstm_digits.dsl", "mlp_digits.dsl", "sigmoid.dsl"];
+
+const LARGE: &[&str] = &[
+    "brackets.dsl",
+    "digits_first.dsl",
+    "dilated_context.dsl",
+    "fine_tune.dsl",
+    "image_folder.dsl",
+    "resnet_cifar10.dsl",
+    "resnet_seed.dsl",
+    "segmentation.dsl",
+];
+
+#[test]
+fn small_examples() {
+    assembles(SMALL, &[Architecture::Sm80, Architecture::Sm90a], &[Math::F32]);
+}
+
+#[test]
+#[ignore = "minutes of ptxas; cargo test -p dlc-tests --test device -- --ignored"]
+fn large_examples() {
+    assembles(LARGE, &[Architecture::Sm80, Architecture::Sm90a], &[Math::F32]);
+}
+
+#[test]
+#[ignore = "minutes of ptxas; cargo test -p dlc-tests --test device -- --ignored"]
+fn examples_by_tensor_cores() {
+    for examples in [SMALL, LARGE] {
+        assembles(examples, &[Architecture::Sm80, Architecture::Sm90a], &[Math::Tf32, Math::Bf16]);
+    }
+}
+
+/// The two lists above are all examples there are.
+#[test]
+fn every_example_is_listed() {
+    let entries = std::fs::read_dir(repository().join("examples")).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let found: BTreeSet<String> = names.filter(|name| name.ends_with(".dsl")).collect();
+    let listed: BTreeSet<String> = SMALL.iter().chain(LARGE).map(|&name| name.to_owned()).collect();
+    assert_eq!(found, listed);
+}
