@@ -52,6 +52,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "dlc-compiler",
             "dlc-abi",
             "dlc-runtime",
+            "dlc-cuda",
             "dlc-host",
             "dlc-cuda",
             "dlc-trainer",

@@ -62,9 +62,9 @@ fn small_models_store_every_element_once() {
         "bench/cases/dilated-context.dsl",
     ] {
         let loaded = from_file(&repository().join(name));
-        let options = CompileOptions { functions: KINDS.to_vec(), ..CompileOptions::new(2) };
-        for winograd_always in [false, true] {
-            let options = CompileOptions { winograd_always, ..options.clone() };
+        let tiled = CompileOptions { winograd_always: true, ..CompileOptions::new(2) };
+        for options in [CompileOptions::new(2), tiled, CompileOptions::for_device(2)] {
+            let options = CompileOptions { functions: KINDS.to_vec(), ..options };
             for function in compile(&loaded.model, &options).unwrap().functions {
                 for (id, _) in function.lowered.program.buffers.iter() {
                     check_buffer(&function.lowered, id, &format!("{name} {}", function.name));

@@ -195,6 +195,24 @@ pub struct Factors {
     pub parts: usize,
 }
 
+/// What an element of a contraction's factors is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parts {
+    /// One float.
+    Float,
+    /// Four bytes.
+    Bytes {
+        /// Whether those of `lanes` have a sign.
+        lanes_signed: bool,
+        /// Whether those of `rows` have one as they are multiplied.
+        rows_signed: bool,
+        /// Whether the highest bit of those of `rows` is turned before.
+        turns: bool,
+    },
+    /// Two `i16`.
+    Halves,
+}
+
 impl Factors {
     /// The factors for operands of these types; nothing where there is no contraction of them.
     pub fn of(lanes: DType, rows: DType) -> Option<Factors> {
@@ -218,6 +236,20 @@ impl Contraction {
     pub fn factors(operands: &[Operand]) -> Option<Factors> {
         let [lanes, rows, ..] = operands else { return None };
         Factors::of(lanes.dtype, rows.dtype)
+    }
+
+    /// What elements of the factors of a verified kernel with these operands are made of.
+    pub fn parts(&self, operands: &[Operand]) -> Parts {
+        let turns = self.turns_rows;
+        match operands {
+            [lanes, rows, ..] if matches!(lanes.dtype, DType::I8 | DType::U8) => Parts::Bytes {
+                lanes_signed: lanes.dtype == DType::I8,
+                rows_signed: (rows.dtype == DType::I8) != turns,
+                turns,
+            },
+            [lanes, ..] if lanes.dtype == DType::I16 => Parts::Halves,
+            _ => Parts::Float,
+        }
     }
 
     /// The parallel space: `Parallel` dimensions in order, then the pieces of split ones in order.

@@ -35,7 +35,9 @@ pub use body::{
 };
 pub use border::{Border, BorderAxis};
 pub use check::{Coverage, CoverageError, PlanError, StoreCounts, check_coverage, check_plan, store_counts};
-pub use contraction::{Contraction, ContractionDim, Epilogue, EpilogueSum, Factors, Role, Split, Tap, Tile};
+pub use contraction::{
+    Contraction, ContractionDim, Epilogue, EpilogueSum, Factors, Parts, Role, Split, Tap, Tile,
+};
 pub use operations::launch_operations;
 pub use program::{Body, Buffer, BufferId, Kernel, KernelId, Launch, Operand, Program, Storage};
 pub use repetition::{Repetition, RepetitionId, Round, Stride};

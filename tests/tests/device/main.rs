@@ -9,12 +9,23 @@ mod assembled;
 mod executed;
 mod trained;
 
-use dlc_compiler::CompileOptions;
+use dlc_compiler::emit::{Architecture, DeviceOptions, Math, device};
+use dlc_compiler::{CompileOptions, FunctionKind, compile};
 use dlc_interp::Tensor;
 use dlc_ir::Op;
 use dlc_tests::cases::{self, Case};
 use dlc_tests::harness::{bytes_of, compilation_for, tensor_of};
+use dlc_tests::models::{all_files, from_file, repository};
 use executed::{Blocks, Device};
+
+/// Everything that can be made of a model.
+const KINDS: [FunctionKind; 5] = [
+    FunctionKind::Initialize,
+    FunctionKind::Predict,
+    FunctionKind::Evaluate,
+    FunctionKind::Train,
+    FunctionKind::Gradients,
+];
 
 /// A case's results as the device computes them, for each batch of the case.
 fn computed(case: &Case) -> Result<Vec<(usize, Vec<Tensor>)>, String> {
@@ -108,6 +119,33 @@ fn normalization() {
 #[test]
 fn scan() {
     all_of(&cases::scan::cases());
+}
+
+/// Everything that is made of the models in the repository has a form as PTX, and two emissions are equal.
+#[test]
+fn every_model_has_code() {
+    for path in all_files() {
+        let options = CompileOptions { functions: KINDS.to_vec(), ..CompileOptions::for_device(8) };
+        let compilation = compile(&from_file(&path).model, &options).unwrap();
+        for (architecture, math) in [(Architecture::Sm75, Math::F32), (Architecture::Sm90a, Math::Tf32)] {
+            let options = DeviceOptions { architecture, math };
+            let module = device(&compilation, options)
+                .unwrap_or_else(|error| panic!("{} for {architecture}: {error}", path.display()));
+            assert_eq!(module.functions.len(), compilation.functions.len());
+            assert_eq!(Ok(module), device(&compilation, options).map_err(|error| error.to_string()));
+        }
+    }
+}
+
+/// A program with what only processors have is a bug of ours, or was lowered for processors.
+#[test]
+fn programs_for_processors_are_refused() {
+    let loaded = from_file(&repository().join("examples/resnet_cifar10.dsl"));
+    let options = CompileOptions { winograd_always: true, ..CompileOptions::new(8) };
+    let compilation = compile(&loaded.model, &options).unwrap();
+    let options = DeviceOptions { architecture: Architecture::Sm80, math: Math::F32 };
+    let error = device(&compilation, options).unwrap_err().to_string();
+    assert!(error.contains("lower for a device") && error.contains("a bug in dlc"), "{error}");
 }
 
 /// The blocks of a launch are counted as a launcher would.

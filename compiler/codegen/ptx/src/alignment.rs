@@ -25,7 +25,9 @@ pub fn alignments(program: &Program) -> IndexVec<KernelId, Vec<usize>> {
 
 /// Bytes that divide the places of one launch's operand.
 fn of_argument(program: &Program, launch: &Launch, operand: usize) -> usize {
-    let Some(buffer) = launch.arguments.get(operand).and_then(|&id| program.buffers.get(id)) else { return 1 };
+    let Some(buffer) = launch.arguments.get(operand).and_then(|&id| program.buffers.get(id)) else {
+        return 1;
+    };
     let byte = match buffer.storage {
         Storage::Arena(byte)
         | Storage::Thread(byte)
@@ -112,8 +114,10 @@ impl Multiples {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 mod tests {
     use super::*;
+    use dlc_kernel::parse_program;
     use dlc_types::index::EntityIndex;
 
     fn index(number: usize) -> IndexVar {
@@ -124,7 +128,8 @@ mod tests {
     fn forms_are_divided_by_what_divides_all_terms() {
         let mut multiples = Multiples::default();
         multiples.set(index(1), 4);
-        let form = |constant, batch, terms: &[(IndexVar, i64)]| Affine { constant, batch, terms: terms.to_vec() };
+        let form =
+            |constant, batch, terms: &[(IndexVar, i64)]| Affine { constant, batch, terms: terms.to_vec() };
         assert_eq!(multiples.form(&form(0, 0, &[])), 64);
         assert_eq!(multiples.form(&form(24, 0, &[(index(0), 40), (index(1), 2)])), 8);
         assert_eq!(multiples.form(&form(0, 6, &[(index(1), 16)])), 2);
@@ -143,5 +148,37 @@ mod tests {
         assert_eq!(multiples.expression(&piece(0, 768, 16)), 16);
         assert_eq!(multiples.expression(&piece(100, 0, 16)), 1);
         assert_eq!(multiples.expression(&piece(96, 0, 16)), 2);
+    }
+
+    const COPY: &str = "kernel \"f\" (x: f32 read, y: f32 write) space [N] {
+    at (i0)
+    v0 = load x[i0]
+    store y[i0] = v0
+  }";
+
+    /// Launches that share a kernel, rounds and parts: each may begin further on.
+    #[test]
+    fn operands_are_as_aligned_as_in_the_worst_launch() {
+        let known = |launches: &str| {
+            let text = format!(
+                "program \"p\" arena 256 thread 64 {{
+  buffer b0 \"x\" f32 1024 bytes binding 0
+  buffer b1 \"y\" f32 64 bytes arena 48
+  buffer b2 \"z\" f32 64 bytes arena 128
+  {COPY}
+  {launches}
+}}
+"
+            );
+            let program = parse_program(&text).unwrap_or_else(|error| panic!("{text}: {error:?}"));
+            alignments(&program)[KernelId::from_usize(0)].clone()
+        };
+        assert_eq!(known("launch k0 (b0, b2)"), [64, 64]);
+        assert_eq!(known("launch k0 (b0, b2)\n  launch k0 (b0, b1)"), [64, 16]);
+        let rounds = "repetition r0 times 4\n  launch k0 (b0, b2) of r0 stride [(2, -6, 4), (0, 8, 2)]";
+        assert_eq!(known(rounds), [8, 32]);
+        let parts =
+            "sequence s0 images 4 strips 1 alone 1\n  launch k0 (b0, b2) in s0 step [(3, 0, 0), (0, 0, 16)]";
+        assert_eq!(known(parts), [16, 64]);
     }
 }

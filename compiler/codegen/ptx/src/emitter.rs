@@ -3,11 +3,12 @@
 //! Registers are virtual and assigned once, but for those that loops carry; `ptxas` allocates, schedules and
 //! removes what is computed twice. Numbers that are known stay operands.
 
-use crate::alignment::{Multiples, power_of};
+use crate::alignment::power_of;
 use crate::hazards::Hazards;
 use crate::ranges::Ranges;
 use crate::register::{Class, Value};
 use crate::team::Team;
+use crate::vector::Neighbours;
 use crate::{Options, PtxError};
 use dlc_kernel::{IndexVar, Kernel, Var};
 use dlc_types::DType;
@@ -29,7 +30,10 @@ pub(crate) struct Emitter<'k> {
     pub(crate) options: Options,
     /// Bytes that divide where each operand begins.
     pub(crate) alignments: Vec<usize>,
-    pub(crate) multiples: Multiples,
+    /// How many neighbours a thread takes of each lanes loop.
+    pub(crate) widths: BTreeMap<IndexVar, usize>,
+    /// The neighbours that statements are emitted for, where there are several.
+    pub(crate) neighbours: Option<Neighbours>,
     /// The run-time size of the batch.
     pub(crate) batch: Value,
     /// One address per operand.
@@ -60,7 +64,8 @@ impl<'k> Emitter<'k> {
             wide,
             options,
             alignments: kernel.operands.iter().map(|operand| operand.dtype.size()).collect(),
-            multiples: Multiples::default(),
+            widths: BTreeMap::new(),
+            neighbours: None,
             batch: Value::Integer(0),
             pointers: Vec::new(),
             ranges,
@@ -174,11 +179,16 @@ impl<'k> Emitter<'k> {
     }
 
     pub(crate) fn define(&mut self, var: Var, dtype: DType, value: Value) {
-        self.vars.insert(var, (dtype, value));
+        match &mut self.neighbours {
+            Some(neighbours) => neighbours.define(var, dtype, value),
+            None => drop(self.vars.insert(var, (dtype, value))),
+        }
     }
 
     pub(crate) fn var(&self, var: Var) -> Result<(DType, Value), PtxError> {
-        self.vars.get(&var).copied().ok_or_else(|| self.malformed(format!("{var} is not defined")))
+        let own = self.neighbours.as_ref().and_then(|neighbours| neighbours.var(var));
+        own.or_else(|| self.vars.get(&var).copied())
+            .ok_or_else(|| self.malformed(format!("{var} is not defined")))
     }
 
     /// Elements of a size that divide where an operand begins: a power of two.
@@ -188,11 +198,16 @@ impl<'k> Emitter<'k> {
     }
 
     pub(crate) fn define_index(&mut self, index: IndexVar, value: Value) {
-        self.indices.insert(index, value);
+        match &mut self.neighbours {
+            Some(neighbours) => neighbours.define_index(index, value),
+            None => drop(self.indices.insert(index, value)),
+        }
     }
 
     pub(crate) fn index(&self, index: IndexVar) -> Result<Value, PtxError> {
-        self.indices.get(&index).copied().ok_or_else(|| self.malformed(format!("{index} is not defined")))
+        let own = self.neighbours.as_ref().and_then(|neighbours| neighbours.index(index));
+        own.or_else(|| self.indices.get(&index).copied())
+            .ok_or_else(|| self.malformed(format!("{index} is not defined")))
     }
 
     pub(crate) fn operand_type(&self, operand: usize) -> Result<DType, PtxError> {

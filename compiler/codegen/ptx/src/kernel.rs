@@ -133,7 +133,9 @@ impl Emitter<'_> {
 
     fn loop_kernel(&mut self, body: &LoopBody) -> Result<Layout, PtxError> {
         let kernel = self.kernel;
-        let mapping = Mapping::of(kernel, body, &mut self.ranges);
+        let places = self.operand_places();
+        let (mapping, widths) = Mapping::of(kernel, body, &mut self.ranges, &places);
+        self.widths = widths;
         let teams = mapping.teams();
         let mut grid = vec![Tiles {
             extents: kernel.space.iter().copied().map(extent).collect(),

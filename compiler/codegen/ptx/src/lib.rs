@@ -12,7 +12,8 @@
 //! - the order of every sum depends on extents alone, so that two runs give the same bits; nothing is added by
 //!   atomic operations;
 //! - a guarded load touches memory only where its guard holds;
-//! - accesses of global memory promise no more than an element's alignment;
+//! - accesses of several elements lie at multiples of their size: by what a launcher promises of operands
+//!   ([`Source::alignments`]) and by the coefficients of indices (`alignment`), never by a test at run time;
 //! - indices take 32 bits where they suffice for the greatest batch.
 //!
 //! Choosing kernels and layouts is lowering's work.
@@ -39,6 +40,7 @@ mod scalar;
 mod statement;
 mod stored;
 mod team;
+mod vector;
 
 pub use alignment::alignments;
 pub use error::PtxError;

@@ -51,6 +51,19 @@ impl Emitter<'_> {
         index: &Affine,
         guard: Option<&Guard>,
     ) -> Result<(), PtxError> {
+        if self.load_neighbours(result, operand, index, guard)? {
+            return Ok(());
+        }
+        self.for_each_neighbour(&mut |emitter| emitter.load_one(result, operand, index, guard)).map(drop)
+    }
+
+    fn load_one(
+        &mut self,
+        result: Var,
+        operand: usize,
+        index: &Affine,
+        guard: Option<&Guard>,
+    ) -> Result<(), PtxError> {
         let dtype = self.operand_type(operand)?;
         let holds = match guard {
             Some(guard) => self.guard(&guard.ranges)?,
@@ -90,7 +103,7 @@ impl Emitter<'_> {
     }
 
     /// The conjunction of ranges; nothing where there are none.
-    fn guard(&mut self, ranges: &[(Affine, i64, i64)]) -> Result<Option<Value>, PtxError> {
+    pub(crate) fn guard(&mut self, ranges: &[(Affine, i64, i64)]) -> Result<Option<Value>, PtxError> {
         let mut all = None;
         for (form, low, high) in ranges {
             let above = self.form(&form.clone().offset(low.wrapping_neg()))?;
@@ -106,6 +119,13 @@ impl Emitter<'_> {
     }
 
     pub(crate) fn store(&mut self, operand: usize, index: &Affine, value: Var) -> Result<(), PtxError> {
+        if self.store_neighbours(operand, index, value)? {
+            return Ok(());
+        }
+        self.for_each_neighbour(&mut |emitter| emitter.store_one(operand, index, value)).map(drop)
+    }
+
+    fn store_one(&mut self, operand: usize, index: &Affine, value: Var) -> Result<(), PtxError> {
         let dtype = self.operand_type(operand)?;
         let (_, value) = self.var(value)?;
         let (base, displacement) = self.address(operand, index)?;
@@ -125,13 +145,18 @@ impl Emitter<'_> {
         only: Option<Value>,
     ) {
         let raw = self.stored(dtype, value);
-        let suffix = match access(dtype).0 {
-            "s8" => "u8",
-            "s16" => "u16",
-            other => other,
-        };
+        let suffix = stored_suffix(dtype);
         let only = only.map_or_else(String::new, |only| format!("@{only} "));
         self.put(format!("{only}st.global.{suffix} {}, {raw};", place(base, displacement)));
+    }
+}
+
+/// The suffix of `st` for an element.
+pub(crate) fn stored_suffix(dtype: DType) -> &'static str {
+    match access(dtype).0 {
+        "s8" => "u8",
+        "s16" => "u16",
+        other => other,
     }
 }
 

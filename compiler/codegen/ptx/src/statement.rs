@@ -14,12 +14,16 @@ impl Emitter<'_> {
                 self.meet_before(statement);
             }
             match statement {
-                Statement::Let { result, dtype, op, args } => self.compute(*result, *dtype, op, args)?,
+                Statement::Let { result, dtype, op, args } => {
+                    self.for_each_neighbour(&mut |emitter| emitter.compute(*result, *dtype, op, args))?;
+                }
                 Statement::Load { result, operand, index, guard } => {
                     self.load(*result, *operand, index, guard.as_ref())?;
                 }
                 Statement::Store { operand, index, value } => self.store(*operand, index, *value)?,
-                Statement::Index { result, expr } => self.index_statement(*result, expr)?,
+                Statement::Index { result, expr } => {
+                    self.for_each_neighbour(&mut |emitter| emitter.index_statement(*result, expr))?;
+                }
                 Statement::For(inner) if inner.lanes && !self.in_lanes => self.lanes_loop(inner)?,
                 Statement::For(inner) => self.sequential_loop(inner)?,
             }

@@ -2,14 +2,17 @@
 //!
 //! A *team* of a power of two of threads shares a point. Without lanes loops it is one thread, and neighbouring threads
 //! have neighbouring points. With them, its size follows from the lanes: threads take neighbouring iterations, so
-//! that what they touch lies side by side. Teams of up to a warp share blocks; a larger one has a block of its own.
+//! that what they touch lies side by side, or groups of neighbouring ones (`vector`). Teams of up to a warp share blocks; a larger one has a block of its own.
 //! Where the threads of a team never have to meet, several blocks may share a point as one larger team.
 
+use crate::alignment::Multiples;
 use crate::hazards::{Accesses, needs_barrier};
 use crate::ranges::Ranges;
 use crate::register::Value;
-use dlc_kernel::{Affine, Kernel, LoopBody, Statement};
-use dlc_types::Dim;
+use crate::vector;
+use dlc_kernel::{Affine, IndexVar, Kernel, LoopBody, Statement};
+use dlc_types::{DType, Dim};
+use std::collections::BTreeMap;
 
 /// Threads of a warp.
 pub(crate) const WARP: u32 = 32;
@@ -63,26 +66,45 @@ impl Team {
 }
 
 /// What lanes loops of a body ask for.
-#[derive(Default)]
-struct Survey {
+struct Survey<'s> {
+    ranges: &'s mut Ranges,
+    /// Types of the operands and bytes that divide where they begin.
+    operands: &'s [(DType, i64)],
+    multiples: Multiples,
+    /// How many neighbours a thread takes of each loop.
+    widths: BTreeMap<IndexVar, usize>,
+    /// Most threads that have work in a loop.
     longest: i128,
+    /// The neighbours that they take.
+    width: usize,
     /// Length as an extent, where it is one, and how many pieces that has.
     extent: Option<(Dim, usize)>,
     carries: bool,
 }
 
-impl Survey {
-    fn visit(&mut self, statements: &[Statement], ranges: &mut Ranges) {
+impl Survey<'_> {
+    fn visit(&mut self, statements: &[Statement]) {
         for statement in statements {
-            let Statement::For(inner) = statement else { continue };
+            let inner = match statement {
+                Statement::For(inner) => inner,
+                Statement::Index { result, expr } => {
+                    self.multiples.set(*result, self.multiples.expression(expr));
+                    continue;
+                }
+                _ => continue,
+            };
             if !inner.lanes {
-                self.visit(&inner.body, ranges);
+                self.visit(&inner.body);
                 continue;
             }
-            let (length, form) = ranges.length(inner);
+            let (length, form) = self.ranges.length(inner);
+            let width = vector::of_loop(inner, self.operands, &self.multiples);
+            self.widths.insert(inner.var, width);
+            let length = if width > 1 { (length + width as i128 - 1) / width as i128 } else { length };
             self.carries |= !inner.carries.is_empty();
             if length > self.longest || self.extent.is_none() {
                 self.longest = length;
+                self.width = width;
                 self.extent =
                     form.and_then(|(form, pieces)| extent_of(&form).zip(usize::try_from(pieces).ok()));
             }
@@ -100,30 +122,42 @@ fn extent_of(form: &Affine) -> Option<Dim> {
 }
 
 impl Mapping {
-    /// The layout for a body.
-    pub(crate) fn of(kernel: &Kernel, body: &LoopBody, ranges: &mut Ranges) -> Mapping {
-        let mut survey = Survey::default();
-        survey.visit(&body.statements, ranges);
+    /// The layout for a body, and how many neighbours a thread takes of each lanes loop.
+    pub(crate) fn of(
+        kernel: &Kernel,
+        body: &LoopBody,
+        ranges: &mut Ranges,
+        operands: &[(DType, i64)],
+    ) -> (Mapping, BTreeMap<IndexVar, usize>) {
+        let mut survey = Survey {
+            ranges,
+            operands,
+            multiples: Multiples::default(),
+            widths: BTreeMap::new(),
+            longest: 0,
+            width: 1,
+            extent: None,
+            carries: false,
+        };
+        survey.visit(&body.statements);
+        let Survey { ranges, widths, longest, width, extent, carries, .. } = survey;
         let points = kernel.space.iter().fold(1_u64, |product, &dim| {
             product.saturating_mul(u64::try_from(ranges.extent(dim)).unwrap_or(u64::MAX))
         });
-        if survey.longest <= 1 {
-            return Mapping { team: 1, threads: block(1, points), shared_lanes: None };
+        if longest <= 1 {
+            return (Mapping { team: 1, threads: block(1, points), shared_lanes: None }, widths);
         }
-        let meets = survey.carries || needs_barrier(&body.statements, &kernel.operands);
-        let longest = u64::try_from(survey.longest).unwrap_or(u64::MAX);
+        let meets = carries || needs_barrier(&body.statements, &kernel.operands);
+        let longest = u64::try_from(longest).unwrap_or(u64::MAX);
         let team = team_size(longest, if meets { u64::from(ITERATIONS) } else { 1 });
         let stores = body.statements.iter().any(|statement| Accesses::of(statement, false).has_team_store());
         let iterations = points.saturating_mul(longest) / ENOUGH_THREADS;
         let lanes = u64::from(team) * iterations.clamp(1, u64::from(ITERATIONS));
         let shares = !meets && !stores && team == BLOCK && longest > lanes;
-        let shared = survey.extent.filter(|_| shares);
-        Mapping {
-            team,
-            threads: block(team, points),
-            shared_lanes: shared
-                .map(|(extent, pieces)| (extent, pieces.max(1).saturating_mul(lanes as usize))),
-        }
+        let lanes = lanes.saturating_mul(width as u64) as usize;
+        let shared = extent.filter(|_| shares);
+        let shared_lanes = shared.map(|(extent, pieces)| (extent, pieces.max(1).saturating_mul(lanes)));
+        (Mapping { team, threads: block(team, points), shared_lanes }, widths)
     }
 
     /// Teams of a block.

@@ -16,13 +16,12 @@ mod words;
 
 pub use shape::preferred_tile;
 pub(crate) use shape::{Pieces, Unit};
-pub(crate) use words::Factors;
 
 use crate::ClifError;
 use crate::emitter::{Emitter, IndexForm, vector_type};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{InstBuilder, StackSlot, Value};
-use dlc_kernel::{Affine, Contraction, ContractionDim, Epilogue, IndexVar, Role};
+use dlc_kernel::{Affine, Contraction, ContractionDim, Epilogue, IndexVar, Parts, Role};
 use dlc_types::DType;
 
 /// The part of a dimension that one point of the parallel space covers.
@@ -43,7 +42,7 @@ pub(crate) struct Plan<'c> {
     pub(crate) dtype: DType,
     /// Bytes of one element: of a word, where factors are small integers.
     pub(crate) size: i64,
-    pub(crate) factors: Factors,
+    pub(crate) parts: Parts,
     /// Lanes of a vector; 1 where lanes are scalars.
     pub(crate) width: usize,
     /// One per dimension.
@@ -143,7 +142,7 @@ impl<'e, 'f> Emitter<'e, 'f> {
         let Some(dtype) = types.filter(|sum| matches!(sum, DType::F32 | DType::F64 | DType::I32)) else {
             return Err(ClifError::UnsupportedType(first));
         };
-        let factors = Factors::of(self.kernel, contraction);
+        let parts = contraction.parts(&self.kernel.operands);
         let of_role = |role: Role| -> Vec<usize> {
             contraction
                 .dims
@@ -166,7 +165,7 @@ impl<'e, 'f> Emitter<'e, 'f> {
         let mut outer = of_role(Role::ReduceOuter);
         outer.extend(of_role(Role::Sequential));
         let mut plan =
-            Plan { contraction, dtype, size, factors, width, spans, outer, lanes, rows, table: None };
+            Plan { contraction, dtype, size, parts, width, spans, outer, lanes, rows, table: None };
         if contraction.taps.is_empty() {
             return Err(self.malformed("a contraction has no tap"));
         }

@@ -1,13 +1,13 @@
 //! The reduction inside a register tile: accumulators go round as block parameters.
 
-use super::{Factors, Plan, Unit, taps};
+use super::{Plan, Unit, taps};
 use crate::ClifError;
 use crate::emitter::Emitter;
 use crate::nest::arguments;
 use crate::statement::access;
 use cranelift_codegen::ir::{InstBuilder, Type, Value, types};
-use dlc_kernel::Role;
 use dlc_kernel::approximation::Arithmetic;
+use dlc_kernel::{Parts, Role};
 
 /// Multiply-adds in one straight piece of code, at most.
 const STRAIGHT: i64 = 108;
@@ -29,7 +29,7 @@ pub(super) struct Micro {
     pub(super) rows: usize,
     /// Type of an accumulator.
     pub(super) ty: Type,
-    pub(super) factors: Factors,
+    pub(super) parts: Parts,
     /// What the rows' words are combined with before they are multiplied, if with anything.
     pub(super) highest: Option<Value>,
     /// Bytes between registers of the lanes.
@@ -266,9 +266,9 @@ impl<'f> Emitter<'_, 'f> {
         lane: Value,
         sum: Value,
     ) -> Result<Value, ClifError> {
-        match micro.factors {
-            Factors::Floats => Ok(self.float(micro.ty).mul_add(element, lane, sum)),
-            factors => self.add_words(factors, element, lane, sum),
+        match micro.parts {
+            Parts::Float => Ok(self.float(micro.ty).mul_add(element, lane, sum)),
+            parts => self.add_words(parts, element, lane, sum),
         }
     }
 

@@ -29,8 +29,8 @@ impl<'f> Emitter<'_, 'f> {
             unit,
             rows,
             ty,
-            factors: plan.factors,
-            highest: self.highest_bits(plan.factors, ty.is_vector()),
+            parts: plan.parts,
+            highest: self.highest_bits(plan.parts, ty.is_vector()),
             lane_step: match unit {
                 Unit::Vectors(_) => plan.width as i64 * plan.size,
                 Unit::Scalars(_) => plan.strides(plan.lanes)[0],

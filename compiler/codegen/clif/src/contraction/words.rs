@@ -9,47 +9,16 @@ use crate::ClifError;
 use crate::emitter::Emitter;
 use crate::float::{bits_as, repeated};
 use cranelift_codegen::ir::{InstBuilder, Value, types};
-use dlc_kernel::{Contraction, Kernel};
-use dlc_types::DType;
-
-/// What a contraction multiplies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Factors {
-    Floats,
-    /// Bytes, with their signs as they are multiplied, and whether the rows' bits are turned for it.
-    Bytes {
-        lanes_signed: bool,
-        rows_signed: bool,
-        turns: bool,
-    },
-    Halves,
-}
-
-impl Factors {
-    /// Of a verified kernel.
-    pub(crate) fn of(kernel: &Kernel, contraction: &Contraction) -> Factors {
-        let dtype = |operand: usize| kernel.operands.get(operand).map_or(DType::F32, |operand| operand.dtype);
-        let turns = contraction.turns_rows;
-        match (dtype(0), dtype(1)) {
-            (lanes @ (DType::I8 | DType::U8), rows) => Factors::Bytes {
-                lanes_signed: lanes == DType::I8,
-                rows_signed: (rows == DType::I8) != turns,
-                turns,
-            },
-            (DType::I16, _) => Factors::Halves,
-            _ => Factors::Floats,
-        }
-    }
-}
+use dlc_kernel::Parts;
 
 impl Emitter<'_, '_> {
     /// The highest bit of every byte, where rows are turned.
-    pub(super) fn highest_bits(&mut self, factors: Factors, vector: bool) -> Option<Value> {
-        match factors {
-            Factors::Bytes { turns: true, .. } if vector => {
+    pub(super) fn highest_bits(&mut self, parts: Parts, vector: bool) -> Option<Value> {
+        match parts {
+            Parts::Bytes { turns: true, .. } if vector => {
                 Some(repeated(self.builder, types::I32X4, &[0x80; 4]))
             }
-            Factors::Bytes { turns: true, .. } => Some(self.builder.ins().iconst(types::I32, 0x8080_8080)),
+            Parts::Bytes { turns: true, .. } => Some(self.builder.ins().iconst(types::I32, 0x8080_8080)),
             _ => None,
         }
     }
@@ -57,22 +26,22 @@ impl Emitter<'_, '_> {
     /// `sum + rows * lanes` of words, in vectors or scalars.
     pub(super) fn add_words(
         &mut self,
-        factors: Factors,
+        parts: Parts,
         rows: Value,
         lanes: Value,
         sum: Value,
     ) -> Result<Value, ClifError> {
         let vector = self.builder.func.dfg.value_type(sum).is_vector();
-        match factors {
-            Factors::Bytes { lanes_signed, rows_signed, .. } if vector => {
+        match parts {
+            Parts::Bytes { lanes_signed, rows_signed, .. } if vector => {
                 Ok(self.add_bytes([(lanes, lanes_signed), (rows, rows_signed)], sum))
             }
-            Factors::Halves if vector => Ok(self.add_halves(rows, lanes, sum)),
-            Factors::Bytes { lanes_signed, rows_signed, .. } => {
+            Parts::Halves if vector => Ok(self.add_halves(rows, lanes, sum)),
+            Parts::Bytes { lanes_signed, rows_signed, .. } => {
                 Ok(self.add_parts(8, [(lanes, lanes_signed), (rows, rows_signed)], sum))
             }
-            Factors::Halves => Ok(self.add_parts(16, [(lanes, true), (rows, true)], sum)),
-            Factors::Floats => Err(self.malformed("floats are no words")),
+            Parts::Halves => Ok(self.add_parts(16, [(lanes, true), (rows, true)], sum)),
+            Parts::Float => Err(self.malformed("floats are no words")),
         }
     }
 

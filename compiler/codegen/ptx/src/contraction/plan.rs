@@ -1,10 +1,9 @@
 //! What every form of a contraction's code works from.
 
-use super::words::Factors;
 use crate::PtxError;
 use crate::emitter::Emitter;
 use crate::register::{Class, Value};
-use dlc_kernel::{Affine, Contraction, ContractionDim, Epilogue, IndexVar, Role};
+use dlc_kernel::{Affine, Contraction, ContractionDim, Epilogue, IndexVar, Parts, Role};
 use dlc_types::{DType, Dim};
 
 /// What does not change while a contraction is emitted.
@@ -14,7 +13,7 @@ pub(crate) struct Plan<'c> {
     pub(crate) dtype: DType,
     /// Bytes of one element: of a word, where factors are small integers.
     pub(crate) size: i64,
-    pub(crate) factors: Factors,
+    pub(crate) parts: Parts,
     /// Reduced dimensions, outermost first.
     pub(crate) reduced: Vec<usize>,
     /// Kept dimensions, outermost first: parallel and sequential ones, rows, lanes.
@@ -44,7 +43,7 @@ impl<'c> Plan<'c> {
             contraction,
             dtype,
             size: dtype.size() as i64,
-            factors: Factors::of(emitter.kernel, contraction),
+            parts: contraction.parts(operands),
             reduced: of_roles(&[Role::ReduceOuter, Role::Reduce]),
             kept: of_roles(&[Role::Parallel, Role::Sequential, Role::Rows, Role::Lanes]),
         })

@@ -1,10 +1,10 @@
 //! The reduction of one element of the result, by one thread.
 
 use super::plan::Plan;
-use super::words::Factors;
 use crate::PtxError;
 use crate::emitter::Emitter;
 use crate::register::{Class, Value};
+use dlc_kernel::Parts;
 use dlc_types::DType;
 
 /// A loop of a reduction.
@@ -97,18 +97,18 @@ impl Emitter<'_> {
             self.put(format!("ld.global.{} {factor}, [{place}];", class.kind()));
         }
         let [lanes, rows] = factors;
-        let rows = self.turned(plan.factors, rows);
+        let rows = self.turned(plan.parts, rows);
         self.multiply_add(plan, lanes, rows, sum);
         Ok(())
     }
 
     /// Adds the product of two factors to a register.
     pub(super) fn multiply_add(&mut self, plan: &Plan<'_>, lanes: Value, rows: Value, sum: Value) {
-        if plan.factors == Factors::Floats {
+        if plan.parts == Parts::Float {
             let name = if plan.dtype == DType::F64 { "fma.rn.f64" } else { "fma.rn.f32" };
             self.assign(sum, name, &[lanes, rows, sum]);
         } else {
-            self.add_words(plan.factors, rows, lanes, sum);
+            self.add_words(plan.parts, rows, lanes, sum);
         }
     }
 }

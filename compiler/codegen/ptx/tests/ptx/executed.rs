@@ -97,7 +97,9 @@ pub(crate) fn run(kernel: &Kernel, given: &[Vec<f32>], setting: Setting) -> (Vec
         .unwrap_or_else(|fault| panic!("{} {setting:?}: {fault}\n{}", kernel.name, module.text));
     let mut words = |(address, bytes): (u64, usize)| -> Vec<u32> {
         let read = memory.read(address, bytes).unwrap();
-        read.chunks(4).map(|word| word.iter().rev().fold(0, |all, &byte| all << 8 | u32::from(byte))).collect()
+        read.chunks(4)
+            .map(|word| word.iter().rev().fold(0, |all, &byte| all << 8 | u32::from(byte)))
+            .collect()
     };
     (addresses.iter().map(|&place| words(place)).collect(), statistics)
 }
@@ -112,7 +114,8 @@ pub(crate) fn sums(
     let mut all = Vec::new();
     let dims = &contraction.dims;
     let (kept, reduced): (Vec<usize>, Vec<usize>) = (0..dims.len()).partition(|&at| !dims[at].is_reduced());
-    let pieces: Vec<usize> = reduced.iter().map(|&at| dims[at].split.map_or(1, |split| split.chunks)).collect();
+    let pieces: Vec<usize> =
+        reduced.iter().map(|&at| dims[at].split.map_or(1, |split| split.chunks)).collect();
     let size = |at: &usize| extent(dims[*at].extent, batch);
     let spread: Vec<usize> = pieces.iter().copied().chain(kept.iter().map(size)).collect();
     for point in coordinates(&spread.iter().map(|&size| 0..size).collect::<Vec<_>>()) {

@@ -5,8 +5,9 @@
 
 mod assembler;
 mod cases;
+mod executed;
 mod golden;
 mod layout;
-mod executed;
 mod scalars;
 mod tiles;
+mod vectors;

@@ -1,12 +1,13 @@
 //! The ends of a tile: what its sums begin with, and what is done with them.
 
 use super::{Place, Tiling, define_coordinates, divides};
-use crate::PtxError;
+use crate::alignment::{Multiples, power_of, power_of_extent};
 use crate::contraction::plan::Plan;
 use crate::emitter::Emitter;
-use crate::register::{Class, Value};
+use crate::register::{Class, Value, list};
+use crate::{PtxError, vector};
 use dlc_kernel::{Binary, Epilogue};
-use dlc_types::DType;
+use dlc_types::{DType, Dim};
 
 /// A register of a sum over rows, for each lane of a thread, with its type.
 pub(super) type Totals = Vec<(DType, Vec<Value>)>;
@@ -74,17 +75,41 @@ impl Emitter<'_> {
         if !plan.contraction.accumulate {
             return Ok(sums);
         }
+        let run = self.result_run(plan, tiling);
         let lanes = self.own_lanes(tiling, place);
         let rows = tiling.row_spread().places;
         for (at, sums) in rows.into_iter().zip(sums.chunks(lanes.len())) {
             let row = self.row(plan, tiling, place, at)?;
-            for (lane, sum) in lanes.iter().zip(sums) {
-                let at = self.result_place(plan, tiling, &row, lane);
-                let only = self.both_exist(&row, lane).map_or_else(String::new, |only| format!("@{only} "));
-                self.put(format!("{only}ld.global.{} {sum}, [{at}];", class.kind()));
+            for (lanes, sums) in lanes.chunks(run).zip(sums.chunks(run)) {
+                let at = self.result_place(plan, tiling, &row, &lanes[0]);
+                let only = self.both_exist(&row, &lanes[0]);
+                let only = only.map_or_else(String::new, |only| format!("@{only} "));
+                let (vector, names) = list(sums);
+                self.put(format!("{only}ld.global{vector}.{} {names}, [{at}];", class.kind()));
             }
         }
         Ok(sums)
+    }
+
+    /// Neighbouring lanes of a thread that exist together.
+    fn lanes_run(plan: &Plan<'_>, tiling: &Tiling) -> i64 {
+        i64::from(tiling.lane_spread().run).min(power_of_extent(plan.dim(tiling.lanes).extent))
+    }
+
+    /// Neighbouring lanes whose results are one access of memory.
+    fn result_run(&self, plan: &Plan<'_>, tiling: &Tiling) -> usize {
+        let contraction = plan.contraction;
+        if plan.dim(tiling.lanes).strides[2] != 1 {
+            return 1;
+        }
+        let others = (0..contraction.dims.len()).filter(|&number| number != tiling.lanes);
+        let strides = others.filter(|&number| plan.size(number) != Dim::Fixed(1)).map(|number| {
+            let dim = plan.dim(number);
+            if dim.is_reduced() { dim.split.map_or(0, |split| split.result_stride) } else { dim.strides[2] }
+        });
+        let known = self.operand_multiple(2, plan.size).min(Self::lanes_run(plan, tiling));
+        let all = strides.chain([contraction.offsets[2]]);
+        all.fold(known, |all, number| all.min(power_of(number))) as usize
     }
 
     fn result_place(&mut self, plan: &Plan<'_>, tiling: &Tiling, row: &Row, lane: &Lane) -> Value {
@@ -102,14 +127,22 @@ impl Emitter<'_> {
         totals: Option<&Totals>,
     ) -> Result<(), PtxError> {
         let lanes = self.own_lanes(tiling, place);
+        let run = match &plan.contraction.epilogue {
+            None => self.result_run(plan, tiling),
+            Some(epilogue) => {
+                let along = plan.coordinate(epilogue, tiling.lanes)?;
+                let (places, run) = (self.operand_places(), Self::lanes_run(plan, tiling));
+                vector::neighbours(along, &epilogue.statements, &places, &Multiples::default(), run)
+            }
+        };
         let rows = tiling.row_spread().places;
         for (at, sums) in rows.into_iter().zip(sums.chunks(lanes.len())) {
             let row = self.row(plan, tiling, place, at)?;
             let Some(epilogue) = &plan.contraction.epilogue else {
-                for (lane, &sum) in lanes.iter().zip(sums) {
-                    let at = self.result_place(plan, tiling, &row, lane);
-                    let only = self.both_exist(&row, lane);
-                    self.store_element(plan.dtype, sum, at, 0, only);
+                for (lanes, sums) in lanes.chunks(run).zip(sums.chunks(run)) {
+                    let at = self.result_place(plan, tiling, &row, &lanes[0]);
+                    let only = self.both_exist(&row, &lanes[0]);
+                    self.store_elements(plan.dtype, sums, (at, 0), only);
                 }
                 continue;
             };
@@ -121,23 +154,46 @@ impl Emitter<'_> {
             for (&number, &value) in tiling.rows.iter().zip(&row.found) {
                 coordinates[number] = value;
             }
-            for (number, (lane, &sum)) in lanes.iter().zip(sums).enumerate() {
+            for (number, (lanes, sums)) in lanes.chunks(run).zip(sums.chunks(run)).enumerate() {
                 let next = self.label();
-                if let Some(exists) = lane.exists {
+                if let Some(exists) = lanes[0].exists {
                     self.branch(exists, false, &next);
                 }
-                coordinates[tiling.lanes] = lane.number;
+                coordinates[tiling.lanes] = lanes[0].number;
                 define_coordinates(self, plan, epilogue, &coordinates)?;
-                self.define(epilogue.value, plan.dtype, sum);
-                self.statements(&epilogue.statements)?;
-                if let Some(totals) = totals {
-                    self.add_to_totals(epilogue, totals, number)?;
-                }
+                let along = plan.coordinate(epilogue, tiling.lanes)?;
+                self.with_neighbours(along, lanes[0].number, run, &mut |emitter| {
+                    emitter.run_epilogue(plan, epilogue, sums, totals, number * run)
+                })?;
                 self.place(&next);
             }
             self.place(&beyond);
         }
         Ok(())
+    }
+
+    /// The statements of an epilogue for neighbouring lanes, the first of which has this number.
+    fn run_epilogue(
+        &mut self,
+        plan: &Plan<'_>,
+        epilogue: &Epilogue,
+        sums: &[Value],
+        totals: Option<&Totals>,
+        first: usize,
+    ) -> Result<(), PtxError> {
+        let mut each = sums.iter();
+        self.for_each_neighbour(&mut |emitter| {
+            let sum = each.next().copied().unwrap_or(sums[0]);
+            emitter.define(epilogue.value, plan.dtype, sum);
+            Ok(())
+        })?;
+        self.statements(&epilogue.statements)?;
+        let Some(totals) = totals else { return Ok(()) };
+        let mut lanes = first..;
+        self.for_each_neighbour(&mut |emitter| {
+            emitter.add_to_totals(epilogue, totals, lanes.next().unwrap_or(first))
+        })
+        .map(drop)
     }
 
     fn add_to_totals(&mut self, epilogue: &Epilogue, totals: &Totals, lane: usize) -> Result<(), PtxError> {

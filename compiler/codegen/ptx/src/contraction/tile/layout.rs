@@ -3,8 +3,8 @@
 //!
 //! Shared memory has 32 banks of a word; what a warp reads at once must not meet in one. Units of 16 bytes change
 //! places within 128 bytes: by exclusive or with bits of the line's number, so that reading one unit of eight
-//! neighbouring lines touches all banks once, and writing a line still touches each once. Tensor cores take words of
-//! `tf32` one by one: there, units of 32 bytes change places where lines lie along the tile. Scalars along the tile are
+//! neighbouring lines touches all banks once, and writing a line still touches each once. Words of `tf32` are read one
+//! by one where lines lie along the tile: there, units of 32 bytes change places. Scalars along the tile are
 //! read by vectors as they lie. The machine of `dlc-ptx-machine` counts accesses that meet (`tests/ptx/tiles.rs`).
 
 use super::shape::{Products, Shape};
@@ -85,15 +85,8 @@ impl Layout {
 
 /// An address in a stage, and what else has been worked out from it.
 pub(super) struct Reader {
-    layout: Layout,
+    pub(super) layout: Layout,
     turned: BTreeMap<u32, Value>,
-}
-
-impl Reader {
-    /// What runs along a line.
-    pub(super) fn along(&self) -> Along {
-        self.layout.along
-    }
 }
 
 impl Emitter<'_> {

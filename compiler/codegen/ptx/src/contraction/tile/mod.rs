@@ -122,7 +122,9 @@ impl Emitter<'_> {
     /// What may multiply a contraction's factors.
     fn products(&self, plan: &Plan<'_>) -> Products {
         match self.options.math {
-            _ if plan.dtype != DType::F32 || self.options.architecture == Architecture::Sm75 => Products::Scalars,
+            _ if plan.dtype != DType::F32 || self.options.architecture == Architecture::Sm75 => {
+                Products::Scalars
+            }
             Math::F32 => Products::Scalars,
             Math::Tf32 => Products::Tf32,
             Math::Bf16 => Products::Bf16,

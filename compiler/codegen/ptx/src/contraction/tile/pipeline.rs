@@ -31,7 +31,11 @@ pub(super) struct Pipeline<'p> {
 impl Emitter<'_> {
     /// All products of a tile.
     pub(super) fn all_steps(&mut self, pipeline: &Pipeline<'_>) {
-        if pipeline.tiling.copies { self.steps_by_copies(pipeline) } else { self.steps_by_registers(pipeline) }
+        if pipeline.tiling.copies {
+            self.steps_by_copies(pipeline)
+        } else {
+            self.steps_by_registers(pipeline)
+        }
     }
 
     fn steps_by_copies(&mut self, pipeline: &Pipeline<'_>) {

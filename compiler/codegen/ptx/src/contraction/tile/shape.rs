@@ -136,7 +136,11 @@ impl Shape {
         let (mut warp_rows, mut warp_lanes) = (rows, lanes);
         let mut warps = 1;
         while warps < if large { 8 } else { 4 } && (warp_rows > 16 || warp_lanes > 16) {
-            if warp_rows > warp_lanes { warp_rows /= 2 } else { warp_lanes /= 2 }
+            if warp_rows > warp_lanes {
+                warp_rows /= 2
+            } else {
+                warp_lanes /= 2
+            }
             warps *= 2;
         }
         let (thread_rows, thread_lanes) = (warp_rows / 8, warp_lanes / 4);
@@ -190,6 +194,7 @@ impl Shape {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
 

@@ -103,8 +103,11 @@ impl Emitter<'_> {
         self.side(plan, tiling, (0, layout, base), &mut |emitter, first, step, size| {
             let start = emitter.index_sum(place.lane, first);
             let lane = emitter.index_sum(start, Value::Integer(i64::from(step)));
-            let exists =
-                if whole { Presence::All } else { emitter.presence(tiling, (lane, place.lanes), size, multiple) };
+            let exists = if whole {
+                Presence::All
+            } else {
+                emitter.presence(tiling, (lane, place.lanes), size, multiple)
+            };
             Ok(Read { offset: emitter.index_product(lane, Value::Integer(stride)), exists })
         })
     }
@@ -123,8 +126,11 @@ impl Emitter<'_> {
         self.side(plan, tiling, (1, layout, base), &mut |emitter, first, step, size| {
             let start = emitter.index_sum(place.row, first);
             let row = emitter.index_sum(start, Value::Integer(i64::from(step)));
-            let exists =
-                if whole { Presence::All } else { emitter.presence(tiling, (row, place.rows), size, multiple) };
+            let exists = if whole {
+                Presence::All
+            } else {
+                emitter.presence(tiling, (row, place.rows), size, multiple)
+            };
             let found = emitter.row_coordinates(plan, tiling, row)?;
             let mut offset = Value::Integer(0);
             for (&number, &value) in tiling.rows.iter().zip(&found) {
@@ -180,7 +186,8 @@ impl Emitter<'_> {
             let (line, at) = share.step(number);
             let mut accesses = Vec::new();
             for part in (0..piece).step_by(width as usize) {
-                let (place, depth) = if along == Along::Depth { (line, at + part) } else { (at + part, line) };
+                let (place, depth) =
+                    if along == Along::Depth { (line, at + part) } else { (at + part, line) };
                 let known = steps_along.iter().position(|&known| known == place);
                 let number = match known {
                     Some(number) => number,
@@ -230,8 +237,8 @@ impl Emitter<'_> {
             (Value::Integer(0), thread)
         };
         let at = self.index_product(at, number(share.piece));
-        let works = (share.pieces() < share.threads)
-            .then(|| self.index_test("lt.s", thread, number(share.pieces())));
+        let works =
+            (share.pieces() < share.threads).then(|| self.index_test("lt.s", thread, number(share.pieces())));
         match share.layout.along {
             Along::Depth => (line, at, works),
             Along::Tile => (at, line, works),

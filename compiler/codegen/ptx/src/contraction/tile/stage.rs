@@ -172,7 +172,8 @@ impl Emitter<'_> {
 
     /// The bytes that a copy reads; nothing where it reads all.
     fn copied(&mut self, within: Presence, exists: Presence, bytes: i64) -> Option<Value> {
-        let holds = |presence: Presence| if let Presence::Where(holds) = presence { Some(holds) } else { None };
+        let holds =
+            |presence: Presence| if let Presence::Where(holds) = presence { Some(holds) } else { None };
         let both = self.and(holds(within), holds(exists));
         let some = match (within, exists) {
             (Presence::Bytes(one), Presence::Bytes(other)) => {

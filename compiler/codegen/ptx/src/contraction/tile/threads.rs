@@ -50,7 +50,7 @@ impl Emitter<'_> {
                 }
                 let [lanes, rows] = factors;
                 for (&row, sums) in rows.iter().zip(pipeline.sums.chunks(lanes.len())) {
-                    let row = self.turned(pipeline.plan.factors, row);
+                    let row = self.turned(pipeline.plan.parts, row);
                     for (&lane, &sum) in lanes.iter().zip(sums) {
                         self.multiply_add(pipeline.plan, lane, row, sum);
                     }

@@ -5,7 +5,8 @@
 //! instruction itself drops the low 13 bits, which is twice as inexact and has a bias towards 0. A factor is off by at most
 //! 2^-11 of itself, a product by 2^-10 + 2^-22.
 //! *`bf16`* (`m16n8k16`): factors are rounded to nearest even on their way into shared memory, whence `ldmatrix` reads
-//! four matrices of eight by eight at once, transposed where lines run along the tile. A factor is off by at most 2^-9 of
+//! four matrices of eight by eight at once, transposed where lines run along the tile; it reads `tf32`, too, where lines run
+//! along the reduction, as matrices of eight by four. A factor is off by at most 2^-9 of
 //! itself, a product by 2^-8 + 2^-18.
 //!
 //! Products are exact beyond that; sums of `n` of them are off by at most `n * 2^-23` of the sum of magnitudes (tensor
@@ -17,7 +18,7 @@
 //! of `tf32`, rows `g` and `g + 8` and lane `g` at the steps `t` and `t + 4`.
 
 use super::Tiling;
-use super::layout::Along;
+use super::layout::{Along, Layout, Reader};
 use super::pipeline::Pipeline;
 use super::shape::Products;
 use super::stage::Side;
@@ -35,9 +36,9 @@ impl Emitter<'_> {
             self.index_product(warp_row, Value::Integer(i64::from(rows * shape.thread_rows))),
         ];
         [0, 1].map(|side| {
-            let (place, depth) = match shape.products {
-                Products::Bf16 => self.matrix_place(sides[side]),
-                _ => (group, in_group),
+            let (place, depth) = match by_matrices(sides[side].layout) {
+                true => self.matrix_place(sides[side]),
+                false => (group, in_group),
             };
             let place = self.index_sum(firsts[side], place);
             let [place, depth] = [place, depth].map(|value| self.narrowed_index(value));
@@ -45,8 +46,9 @@ impl Emitter<'_> {
         })
     }
 
-    /// The place and the step that a lane gives `ldmatrix` the address of. Of the four matrices of eight places and eight
-    /// steps, the rows' second has the next places and their third the next steps; the lanes' are the other way round.
+    /// The place and the step that a lane gives `ldmatrix` the address of. Of the four matrices of eight places and as many
+    /// steps as 16 bytes have, the rows' second has the next places and their third the next steps; the lanes' are the other
+    /// way round.
     fn matrix_place(&mut self, side: &Side) -> (Value, Value) {
         let thread = self.special("%tid.x");
         let bits = |emitter: &mut Self, first: i64, count: i64| {
@@ -58,8 +60,8 @@ impl Emitter<'_> {
         let (next_places, next_steps) = if side.operand == 1 { (second, third) } else { (third, second) };
         match side.layout.along {
             Along::Depth => {
-                let steps = self.index_product(next_steps, Value::Integer(8));
-                (self.index_mad(next_places, 8, line), steps)
+                let steps = Value::Integer(i64::from(16 / side.layout.element));
+                (self.index_mad(next_places, 8, line), self.index_product(next_steps, steps))
             }
             Along::Tile => {
                 let places = self.index_product(next_places, Value::Integer(8));
@@ -82,13 +84,13 @@ impl Emitter<'_> {
             let mut lanes: Vec<String> = Vec::new();
             for lane in (0..shape.thread_lanes * 4).step_by(16) {
                 let at = [(lane, depth), (lane, depth + 4), (lane + 8, depth), (lane + 8, depth + 4)];
-                let found = self.matrices(pipeline, &mut readers[0], at);
+                let found = self.matrices(&mut readers[0], at);
                 lanes.extend(found.chunks(2).map(braces));
             }
             for piece in 0..shape.thread_rows / 2 {
                 let row = 16 * piece;
                 let at = [(row, depth), (row + 8, depth), (row, depth + 4), (row + 8, depth + 4)];
-                let rows = braces(&self.matrices(pipeline, &mut readers[1], at));
+                let rows = braces(&self.matrices(&mut readers[1], at));
                 let first = 2 * piece as usize * width;
                 for (number, lanes) in lanes.iter().enumerate() {
                     let at = first + 2 * number;
@@ -100,27 +102,32 @@ impl Emitter<'_> {
         }
     }
 
-    /// Four registers of a factor: words of `tf32` at four places and steps, or the matrices from the first one on.
-    fn matrices(
-        &mut self,
-        pipeline: &Pipeline<'_>,
-        reader: &mut super::layout::Reader,
-        at: [(u32, u32); 4],
-    ) -> [Value; 4] {
-        if pipeline.tiling.shape.products == Products::Bf16 {
+    /// Four registers of a factor, at four places and steps. Where matrices are read, the first one's tells all.
+    fn matrices(&mut self, reader: &mut Reader, at: [(u32, u32); 4]) -> [Value; 4] {
+        let layout = reader.layout;
+        let found = if by_matrices(layout) {
             let found = [(); 4].map(|()| self.fresh(Class::Word));
-            let (place, depth) = at[0];
-            let address = self.reach(reader, place, depth);
-            let transposed = if reader.along() == Along::Tile { ".trans" } else { "" };
-            let found_names = braces(&found);
-            self.put(format!("ldmatrix.sync.aligned.m8n8.x4{transposed}.shared.b16 {found_names}, {address};"));
+            let address = self.reach(reader, at[0].0, at[0].1);
+            let transposed = if layout.along == Along::Tile { ".trans" } else { "" };
+            let names = braces(&found);
+            self.put(format!("ldmatrix.sync.aligned.m8n8.x4{transposed}.shared.b16 {names}, {address};"));
+            found
+        } else {
+            at.map(|(place, depth)| {
+                let address = self.reach(reader, place, depth);
+                let word = self.fresh(Class::Word);
+                self.put(format!("ld.shared.b32 {word}, {address};"));
+                word
+            })
+        };
+        if layout.element == 2 {
             return found;
         }
-        at.map(|(place, depth)| {
-            let address = self.reach(reader, place, depth);
-            let word = self.fresh(Class::Single);
-            self.put(format!("ld.shared.f32 {word}, {address};"));
-            self.ins(Class::Word, "cvt.rna.tf32.f32", &[word])
-        })
+        found.map(|word| self.ins(Class::Word, "cvt.rna.tf32.f32", &[word]))
     }
+}
+
+/// Whether `ldmatrix` reads fragments: it moves pieces of a line, and transposes elements of two bytes alone.
+fn by_matrices(layout: Layout) -> bool {
+    layout.element == 2 || layout.along == Along::Depth
 }
