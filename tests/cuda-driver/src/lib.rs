@@ -1,7 +1,7 @@
 //! A stand-in for NVIDIA's driver that executes PTX on this machine's processor.
 //!
 //! As a shared library it exports the driver's functions that `dlc-cuda` uses; `DLC_CUDA_DRIVER` names it in place of the
-//! real one ([`library`] says where it lies). Behind them is the machine of `dlc-ptx-machine`, so a kernel that touches
+//! real one ([`library`] says where it lies, [`alone`] runs a test with it). Behind them is the machine of `dlc-ptx-machine`, so a kernel that touches
 //! what it must not is a fault with its line.
 //!
 //! It is as late and as strict as the interface allows. Work that is put into a stream is done when somebody waits for
@@ -19,6 +19,7 @@
 //! | `DLC_STAND_IN_VERSION` | 12.8 | the version of CUDA that the driver says it is for |
 //! | `DLC_STAND_IN_CHECKS` | all | `none` leaves out the machine's checks for races and unwritten bytes, for speed |
 
+mod alone;
 mod counters;
 mod event;
 mod graph;
@@ -32,4 +33,5 @@ mod state;
 mod status;
 mod stream;
 
+pub use alone::{alone, counted, driver};
 pub use counters::{Counters, counters, library};

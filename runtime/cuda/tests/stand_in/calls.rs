@@ -1,9 +1,10 @@
 //! Every way to call.
 
-use crate::alone::{alone, counted};
+use crate::alone::alone;
 use crate::model::*;
 use dlc_cuda::CudaDevice;
 use dlc_runtime::{Call, Device};
+use dlc_stand_in_driver::counted;
 
 fn train(device: &mut CudaDevice, expected: &mut Expected, batch: usize, number: usize) {
     let x = samples(batch, number);

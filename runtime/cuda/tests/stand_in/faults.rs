@@ -1,8 +1,9 @@
 //! A GPU that fails, and that nothing is taken for a result from then on.
 
-use crate::alone::{alone, counted};
+use crate::alone::alone;
 use crate::model::*;
 use dlc_runtime::Device;
+use dlc_stand_in_driver::counted;
 
 /// Every further use is refused with the first failure's words.
 fn lost(device: &mut dlc_cuda::CudaDevice, first: &str) {

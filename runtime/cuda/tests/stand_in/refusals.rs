@@ -4,6 +4,7 @@ use crate::alone::alone;
 use crate::model::*;
 use dlc_abi::{Capability, DeviceMemory, DeviceModule, DeviceStep, Interface};
 use dlc_runtime::{Call, Device};
+use dlc_stand_in_driver::library;
 
 fn refused(interface: &Interface, module: &DeviceModule) -> String {
     load(0, interface, module).unwrap_err().to_string()
@@ -37,13 +38,13 @@ alone! {
         assert_eq!(error, "libm.so.6 is no driver of NVIDIA's: it has no `cuDriverGetVersion` that answers");
     }
 
-    fn no_gpu(DLC_STAND_IN_DEVICES = "0", DLC_CUDA_DRIVER = stand_in()) {
+    fn no_gpu(DLC_STAND_IN_DEVICES = "0", DLC_CUDA_DRIVER = library()) {
         let error = dlc_cuda::devices().unwrap_err().to_string();
         assert_eq!(error, "NVIDIA's driver finds no GPU that it may use on this machine");
         assert_eq!(refused(&interface(), &module()), error);
     }
 
-    fn a_number_that_no_gpu_has(DLC_STAND_IN_DEVICES = "2", DLC_CUDA_DRIVER = stand_in()) {
+    fn a_number_that_no_gpu_has(DLC_STAND_IN_DEVICES = "2", DLC_CUDA_DRIVER = library()) {
         assert_eq!(dlc_cuda::devices().unwrap().len(), 2);
         let expected = "there is no GPU 2: this machine has 2, numbered from 0";
         assert_eq!(dlc_cuda::device(2).unwrap_err().to_string(), expected);
@@ -52,7 +53,7 @@ alone! {
         assert!(load(1, &interface(), &module()).is_ok());
     }
 
-    fn code_for_other_gpus(DLC_STAND_IN_CAPABILITY = "8.6", DLC_CUDA_DRIVER = stand_in()) {
+    fn code_for_other_gpus(DLC_STAND_IN_CAPABILITY = "8.6", DLC_CUDA_DRIVER = library()) {
         let for_capability = |major, minor, exact| {
             changed(|module| module.capability = Capability { major, minor, exact })
         };
@@ -64,7 +65,7 @@ alone! {
         assert!(error.starts_with("the driver refuses the model's code: a PTX JIT compilation failed"), "{error}");
     }
 
-    fn a_text_that_is_no_ptx(DLC_CUDA_DRIVER = stand_in()) {
+    fn a_text_that_is_no_ptx(DLC_CUDA_DRIVER = library()) {
         let error = changed(|module| module.text = module.text.replace("mul.rn.f32 %x, %x, %y;", "mul.rn.f32 %x, %x;"));
         let mut lines = error.lines();
         let first = "the driver refuses the model's code: a PTX JIT compilation failed (CUDA_ERROR_INVALID_PTX, from \
@@ -77,7 +78,7 @@ alone! {
         assert!(error.contains("its text has no kernel `tally`: named symbol not found"), "{error}");
     }
 
-    fn a_text_that_came_after_the_driver(DLC_STAND_IN_VERSION = "11.8", DLC_CUDA_DRIVER = stand_in()) {
+    fn a_text_that_came_after_the_driver(DLC_STAND_IN_VERSION = "11.8", DLC_CUDA_DRIVER = library()) {
         let error = changed(|module| module.text = module.text.replace(".version 6.5", ".version 8.0"));
         assert_eq!(
             error,
@@ -87,7 +88,7 @@ alone! {
         assert!(load(0, &interface(), &module()).is_ok());
     }
 
-    fn too_little_memory(DLC_STAND_IN_MEMORY = "1000", DLC_CUDA_DRIVER = stand_in()) {
+    fn too_little_memory(DLC_STAND_IN_MEMORY = "1000", DLC_CUDA_DRIVER = library()) {
         let error = refused(&interface(), &module());
         assert_eq!(
             error,
@@ -100,7 +101,7 @@ alone! {
         assert!(refused(&large, &module()).starts_with("the model needs 3.0 GiB (3.0 GiB for values on the way, "));
     }
 
-    fn kernels_that_a_block_has_no_room_for(DLC_CUDA_DRIVER = stand_in()) {
+    fn kernels_that_a_block_has_no_room_for(DLC_CUDA_DRIVER = library()) {
         let error = changed(|module| module.kernels[1].shared_bytes = 200 << 10);
         assert_eq!(
             error,
@@ -110,7 +111,7 @@ alone! {
         assert!(error.contains("`scale` has 1025 threads in a block"), "{error}");
     }
 
-    fn tables_that_do_not_fit(DLC_CUDA_DRIVER = stand_in()) {
+    fn tables_that_do_not_fit(DLC_CUDA_DRIVER = library()) {
         let inconsistent = |what: &str| format!("the model's code for GPUs is inconsistent: {what} (this is a bug in dlc)");
         let error = changed(|module| drop(module.functions.pop()));
         assert_eq!(error, inconsistent("the interface has 5 functions, the launch table 4"));
@@ -135,7 +136,7 @@ alone! {
         assert_eq!(refused(&interface, &module()), inconsistent("a size is too large for this machine"));
     }
 
-    fn a_kernel_with_another_number_of_parameters(DLC_CUDA_DRIVER = stand_in()) {
+    fn a_kernel_with_another_number_of_parameters(DLC_CUDA_DRIVER = library()) {
         // The table is consistent in itself; the driver compares it with the text.
         let mut module = module();
         module.kernels[3].operands = 2;
@@ -152,7 +153,7 @@ alone! {
         assert!(error.contains("`tally` failed: invalid argument (CUDA_ERROR_INVALID_VALUE, from cuLaunchKernel)"), "{error}");
     }
 
-    fn calls_that_do_not_fit(DLC_CUDA_DRIVER = stand_in()) {
+    fn calls_that_do_not_fit(DLC_CUDA_DRIVER = library()) {
         let mut device = loaded();
         let x = bytes(&samples(3, 0));
         let mut told = |call: Call, inputs: &[&[u8]], wanted: &[usize]| {
@@ -169,9 +170,4 @@ alone! {
         // None of that touched the GPU.
         device.call(call(TRAIN, 3), &[&x], &[0]).unwrap();
     }
-}
-
-fn stand_in() -> &'static str {
-    let path = dlc_stand_in_driver::library().into_os_string().into_string().unwrap();
-    Box::leak(path.into_boxed_str())
 }
