@@ -22,7 +22,7 @@ model net(x: f32[N, 2, 6, 6]) -> (y) {
 }
 data d {
   source = synthetic(samples = 40, classes = 3) -> (x, t)
-  split = (0.6, 0.2, 0.2)
+  split = split(validation = 0.2, test = 0.2)
   batch = 8
 }
 train net on d {
