@@ -104,6 +104,9 @@ pub enum RuntimeError {
     /// Code that threads cannot run.
     #[error("the code of {model} is for a device, not for threads")]
     DeviceCode { model: String },
+    /// A file that is not what a device's code is in.
+    #[error("{}: {reason}", .path.display())]
+    DeviceFile { path: PathBuf, reason: &'static str },
     /// A device that does not do what it is asked for.
     #[error("{device}: {reason}")]
     Device { device: String, reason: String },

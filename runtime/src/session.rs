@@ -74,11 +74,13 @@ impl Session {
         Ok(Session::at(program, Place::Host(host)))
     }
 
-    /// A session on a device that has loaded the program, with all parameters and states zero.
+    /// A session on a device that has loaded the program, with all parameters and states zero; of a program that was read
+    /// from a file ([`Program::identity`]) without any, so that [`Session::load`] or [`Session::initialize`] comes first.
     pub fn on(program: Arc<Program>, device: Box<dyn Device>) -> Result<Session> {
         let persistent = Block::zeroed(program.interface().persistent_bytes, "parameters")?;
         let mirror = Mirror::new(&program, device, persistent);
-        Ok(Session::at(program, Place::Device(mirror)))
+        let has_weights = program.identity().is_none() || program.interface().tensors.is_empty();
+        Ok(Session { has_weights, ..Session::at(program, Place::Device(mirror)) })
     }
 
     fn at(program: Arc<Program>, place: Place) -> Session {

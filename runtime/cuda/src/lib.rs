@@ -14,7 +14,8 @@
 //! # }
 //! ```
 //!
-//! [`CudaDevice`] is a [`dlc_runtime::Device`]: a session's functions run on it.
+//! [`CudaModel`] opens what `dlc compile --emit ptx` wrote. [`CudaDevice`] is a [`dlc_runtime::Device`]: a session's
+//! functions run on it.
 //!
 //! - All memory of a model on the GPU is one block, whose size follows from its interface alone ([`Needs`]), so that too
 //!   little memory is told before anything runs.
@@ -30,6 +31,7 @@ mod driver;
 mod error;
 mod info;
 mod kept;
+mod model;
 mod owned;
 mod plan;
 mod times;
@@ -38,5 +40,6 @@ pub use device::{CudaDevice, KernelInfo, STEPWISE_VARIABLE};
 pub use driver::{DriverVersion, Failure, LIBRARY_VARIABLE};
 pub use error::CudaError;
 pub use info::{DeviceInfo, device, devices};
+pub use model::CudaModel;
 pub use plan::Needs;
 pub use times::{CallTimes, LaunchTime};
