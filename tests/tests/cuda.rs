@@ -1,15 +1,15 @@
-//! Whole models by the runtime for NVIDIA's driver: initialised, trained, evaluated and asked in turn, against a session of
-//! the CPU that is given the same. The driver is the stand-in that executes PTX, or a real one where
+//! Whole models in sessions on NVIDIA's driver: initialised, trained, evaluated and asked in turn, beside a session of
+//! threads that is given the same. The driver is the stand-in that executes PTX, or a real one where
 //! `DLC_CUDA_TEST_DRIVER` names it.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use dlc_abi::{FunctionInterface, Interface};
+use dlc_abi::DeviceModule;
 use dlc_compiler::emit::{Architecture, DeviceOptions, Math, device};
 use dlc_compiler::{CompileOptions, compile};
 use dlc_cuda::CudaDevice;
 use dlc_dsl::Loaded;
-use dlc_runtime::{Call, Device, HostTensor, Session};
+use dlc_runtime::{LoadPolicy, Program, Session};
 use dlc_stand_in_driver::alone;
 use dlc_tests::harness::load;
 use dlc_tests::models::{from_file, from_text, inputs, repository};
@@ -20,72 +20,37 @@ const BATCH_MAX: usize = 4;
 /// Bound on the norm of differences; both compute in `f32`, in other orders, and a step amplifies that.
 const BOUND: f64 = 1e-4;
 
-/// A model on a GPU, called as a session calls.
-struct OnGpu {
-    device: CudaDevice,
-    interface: Interface,
-    arena_user: Option<usize>,
-    persistent_seen: bool,
+/// A session on the first GPU, whose code is changed before it is loaded.
+fn on_gpu(loaded: &Loaded, stepwise: bool, change: impl FnOnce(&mut DeviceModule)) -> Session {
+    let compilation = compile(&loaded.model, &CompileOptions::for_device(BATCH_MAX)).unwrap();
+    let options = DeviceOptions { architecture: Architecture::Sm80, math: Math::F32 };
+    let mut module = device(&compilation, options).unwrap();
+    change(&mut module);
+    let interface = compilation.interface;
+    // SAFETY: the compiler made the module for this interface.
+    let mut device = unsafe { CudaDevice::load(0, &interface, &module, &interface.constants) }.unwrap();
+    device.set_stepwise(stepwise);
+    let program = Program::of_device(interface, None).unwrap();
+    Session::on(Arc::new(program), Box::new(device)).unwrap()
 }
 
-impl OnGpu {
-    fn new(loaded: &Loaded) -> OnGpu {
-        let compilation = compile(&loaded.model, &CompileOptions::for_device(BATCH_MAX)).unwrap();
-        let options = DeviceOptions { architecture: Architecture::Sm80, math: Math::F32 };
-        let module = device(&compilation, options).unwrap();
-        let interface = compilation.interface;
-        // SAFETY: the compiler made the module for this interface.
-        let device = unsafe { CudaDevice::load(0, &interface, &module, &interface.constants) }.unwrap();
-        OnGpu { device, interface, arena_user: None, persistent_seen: false }
-    }
+fn on_threads(loaded: &Loaded) -> Session {
+    let compilation = compile(&loaded.model, &CompileOptions::new(BATCH_MAX)).unwrap();
+    Session::new(load(&compilation).unwrap(), 1).unwrap()
+}
 
-    fn function(&self, name: &str) -> (usize, &FunctionInterface) {
-        let functions = self.interface.functions.iter().enumerate();
-        functions.into_iter().find(|(_, function)| function.name == name).unwrap()
-    }
-
-    fn call(&mut self, name: &str, batch: usize, inputs: &[&[u8]]) -> Vec<Vec<u8>> {
-        let (function, interface) = self.function(name);
-        let (outputs, keeps) = (interface.outputs.len(), interface.keeps_persistent);
-        let clear = self.arena_user.replace(function) != Some(function);
-        let prepare = clear || !self.persistent_seen;
-        self.persistent_seen = keeps;
-        let wanted: Vec<usize> = (0..outputs).collect();
-        self.device.call(Call { function, batch, prepare, clear }, inputs, &wanted).unwrap();
-        wanted.into_iter().map(|number| self.device.output(number).to_vec()).collect()
-    }
-
-    fn persistent(&self) -> Vec<u8> {
-        let mut persistent = vec![0; self.interface.persistent_bytes];
-        self.device.download(&mut persistent).unwrap();
-        persistent
-    }
-
-    /// First bytes of a tensor's elements, in their plain order, and an element's size.
-    fn places(&self, name: &str) -> (Vec<usize>, usize) {
-        let tensor = self.interface.tensors.iter().find(|tensor| tensor.name == name).unwrap();
-        let along = tensor.dims.iter().zip(&tensor.strides);
-        let elements = along.fold(vec![0_usize], |starts, (&count, &stride)| {
-            starts.into_iter().flat_map(|start| (0..count).map(move |place| start + place * stride)).collect()
-        });
-        let size = tensor.element.size();
-        (elements.into_iter().map(|element| tensor.offset + element * size).collect(), size)
-    }
-
-    fn set(&mut self, name: &str, value: &HostTensor) {
-        let mut persistent = self.persistent();
-        let (places, size) = self.places(name);
-        for (place, element) in places.into_iter().zip(value.bytes.chunks(size)) {
-            persistent[place..place + size].copy_from_slice(element);
-        }
-        self.device.upload(&persistent).unwrap();
-        self.persistent_seen = false;
-    }
-
-    fn tensor(&self, persistent: &[u8], name: &str) -> Vec<u8> {
-        let (places, size) = self.places(name);
-        places.into_iter().flat_map(|place| &persistent[place..place + size]).copied().collect()
-    }
+/// The outputs of a call, with inputs that follow from the seed.
+fn called(session: &mut Session, name: &str, batch: usize, seed: u64) -> Vec<Vec<u8>> {
+    let program = Arc::clone(session.program());
+    let function = program.interface().functions.iter().find(|function| function.name == name).unwrap();
+    let fed = inputs(function, batch, 2, seed);
+    let fed: Vec<&[u8]> = fed.iter().map(Vec::as_slice).collect();
+    let bytes = function.outputs.iter().map(|port| port.elements(batch) * port.element.size());
+    let mut outputs: Vec<Vec<u8>> = bytes.map(|bytes| vec![0; bytes]).collect();
+    let mut buffers: Vec<&mut [u8]> = outputs.iter_mut().map(Vec::as_mut_slice).collect();
+    let handle = session.prepare(name).unwrap();
+    session.call(handle, batch, &fed, &mut buffers).unwrap();
+    outputs
 }
 
 fn near(what: &str, dtype: DType, found: &[u8], expected: &[u8]) {
@@ -101,29 +66,23 @@ fn near(what: &str, dtype: DType, found: &[u8], expected: &[u8]) {
     assert!(apart <= BOUND * scale, "{what}: {apart} apart of {scale}");
 }
 
-fn compare(gpu: &OnGpu, session: &Session, after: &str) {
-    let persistent = gpu.persistent();
-    for tensor in &session.program().interface().tensors {
-        let expected = session.tensor(&tensor.name).unwrap();
-        let found = gpu.tensor(&persistent, &tensor.name);
+/// Parameters and states of both.
+fn compare(gpu: &Session, threads: &Session, after: &str) {
+    for tensor in &threads.program().interface().tensors {
+        let (found, expected) = (gpu.tensor(&tensor.name).unwrap(), threads.tensor(&tensor.name).unwrap());
         let what = format!("{} after {after}", tensor.name);
-        near(&what, DType::ALL[tensor.element as usize], &found, &expected.bytes);
+        near(&what, DType::ALL[tensor.element as usize], &found.bytes, &expected.bytes);
     }
 }
 
-/// Calls in turn; every output's bits, and at the end those of parameters and states.
+/// Calls in turn; the bits of every output, and at the end of parameters and states.
 fn run(loaded: &Loaded, stepwise: bool) -> Vec<Vec<u8>> {
-    let here = compile(&loaded.model, &CompileOptions::new(BATCH_MAX)).unwrap();
-    let mut session = Session::new(load(&here).unwrap(), 1).unwrap();
-    let mut gpu = OnGpu::new(loaded);
-    gpu.device.set_stepwise(stepwise);
-    session.initialize(3).unwrap();
-    gpu.set("train.seed", &session.tensor("train.seed").unwrap());
-    gpu.call("initialize", 1, &[]);
-    compare(&gpu, &session, "initialize");
-    session.set_scalar_i64("train.total_steps", 20).unwrap();
-    gpu.set("train.total_steps", &session.tensor("train.total_steps").unwrap());
-    let program = Arc::clone(session.program());
+    let (mut gpu, mut threads) = (on_gpu(loaded, stepwise, |_| ()), on_threads(loaded));
+    for session in [&mut gpu, &mut threads] {
+        session.initialize(3).unwrap();
+        session.set_scalar_i64("train.total_steps", 20).unwrap();
+    }
+    compare(&gpu, &threads, "initialize");
     let calls = [
         ("predict", 4),
         ("train", 4),
@@ -134,46 +93,45 @@ fn run(loaded: &Loaded, stepwise: bool) -> Vec<Vec<u8>> {
         ("predict", 3),
     ];
     let mut bits = Vec::new();
-    for (seed, (name, batch)) in calls.into_iter().enumerate() {
-        let function = program.interface().functions.iter().find(|function| function.name == name).unwrap();
-        let fed = inputs(function, batch, 2, seed as u64);
-        let slices: Vec<&[u8]> = fed.iter().map(Vec::as_slice).collect();
-        let mut expected: Vec<Vec<u8>> =
-            function.outputs.iter().map(|port| vec![0; port.elements(batch) * port.element.size()]).collect();
-        let mut buffers: Vec<&mut [u8]> = expected.iter_mut().map(Vec::as_mut_slice).collect();
-        let handle = session.prepare(name).unwrap();
-        session.call(handle, batch, &slices, &mut buffers).unwrap();
-        let found = gpu.call(name, batch, &slices);
+    for (seed, (name, batch)) in (0..).zip(calls) {
+        let (found, expected) =
+            (called(&mut gpu, name, batch, seed), called(&mut threads, name, batch, seed));
+        let interface = threads.program().interface();
+        let function = interface.functions.iter().find(|function| function.name == name).unwrap();
         for ((port, found), expected) in function.outputs.iter().zip(&found).zip(&expected) {
             near(&format!("{} of {name}", port.name), DType::ALL[port.element as usize], found, expected);
         }
-        compare(&gpu, &session, name);
+        compare(&gpu, &threads, name);
         bits.extend(found);
     }
-    bits.push(gpu.persistent());
+    bits.push(gpu.persistent().unwrap().into_owned());
     bits
 }
 
-/// In a process of its own: graphs, then launches one by one, which give the same bits.
-fn goes_along(test: &str, loaded: impl FnOnce() -> Loaded) {
-    alone::<&str>(&format!("{}::{test}", module_path!()), &[], || {
-        let loaded = loaded();
-        let graphs = run(&loaded, false);
-        assert_eq!(run(&loaded, true), graphs);
-    });
+/// Does a test in a process of its own.
+fn by_itself(name: &str, test: impl FnOnce()) {
+    alone::<&str>(&format!("{}::{name}", module_path!()), &[], test);
+}
+
+/// As graphs, then as launches one by one, which give the same bits.
+fn goes_along(loaded: &Loaded) {
+    let graphs = run(loaded, false);
+    assert_eq!(run(loaded, true), graphs);
+}
+
+fn digits() -> Loaded {
+    from_file(&repository().join("examples/digits.dsl"))
 }
 
 #[test]
 fn convolutional_digits() {
-    goes_along("convolutional_digits", || from_file(&repository().join("examples/digits.dsl")));
+    by_itself("convolutional_digits", || goes_along(&digits()));
 }
 
 /// Time steps are repetitions, each with places of its own.
 #[test]
 fn recurrent_layers() {
-    goes_along("recurrent_layers", || {
-        from_text(
-            r#"dlc 1
+    let text = r#"dlc 1
 model net(x: f32[N, 5, 6]) -> (logits) {
   y, h, c = lstm(x, 7, layers = 2, bidirectional = true) as lstm
   logits = y |> gru(8, output = last) as gru |> dropout(0.2) |> dense(2) as head
@@ -189,7 +147,55 @@ train net on d {
   accumulate = 2
   epochs = 2
 }
-"#,
-        )
+"#;
+    by_itself("recurrent_layers", || goes_along(&from_text(text)));
+}
+
+#[test]
+fn checkpoints_go_from_one_machine_to_the_other() {
+    by_itself("checkpoints_go_from_one_machine_to_the_other", || {
+        let loaded = digits();
+        let (mut gpu, mut threads) = (on_gpu(&loaded, false, |_| ()), on_threads(&loaded));
+        gpu.initialize(3).unwrap();
+        called(&mut gpu, "train", 4, 0);
+        threads.restore(&gpu.checkpoint().unwrap(), LoadPolicy::Exact).unwrap();
+        called(&mut gpu, "train", 4, 1);
+        called(&mut threads, "train", 4, 1);
+        compare(&gpu, &threads, "a step from the same checkpoint");
+        gpu.restore(&threads.checkpoint().unwrap(), LoadPolicy::Exact).unwrap();
+        for tensor in &threads.program().interface().tensors {
+            let name = &tensor.name;
+            assert_eq!(gpu.tensor(name).unwrap(), threads.tensor(name).unwrap(), "{name}");
+        }
+    });
+}
+
+#[test]
+fn a_fault_leaves_the_last_checkpoint_alone() {
+    by_itself("a_fault_leaves_the_last_checkpoint_alone", || {
+        let loaded = digits();
+        let mut broken = String::new();
+        let mut gpu = on_gpu(&loaded, true, |module| {
+            let train = module.kernels.iter().rposition(|kernel| kernel.name.starts_with("train_")).unwrap();
+            broken.clone_from(&module.kernels[train].name);
+            let start = module.text.find(&format!(".entry {broken}(")).unwrap();
+            let end = start + module.text[start..].find("ret;").unwrap();
+            module.text.insert_str(end, "trap;\n    ");
+        });
+        gpu.initialize(3).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("last.safetensors");
+        gpu.save(&path, None).unwrap();
+        let saved = std::fs::read(&path).unwrap();
+        let mut report = vec![0.0; gpu.report_length("train", 2).unwrap()];
+        let function = gpu.program().interface().functions.iter().find(|one| one.name == "train").unwrap();
+        let fed = inputs(function, 2, 2, 0);
+        let fed: Vec<&[u8]> = fed.iter().map(Vec::as_slice).collect();
+        let error = gpu.train_step(2, &fed, &mut report).unwrap_err().to_string();
+        assert!(error.contains(&format!(" of `train`, the kernel `{broken}`, failed: ")), "{error}");
+        let error = gpu.save(&path, None).unwrap_err().to_string();
+        assert!(error.contains("the GPU failed before, and what it holds is lost: launch "), "{error}");
+        assert!(gpu.train_step(2, &fed, &mut report).is_err());
+        assert_eq!(std::fs::read(&path).unwrap(), saved);
     });
 }
