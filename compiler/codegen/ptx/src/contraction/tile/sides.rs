@@ -7,6 +7,7 @@ use super::{Place, Tiling, divides};
 use crate::PtxError;
 use crate::alignment::{power_of, power_of_extent};
 use crate::contraction::plan::Plan;
+use crate::contraction::reduce::innermost;
 use crate::emitter::Emitter;
 use crate::register::{Class, Value};
 use dlc_types::Dim;
@@ -65,7 +66,7 @@ impl Emitter<'_> {
         let splits = |number: usize| plan.dim(number).split.filter(|split| split.chunks > 1);
         let steps = last.map_or(1, |last| {
             let border = splits(last).map_or(i64::MAX, |split| power_of(split.align as i64));
-            border.min(power_of_extent(plan.dim(last).extent))
+            border.min(power_of_extent(innermost(plan)))
         });
         // Every number that is added to an offset but the one that runs along an access.
         let others = (0..contraction.dims.len()).filter(|&number| Some(number) != run);
