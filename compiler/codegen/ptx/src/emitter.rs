@@ -5,10 +5,11 @@
 
 use crate::alignment::power_of;
 use crate::hazards::Hazards;
+use crate::neighbours::Neighbours;
 use crate::ranges::Ranges;
 use crate::register::{Class, Value};
 use crate::team::Team;
-use crate::vector::Neighbours;
+
 use crate::{Options, PtxError};
 use dlc_kernel::{IndexVar, Kernel, Var};
 use dlc_types::DType;

@@ -32,6 +32,7 @@ mod kernel;
 mod loops;
 mod memory;
 mod module;
+mod neighbours;
 mod random;
 mod ranges;
 mod register;

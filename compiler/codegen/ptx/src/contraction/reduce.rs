@@ -1,11 +1,12 @@
 //! The reduction of one element of the result, by one thread.
 
 use super::plan::Plan;
+use super::taps::grid_levels;
 use crate::PtxError;
 use crate::emitter::Emitter;
 use crate::register::{Class, Value};
 use dlc_kernel::Parts;
-use dlc_types::DType;
+use dlc_types::{DType, Dim};
 
 /// A loop of a reduction.
 #[derive(Clone, Debug)]
@@ -14,6 +15,65 @@ pub(super) enum Level {
     Span { start: Value, end: Value, strides: [i64; 2] },
     /// Taps from a table.
     Table { name: String, count: i64 },
+}
+
+/// Loops of which one goes on where the one inside of it ends are one longer loop: taps along a row of pixels and their
+/// channels, say. The order of steps stays.
+fn joined(levels: Vec<Level>) -> Vec<Level> {
+    let mut all: Vec<Level> = Vec::with_capacity(levels.len());
+    for level in levels {
+        let whole = match (all.last(), &level) {
+            (Some(outer), inner) => outer.around(inner),
+            (None, _) => None,
+        };
+        match whole {
+            Some(whole) => {
+                all.pop();
+                all.push(whole);
+            }
+            None => all.push(level),
+        }
+    }
+    all
+}
+
+impl Level {
+    /// One loop for this one and the one inside of it, where that is the same.
+    fn around(&self, inner: &Level) -> Option<Level> {
+        let whole = |level: &Level| match level {
+            Level::Span { start: Value::Integer(0), end: Value::Integer(count), strides } => {
+                Some((*count, *strides))
+            }
+            _ => None,
+        };
+        let ((count, outer), (length, strides)) = (whole(self)?, whole(inner)?);
+        let goes_on = [0, 1].iter().all(|&factor| strides[factor].checked_mul(length) == Some(outer[factor]));
+        let end = count.checked_mul(length).filter(|_| goes_on)?;
+        Some(Level::Span { start: Value::Integer(0), end: Value::Integer(end), strides })
+    }
+}
+
+/// Steps of the innermost loop of a reduction, of all of its pieces.
+pub(super) fn innermost(plan: &Plan<'_>) -> Dim {
+    let dim = |&number: &usize| match (plan.dim(number).extent, plan.pieces(number)) {
+        (Dim::Fixed(size), 1) => {
+            let [lanes, rows, _] = plan.dim(number).strides;
+            let (start, end) = (Value::Integer(0), Value::Integer(size as i64));
+            Level::Span { start, end, strides: [lanes, rows] }
+        }
+        // What is known while a kernel runs joins nothing.
+        _ => Level::Table { name: String::new(), count: 0 },
+    };
+    let mut levels: Vec<Level> = plan.reduced.iter().map(dim).collect();
+    let taps = grid_levels(&plan.contraction.taps);
+    let taps = taps.unwrap_or_else(|| vec![Level::Table { name: String::new(), count: 0 }]);
+    let last = levels.len().saturating_sub(1);
+    levels.splice(last..last, taps);
+    match (joined(levels).last(), plan.reduced.last()) {
+        (Some(Level::Span { end: Value::Integer(steps), .. }), _) => Dim::Fixed(*steps as usize),
+        (_, Some(&number)) => plan.dim(number).extent,
+        (_, None) => Dim::Fixed(0),
+    }
 }
 
 impl Emitter<'_> {
@@ -29,7 +89,7 @@ impl Emitter<'_> {
         // The last dimension runs inside the taps.
         let last = levels.len().saturating_sub(1);
         levels.splice(last..last, taps);
-        (levels, origin)
+        (joined(levels), origin)
     }
 
     /// Adds all products of one element to a register.

@@ -7,7 +7,7 @@ use crate::register::{Class, Value};
 use dlc_kernel::Tap;
 
 /// The nested loops that visit the taps in order, outermost first, if there are such.
-pub(crate) fn grid(taps: &[Tap]) -> Option<Vec<(i64, Tap)>> {
+fn grid(taps: &[Tap]) -> Option<Vec<(i64, Tap)>> {
     let step = |from: &Tap, to: &Tap| Tap {
         lanes: to.lanes.wrapping_sub(from.lanes),
         rows: to.rows.wrapping_sub(from.rows),
@@ -32,16 +32,21 @@ pub(crate) fn grid(taps: &[Tap]) -> Option<Vec<(i64, Tap)>> {
     Some(loops)
 }
 
+/// Taps that are a grid as levels of a reduction.
+pub(super) fn grid_levels(taps: &[Tap]) -> Option<Vec<Level>> {
+    let levels = grid(taps)?.into_iter().map(|(count, step)| Level::Span {
+        start: Value::Integer(0),
+        end: Value::Integer(count),
+        strides: [step.lanes, step.rows],
+    });
+    Some(levels.collect())
+}
+
 impl Emitter<'_> {
     /// The taps as levels of the reduction, and the offsets that all of them share.
     pub(super) fn tap_levels(&mut self, taps: &[Tap]) -> (Vec<Level>, [i64; 2]) {
-        if let (Some(loops), Some(first)) = (grid(taps), taps.first()) {
-            let levels = loops.into_iter().map(|(count, step)| Level::Span {
-                start: Value::Integer(0),
-                end: Value::Integer(count),
-                strides: [step.lanes, step.rows],
-            });
-            return (levels.collect(), [first.lanes, first.rows]);
+        if let (Some(levels), Some(first)) = (grid_levels(taps), taps.first()) {
+            return (levels, [first.lanes, first.rows]);
         }
         let name = self.tap_table(taps);
         (vec![Level::Table { name, count: taps.len() as i64 }], [0, 0])

@@ -103,7 +103,8 @@ fn tensor_cores_keep_their_bounds() {
             let (wide, statistics) = run(kernel, &given, setting);
             assert_near(kernel, &given, &wide[2], setting.batch, bound);
             let steps = contraction(kernel).dims.last().map(|dim| dim.extent);
-            let tensor = !matches!(steps, Some(Dim::Fixed(..8)));
+            // Three channels of each of three taps in a row are nine steps.
+            let tensor = kernel.name == "first" || !matches!(steps, Some(Dim::Fixed(..8)));
             assert_eq!(statistics.matrix_products > 0, tensor, "{}", kernel.name);
             let (narrow, _) = run(kernel, &given, Setting { alignment: 4, ..setting });
             assert!(narrow == wide, "{} {math:?}", kernel.name);

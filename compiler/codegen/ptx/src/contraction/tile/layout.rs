@@ -21,6 +21,16 @@ pub(crate) enum Along {
     Tile,
 }
 
+impl Along {
+    /// Place in the tile and step of the reduction of a line's element.
+    pub(super) fn placed<T>(self, line: T, at: T) -> (T, T) {
+        match self {
+            Along::Depth => (line, at),
+            Along::Tile => (at, line),
+        }
+    }
+}
+
 /// One factor's part of a tile in one stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Layout {

@@ -25,6 +25,7 @@ mod threads;
 mod warps;
 
 use super::plan::Plan;
+use super::reduce::innermost;
 use crate::emitter::Emitter;
 use crate::kernel;
 use crate::register::{Class, Value};
@@ -94,7 +95,8 @@ impl Emitter<'_> {
             sizes.fold(1_u128, |product, size| product.saturating_mul(size))
         };
         let statements = contraction.epilogue.as_ref().map_or(0, |epilogue| epilogue.statements.len());
-        let depth = size(last) / plan.pieces(last) as u128;
+        let steps = self.ranges.extent(innermost(plan)).max(0).unsigned_abs();
+        let depth = steps / plan.pieces(last) as u128;
         let (count, along) = (product(&batch), product(&rows));
         let products = self.products(plan);
         let (lanes_count, copies) = (size(lanes), self.copies());

@@ -72,11 +72,12 @@ impl Work {
         blocks.div_ceil(MULTIPROCESSORS).saturating_mul(tiles).saturating_mul(tile)
     }
 
-    /// Steps between barriers: as many as leave little of the last tile empty.
+    /// Steps between barriers: as many as leave little of the last tile empty, a barrier being as much as two steps.
     fn depth(&self, candidates: &[u32]) -> u32 {
         let whole = |depth: u32| {
-            let depth = u128::from(depth);
-            self.depth.div_ceil(depth).saturating_mul(depth + 2)
+            let tiles = self.depth.div_ceil(u128::from(depth));
+            let steps = tiles.saturating_mul(u128::from(depth));
+            (steps.saturating_add(tiles.saturating_mul(2)), steps)
         };
         candidates.iter().copied().min_by_key(|&depth| whole(depth)).unwrap_or(8)
     }

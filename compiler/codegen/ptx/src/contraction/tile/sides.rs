@@ -7,6 +7,7 @@ use super::{Place, Tiling, divides};
 use crate::PtxError;
 use crate::alignment::{power_of, power_of_extent};
 use crate::contraction::plan::Plan;
+use crate::contraction::reduce::innermost;
 use crate::emitter::Emitter;
 use crate::register::{Class, Value};
 use dlc_types::Dim;
@@ -68,7 +69,7 @@ impl Emitter<'_> {
         let splits = |number: usize| plan.dim(number).split.filter(|split| split.chunks > 1);
         let steps = last.map_or(1, |last| {
             let border = splits(last).map_or(i64::MAX, |split| power_of(split.align as i64));
-            border.min(power_of_extent(plan.dim(last).extent))
+            border.min(power_of_extent(innermost(plan)))
         });
         // Every number that is added to an offset but the one that runs along an access.
         let others = (0..contraction.dims.len()).filter(|&number| Some(number) != run);
@@ -173,56 +174,46 @@ impl Emitter<'_> {
         read: &mut ReadAt<'_, Self>,
     ) -> Result<Side, PtxError> {
         let Reading { along, width, steps } = tiling.readings[operand];
-        let shape = tiling.shape;
         let rounds = layout.element == 2;
         let width = width.min(layout.line);
         // Two of `bf16` are one register.
         let piece = if rounds { width.max(2) } else { width };
-        let share = Share { layout, piece, threads: shape.threads() };
+        let share = Share { layout, piece, threads: tiling.shape.threads() };
         let class = Class::of(plan.dtype);
         let (first_place, first_depth, works) = self.first_of_share(&share);
-        let mut steps_along: Vec<u32> = Vec::new();
-        let mut places = Vec::new();
+        let covered = if along == Along::Depth { (width, 1) } else { (1, width) };
+        // Of each place along the tile where this thread reads, how far it is from the first, and what is there.
+        let mut places: Vec<(u32, Read)> = Vec::new();
         let mut moves = Vec::new();
         for number in 0..(share.pieces() / share.threads).max(1) {
-            let (line, at) = share.step(number);
+            let first = share.step(number);
             let mut accesses = Vec::new();
             for part in (0..piece).step_by(width as usize) {
-                let (place, depth) =
-                    if along == Along::Depth { (line, at + part) } else { (at + part, line) };
-                let known = steps_along.iter().position(|&known| known == place);
-                let number = match known {
-                    Some(number) => number,
-                    None => {
-                        let covered = if along == Along::Tile { width } else { 1 };
-                        places.push(read(self, first_place, place, (width, covered))?);
-                        steps_along.push(place);
-                        places.len() - 1
-                    }
-                };
+                let (place, depth) = layout.along.placed(first.0, first.1 + part);
+                let known = places.iter().position(|&(known, _)| known == place);
+                if known.is_none() {
+                    places.push((place, read(self, first_place, place, (width, covered.1))?));
+                }
                 let registers = (0..width).map(|_| self.fresh(class)).collect();
-                accesses.push(Access { place: number, depth, registers });
+                accesses.push(Access { place: known.unwrap_or(places.len() - 1), depth, registers });
             }
-            let (place, depth) = if along == Along::Depth { (line, at) } else { (at, line) };
+            let (place, depth) = layout.along.placed(first.0, first.1);
             moves.push(Move { place, depth, accesses });
         }
         let [place, depth] = [first_place, first_depth].map(|value| self.narrowed_index(value));
         let shared = self.spot(layout, base, place, depth);
-        let covered = if along == Along::Depth { width } else { 1 };
-        let inside = steps % i64::from(shape.depth) == 0;
-        let whole = steps % i64::from(covered) == 0;
         Ok(Side {
             operand,
             class,
             layout,
             moves,
-            places,
+            places: places.into_iter().map(|(_, read)| read).collect(),
             depth: first_depth,
             shared,
             works,
-            steps: covered,
-            whole,
-            inside,
+            steps: covered.0,
+            whole: steps % i64::from(covered.0) == 0,
+            inside: steps % i64::from(tiling.shape.depth) == 0,
             rounds,
             again: operand == 1 && plan.contraction.taps.len() > 1,
         })
