@@ -142,12 +142,12 @@ unsafe extern "system" fn cuFuncGetAttribute(to: *mut c_int, attribute: c_int, f
 #[unsafe(no_mangle)]
 extern "system" fn cuFuncSetAttribute(function: Name, attribute: c_int, value: c_int) -> Status {
     within(|state| {
+        let all = state.settings.most_shared();
         let Some(Object::Function { dynamic_shared, text, name, .. }) = state.objects.get_mut(&function)
         else {
             return Err(INVALID_HANDLE);
         };
-        let most =
-            crate::start::MOST_SHARED - text.shared_bytes(name).unwrap_or(0).min(crate::start::MOST_SHARED);
+        let most = all.saturating_sub(text.shared_bytes(name).unwrap_or(0));
         let value = usize::try_from(value).ok().filter(|&value| attribute == 8 && value <= most);
         *dynamic_shared = value.ok_or(INVALID_VALUE)?;
         Ok(())

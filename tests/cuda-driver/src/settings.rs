@@ -29,6 +29,17 @@ pub(crate) fn pair(text: &str) -> Option<(i32, i32)> {
 }
 
 impl Settings {
+    /// Most shared memory of a block, as the generation has it.
+    pub(crate) fn most_shared(&self) -> usize {
+        let kibibytes = match self.capability {
+            (..8, _) => 64,
+            (8, 0 | 7) => 163,
+            (8, _) => 99,
+            _ => 227,
+        };
+        kibibytes << 10
+    }
+
     pub(crate) fn new() -> Settings {
         let checked = |text: &str| ["none", "all"].iter().position(|known| *known == text);
         let checked = variable("DLC_STAND_IN_CHECKS", checked, 1) == 1;

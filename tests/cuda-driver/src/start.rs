@@ -11,8 +11,6 @@ const SHARED_BYTES: c_int = 97;
 const MAJOR: c_int = 75;
 /// `CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR`
 const MINOR: c_int = 76;
-/// Most shared memory of a block of sm_80.
-pub(crate) const MOST_SHARED: usize = 163 << 10;
 /// What the devices are called.
 const DEVICE: &str = "dlc stand-in";
 
@@ -86,7 +84,7 @@ unsafe extern "system" fn cuDeviceGetAttribute(to: *mut c_int, attribute: c_int,
         let value = match attribute {
             MAJOR => state.settings.capability.0,
             MINOR => state.settings.capability.1,
-            SHARED_BYTES => MOST_SHARED as c_int,
+            SHARED_BYTES => state.settings.most_shared() as c_int,
             _ => return Err(INVALID_VALUE),
         };
         // SAFETY: by the interface.

@@ -69,7 +69,7 @@ impl Driver {
         let found = |symbol: &str| {
             // SAFETY: the symbol is only taken as an address here, and the library stays.
             let address = unsafe { opened.get::<*const ()>(symbol.as_bytes()).ok()?.try_as_raw_ptr() };
-            address.map(|address| address.cast_const().cast::<()>())
+            address.map(|address| address.cast_const().cast::<()>()).filter(|address| !address.is_null())
         };
         // SAFETY: NVIDIA's driver exports these names with these types.
         let driver = unsafe { Driver::of(&library(), &found)? };

@@ -111,6 +111,12 @@ alone! {
         assert!(error.contains("`scale` has 1025 threads in a block"), "{error}");
     }
 
+    fn a_gpu_with_less_shared_memory(DLC_STAND_IN_CAPABILITY = "7.5", DLC_CUDA_DRIVER = library()) {
+        assert!(load(0, &interface(), &module()).is_ok());
+        let error = changed(|module| module.kernels[7].shared_bytes += 1);
+        assert!(error.starts_with("the kernel `far` needs 65537 bytes of shared memory for a block; "), "{error}");
+    }
+
     fn tables_that_do_not_fit(DLC_CUDA_DRIVER = library()) {
         let inconsistent = |what: &str| format!("the model's code for GPUs is inconsistent: {what} (this is a bug in dlc)");
         let error = changed(|module| drop(module.functions.pop()));
