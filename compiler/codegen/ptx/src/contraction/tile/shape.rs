@@ -126,17 +126,22 @@ impl Shape {
         shape
     }
 
-    /// The shape of four warps, in pieces of 16 rows and 8 lanes; of eight, where a tile is large and threads hold more
-    /// than sums.
+    /// The shape of four warps, in pieces of 16 rows and 8 lanes; of eight, where threads would have more results than leave
+    /// registers for what else they hold: factors on their way, values of an epilogue.
     fn of_warps(rows: u32, lanes: u32, work: Work, products: Products) -> Shape {
-        let large = rows * lanes >= 128 * 128 && (products == Products::Bf16 || work.statements > 4);
+        let most = match work.statements {
+            ..=4 if products == Products::Tf32 => 128,
+            ..=12 => 64,
+            _ => 32,
+        };
+        let wanted = (rows * lanes / (32 * most)).clamp(4, 8);
         let depth = match products {
             Products::Bf16 => work.depth(&[32, 16]),
             _ => work.depth(&[16, 8]),
         };
         let (mut warp_rows, mut warp_lanes) = (rows, lanes);
         let mut warps = 1;
-        while warps < if large { 8 } else { 4 } && (warp_rows > 16 || warp_lanes > 16) {
+        while warps < wanted && (warp_rows > 16 || warp_lanes > 16) {
             if warp_rows > warp_lanes {
                 warp_rows /= 2
             } else {
@@ -264,5 +269,14 @@ mod tests {
         assert_eq!(stages(1 << 20, 512, Products::Tf32), (128, 128, 16, 3));
         assert_eq!(stages(1 << 20, 64, Products::Tf32), (128, 64, 16, 4));
         assert_eq!(stages(1 << 20, 512, Products::Bf16), (128, 128, 32, 2));
+    }
+
+    #[test]
+    fn long_epilogues_leave_registers() {
+        for (statements, most) in [(0, 128), (8, 64), (40, 64)] {
+            let work = Work { products: Products::Tf32, statements, ..work(1 << 20, 512, 512, false) };
+            let shape = Shape::of(work).unwrap();
+            assert!(shape.thread_rows * shape.thread_lanes <= most, "{statements}: {shape:?}");
+        }
     }
 }
