@@ -36,8 +36,8 @@ fn main() -> ExitCode {
                         "{name:<18} {label:<6} {:>11.3} {:>9.1} {:>11.1} {:>5.1}% {off:>11.3} {ratio:>7.2}",
                         report.median_ms,
                         report.gflops,
-                        report.peak_gflops,
-                        100.0 * report.share
+                        report.peak_gflops.unwrap_or(f64::NAN),
+                        100.0 * report.share.unwrap_or(f64::NAN)
                     );
                 }
                 Err(error) => {

@@ -91,6 +91,11 @@ pub(crate) fn json(value: &impl Serialize) {
 }
 
 /// A warning on stderr, as text.
+/// Something worth knowing, on stderr.
+pub(crate) fn remark(text: &str) {
+    tell(text);
+}
+
 pub(crate) fn warning(text: &str) {
     eprintln!("warning: {text}");
 }

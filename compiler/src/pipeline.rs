@@ -165,7 +165,8 @@ fn verify_program(lowered: &Lowered, options: &CompileOptions) -> Result<(), Com
     let invalid =
         |error: String| CompileError::Invalid { stage: "lower", function: program.name.clone(), error };
     dlc_kernel::verify::verify_program(program).map_err(|error| invalid(error.to_string()))?;
-    dlc_kernel::verify::verify_bounds(program, options.batch_max).map_err(|error| invalid(error.to_string()))?;
+    dlc_kernel::verify::verify_bounds(program, options.batch_max)
+        .map_err(|error| invalid(error.to_string()))?;
     dlc_kernel::check::check_plan(program).map_err(|error| invalid(error.to_string()))?;
     if options.threads == Threads::Many { crate::emit::check_for_device(program) } else { Ok(()) }
 }

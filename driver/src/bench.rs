@@ -12,8 +12,8 @@ use crate::data::port_bytes;
 use crate::flops::function_flops;
 use crate::rewriting::baseline;
 use crate::{
-    CompareOptions, DriverError, Loaded, Result, TimedOptions, TuneOptions, compare_loaded, peak_gflops,
-    tuned_session,
+    CompareOptions, CompileChoices, DriverError, Loaded, Machine, Result, TimedOptions, compare_loaded,
+    peak_gflops, session,
 };
 use dlc_compiler::CompileOptions;
 use dlc_runtime::{FunctionHandle, Session};
@@ -56,10 +56,12 @@ pub struct BenchReport {
     pub gflops: f64,
     /// Samples per second at the median.
     pub samples_per_s: f64,
-    /// The machine's peak of fused multiply-adds on as many threads.
-    pub peak_gflops: f64,
+    /// The machine's peak of fused multiply-adds on as many threads, where it is measured: not on a GPU.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peak_gflops: Option<f64>,
     /// `gflops` over `peak_gflops`.
-    pub share: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub share: Option<f64>,
     /// Median time of a call without the optimiser, in milliseconds, measured in alternation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub baseline_ms: Option<f64>,
@@ -81,7 +83,7 @@ impl Subject {
         loaded: &Loaded,
         options: &TimedOptions,
         compile_options: &CompileOptions,
-        tune: &TuneOptions,
+        choices: &CompileChoices,
     ) -> Result<Subject> {
         let name = options.target.function();
         let compilation = dlc_compiler::compile(&loaded.model, compile_options)?;
@@ -90,7 +92,7 @@ impl Subject {
         let interface =
             compilation.interface.functions.iter().find(|one| one.name == name).ok_or_else(missing)?;
         let batch = compile_options.batch_max;
-        let mut session = tuned_session(&compilation, options.threads(), options.cpu, tune)?;
+        let mut session = session(&compilation, options.machine, options.threads(), choices)?;
         loaded.begin(&mut session, options.seed)?;
         Engine::set_total_steps(&mut session, TOTAL_STEPS)?;
         let mut all = synthetic_inputs(loaded, &compilation.interface, batch, options.seed);
@@ -153,7 +155,7 @@ pub fn bench(loaded: &Loaded, options: &BenchOptions) -> Result<BenchReport> {
         loaded,
         &CompareOptions {
             seed: timed.seed,
-            cpu: timed.cpu,
+            machine: timed.machine,
             choices: timed.choices.clone(),
             ..CompareOptions::default()
         },
@@ -161,10 +163,10 @@ pub fn bench(loaded: &Loaded, options: &BenchOptions) -> Result<BenchReport> {
     if let Some(first) = checked.mismatches.first() {
         return Err(DriverError::Mismatch(first.to_string()));
     }
-    let tune = &timed.choices.tune;
-    let mut on = Subject::new(loaded, timed, &compile_options, tune)?;
+    let choices = &timed.choices;
+    let mut on = Subject::new(loaded, timed, &compile_options, choices)?;
     let mut off = match options.against_baseline {
-        true => Some(Subject::new(loaded, timed, &baseline(&compile_options), &tune.without_trials())?),
+        true => Some(Subject::new(loaded, timed, &baseline(&compile_options), &choices.without_trials())?),
         false => None,
     };
     let warm_up = Duration::ZERO;
@@ -180,7 +182,11 @@ pub fn bench(loaded: &Loaded, options: &BenchOptions) -> Result<BenchReport> {
         }
     }
     let batch = compile_options.batch_max;
-    let mut report = report(&mut on.times, on.flops, batch, peak_gflops(timed.threads()));
+    let peak = match timed.machine {
+        Machine::Threads(_) => Some(peak_gflops(timed.threads())),
+        Machine::Cuda { .. } => None,
+    };
+    let mut report = report(&mut on.times, on.flops, batch, peak);
     report.baseline_ms = off.map(|mut off| median_ms(&mut off.times));
     Ok(report)
 }
@@ -196,7 +202,7 @@ fn median_ms(times: &mut [Duration]) -> f64 {
     }
 }
 
-fn report(times: &mut [Duration], flops: u64, batch: usize, peak_gflops: f64) -> BenchReport {
+fn report(times: &mut [Duration], flops: u64, batch: usize, peak_gflops: Option<f64>) -> BenchReport {
     let median_ms = median_ms(times);
     let gflops = flops as f64 / median_ms / 1e6;
     BenchReport {
@@ -205,7 +211,7 @@ fn report(times: &mut [Duration], flops: u64, batch: usize, peak_gflops: f64) ->
         gflops,
         samples_per_s: batch as f64 / median_ms * 1e3,
         peak_gflops,
-        share: gflops / peak_gflops,
+        share: peak_gflops.map(|peak| gflops / peak),
         baseline_ms: None,
     }
 }
@@ -217,8 +223,8 @@ mod tests {
     #[test]
     fn the_report_is_what_the_times_say() {
         let mut times = [5, 1, 2, 9].map(Duration::from_millis);
-        let found = report(&mut times, 7_000_000, 14, 4.0);
+        let found = report(&mut times, 7_000_000, 14, Some(4.0));
         assert_eq!((found.median_ms, found.min_ms), (3.5, 1.0));
-        assert_eq!((found.gflops, found.samples_per_s, found.share), (2.0, 4000.0, 0.5));
+        assert_eq!((found.gflops, found.samples_per_s, found.share), (2.0, 4000.0, Some(0.5)));
     }
 }

@@ -1,8 +1,8 @@
 //! What a user may say about how a model is compiled, in every command alike.
 
-use crate::{DriverError, Result, TuneOptions};
+use crate::{DriverError, Machine, Result, TuneOptions};
 use dlc_compiler::CompileOptions;
-use dlc_compiler::emit::{Cpu, Target};
+use dlc_compiler::emit::Target;
 use dlc_compiler::lower::Winograd;
 use dlc_compiler::rewrite::RewriteOptions;
 use serde::Serialize;
@@ -25,6 +25,18 @@ pub enum Math {
     Bf16,
 }
 
+impl Math {
+    /// Norm-wise error that one product may have from rounding its factors: two units in the last of their places, as for
+    /// values that are stored in so many bits; 0 where none are rounded.
+    pub(crate) fn product_error(self) -> f64 {
+        match self {
+            Math::Default | Math::Strict | Math::F32 => 0.0,
+            Math::Tf32 => 2.0 / 1024.0,
+            Math::Bf16 => 2.0 / 128.0,
+        }
+    }
+}
+
 /// How a model is compiled.
 #[derive(Clone, Debug, Default)]
 pub struct CompileChoices {
@@ -37,7 +49,7 @@ pub struct CompileChoices {
 }
 
 impl CompileChoices {
-    /// The compiler's options for a greatest batch.
+    /// The compiler's options for a greatest batch, on a processor.
     ///
     /// # Errors
     /// Choices that contradict each other, or are about GPUs.
@@ -85,13 +97,23 @@ impl CompileChoices {
         Ok(())
     }
 
-    /// The same for code that this machine runs with these of its instructions.
+    /// The same choices where nothing is measured.
+    pub(crate) fn without_trials(&self) -> CompileChoices {
+        CompileChoices { tune: self.tune.without_trials(), ..self.clone() }
+    }
+
+    /// The same for code that this machine runs there.
     ///
     /// # Errors
     /// Choices that contradict each other, or instructions that the machine lacks.
-    pub fn options_for(&self, batch_max: usize, cpu: Cpu) -> Result<CompileOptions> {
-        let byte_products = Target::host(cpu)?.multiplies_bytes();
-        Ok(CompileOptions { byte_products, ..self.options(batch_max)? })
+    pub fn options_for(&self, batch_max: usize, machine: Machine) -> Result<CompileOptions> {
+        match machine {
+            Machine::Threads(cpu) => {
+                let byte_products = Target::host(cpu)?.multiplies_bytes();
+                Ok(CompileOptions { byte_products, ..self.options(batch_max)? })
+            }
+            Machine::Cuda { .. } => self.device_options(batch_max),
+        }
     }
 }
 

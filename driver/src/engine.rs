@@ -1,44 +1,44 @@
 //! Who computes: compiled code or the interpreter, behind the trainer's one interface.
 
-use crate::{Interpreted, Result, TuneOptions, tuned_session};
+use crate::machine::{Machine, session};
+use crate::{CompileChoices, Interpreted, Result};
 use dlc_compiler::Compilation;
-use dlc_compiler::emit::Cpu;
 use dlc_trainer::Engine;
 
 /// Who computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EngineKind {
-    /// Compiled machine code, of these instructions.
-    Native(Cpu),
+    /// Compiled code, on this machine.
+    Native(Machine),
     /// The oracle: slow, and exact to `f64` within a call.
     Interpreter,
 }
 
 impl EngineKind {
-    /// The instructions that code is made of; all that this machine has where nothing is compiled to code.
-    pub fn cpu(self) -> Cpu {
+    /// Where code runs; this process's threads where nothing is compiled to code.
+    pub fn machine(self) -> Machine {
         match self {
-            EngineKind::Native(cpu) => cpu,
-            EngineKind::Interpreter => Cpu::Native,
+            EngineKind::Native(machine) => machine,
+            EngineKind::Interpreter => Machine::default(),
         }
     }
 }
 
 impl Default for EngineKind {
     fn default() -> Self {
-        EngineKind::Native(Cpu::Native)
+        EngineKind::Native(Machine::default())
     }
 }
 
-/// An engine for a compilation. `threads` and `tune` matter to native code alone.
+/// An engine for a compilation. `threads` and `choices`, by which it was compiled, matter to compiled code alone.
 pub fn engine(
     compilation: &Compilation,
     kind: EngineKind,
     threads: usize,
-    tune: &TuneOptions,
+    choices: &CompileChoices,
 ) -> Result<Box<dyn Engine>> {
     Ok(match kind {
-        EngineKind::Native(cpu) => Box::new(tuned_session(compilation, threads, cpu, tune)?),
+        EngineKind::Native(machine) => Box::new(session(compilation, machine, threads, choices)?),
         EngineKind::Interpreter => Box::new(Interpreted::new(compilation)?),
     })
 }

@@ -5,6 +5,7 @@ use dlc_compiler::lower::LowerError;
 use dlc_compiler::rewrite::RewriteError;
 use dlc_compiler::step::StepError;
 use dlc_compiler::{CompileError, PtxError};
+use dlc_cuda::CudaError;
 use dlc_interp::InterpError;
 use dlc_runtime::RuntimeError;
 use dlc_trainer::TrainError;
@@ -40,6 +41,9 @@ pub enum DriverError {
     /// A failure between caller and compiled program.
     #[error(transparent)]
     Runtime(#[from] RuntimeError),
+    /// A GPU that cannot be used.
+    #[error(transparent)]
+    Cuda(#[from] CudaError),
     /// A model that cannot be compiled.
     #[error(transparent)]
     Compile(#[from] CompileError),
@@ -85,6 +89,7 @@ impl DriverError {
             DriverError::Runtime(error) => runtime_code(error),
             DriverError::Compile(error) => compile_code(error),
             DriverError::Unsupported(_) => 4,
+            DriverError::Cuda(error) => cuda_code(error),
             DriverError::Interpret(InterpError::TooLarge { .. } | InterpError::NothingToChoose { .. }) => 1,
             DriverError::Mismatch(_) | DriverError::TooMuchLost(_) => 3,
             DriverError::Interpret(_) | DriverError::Bug(_) => 101,
@@ -102,6 +107,13 @@ fn train_code(error: &TrainError) -> u8 {
 fn runtime_code(error: &RuntimeError) -> u8 {
     match error {
         RuntimeError::Version { .. } | RuntimeError::Interface(_) | RuntimeError::Engine(_) => 101,
+        _ => 1,
+    }
+}
+
+fn cuda_code(error: &CudaError) -> u8 {
+    match error {
+        CudaError::Malformed(_) | CudaError::Text { .. } => 101,
         _ => 1,
     }
 }

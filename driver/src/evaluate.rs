@@ -48,7 +48,7 @@ pub fn evaluate(loaded: &Loaded, checkpoint: &Path, settings: &EvalSettings) -> 
     }
     let options = CompileOptions {
         functions,
-        ..settings.choices.options_for(recipe.data.batch, settings.engine.cpu())?
+        ..settings.choices.options_for(recipe.data.batch, settings.engine.machine())?
     };
     let compilation = dlc_compiler::compile(&loaded.model, &options)?;
     let renamed = loaded.renamed(checkpoint)?;
@@ -60,6 +60,6 @@ pub fn evaluate(loaded: &Loaded, checkpoint: &Path, settings: &EvalSettings) -> 
         )));
     }
     let run = RunOptions { renamed, ..settings.run_options(loaded) };
-    let mut engine = engine(&compilation, settings.engine, run.threads, &settings.choices.tune)?;
+    let mut engine = engine(&compilation, settings.engine, run.threads, &settings.choices)?;
     Ok(dlc_trainer::evaluate(recipe, &loaded.folder, engine.as_mut(), checkpoint, &run)?)
 }

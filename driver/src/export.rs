@@ -172,7 +172,7 @@ fn initial(loaded: &Loaded, seed: u64) -> Result<Checkpoint> {
     let choices = CompileChoices::default();
     let options = CompileOptions { functions: vec![FunctionKind::Initialize], ..choices.options(1)? };
     let compilation = dlc_compiler::compile(&loaded.model, &options)?;
-    let mut engine = engine(&compilation, EngineKind::default(), default_threads(), &choices.tune)?;
+    let mut engine = engine(&compilation, EngineKind::default(), default_threads(), &choices)?;
     loaded.begin(engine.as_mut(), seed)?;
     Ok(engine.checkpoint()?)
 }

@@ -1,9 +1,9 @@
 //! Looks into training steps for the trainer: compiled when the first look is asked for, since most runs ask for none.
 
 use crate::data::port_bytes;
-use crate::{CompileChoices, Result, native_session};
+use crate::machine::{Machine, session};
+use crate::{CompileChoices, Result};
 use dlc_abi::{ElementType, PortRole};
-use dlc_compiler::emit::Cpu;
 use dlc_compiler::{CompileOptions, FunctionKind};
 use dlc_ir::Model;
 use dlc_runtime::{Checkpoint, LoadPolicy, RuntimeError, Session};
@@ -18,7 +18,7 @@ pub(crate) fn inspector(
     model: &Model,
     choices: &CompileChoices,
     batch: usize,
-    cpu: Cpu,
+    machine: Machine,
     threads: usize,
 ) -> Inspector {
     let session: Mutex<Option<Session>> = Mutex::new(None);
@@ -26,7 +26,7 @@ pub(crate) fn inspector(
     Inspector(Arc::new(move |checkpoint, samples, inputs| {
         let mut session = session.lock().unwrap_or_else(PoisonError::into_inner);
         if session.is_none() {
-            let made = compile(&model, &choices, batch, cpu, threads);
+            let made = compile(&model, &choices, batch, machine, threads);
             *session = Some(made.map_err(|error| RuntimeError::Engine(error.to_string()))?);
         }
         match session.as_mut() {
@@ -40,12 +40,12 @@ fn compile(
     model: &Model,
     choices: &CompileChoices,
     batch: usize,
-    cpu: Cpu,
+    machine: Machine,
     threads: usize,
 ) -> Result<Session> {
     let options =
-        CompileOptions { functions: vec![FunctionKind::Inspect], ..choices.options_for(batch, cpu)? };
-    native_session(&dlc_compiler::compile(model, &options)?, threads, cpu)
+        CompileOptions { functions: vec![FunctionKind::Inspect], ..choices.options_for(batch, machine)? };
+    session(&dlc_compiler::compile(model, &options)?, machine, threads, &choices.without_trials())
 }
 
 fn look(

@@ -31,6 +31,7 @@ mod inspector;
 mod interpreted;
 mod library;
 mod load;
+mod machine;
 mod meaning;
 mod memory;
 mod movement;
@@ -78,10 +79,11 @@ pub use library::{
     target_table,
 };
 pub use load::{Loaded, Weights, load, load_text, model_name};
+pub use machine::{DeviceName, Machine, session};
 pub use meaning::Meaning;
 pub use memory::{ArenaReport, ArenaValue};
 pub use movement::{Movement, movement};
-pub use native::{native_program, native_session, tuned_session};
+pub use native::{native_program, native_session};
 pub use onnx::{OnnxRunReport, OnnxTraining, OperatorRow, is_onnx, load_for_training, operators, run_onnx};
 pub use peak::{InstructionSet, peak_gflops};
 pub use predict::{PredictReport, PredictSettings, PredictedRow, predict};

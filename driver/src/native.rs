@@ -1,7 +1,6 @@
 //! Compiled code made ready to run in this process.
 
-use crate::tuning::tuned_target;
-use crate::{Result, TuneOptions};
+use crate::Result;
 use dlc_compiler::Compilation;
 use dlc_compiler::emit::{Cpu, Target, jit};
 use dlc_runtime::{Program, Session, name_code};
@@ -26,15 +25,4 @@ pub(crate) fn native_program_for(compilation: &Compilation, target: &Target) -> 
 /// A session on `threads` threads; all parameters and states are zero.
 pub fn native_session(compilation: &Compilation, threads: usize, cpu: Cpu) -> Result<Session> {
     Ok(Session::new(Arc::new(native_program(compilation, cpu)?), threads)?)
-}
-
-/// The same with contractions that were chosen by measurement, as far as the options say.
-pub fn tuned_session(
-    compilation: &Compilation,
-    threads: usize,
-    cpu: Cpu,
-    tune: &TuneOptions,
-) -> Result<Session> {
-    let target = tuned_target(compilation, cpu, threads, tune)?;
-    Ok(Session::new(Arc::new(native_program_for(compilation, &target)?), threads)?)
 }

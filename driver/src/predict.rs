@@ -47,11 +47,11 @@ pub fn predict(
     let recipe = loaded.recipe("dlc predict")?;
     let options = CompileOptions {
         functions: vec![FunctionKind::Predict],
-        ..settings.choices.options_for(recipe.data.batch, settings.engine.cpu())?
+        ..settings.choices.options_for(recipe.data.batch, settings.engine.machine())?
     };
     let compilation = dlc_compiler::compile(&loaded.model, &options)?;
     let run = RunOptions { renamed: loaded.renamed(checkpoint)?, ..settings.run_options(loaded) };
-    let mut engine = engine(&compilation, settings.engine, run.threads, &settings.choices.tune)?;
+    let mut engine = engine(&compilation, settings.engine, run.threads, &settings.choices)?;
     let found = dlc_trainer::predict(recipe, &loaded.folder, engine.as_mut(), checkpoint, files, &run)?;
     let meaning = Meaning::of(&loaded.model);
     let rows = found.rows.into_iter().map(|row| {

@@ -58,11 +58,11 @@ pub fn find_rate(
     let run = &settings.run;
     let options = CompileOptions {
         functions: vec![FunctionKind::Initialize, FunctionKind::Train],
-        ..run.choices.options_for(recipe.data.batch, run.engine.cpu())?
+        ..run.choices.options_for(recipe.data.batch, run.engine.machine())?
     };
     let compilation = dlc_compiler::compile(&model, &options)?;
     let threads = run.threads.unwrap_or_else(default_threads);
-    let mut engine = engine(&compilation, run.engine, threads, &run.choices.tune)?;
+    let mut engine = engine(&compilation, run.engine, threads, &run.choices)?;
     let options = RunOptions {
         seed: run.seed,
         threads,

@@ -189,10 +189,11 @@ pub fn run(loaded: &Loaded, settings: &RunSettings) -> Result<RunReport> {
     if settings.checkpoint.is_none() {
         functions.push(FunctionKind::Initialize);
     }
-    let options = CompileOptions { functions, ..settings.choices.options_for(batch, settings.engine.cpu())? };
+    let options =
+        CompileOptions { functions, ..settings.choices.options_for(batch, settings.engine.machine())? };
     let compilation = dlc_compiler::compile(&loaded.model, &options)?;
     let threads = settings.threads.unwrap_or_else(default_threads);
-    let mut engine = engine(&compilation, settings.engine, threads, &settings.choices.tune)?;
+    let mut engine = engine(&compilation, settings.engine, threads, &settings.choices)?;
     match &settings.checkpoint {
         Some(path) => {
             dlc_trainer::restore(engine.as_mut(), path, LoadPolicy::IgnoreExtra)?;

@@ -2,7 +2,7 @@
 //! compiled and called.
 
 use crate::engine::default_threads;
-use crate::{CompileChoices, Cpu, DriverError, Loaded, Result};
+use crate::{CompileChoices, DriverError, Loaded, Machine, Result};
 use dlc_compiler::{CompileOptions, FunctionKind};
 
 /// What is timed.
@@ -35,8 +35,8 @@ pub struct TimedOptions {
     pub threads: Option<usize>,
     /// Seed of weights and inputs.
     pub seed: u64,
-    /// Instructions of the compiled code.
-    pub cpu: Cpu,
+    /// Where the compiled code runs.
+    pub machine: Machine,
     /// How the model is compiled.
     pub choices: CompileChoices,
 }
@@ -45,7 +45,7 @@ impl TimedOptions {
     /// A function with all else at its default.
     pub fn new(target: BenchTarget) -> TimedOptions {
         let choices = CompileChoices::default();
-        TimedOptions { target, batch: None, threads: None, seed: 0, cpu: Cpu::Native, choices }
+        TimedOptions { target, batch: None, threads: None, seed: 0, machine: Machine::default(), choices }
     }
 
     pub(crate) fn threads(&self) -> usize {
@@ -69,6 +69,6 @@ impl TimedOptions {
             return Err(DriverError::User("the batch must be at least 1".to_owned()));
         }
         let functions = vec![FunctionKind::Initialize, kind];
-        Ok(CompileOptions { functions, ..self.choices.options_for(batch, self.cpu)? })
+        Ok(CompileOptions { functions, ..self.choices.options_for(batch, self.machine)? })
     }
 }

@@ -99,13 +99,13 @@ pub fn train(
     }
     let options = CompileOptions {
         functions,
-        ..settings.choices.options_for(recipe.data.batch, settings.engine.cpu())?
+        ..settings.choices.options_for(recipe.data.batch, settings.engine.machine())?
     };
     let compilation = dlc_compiler::compile(&loaded.model, &options)?;
     let threads = settings.threads.unwrap_or_else(default_threads);
-    let cpu = settings.engine.cpu();
-    let inspector = inspector(&loaded.model, &settings.choices, recipe.data.batch, cpu, threads);
-    let mut engine = engine(&compilation, settings.engine, threads, &settings.choices.tune)?;
+    let machine = settings.engine.machine();
+    let inspector = inspector(&loaded.model, &settings.choices, recipe.data.batch, machine, threads);
+    let mut engine = engine(&compilation, settings.engine, threads, &settings.choices)?;
     let rate = loaded.model.training.as_ref().map(LearningRate::new).transpose()?;
     let rate_at = rate.map(|rate| RateAt(Arc::new(move |step, total, epoch| rate.at(step, total, epoch))));
     let run = RunOptions {

@@ -188,7 +188,7 @@ fn weights_come_from_the_library_or_from_beside_it() {
     assert!(model.embeds_weights() && !place.join("digits.safetensors").exists());
     // Instances share the library's pages, and outlive the model that made them.
     let sessions = [1, 2].map(|threads| model.session(threads).unwrap());
-    assert_eq!(sessions[0].persistent().as_ptr(), sessions[1].persistent().as_ptr());
+    assert_eq!(sessions[0].persistent().unwrap().as_ptr(), sessions[1].persistent().unwrap().as_ptr());
     drop(model);
     for mut session in sessions {
         assert_eq!(predicted(&mut session, 32, &image), expected);

@@ -101,6 +101,12 @@ pub enum RuntimeError {
     /// A file that cannot be read or written.
     #[error("{}: {cause}", .path.display())]
     File { path: PathBuf, cause: std::io::Error },
+    /// Code that threads cannot run.
+    #[error("the code of {model} is for a device, not for threads")]
+    DeviceCode { model: String },
+    /// A file that is not what a device's code is in.
+    #[error("{}: {reason}", .path.display())]
+    DeviceFile { path: PathBuf, reason: &'static str },
     /// A device that does not do what it is asked for.
     #[error("{device}: {reason}")]
     Device { device: String, reason: String },

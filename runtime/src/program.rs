@@ -50,7 +50,7 @@ fn check_tensor(tensor: &PersistentTensor, persistent_bytes: usize) -> Result<()
 
 /// What code brings beside its interface.
 pub(crate) struct Parts {
-    /// One per function.
+    /// One per function; none where a device runs them.
     pub(crate) entries: Vec<Entry>,
     pub(crate) constants: Block,
     pub(crate) identity: Option<Identity>,
@@ -120,10 +120,15 @@ impl Program {
         parts: Parts,
         owner: Box<dyn Any + Send + Sync>,
     ) -> Result<Program> {
-        check_interface(&interface)?;
         if parts.entries.len() != interface.functions.len() {
             return Err(RuntimeError::Interface("it has not one entry per function".to_owned()));
         }
+        Program::joined(interface, parts, owner)
+    }
+
+    /// What has one entry per function, or none.
+    fn joined(interface: Interface, parts: Parts, owner: Box<dyn Any + Send + Sync>) -> Result<Program> {
+        check_interface(&interface)?;
         Ok(Program {
             entries: parts.entries,
             plans: interface
@@ -138,6 +143,20 @@ impl Program {
             interface,
             _owner: owner,
         })
+    }
+
+    /// A program whose code is a device's: its functions run on a [`Device`](crate::Device) alone.
+    ///
+    /// # Errors
+    /// [`RuntimeError::Version`] and [`RuntimeError::Interface`] if the interface is not one of this runtime's.
+    pub fn of_device(interface: Interface, identity: Option<Identity>) -> Result<Program> {
+        let parts = Parts { entries: Vec::new(), constants: Block::zeroed(0, "constants")?, identity };
+        Program::joined(interface, parts, Box::new(()))
+    }
+
+    /// Whether there is code for this process's threads.
+    pub(crate) fn is_native(&self) -> bool {
+        self.entries.len() == self.interface.functions.len()
     }
 
     /// The model that a library was compiled from; `None` for code that was compiled in this process.

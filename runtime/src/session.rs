@@ -4,11 +4,12 @@
 //! this session's alone, so sessions of one program never meet.
 
 use crate::block::Block;
+use crate::device::Device;
 use crate::error::{Result, RuntimeError};
 use crate::execution::{Asked, count};
+use crate::host::Host;
+use crate::mirror::Mirror;
 use crate::program::Program;
-use crate::team::Team;
-use dlc_abi::Interface;
 use std::fmt;
 use std::sync::Arc;
 
@@ -24,30 +25,23 @@ pub struct FunctionHandle {
 /// A running instance of a [`Program`].
 pub struct Session {
     pub(crate) program: Arc<Program>,
-    pub(crate) team: Team,
-    pub(crate) persistent: Block,
-    pub(crate) arena: Block,
-    /// Scratch of all threads.
-    pub(crate) scratch: Block,
-    /// Bytes from one thread's scratch to the next one's.
-    pub(crate) scratch_bytes: usize,
+    pub(crate) place: Place,
     /// The function that used the arena last.
     pub(crate) arena_user: Option<usize>,
     /// Whether parameters and states are those that this function saw in its last call.
     pub(crate) persistent_seen: bool,
     /// Whether there are parameters and states to compute with.
     pub(crate) has_weights: bool,
-    /// Outputs that nobody asked for, and misaligned buffers; grows to the largest function called.
-    pub(crate) staging: Block,
-    /// One pointer per input, then one per output; capacity for the function with the most.
-    pub(crate) bindings: Vec<*mut u8>,
     train: Option<usize>,
     evaluate: Option<usize>,
     predict: Option<usize>,
 }
 
-// SAFETY: the pointers in `bindings` are written anew in every call and used only within it.
-unsafe impl Send for Session {}
+/// Where functions run.
+pub(crate) enum Place {
+    Host(Host),
+    Device(Mirror),
+}
 
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -57,13 +51,6 @@ impl fmt::Debug for Session {
             .field("threads", &self.threads())
             .finish_non_exhaustive()
     }
-}
-
-/// Bytes from one thread's scratch to the next one's: whole pages, so that threads share none.
-fn scratch_bytes(interface: &Interface) -> usize {
-    const PAGE: usize = 4096;
-    let most = interface.functions.iter().map(|function| function.thread_bytes).max().unwrap_or(0);
-    most.checked_next_multiple_of(PAGE).unwrap_or(most)
 }
 
 impl Session {
@@ -79,30 +66,35 @@ impl Session {
         threads: usize,
         persistent: Block,
     ) -> Result<Session> {
-        let interface = program.interface();
-        let arena_bytes = interface.functions.iter().map(|function| function.arena_bytes).max();
-        let ports = interface.functions.iter().map(|f| f.inputs.len() + f.outputs.len()).max();
-        let arena = Block::zeroed(arena_bytes.unwrap_or(0), "arena")?;
-        let team = Team::new(threads)?;
-        let scratch_bytes = scratch_bytes(interface);
-        let scratch = Block::zeroed(scratch_bytes.saturating_mul(team.threads()), "scratch")?;
+        if !program.is_native() {
+            let model = program.interface().model.clone();
+            return Err(RuntimeError::DeviceCode { model });
+        }
+        let host = Host::new(program.interface(), threads, persistent)?;
+        Ok(Session::at(program, Place::Host(host)))
+    }
+
+    /// A session on a device that has loaded the program, with all parameters and states zero; of a program that was read
+    /// from a file ([`Program::identity`]) without any, so that [`Session::load`] or [`Session::initialize`] comes first.
+    pub fn on(program: Arc<Program>, device: Box<dyn Device>) -> Result<Session> {
+        let persistent = Block::zeroed(program.interface().persistent_bytes, "parameters")?;
+        let mirror = Mirror::new(&program, device, persistent);
+        let has_weights = program.identity().is_none() || program.interface().tensors.is_empty();
+        Ok(Session { has_weights, ..Session::at(program, Place::Device(mirror)) })
+    }
+
+    fn at(program: Arc<Program>, place: Place) -> Session {
         let find = |name| program.function(name).ok();
-        Ok(Session {
-            team,
-            persistent,
-            arena,
-            scratch,
-            scratch_bytes,
+        Session {
+            place,
             arena_user: None,
             persistent_seen: false,
             has_weights: true,
-            staging: Block::zeroed(0, "staging")?,
-            bindings: Vec::with_capacity(ports.unwrap_or(0)),
             train: find("train"),
             evaluate: find("evaluate"),
             predict: find("predict"),
             program,
-        })
+        }
     }
 
     /// The program this is a session of.
@@ -110,18 +102,29 @@ impl Session {
         &self.program
     }
 
-    /// Number of threads a call runs on.
+    /// Number of threads of this process that a call runs on; one where a device does it.
     pub fn threads(&self) -> usize {
-        self.team.threads()
+        match &self.place {
+            Place::Host(host) => host.team.threads(),
+            Place::Device(_) => 1,
+        }
     }
 
-    /// Parameters and states to change: a copy of their own where they were a library's until now.
+    /// The device that functions run on; none where this process's threads do it.
+    pub fn device(&self) -> Option<&dyn Device> {
+        match &self.place {
+            Place::Host(_) => None,
+            Place::Device(mirror) => Some(mirror.device()),
+        }
+    }
+
+    /// Parameters and states to change.
     pub(crate) fn persistent_mut(&mut self) -> Result<&mut [u8]> {
         self.persistent_seen = false;
-        if self.persistent.is_shared() {
-            self.persistent = Block::copy_of(self.persistent.bytes(), "parameters")?;
+        match &mut self.place {
+            Place::Host(host) => host.persistent_mut(),
+            Place::Device(mirror) => mirror.persistent_mut(),
         }
-        Ok(self.persistent.bytes_mut())
     }
 
     /// Zeroes parameters and states, sets the seed and runs the function `initialize`.

@@ -5,6 +5,7 @@ use crate::error::{Result, RuntimeError};
 use crate::identity::Identity;
 use crate::order::scatter;
 use crate::session::Session;
+use crate::session_tensors::plain;
 use crate::tensor::type_text;
 use crate::tensor_file::{Contents, TensorFile, TensorSlice};
 use dlc_abi::{Interface, PersistentRole, PersistentTensor};
@@ -68,9 +69,10 @@ fn is_own(interface: &Interface, tensor: &PersistentTensor) -> bool {
 impl Session {
     /// All parameters and states.
     pub fn checkpoint(&self) -> Result<Checkpoint> {
+        let persistent = self.persistent()?;
         let mut tensors = BTreeMap::new();
         for tensor in &self.program.interface().tensors {
-            tensors.insert(tensor.name.clone(), self.tensor(&tensor.name)?);
+            tensors.insert(tensor.name.clone(), plain(tensor, &persistent)?);
         }
         Ok(Checkpoint { tensors, note: None, identity: self.program.identity().cloned() })
     }

@@ -4,17 +4,21 @@ use crate::error::{Result, RuntimeError};
 use crate::order::{gather, scatter};
 use crate::session::Session;
 use crate::tensor::{HostTensor, plain_bytes, type_text};
-use dlc_abi::ElementType;
+use dlc_abi::{ElementType, PersistentTensor};
 use std::sync::Arc;
+
+/// A tensor of a persistent block, in the plain order.
+pub(crate) fn plain(tensor: &PersistentTensor, persistent: &[u8]) -> Result<HostTensor> {
+    let mut bytes = vec![0; plain_bytes(tensor.element, &tensor.dims)?];
+    let stored = &persistent[tensor.offset..][..tensor.bytes];
+    gather(&tensor.dims, &tensor.strides, tensor.element.size(), stored, &mut bytes);
+    Ok(HostTensor { element: tensor.element, dims: tensor.dims.clone(), bytes })
+}
 
 impl Session {
     /// A parameter or state, in the plain order.
     pub fn tensor(&self, name: &str) -> Result<HostTensor> {
-        let tensor = self.program.tensor(name)?;
-        let mut bytes = vec![0; plain_bytes(tensor.element, &tensor.dims)?];
-        let stored = &self.persistent.bytes()[tensor.offset..][..tensor.bytes];
-        gather(&tensor.dims, &tensor.strides, tensor.element.size(), stored, &mut bytes);
-        Ok(HostTensor { element: tensor.element, dims: tensor.dims.clone(), bytes })
+        plain(self.program.tensor(name)?, &self.persistent()?)
     }
 
     /// Replaces a parameter or state by a tensor of the same type and shape.

@@ -139,7 +139,7 @@ fn embedded_weights_are_used_in_place_and_change_for_one_instance_alone() {
         let model = unsafe { Model::linked(library) }.unwrap();
         assert!(model.embeds_weights());
         let (mut one, mut two) = (model.session(1).unwrap(), model.session(1).unwrap());
-        assert_eq!(one.persistent().as_ptr() == library.weights, read_only);
+        assert_eq!(one.persistent().unwrap().as_ptr() == library.weights, read_only);
         assert_eq!(one.checkpoint().unwrap().tensors, weights().tensors);
         one.set_tensor("weight", &HostTensor::from_f32(&[3, 2], &[1.0; 6]).unwrap()).unwrap();
         let (x, mut y) = (bytes(&[1.0, 2.0]), [0; 8]);

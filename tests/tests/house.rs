@@ -36,6 +36,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("dlc-runtime", &["dlc-abi"]),
     ("dlc-host", &["dlc-abi"]),
+    ("dlc-cuda", &["dlc-abi", "dlc-runtime"]),
     // The recipe's fields have types of dlc-types, so the trainer names them.
     ("dlc-trainer", &["dlc-abi", "dlc-runtime", "dlc-recipe", "dlc-types"]),
     (
@@ -51,13 +52,16 @@ const ARROWS: &[(&str, &[&str])] = &[
             "dlc-compiler",
             "dlc-abi",
             "dlc-runtime",
+            "dlc-cuda",
             "dlc-host",
+            "dlc-cuda",
             "dlc-trainer",
         ],
     ),
     ("dlc-build", &["dlc-driver"]),
     // Reads PTX text alone, so that it checks the back end with nothing of the back end's.
     ("dlc-ptx-machine", &[]),
+    ("dlc-stand-in-driver", &["dlc-ptx-machine"]),
     ("dlc", &["dlc-driver", "dlc-types"]),
     ("dlc-bench", &["dlc-compiler", "dlc-driver", "dlc-runtime", "dlc-types"]),
     (

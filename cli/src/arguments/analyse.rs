@@ -1,11 +1,11 @@
 //! Flags of `compare`, `bench`, `profile`, `inspect` and `explain`.
 
-use super::ModelArguments;
+use super::{MachineArguments, ModelArguments};
 use crate::choices::ChoiceArguments;
 use crate::console::Console;
 use crate::values::positive;
 use clap::{Args, ValueEnum};
-use dlc_driver::{BenchTarget, Cpu, DriverError, TimedOptions};
+use dlc_driver::{BenchTarget, DriverError, TimedOptions};
 use std::path::PathBuf;
 
 #[derive(Debug, Args)]
@@ -22,10 +22,8 @@ pub(crate) struct CompareArguments {
     /// Seed of weights and synthetic inputs.
     #[arg(long, value_name = "S", default_value_t = 0)]
     pub(crate) seed: u64,
-    /// Instructions that compiled code may use: native, portable, x86-64-v3 or x86-64-v4, the
-    /// latter two also with -vnni.
-    #[arg(long, value_name = "NAME", default_value = "native")]
-    pub(crate) cpu: Cpu,
+    #[command(flatten)]
+    pub(crate) machine: MachineArguments,
     #[command(flatten)]
     pub(crate) choices: ChoiceArguments,
     /// Print one JSON object to stdout [default: text].
@@ -54,10 +52,8 @@ pub(crate) struct TimedArguments {
     /// Seed of weights and synthetic inputs.
     #[arg(long, value_name = "S", default_value_t = 0)]
     pub(crate) seed: u64,
-    /// Instructions that compiled code may use: native, portable, x86-64-v3 or x86-64-v4, the
-    /// latter two also with -vnni.
-    #[arg(long, value_name = "NAME", default_value = "native")]
-    pub(crate) cpu: Cpu,
+    #[command(flatten)]
+    pub(crate) machine: MachineArguments,
     #[command(flatten)]
     pub(crate) choices: ChoiceArguments,
 }
@@ -70,7 +66,7 @@ impl TimedArguments {
             batch: self.batch,
             threads: self.threads,
             seed: self.seed,
-            cpu: self.cpu,
+            machine: self.machine.machine(console)?,
             choices: self.choices.choices(console)?,
         })
     }

@@ -5,6 +5,7 @@ mod build;
 mod infer;
 mod install;
 mod learn;
+mod machine;
 mod model;
 mod prune;
 mod quantize;
@@ -21,6 +22,7 @@ pub(crate) use build::{
 pub(crate) use infer::{PredictArguments, RunArguments};
 pub(crate) use install::{CompletionArguments, ManualArguments};
 pub(crate) use learn::{EvalArguments, RateArguments, TrainArguments};
+pub(crate) use machine::MachineArguments;
 pub(crate) use model::{EngineArguments, ModelArguments};
 pub(crate) use prune::PruneArguments;
 pub(crate) use quantize::QuantizeArguments;

@@ -1,8 +1,10 @@
 //! What most commands take: the model, and who computes.
 
+use super::MachineArguments;
+use crate::console::Console;
 use crate::values::{key_value, name_file, positive};
 use clap::{Args, ValueEnum};
-use dlc_driver::{Cpu, EngineKind};
+use dlc_driver::{DriverError, EngineKind};
 use std::path::PathBuf;
 
 /// The model's file and settings that replace what it says.
@@ -43,18 +45,20 @@ pub(crate) struct EngineArguments {
     /// Threads of compiled code [default: as many as the machine runs at once].
     #[arg(long, value_name = "T", value_parser = positive)]
     pub(crate) threads: Option<usize>,
-    /// Instructions that compiled code may use: native, portable, x86-64-v3 or x86-64-v4, the
-    /// latter two also with -vnni.
-    #[arg(long, value_name = "NAME", default_value = "native")]
-    pub(crate) cpu: Cpu,
+    #[command(flatten)]
+    pub(crate) machine: MachineArguments,
 }
 
 impl EngineArguments {
-    /// The engine that the flags name.
-    pub(crate) fn kind(&self) -> EngineKind {
+    /// The engine that the flags name; what there is to say of its machine goes to the console.
+    pub(crate) fn kind(&self, console: &Console) -> Result<EngineKind, DriverError> {
         match self.engine {
-            Engine::Native => EngineKind::Native(self.cpu),
-            Engine::Interp => EngineKind::Interpreter,
+            Engine::Native => Ok(EngineKind::Native(self.machine.machine(console)?)),
+            Engine::Interp if self.machine.is_elsewhere() => {
+                let what = "the interpreter computes on the CPU; leave out `--device`, or `--engine interp`";
+                Err(DriverError::User(what.to_owned()))
+            }
+            Engine::Interp => Ok(EngineKind::Interpreter),
         }
     }
 }

@@ -61,7 +61,7 @@ pub(crate) struct PruneArguments {
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     #[command(flatten)]
-    engine: EngineArguments,
+    pub(crate) engine: EngineArguments,
     #[command(flatten)]
     pub(crate) choices: ChoiceArguments,
     /// Print one JSON object per epoch and one at the end to stdout [default: tables].
@@ -93,7 +93,7 @@ impl PruneArguments {
         &self.model
     }
 
-    /// What the driver is told, but for how the model is compiled.
+    /// What the driver is told, but for how the model is compiled, and where it runs.
     pub(crate) fn settings(&self) -> PruneSettings {
         let own_rate = self.model.settings.iter().any(|(key, _)| key.starts_with("train.optimizer"));
         PruneSettings {
@@ -118,7 +118,6 @@ impl PruneArguments {
             seed: self.seed,
             threads: self.engine.threads,
             out: self.out.clone(),
-            engine: self.engine.kind(),
             ..PruneSettings::new(&self.checkpoint, self.sparsity)
         }
     }

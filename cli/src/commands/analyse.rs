@@ -5,7 +5,7 @@ use super::{Outcome, loaded_with_weights, ptx};
 use crate::arguments::{BenchArguments, CompareArguments, InspectArguments};
 use crate::console::{self, Console};
 use crate::table::{bytes, count, table};
-use dlc_driver::{BenchOptions, CompareOptions, CompareReport, InspectReport, LibraryReport};
+use dlc_driver::{BenchOptions, BenchReport, CompareOptions, CompareReport, InspectReport, LibraryReport};
 
 /// Exit code of numbers that differ.
 const MISMATCH: u8 = 3;
@@ -16,7 +16,8 @@ const NAMED: usize = 5;
 pub(super) fn compare(console: &Console, flags: &CompareArguments) -> Outcome {
     let loaded = loaded_with_weights(console, &flags.model, flags.checkpoint.as_deref())?;
     let choices = flags.choices.choices(console)?;
-    let options = CompareOptions { batch: flags.batch, seed: flags.seed, cpu: flags.cpu, choices };
+    let machine = flags.machine.machine(console)?;
+    let options = CompareOptions { batch: flags.batch, seed: flags.seed, machine, choices };
     let report = dlc_driver::compare_loaded(&loaded, &options)?;
     if flags.json {
         console::json(&report);
@@ -67,6 +68,14 @@ fn comparison(report: &CompareReport) -> String {
     lines.join("\n")
 }
 
+/// How near a measured peak a time comes.
+fn of_peak(report: &BenchReport) -> String {
+    match (report.share, report.peak_gflops) {
+        (Some(share), Some(peak)) => format!(", {:.1} % of the peak of {peak:.1} GFLOP/s", share * 100.0),
+        _ => String::new(),
+    }
+}
+
 pub(super) fn bench(console: &Console, flags: &BenchArguments) -> Outcome {
     let timed = &flags.timed;
     let loaded = loaded_with_weights(console, &timed.model, timed.checkpoint.as_deref())?;
@@ -76,13 +85,12 @@ pub(super) fn bench(console: &Console, flags: &BenchArguments) -> Outcome {
         console::json(&report);
     } else {
         console::data(&format!(
-            "median {:.3} ms, least {:.3} ms\n{:.1} samples/s, {:.1} GFLOP/s, {:.1} % of the peak of {:.1} GFLOP/s",
+            "median {:.3} ms, least {:.3} ms\n{:.1} samples/s, {:.1} GFLOP/s{}",
             report.median_ms,
             report.min_ms,
             report.samples_per_s,
             report.gflops,
-            report.share * 100.0,
-            report.peak_gflops
+            of_peak(&report)
         ));
         if let Some(baseline) = report.baseline_ms {
             let ratio = baseline / report.median_ms;

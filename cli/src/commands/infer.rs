@@ -33,7 +33,7 @@ fn settings(console: &Console, flags: &RunArguments) -> Result<RunSettings, Driv
         checkpoint: flags.checkpoint.clone(),
         seed: flags.seed,
         threads: flags.engine.threads,
-        engine: flags.engine.kind(),
+        engine: flags.engine.kind(console)?,
         choices: flags.choices.choices(console)?,
         output_dir: flags.output_dir.clone(),
     })
@@ -114,7 +114,7 @@ pub(super) fn predict(console: &Console, flags: &PredictArguments) -> Outcome {
         data: flags.data.clone(),
         seed: None,
         threads: flags.engine.threads,
-        engine: flags.engine.kind(),
+        engine: flags.engine.kind(console)?,
         choices: flags.choices.choices(console)?,
     };
     let report = dlc_driver::predict(&loaded, &flags.checkpoint, &flags.files, &settings)?;

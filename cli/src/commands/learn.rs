@@ -55,7 +55,7 @@ pub(super) fn train(console: &Console, flags: &TrainArguments) -> Outcome {
         statistics: flags.statistics,
         keep_every: flags.keep_every,
         save_steps: flags.save_steps,
-        engine: flags.engine.kind(),
+        engine: flags.engine.kind(console)?,
         choices: flags.choices.choices(console)?,
     };
     let stop = stop_flag()?;
@@ -100,7 +100,7 @@ pub(super) fn evaluate(console: &Console, flags: &EvalArguments) -> Outcome {
         seed: flags.seed,
         threads: flags.engine.threads,
         out: flags.out.clone(),
-        engine: flags.engine.kind(),
+        engine: flags.engine.kind(console)?,
         choices: flags.choices.choices(console)?,
     };
     let report = dlc_driver::evaluate(&loaded, &flags.checkpoint, &settings)?;
@@ -134,7 +134,7 @@ pub(super) fn find_rate(console: &Console, flags: &RateArguments) -> Outcome {
         seed: flags.seed,
         threads: flags.engine.threads,
         out: flags.out.clone(),
-        engine: flags.engine.kind(),
+        engine: flags.engine.kind(console)?,
         choices: flags.choices.choices(console)?,
     };
     let settings = RateSettings { run, from: flags.from, to: flags.to, steps: flags.steps };

@@ -197,7 +197,7 @@ mod tests {
         assert!(flags.all && flags.svg.is_some());
         let found = flags.timed.options(&CONSOLE).unwrap();
         assert_eq!((found.target, found.batch, found.threads), (BenchTarget::Train, Some(8), Some(3)));
-        assert_eq!((found.cpu, found.seed), (dlc_driver::Cpu::Portable, 4));
+        assert_eq!((found.machine, found.seed), (dlc_driver::Cpu::Portable.into(), 4));
         assert_eq!(found.choices.rewrite.rules, dlc_driver::RuleSelection::Off);
         for wrong in [&["m.dsl"][..], &["learn", "m.dsl"], &["run", "m.dsl", "--batch=0"]] {
             assert!(Arguments::try_parse_from(["dlc", "profile"].iter().chain(wrong)).is_err(), "{wrong:?}");

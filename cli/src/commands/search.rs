@@ -50,7 +50,7 @@ pub(super) fn tune(console: &Console, flags: &SearchArguments) -> Outcome {
             epochs: flags.epochs,
             seed: flags.seed,
             threads: flags.engine.threads,
-            engine: flags.engine.kind(),
+            engine: flags.engine.kind(console)?,
             choices: flags.choices.choices(console)?,
             ..TrainSettings::default()
         },

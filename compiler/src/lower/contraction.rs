@@ -4,9 +4,10 @@
 use super::elementwise::temporary;
 use super::error::LowerError;
 use super::fuse::{self, Fusion};
+use super::partials::{Partials, combine_pieces, combine_sums};
 use super::prepare::blocked_kernel;
 use super::product::{Axis, Product, in_blocks};
-use super::reduction::{Partials, combine_pieces, combine_sums, lower_reduce};
+use super::reduction::lower_reduce;
 use super::roles::{Demands, Roles, ScheduledDim, roles};
 use super::view::{View, view_of};
 use super::words::contraction_product;
@@ -195,7 +196,7 @@ fn partial_sums(
     for _ in &fusion.sums {
         places.push(temporary(lowering, &format!("{name}.sums"), dtype, &shape, order.clone())?);
     }
-    Ok(Partials { shape, places })
+    Ok(Partials { shape, places, kept: 1 })
 }
 
 /// The sums of a fusion that its kernel cannot take.

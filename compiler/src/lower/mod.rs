@@ -34,6 +34,7 @@ mod memory;
 mod movement;
 mod nest;
 mod orders;
+mod partials;
 mod prepare;
 mod product;
 mod prologue;

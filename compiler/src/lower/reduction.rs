@@ -9,6 +9,9 @@
 //! axis into at most [`super::LowerOptions::max_parallel`] pieces, whatever the number of threads; a second
 //! kernel combines the pieces in order.
 //!
+//! Many threads ask for more: there the reduced axes between the first and the last one have a partial result for each of
+//! their positions, too, and short reductions are split as well.
+//!
 //! Reductions over the same elements that read a value in common, such as the two sums of a
 //! batch-norm's gradient, share a kernel (see [`super::schedule::groups`]).
 
@@ -16,7 +19,8 @@ use super::elementwise::temporary;
 use super::error::LowerError;
 use super::expression::{Emitter, element};
 use super::nest::Nest;
-use super::{Lowering, Place};
+use super::partials::{Partials, combine_in_teams, combine_pieces};
+use super::{Lowering, Place, Threads};
 use dlc_ir::{ArgReduction, NodeId, Reduction};
 use dlc_kernel::{Affine, Binary, Combine, Comparison, IndexExpr, IndexVar, ScalarOp, Var};
 use dlc_types::{DType, Dim, Shape};
@@ -25,6 +29,9 @@ use dlc_types::{DType, Dim, Shape};
 const ENOUGH_KEPT: usize = 64;
 /// Reduced elements per kept one from which a split pays.
 const WORTH_SPLITTING: usize = 4096;
+/// The same where threads are many, and how many of them a piece has then.
+const MANY_WORTH_SPLITTING: usize = 128;
+const MANY_PER_PIECE: usize = 8;
 /// Kept elements per row from which lanes run along a kept innermost axis.
 const LANES_WORTH: usize = 4;
 
@@ -45,6 +52,17 @@ struct Plan {
     reduced: Vec<usize>,
     /// Number of pieces of the first reduced axis, if it is split.
     pieces: Option<usize>,
+    /// Reduced axes, outermost first, with a partial result for each of their positions.
+    apart: Vec<usize>,
+}
+
+impl Plan {
+    /// The shape of partial results: pieces, axes that stay apart, kept axes.
+    fn partial_shape(&self, pieces: usize) -> Shape {
+        let mut dims = vec![Dim::Fixed(pieces)];
+        dims.extend(self.apart.iter().chain(&self.kept).map(|&axis| self.shape[axis]));
+        Shape(dims)
+    }
 }
 
 /// Lowers `reduce` values of one kind over the same axes of operands of one type, in one kernel: what
@@ -68,17 +86,22 @@ pub(crate) fn lower_reduce(
         lowering.launch(ids[0], kernel, arguments);
         return Ok(());
     };
-    let mut dims = vec![Dim::Fixed(pieces)];
-    dims.extend(plan.kept.iter().map(|&axis| plan.shape[axis]));
-    let partial_shape = Shape(dims);
+    let partial_shape = plan.partial_shape(pieces);
     let mut members = Vec::new();
     for (operand, target) in operands.into_iter().zip(&targets) {
-        let order = std::iter::once(0).chain(target.layout.order.iter().map(|&axis| axis + 1)).collect();
+        let ahead = 1 + plan.apart.len();
+        let order = (0..ahead).chain(target.layout.order.iter().map(|&axis| axis + ahead)).collect();
         let partial = temporary(lowering, &format!("{name}.pieces"), plan.dtype, &partial_shape, order)?;
         members.push((operand, partial));
     }
     let (kernel, arguments) = reduce_kernel(lowering, &plan, &members, format!("{name}.split"))?;
     lowering.launch(ids[0], kernel, arguments);
+    if lowering.options.threads == Threads::Many {
+        let places = members.into_iter().map(|(_, partial)| partial).collect();
+        let partials = [Partials { shape: partial_shape, places, kept: plan.kept.len() }];
+        let name = lowering.kernel_name(ids[0], &format!("{}.combine", kind.name()));
+        return combine_in_teams(lowering, ids, kind, &partials, name);
+    }
     for ((&id, (_, partial)), target) in ids.iter().zip(&members).zip(&targets) {
         let name = lowering.kernel_name(id, &format!("{}.combine", kind.name()));
         combine_pieces(lowering, id, kind, partial, pieces, target, name)?;
@@ -102,10 +125,18 @@ fn plan(lowering: &Lowering<'_>, operand: NodeId, kind: Reduction, axes: &[usize
     let count = |axes: &[usize]| axes.iter().map(|&axis| shape[axis].at(LINE_BATCH)).product::<usize>();
     let few_kept = count(&parallel) < ENOUGH_KEPT && parallel.iter().all(|&axis| !shape[axis].is_batch());
     let outermost = reduced.first().map_or(Dim::Fixed(1), |&axis| shape[axis]);
-    let splits = few_kept && count(&reduced) >= WORTH_SPLITTING && lowering.options.is_long(outermost);
-    let pieces = Some(lowering.options.most_pieces(outermost)).filter(|&pieces| splits && pieces > 1);
+    // Where lanes run along a kept axis, a thread walks reduced ones alone.
+    let many = lowering.options.threads == Threads::Many && lanes.is_some();
+    let worth = if many { MANY_WORTH_SPLITTING } else { WORTH_SPLITTING };
+    let splits = few_kept && count(&reduced) >= worth && lowering.options.is_long(outermost);
+    let most = if many { count(&reduced) / MANY_PER_PIECE } else { usize::MAX };
+    let most = most.min(lowering.options.most_pieces(outermost));
+    let pieces = Some(most).filter(|&pieces| splits && pieces > 1);
+    let between = reduced.get(1..reduced.len().saturating_sub(1)).unwrap_or_default();
+    let divides = many && pieces.is_some() && between.iter().all(|&axis| !shape[axis].is_batch());
+    let apart = if divides { between.to_vec() } else { Vec::new() };
     let kept = (0..shape.rank()).filter(|axis| !axes.contains(axis)).collect();
-    Plan { kind, shape, dtype, kept, parallel, lanes, reduced, pieces }
+    Plan { kind, shape, dtype, kept, parallel, lanes, reduced, pieces, apart }
 }
 
 /// The batch that plans are made for; they hold for every batch.
@@ -140,7 +171,7 @@ fn reduce_kernel(
     emitter.recompute(&operands, &[]);
     let mut at = vec![Affine::constant(0); shape.rank()];
     let piece = plan.pieces.map(|pieces| (emitter.nest.coordinate(Dim::Fixed(pieces)), pieces));
-    for &axis in &plan.parallel {
+    for &axis in plan.apart.iter().chain(&plan.parallel) {
         at[axis] = Affine::var(emitter.nest.coordinate(shape[axis]));
     }
     if let Some(axis) = plan.lanes {
@@ -150,6 +181,9 @@ fn reduce_kernel(
     let initial = vec![first; members.len()];
     let mut carried = Vec::new();
     for (position, &axis) in plan.reduced.iter().enumerate() {
+        if plan.apart.contains(&axis) {
+            continue;
+        }
         let whole = Affine::extent(shape[axis]);
         let (start, end) = match piece {
             Some((piece, pieces)) if position == 0 => piece_bounds(&mut emitter.nest, &whole, piece, pieces),
@@ -175,7 +209,7 @@ fn reduce_kernel(
         values = emitter.nest.close(&next, Some(combine(plan.kind)));
     }
     let mut target_at: Vec<Affine> = piece.iter().map(|&(piece, _)| Affine::var(piece)).collect();
-    target_at.extend(plan.kept.iter().map(|&axis| at[axis].clone()));
+    target_at.extend(plan.apart.iter().chain(&plan.kept).map(|&axis| at[axis].clone()));
     for ((_, target), value) in members.iter().zip(values) {
         let result = emitter.nest.operand(target.buffer, "result", *dtype, true);
         emitter.nest.store(result, element(target.layout.origin, &target.layout.strides, &target_at), value);
@@ -189,114 +223,6 @@ fn piece_bounds(nest: &mut Nest, whole: &Affine, piece: IndexVar, pieces: usize)
     let end = nest.index(start(Affine::var(piece).offset(1)));
     let start = nest.index(start(Affine::var(piece)));
     (Affine::var(start), Affine::var(end))
-}
-
-/// Partial sums: one number per piece, then channels.
-#[derive(Debug)]
-pub(crate) struct Partials {
-    pub(crate) shape: Shape,
-    /// One for each sum.
-    pub(crate) places: Vec<Place>,
-}
-
-/// Adds up partial sums of several kernels, which lie one per piece and channel, into one per channel, in one
-/// kernel. Each axis of pieces has a sum of its own, which keeps rounding errors small.
-pub(crate) fn combine_sums(
-    lowering: &mut Lowering<'_>,
-    sums: &[NodeId],
-    partials: &[Partials],
-    name: String,
-) -> Result<(), LowerError> {
-    let Some(&first) = sums.first() else { return Ok(()) };
-    let dtype = lowering.ty(first).dtype;
-    let channels = partials.first().and_then(|partials| partials.shape.dims().last().copied());
-    let channels =
-        channels.ok_or_else(|| LowerError::Internal("partial sums have no channels".to_owned()))?;
-    let mut nest = Nest::new();
-    let channel = Affine::var(nest.open_over(channels, true));
-    let mut totals: Vec<Var> = Vec::new();
-    for partials in partials {
-        let values = sum_pieces(&mut nest, partials, &channel, dtype);
-        totals = match totals.is_empty() {
-            true => values,
-            false => add_each(&mut nest, dtype, &totals, &values),
-        };
-    }
-    for (&sum, value) in sums.iter().zip(totals) {
-        let target = lowering.place(sum)?;
-        let operand = nest.operand(target.buffer, "sum", dtype, true);
-        let index = element(target.layout.origin, &target.layout.strides, std::slice::from_ref(&channel));
-        nest.store(operand, index, value);
-    }
-    let (kernel, arguments) = nest.finish(name);
-    lowering.launch(first, kernel, arguments);
-    Ok(())
-}
-
-fn add_each(nest: &mut Nest, dtype: DType, a: &[Var], b: &[Var]) -> Vec<Var> {
-    let pairs = a.iter().zip(b);
-    pairs.map(|(&a, &b)| nest.op(dtype, ScalarOp::Binary(Binary::Add), &[a, b])).collect()
-}
-
-/// The sums over all pieces at one channel.
-fn sum_pieces(nest: &mut Nest, partials: &Partials, channel: &Affine, dtype: DType) -> Vec<Var> {
-    let zero = nest.number(dtype, 0.0);
-    let (mut at, mut carried) = (Vec::new(), Vec::new());
-    let pieces = partials.shape.dims().split_last().map_or(&[][..], |(_, pieces)| pieces);
-    for &extent in pieces {
-        let initial = vec![zero; partials.places.len()];
-        let (var, current) = nest.open(Affine::constant(0), Affine::extent(extent), false, &initial);
-        at.push(Affine::var(var));
-        carried.push(current);
-    }
-    at.push(channel.clone());
-    let mut values = Vec::new();
-    for partial in &partials.places {
-        let operand = nest.operand(partial.buffer, "partial", dtype, false);
-        let index = element(partial.layout.origin, &partial.layout.strides, &at);
-        values.push(nest.load(operand, index, None));
-    }
-    for current in carried.into_iter().rev() {
-        let next = add_each(nest, dtype, &current, &values);
-        values = nest.close(&next, None);
-    }
-    values
-}
-
-/// Combines the pieces of a split reduction, in order.
-pub(crate) fn combine_pieces(
-    lowering: &mut Lowering<'_>,
-    id: NodeId,
-    kind: Reduction,
-    partial: &Place,
-    pieces: usize,
-    target: &Place,
-    name: String,
-) -> Result<(), LowerError> {
-    let shape = lowering.ty(id).shape.clone();
-    let dtype = lowering.ty(id).dtype;
-    let order = target.layout.order.clone();
-    let (kernel, arguments) =
-        super::elementwise::element_kernel(lowering, None, name, &shape, &order, &|emitter, at| {
-            let from = emitter.nest.operand(partial.buffer, "pieces", dtype, false);
-            let mut sum: Option<Var> = None;
-            for piece in 0..pieces {
-                let mut partial_at = vec![Affine::constant(piece as i64)];
-                partial_at.extend_from_slice(at);
-                let index = element(partial.layout.origin, &partial.layout.strides, &partial_at);
-                let value = emitter.nest.load(from, index, None);
-                sum = Some(match sum {
-                    Some(sum) => emitter.nest.op(dtype, ScalarOp::Binary(binary(kind)), &[sum, value]),
-                    None => value,
-                });
-            }
-            let value = sum.ok_or_else(|| LowerError::Internal("a reduction of no pieces".to_owned()))?;
-            let to = emitter.nest.operand(target.buffer, "result", dtype, true);
-            emitter.nest.store(to, element(target.layout.origin, &target.layout.strides, at), value);
-            Ok(())
-        })?;
-    lowering.launch(id, kernel, arguments);
-    Ok(())
 }
 
 /// Whether a value takes the place of the best so far; a NaN counts as extreme, so that it cannot hide.
@@ -383,7 +309,7 @@ pub(crate) fn lower_cumulative(
     Ok(())
 }
 
-fn identity(kind: Reduction, dtype: DType) -> f64 {
+pub(super) fn identity(kind: Reduction, dtype: DType) -> f64 {
     let (least, greatest) = dtype.extremes();
     match kind {
         Reduction::Sum => 0.0,
@@ -393,7 +319,7 @@ fn identity(kind: Reduction, dtype: DType) -> f64 {
     }
 }
 
-fn binary(kind: Reduction) -> Binary {
+pub(super) fn binary(kind: Reduction) -> Binary {
     match kind {
         Reduction::Sum => Binary::Add,
         Reduction::Product => Binary::Multiply,
@@ -402,7 +328,7 @@ fn binary(kind: Reduction) -> Binary {
     }
 }
 
-fn combine(kind: Reduction) -> Combine {
+pub(super) fn combine(kind: Reduction) -> Combine {
     match kind {
         Reduction::Sum => Combine::Sum,
         Reduction::Product => Combine::Product,

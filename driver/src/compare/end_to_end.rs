@@ -5,7 +5,7 @@ use super::measure::{allowed_end_to_end, coordinates, distance, is_exact, norm};
 use super::stored::Memory;
 use super::{Mismatch, Subject, flips};
 use crate::data::{element_of, port_dims, tensor_of_bytes, tensor_of_host};
-use crate::{DriverError, Result};
+use crate::{DriverError, Math, Result};
 use dlc_compiler::Compilation;
 use dlc_interp::{Tensor, Values, evaluate, evaluate_nodes};
 use dlc_ir::{Function, Op, OutputRole};
@@ -45,6 +45,7 @@ pub struct GradientReport {
 /// Compares one result and notes a mismatch.
 fn compare_tensors(
     function: &Function,
+    math: Math,
     name: &str,
     compiled: &Tensor,
     oracle: &Tensor,
@@ -52,7 +53,7 @@ fn compare_tensors(
 ) -> OutputError {
     let (a, b) = (compiled.to_f64(), oracle.to_f64());
     let found = distance(&a, &b, 0.0);
-    let allowed = allowed_end_to_end(function);
+    let allowed = allowed_end_to_end(function, math);
     let wrong = if is_exact(oracle) { a != b } else { found.error.is_nan() || found.error > allowed };
     if wrong {
         mismatches.push(Mismatch {
@@ -81,18 +82,19 @@ fn current(session: &Session, op: &Op) -> Option<Tensor> {
 /// The initial values of parameters and states: one entry, for the worst of them.
 pub(crate) fn initial_values(
     compilation: &Compilation,
+    math: Math,
     session: &Session,
     mismatches: &mut Vec<Mismatch>,
 ) -> Result<Vec<OutputError>> {
-    let Some(subject) = Subject::find(compilation, "initialize") else { return Ok(Vec::new()) };
+    let Some(subject) = Subject::find(compilation, "initialize", math) else { return Ok(Vec::new()) };
     let graph = &subject.function.graph;
     let oracle = evaluate(graph, 1, &|op| current(session, op))?;
     let mut worst: Option<OutputError> = None;
     for (output, oracle) in graph.outputs.iter().zip(oracle) {
         let tensor = compilation.interface.tensors.iter().find(|tensor| tensor.name == output.name);
         let missing = || DriverError::Bug(format!("`{}` is no parameter or state", output.name));
-        let compiled = persistent(tensor.ok_or_else(missing)?, session.persistent())?;
-        let error = compare_tensors(graph, &output.name, &compiled, &oracle, mismatches);
+        let compiled = persistent(tensor.ok_or_else(missing)?, &session.persistent()?)?;
+        let error = compare_tensors(graph, math, &output.name, &compiled, &oracle, mismatches);
         if worst.as_ref().is_none_or(|worst| error.error > worst.error) {
             worst = Some(error);
         }
@@ -122,7 +124,7 @@ pub(crate) fn outputs(
         let port = ports.into_iter().find(|(port, _)| port.name == output.name);
         let Some((port, bytes)) = port else { continue };
         let compiled = tensor_of_bytes(port.element, &port_dims(port, batch), bytes)?;
-        errors.push(compare_tensors(graph, &output.name, &compiled, &oracle, mismatches));
+        errors.push(compare_tensors(graph, subject.math, &output.name, &compiled, &oracle, mismatches));
     }
     Ok(errors)
 }
@@ -162,7 +164,7 @@ pub(crate) fn gradients(
     inputs: &BTreeMap<String, Vec<u8>>,
 ) -> Result<GradientReport> {
     let bytes = subject.inputs(inputs)?;
-    let before = session.persistent().to_vec();
+    let before = session.persistent()?.into_owned();
     let compiled = subject.call(session, batch, &bytes)?;
     let fed = fed_tensors(subject, batch, &bytes)?;
     let function = &subject.function.lowered.function;
@@ -213,9 +215,10 @@ pub(crate) fn gradients(
     let memory = Memory {
         lowered: &subject.function.lowered,
         batch,
-        arena: session.arena(),
+        math: subject.math,
+        arena: &session.arena()?,
         before: &before,
-        after: session.persistent(),
+        after: &session.persistent()?,
         inputs: &bytes,
         outputs: &compiled,
     };

@@ -53,7 +53,7 @@ pub(crate) fn check_values(memory: &Memory<'_>, largest: f64) -> Result<(LocalRe
 }
 
 fn within(memory: &Memory<'_>, error: f64) -> bool {
-    error <= allowed(&memory.lowered.function)
+    error <= allowed(&memory.lowered.function, memory.math)
 }
 
 fn mismatch(memory: &Memory<'_>, verdict: &Verdict) -> Mismatch {
@@ -68,7 +68,7 @@ fn mismatch(memory: &Memory<'_>, verdict: &Verdict) -> Mismatch {
         compiled: at(&verdict.compiled),
         interpreted: at(&verdict.oracle),
         error: verdict.distance.error,
-        allowed: allowed(&memory.lowered.function),
+        allowed: allowed(&memory.lowered.function, memory.math),
     }
 }
 

@@ -1,9 +1,13 @@
 //! How far two tensors are apart.
 
 use super::{DOUBLE_TOLERANCE, TOLERANCE};
+use crate::Math;
 use dlc_interp::Tensor;
 use dlc_ir::{Function, Op};
 use dlc_types::DType;
+
+/// Products one behind the other whose errors of rounded factors an end-to-end bound has room for.
+const DEPTH: f64 = 16.0;
 
 /// The distance of a tensor from the oracle's.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -16,8 +20,9 @@ pub(crate) struct Distance {
 
 /// Greatest norm-wise error that a function's values may have: that of its narrowest float type. Where it computes
 /// with 16-bit floats, both sides round to them, and the error of an `f32` before may lead to a neighbour: one unit
-/// in the last place (2^-10 of `f16`, 2^-7 of `bf16`), and as much again for what is computed of such a value.
-pub(crate) fn allowed(function: &Function) -> f64 {
+/// in the last place (2^-10 of `f16`, 2^-7 of `bf16`), and as much again for what is computed of such a value. Where
+/// products round their factors, as much as for values of that many bits.
+pub(crate) fn allowed(function: &Function, math: Math) -> f64 {
     let types = function.nodes.values().filter_map(|node| node.ty.tensor());
     let bounds = types.filter_map(|ty| match ty.dtype {
         DType::F16 => Some(2.0 / 1024.0),
@@ -26,17 +31,18 @@ pub(crate) fn allowed(function: &Function) -> f64 {
         DType::F64 => Some(DOUBLE_TOLERANCE),
         _ => None,
     });
-    bounds.reduce(f64::max).unwrap_or(TOLERANCE)
+    bounds.reduce(f64::max).unwrap_or(TOLERANCE).max(math.product_error())
 }
 
 /// The same for whole functions. Where a function makes integers of 8 bits of its values, one that lies halfway between two
 /// of them may become either, a step of 255, and all that is computed of it moves along.
-pub(crate) fn allowed_end_to_end(function: &Function) -> f64 {
+pub(crate) fn allowed_end_to_end(function: &Function, math: Math) -> f64 {
     let is_float = |id| function.nodes[id].ty.tensor().is_some_and(|ty| ty.dtype.is_float());
     let quantizes = function.nodes.values().any(|node| {
         matches!(node.op, Op::Cast(DType::I8 | DType::U8)) && node.operands.iter().all(|&id| is_float(id))
     });
-    let allowed = allowed(function);
+    // From product to product the errors of rounded factors add up.
+    let allowed = allowed(function, math).max(DEPTH * math.product_error());
     if quantizes { allowed.max(1.0 / 255.0) } else { allowed }
 }
 

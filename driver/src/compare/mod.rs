@@ -22,7 +22,7 @@ mod ties;
 pub(crate) use synthetic::synthetic_inputs;
 
 use crate::data::port_bytes;
-use crate::{CompileChoices, Cpu, DriverError, Loaded, Result, load, tuned_session};
+use crate::{CompileChoices, DriverError, Loaded, Machine, Math, Result, load, session};
 use dlc_abi::FunctionInterface;
 use dlc_compiler::{Compilation, CompileOptions, CompiledFunction, FunctionKind};
 use dlc_runtime::Session;
@@ -53,15 +53,15 @@ pub struct CompareOptions {
     pub batch: usize,
     /// Seed of weights and inputs.
     pub seed: u64,
-    /// Instructions of the compiled code.
-    pub cpu: Cpu,
+    /// Where the compiled code runs.
+    pub machine: Machine,
     /// How the model is compiled.
     pub choices: CompileChoices,
 }
 
 impl Default for CompareOptions {
     fn default() -> Self {
-        CompareOptions { batch: 2, seed: 0, cpu: Cpu::Native, choices: CompileChoices::default() }
+        CompareOptions { batch: 2, seed: 0, machine: Machine::default(), choices: CompileChoices::default() }
     }
 }
 
@@ -154,13 +154,15 @@ pub fn compare(
 struct Subject<'a> {
     function: &'a CompiledFunction,
     interface: &'a FunctionInterface,
+    /// How its products are computed.
+    math: Math,
 }
 
 impl<'a> Subject<'a> {
-    fn find(compilation: &'a Compilation, name: &str) -> Option<Subject<'a>> {
+    fn find(compilation: &'a Compilation, name: &str, math: Math) -> Option<Subject<'a>> {
         let function = compilation.functions.iter().find(|function| function.name == name)?;
         let interface = compilation.interface.functions.iter().find(|function| function.name == name)?;
-        Some(Subject { function, interface })
+        Some(Subject { function, interface, math })
     }
 
     /// The inputs that this function takes, in its order.
@@ -195,19 +197,19 @@ pub fn compare_loaded(loaded: &Loaded, options: &CompareOptions) -> Result<Compa
     let compile_options = CompileOptions {
         keep_all: true,
         functions,
-        ..options.choices.options_for(options.batch, options.cpu)?
+        ..options.choices.options_for(options.batch, options.machine)?
     };
     let compilation = dlc_compiler::compile(&loaded.model, &compile_options)?;
-    let tune = options.choices.tune.without_trials();
-    let mut session = tuned_session(&compilation, THREADS, options.cpu, &tune)?;
+    let (choices, math) = (options.choices.without_trials(), options.choices.math);
+    let mut session = session(&compilation, options.machine, THREADS, &choices)?;
     session.initialize(options.seed)?;
     Engine::set_total_steps(&mut session, TOTAL_STEPS)?;
     let inputs = synthetic_inputs(loaded, &compilation.interface, options.batch, options.seed);
     let mut mismatches = Vec::new();
-    let mut end_to_end = end_to_end::initial_values(&compilation, &session, &mut mismatches)?;
+    let mut end_to_end = end_to_end::initial_values(&compilation, math, &session, &mut mismatches)?;
     loaded.weights.initial().fill(&mut session)?;
     for name in ["evaluate", "predict"] {
-        if let Some(subject) = Subject::find(&compilation, name) {
+        if let Some(subject) = Subject::find(&compilation, name, math) {
             end_to_end.extend(end_to_end::outputs(
                 &subject,
                 &mut session,
@@ -217,11 +219,12 @@ pub fn compare_loaded(loaded: &Loaded, options: &CompareOptions) -> Result<Compa
             )?);
         }
     }
-    let gradients = match Subject::find(&compilation, "gradients") {
+    let gradients = match Subject::find(&compilation, "gradients", math) {
         Some(subject) => Some(end_to_end::gradients(&subject, &mut session, options.batch, &inputs)?),
         None => None,
     };
-    let subject = Subject::find(&compilation, "train").or_else(|| Subject::find(&compilation, "predict"));
+    let subject =
+        Subject::find(&compilation, "train", math).or_else(|| Subject::find(&compilation, "predict", math));
     let subject = subject.ok_or_else(|| DriverError::Bug("there is no function to compare".to_owned()))?;
     let floor = gradients.as_ref().map_or(0.0, |report| report.largest_norm);
     let externals = end_to_end::externals(&subject, &session, options.batch, &inputs)?;
@@ -252,14 +255,15 @@ fn step(
     largest_gradient: f64,
 ) -> Result<(LocalReport, Vec<Mismatch>)> {
     let inputs = subject.inputs(inputs)?;
-    let before = session.persistent().to_vec();
+    let before = session.persistent()?.into_owned();
     let outputs = subject.call(session, batch, &inputs)?;
     let memory = Memory {
         lowered: &subject.function.lowered,
         batch,
-        arena: session.arena(),
+        math: subject.math,
+        arena: &session.arena()?,
         before: &before,
-        after: session.persistent(),
+        after: &session.persistent()?,
         inputs: &inputs,
         outputs: &outputs,
     };

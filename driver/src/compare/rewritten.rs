@@ -6,7 +6,7 @@
 
 use super::measure::{allowed, coordinates, distance};
 use super::{Mismatch, Subject};
-use crate::{DriverError, Result};
+use crate::{DriverError, Math, Result};
 use dlc_interp::{Tensor, evaluate};
 use dlc_ir::{Function, Op, Output};
 use serde::Serialize;
@@ -49,7 +49,7 @@ pub(crate) fn check(
         let left = values(written);
         (left, other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
     });
-    let allowed = allowed(written);
+    let allowed = allowed(written, Math::Default);
     let mut report = RewriteReport {
         function: written.name.clone(),
         outputs: written.outputs.len(),

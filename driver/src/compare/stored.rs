@@ -1,7 +1,7 @@
 //! The values that a compiled run left in memory, read through the layouts that lowering chose.
 
 use crate::data::{element_of, tensor_of_bytes};
-use crate::{DriverError, Result};
+use crate::{DriverError, Math, Result};
 use dlc_compiler::lower::{Layout, Lowered};
 use dlc_interp::{Tensor, Values};
 use dlc_ir::NodeId;
@@ -13,6 +13,8 @@ use std::collections::btree_map::Entry;
 pub(crate) struct Memory<'a> {
     pub(crate) lowered: &'a Lowered,
     pub(crate) batch: usize,
+    /// How products are computed.
+    pub(crate) math: Math,
     pub(crate) arena: &'a [u8],
     /// Parameters and states before the call.
     pub(crate) before: &'a [u8],

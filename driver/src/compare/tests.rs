@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use super::*;
-use crate::{load_text, native_session};
+use crate::{Cpu, load_text, native_session};
 use dlc_kernel::Storage;
 
 const MODEL: &str = "dlc 1
@@ -40,18 +40,20 @@ impl Left {
         let mut session = native_session(&compilation, 2, Cpu::Native).unwrap();
         session.initialize(1).unwrap();
         Engine::set_total_steps(&mut session, 10).unwrap();
-        let subject = Subject::find(&compilation, "train").unwrap();
+        let subject = Subject::find(&compilation, "train", Math::Default).unwrap();
         let all = synthetic_inputs(&loaded, &compilation.interface, 2, 1);
         let inputs = subject.inputs(&all).unwrap();
-        let before = session.persistent().to_vec();
+        let before = session.persistent().unwrap().into_owned();
         let outputs = subject.call(&mut session, 2, &inputs).unwrap();
-        let (arena, after) = (session.arena().to_vec(), session.persistent().to_vec());
+        let (arena, after) =
+            (session.arena().unwrap().into_owned(), session.persistent().unwrap().into_owned());
         Left { compilation, arena, before, after, inputs, outputs }
     }
 
     fn memory(&self) -> Memory<'_> {
         Memory {
-            lowered: &Subject::find(&self.compilation, "train").unwrap().function.lowered,
+            math: Math::Default,
+            lowered: &Subject::find(&self.compilation, "train", Math::Default).unwrap().function.lowered,
             batch: 2,
             arena: &self.arena,
             before: &self.before,
@@ -139,7 +141,7 @@ fn a_wrong_rewrite_is_found_in_gradients_too() {
     Engine::set_total_steps(&mut session, 10).unwrap();
     let inputs = synthetic_inputs(&loaded, &compilation.interface, 2, 1);
     let check = |compilation: &Compilation| {
-        let subject = Subject::find(compilation, "train").unwrap();
+        let subject = Subject::find(compilation, "train", Math::Default).unwrap();
         let externals = end_to_end::externals(&subject, &session, 2, &inputs).unwrap();
         let mut found = Vec::new();
         let report = rewritten::check(&subject, 2, &externals, 1.0, &mut found).unwrap();

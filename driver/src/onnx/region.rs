@@ -3,9 +3,8 @@
 use super::convert::{array_of_host, array_of_tensor, host_of_array, tensor_of_array};
 use crate::data::{port_bytes, port_dims};
 use crate::engine::{EngineKind, default_threads};
-use crate::{DriverError, Result, RunSettings, tuned_session};
+use crate::{DriverError, Machine, Result, RunSettings, session};
 use dlc_abi::{FunctionInterface, Port, PortRole};
-use dlc_compiler::emit::Cpu;
 use dlc_compiler::{CompileOptions, FunctionKind};
 use dlc_ir::{Declaration, Function, Initializer, Model, Op, Parameter};
 use dlc_onnx::{Array, Graph};
@@ -36,7 +35,7 @@ impl Regions {
         if function.outputs.is_empty() {
             return Ok(Vec::new());
         }
-        let EngineKind::Native(cpu) = settings.engine else { return run_interpreted(&function, array) };
+        let EngineKind::Native(machine) = settings.engine else { return run_interpreted(&function, array) };
         if oracle_only(&function) {
             return run_interpreted(&function, array);
         }
@@ -49,7 +48,7 @@ impl Regions {
                 if kept.len() == KEPT {
                     kept.remove(0);
                 }
-                kept.push(Compiled::new(source, function, settings, cpu)?);
+                kept.push(Compiled::new(source, function, settings, machine)?);
                 kept.len() - 1
             }
         };
@@ -150,15 +149,15 @@ struct Compiled {
 }
 
 impl Compiled {
-    fn new(source: usize, function: Function, settings: &RunSettings, cpu: Cpu) -> Result<Compiled> {
+    fn new(source: usize, function: Function, settings: &RunSettings, machine: Machine) -> Result<Compiled> {
         let model = model_of(function.clone());
         let options = CompileOptions {
             functions: vec![FunctionKind::Predict],
-            ..settings.choices.options_for(1, cpu)?
+            ..settings.choices.options_for(1, machine)?
         };
         let compilation = dlc_compiler::compile(&model, &options)?;
         let threads = settings.threads.unwrap_or_else(default_threads);
-        let session = tuned_session(&compilation, threads, cpu, &settings.choices.tune)?;
+        let session = session(&compilation, machine, threads, &settings.choices)?;
         let interface = compilation.interface.functions.iter().find(|function| function.name == "predict");
         let interface = interface.cloned();
         let interface =

@@ -7,7 +7,7 @@
 use crate::TimedOptions;
 use crate::compare::synthetic_inputs;
 use crate::data::port_bytes;
-use crate::{DriverError, Loaded, Result, tuned_session};
+use crate::{DriverError, Loaded, Result, session};
 use dlc_abi::FunctionInterface;
 use dlc_compiler::lower::Lowered;
 use dlc_compiler::rewrite::RewriteReport;
@@ -110,8 +110,8 @@ pub(super) fn measure(
 ) -> Result<Times> {
     let whole = compilation.functions.last().ok_or_else(nothing_to_time)?.name.clone();
     let (compilation, names) = split(compilation.clone())?;
-    let tune = options.choices.tune.without_trials();
-    let mut session = tuned_session(&compilation, options.threads(), options.cpu, &tune)?;
+    let choices = options.choices.without_trials();
+    let mut session = session(&compilation, options.machine, options.threads(), &choices)?;
     loaded.begin(&mut session, options.seed)?;
     Engine::set_total_steps(&mut session, TOTAL_STEPS)?;
     let all = synthetic_inputs(loaded, &compilation.interface, batch, options.seed);

@@ -136,6 +136,7 @@ impl Profile {
 /// # Errors
 /// A training step of a model without a train section, a batch of 0.
 pub fn profile(loaded: &Loaded, options: &TimedOptions) -> Result<Profile> {
+    options.machine.cpu("dlc profile")?;
     let compile_options = options.compile_options(loaded, "dlc profile")?;
     let batch = compile_options.batch_max;
     let compilation = dlc_compiler::compile(&loaded.model, &compile_options)?;

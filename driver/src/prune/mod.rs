@@ -226,11 +226,13 @@ fn measured(
     settings: &PruneSettings,
 ) -> Result<Measures> {
     let batch = loaded.recipe("dlc prune")?.data.batch;
-    let options =
-        CompileOptions { functions: vec![FunctionKind::Evaluate], ..settings.choices.options(batch)? };
+    let options = CompileOptions {
+        functions: vec![FunctionKind::Evaluate],
+        ..settings.choices.options_for(batch, settings.engine.machine())?
+    };
     let compilation = dlc_compiler::compile(model, &options)?;
     let threads = settings.threads.unwrap_or_else(default_threads);
-    let mut engine = engine(&compilation, settings.engine, threads, &settings.choices.tune)?;
+    let mut engine = engine(&compilation, settings.engine, threads, &settings.choices)?;
     let checkpoint = Checkpoint { tensors: tensors.clone(), ..Checkpoint::default() };
     // A file of weights alone lacks the counters of a step, which no evaluation reads.
     let restored = engine.restore(&checkpoint, LoadPolicy::Parameters);

@@ -58,10 +58,11 @@ impl<'a> Bench<'a> {
         }
         let batch = loaded.recipe("dlc prune")?.data.batch;
         let functions = vec![FunctionKind::Evaluate, FunctionKind::Predict];
-        let options = CompileOptions { functions, ..settings.choices.options(batch)? };
+        let options =
+            CompileOptions { functions, ..settings.choices.options_for(batch, settings.engine.machine())? };
         let compilation = dlc_compiler::compile(&model, &options)?;
         let threads = settings.threads.unwrap_or_else(default_threads);
-        let mut engine = engine(&compilation, settings.engine, threads, &settings.choices.tune)?;
+        let mut engine = engine(&compilation, settings.engine, threads, &settings.choices)?;
         let checkpoint = Checkpoint { tensors: tensors.clone(), ..Checkpoint::default() };
         engine.restore(&checkpoint, LoadPolicy::Parameters)?;
         let batch = probe.first_batch(engine.as_ref(), "predict")?;

@@ -36,8 +36,8 @@ impl Workbench<'_> {
         let choices = &self.settings.choices;
         let options = CompileOptions { functions: vec![kind], ..choices.options(batch)? };
         let compilation = dlc_compiler::compile(model, &options)?;
-        let kind = EngineKind::Native(self.settings.cpu);
-        let mut engine = engine(&compilation, kind, self.threads, &choices.tune.without_trials())?;
+        let kind = EngineKind::Native(self.settings.cpu.into());
+        let mut engine = engine(&compilation, kind, self.threads, &choices.without_trials())?;
         let names: Vec<String> = compilation.interface.tensors.iter().map(|one| one.name.clone()).collect();
         for name in names {
             if let Some(value) = values.value_for(&name) {

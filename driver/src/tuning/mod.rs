@@ -194,7 +194,7 @@ fn trials<'a>(
 pub fn tuning_table(loaded: &Loaded, options: &TimedOptions) -> Result<Vec<TunedShape>> {
     let compile_options = options.compile_options(loaded, "the table of the tuning")?;
     let compilation = dlc_compiler::compile(&loaded.model, &compile_options)?;
-    let target = Target::host(options.cpu)?;
+    let target = Target::host(options.machine.cpu("the table of the tuning")?)?;
     let all = shapes(&compilation, &target).into_iter().collect();
     let rows = trials(all, &target, compile_options.batch_max, options.threads(), None)?.into_iter().map(
         |(_, shape, outcome)| {

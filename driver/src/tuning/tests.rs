@@ -64,7 +64,7 @@ fn after_a_step(loaded: &Loaded, compilation: &Compilation, target: &Target) -> 
     let mut slots: Vec<&mut [u8]> = outputs.iter_mut().map(Vec::as_mut_slice).collect();
     let handle = session.prepare("train").unwrap();
     session.call(handle, BATCH, &inputs, &mut slots).unwrap();
-    session.persistent().to_vec()
+    session.persistent().unwrap().into_owned()
 }
 
 #[test]

@@ -22,8 +22,8 @@ mod records;
 
 pub use description::{Description, FEATURES, MAGIC, Variant};
 pub use device::{
-    Capability, DEVICE_MAGIC, DeviceFunction, DeviceImage, DeviceKernel, DeviceLaunch, DeviceMemory,
-    DeviceModule, DeviceOperand, DeviceStep, DeviceStride, Tiles,
+    Capability, DECLARED_SHARED_BYTES, DEVICE_MAGIC, DeviceFunction, DeviceImage, DeviceKernel, DeviceLaunch,
+    DeviceMemory, DeviceModule, DeviceOperand, DeviceStep, DeviceStride, EachLaunch, Tiles,
 };
 pub use records::Malformed;
 

@@ -44,6 +44,12 @@ impl Module {
         self.program(entry).map(|program| program.shared_bytes)
     }
 
+    /// Bytes of an entry's parameters, with what lies between them.
+    #[must_use]
+    pub fn parameter_bytes(&self, entry: &str) -> Option<usize> {
+        self.program(entry).map(|program| program.parameter_bytes)
+    }
+
     fn program(&self, entry: &str) -> Option<&Program> {
         self.programs.iter().find(|program| program.name == entry)
     }

@@ -9,8 +9,8 @@ use crate::lower::elementwise::temporary;
 use crate::lower::error::LowerError;
 use crate::lower::expression::{Emitter, element, operand_name};
 use crate::lower::fuse::{self, Fusion};
+use crate::lower::partials::Partials;
 use crate::lower::product::{Axis, Product};
-use crate::lower::reduction::Partials;
 use crate::lower::view::View;
 use crate::lower::{Lowering, Place};
 use dlc_ir::NodeId;
@@ -243,7 +243,7 @@ fn results(
     }
     let (kernel, arguments) = emitter.nest.finish(name);
     lowering.launch(fusion.source, kernel, arguments);
-    Ok(Partials { shape, places })
+    Ok(Partials { shape, places, kept: 1 })
 }
 
 /// The results of one tile.

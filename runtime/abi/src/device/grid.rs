@@ -4,6 +4,9 @@ use crate::Extent;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+/// Most shared memory of a block that a module can declare.
+pub const DECLARED_SHARED_BYTES: u32 = 48 << 10;
+
 /// A kernel of a device module. Its parameters are the size of the batch, in 64 bits, and a pointer for each operand,
 /// in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,7 +15,8 @@ pub struct DeviceKernel {
     pub name: String,
     /// Threads of a block, along its first direction.
     pub threads: u32,
-    /// Bytes of shared memory of a block, all of which the module declares.
+    /// Bytes of shared memory of a block. Up to [`DECLARED_SHARED_BYTES`] the module declares them; a kernel with more
+    /// has none declared and is given all of them with the launch (`.extern .shared`).
     pub shared_bytes: u32,
     /// Blocks are numbered along one direction; there are as many as the product of these counts.
     pub grid: Vec<Tiles>,

@@ -16,7 +16,7 @@ mod grid;
 mod image;
 mod steps;
 
-pub use grid::{DeviceKernel, Tiles};
+pub use grid::{DECLARED_SHARED_BYTES, DeviceKernel, Tiles};
 pub use image::{DEVICE_MAGIC, DeviceImage};
 
 use alloc::string::String;
@@ -138,17 +138,16 @@ impl DeviceOperand {
     }
 }
 
+/// What is done with a launch, and the rounds of the repetitions that it stands in, outermost first.
+pub type EachLaunch<'a, E> = dyn FnMut(&DeviceLaunch, &[usize]) -> Result<(), E> + 'a;
+
 impl DeviceFunction {
     /// Calls `each` with every launch in the order in which they are done, and the rounds of the repetitions that it
     /// stands in, outermost first. The prologue is left out unless it is asked for.
     ///
     /// # Errors
     /// The first one of `each`, which ends the walk.
-    pub fn walk<E>(
-        &self,
-        prepare: bool,
-        each: &mut dyn FnMut(&DeviceLaunch, &[usize]) -> Result<(), E>,
-    ) -> Result<(), E> {
+    pub fn walk<E>(&self, prepare: bool, each: &mut EachLaunch<'_, E>) -> Result<(), E> {
         let mut rounds = Vec::new();
         if prepare {
             walk(&self.prologue, &mut rounds, each)?;
@@ -157,11 +156,7 @@ impl DeviceFunction {
     }
 }
 
-fn walk<E>(
-    steps: &[DeviceStep],
-    rounds: &mut Vec<usize>,
-    each: &mut dyn FnMut(&DeviceLaunch, &[usize]) -> Result<(), E>,
-) -> Result<(), E> {
+fn walk<E>(steps: &[DeviceStep], rounds: &mut Vec<usize>, each: &mut EachLaunch<'_, E>) -> Result<(), E> {
     for step in steps {
         match step {
             DeviceStep::Launch(launch) => each(launch, rounds)?,

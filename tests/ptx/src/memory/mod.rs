@@ -27,6 +27,8 @@ pub struct Memory {
     pub(crate) epoch: u32,
     /// The allocation touched last.
     last: usize,
+    /// Where the last allocation ended, freed or not: no address is given twice.
+    end: u64,
 }
 
 impl Memory {
@@ -38,11 +40,21 @@ impl Memory {
 
     /// So many bytes that nobody wrote yet. The address is a multiple of 256.
     pub fn allocate(&mut self, bytes: usize) -> u64 {
-        let end =
-            self.allocations.last().map_or(FIRST, |last| last.address + last.region.bytes.len() as u64 + GAP);
-        let address = end.next_multiple_of(ALIGNMENT);
+        let address = self.end.max(FIRST).next_multiple_of(ALIGNMENT);
+        self.end = address + bytes as u64 + GAP;
         self.allocations.push(Allocation { address, region: Region::new(bytes) });
         address
+    }
+
+    /// Takes an allocation back: from now on nothing may touch it.
+    ///
+    /// # Errors
+    /// Where no allocation begins there.
+    pub fn free(&mut self, address: u64) -> Result<(), Fault> {
+        let found = self.allocations.binary_search_by_key(&address, |allocation| allocation.address);
+        self.allocations.remove(found.map_err(|_| Fault::Host { address, bytes: 0 })?);
+        self.last = 0;
+        Ok(())
     }
 
     /// An allocation that holds these bytes.

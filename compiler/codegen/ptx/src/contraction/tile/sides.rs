@@ -14,6 +14,9 @@ use dlc_types::Dim;
 /// Elements of the widest access.
 const WIDEST: i64 = 4;
 
+/// Where an access is, from a thread's first place, places beyond it, the access's elements, and the places that it covers.
+type ReadAt<'a, E> = dyn FnMut(&mut E, Value, u32, (u32, u32)) -> Result<Read, PtxError> + 'a;
+
 /// How a factor is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Reading {
@@ -161,14 +164,13 @@ impl Emitter<'_> {
         Presence::Bytes(self.ins(Class::Word, "selp.b32", &[bytes, Value::Integer(0), exists]))
     }
 
-    /// What a thread moves of a factor. `read` says where an access is, from the thread's first place, places beyond it,
-    /// the access's elements, and the places that it covers.
+    /// What a thread moves of a factor, by where it reads.
     fn side(
         &mut self,
         plan: &Plan<'_>,
         tiling: &Tiling,
         (operand, layout, base): (usize, Layout, Value),
-        read: &mut dyn FnMut(&mut Self, Value, u32, (u32, u32)) -> Result<Read, PtxError>,
+        read: &mut ReadAt<'_, Self>,
     ) -> Result<Side, PtxError> {
         let Reading { along, width, steps } = tiling.readings[operand];
         let shape = tiling.shape;

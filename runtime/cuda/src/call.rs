@@ -1,0 +1,332 @@
+//! A call of a function: inputs to the GPU, launches, wanted outputs back.
+//!
+//! Launches are recorded once for a function, a batch and whether the prologue is part of it, and started as one graph
+//! from then on. A call with wanted outputs waits once, at its end; one without returns when everything is in the queue.
+
+use crate::device::{CudaDevice, pinned};
+use crate::driver::Failure;
+use crate::error::{CudaError, Result};
+use crate::kept::Recorded;
+use crate::owned::{Answer, Context, Event, Graph, Grid, PinnedBlock, Stream};
+use crate::times::LaunchTime;
+use dlc_abi::{DeviceFunction, DeviceLaunch, DeviceStep};
+use dlc_runtime::{Call, Device, RuntimeError};
+use std::sync::Arc;
+
+/// Launches beyond which a function is not recorded: its graph would be larger than what it saves.
+const MOST_RECORDED: usize = 1 << 16;
+
+/// Bytes of an input that go to the GPU at once.
+const PIECE: usize = 4 << 20;
+
+/// Inputs of one call on their way to the GPU.
+pub(crate) struct Slot {
+    block: PinnedBlock,
+    /// Behind the copy that reads the block last.
+    passed: Event,
+    used: bool,
+}
+
+impl Slot {
+    pub(crate) fn new(context: &Arc<Context>, bytes: usize) -> Result<Slot> {
+        Ok(Slot { passed: Event::new(context)?, block: pinned(context, bytes)?, used: false })
+    }
+
+    /// The block, when nothing reads it any more.
+    fn free(&mut self) -> Answer<&mut [u8]> {
+        if std::mem::take(&mut self.used) {
+            self.passed.wait()?;
+        }
+        Ok(self.block.bytes_mut())
+    }
+}
+
+/// How many launches a function has, with its prologue.
+fn launches(function: &DeviceFunction) -> usize {
+    fn count(steps: &[DeviceStep]) -> usize {
+        let each = steps.iter().map(|step| match step {
+            DeviceStep::Launch(_) => 1,
+            DeviceStep::Repeat { times, steps } => count(steps).saturating_mul(*times),
+        });
+        each.fold(0, usize::saturating_add)
+    }
+    count(&function.prologue).saturating_add(count(&function.steps))
+}
+
+impl CudaDevice {
+    fn call_function(&mut self, call: Call, inputs: &[&[u8]], wanted: &[usize]) -> Result<()> {
+        self.alive()?;
+        self.output_ranges.clear();
+        self.launch_times.clear();
+        self.check(call, inputs, wanted)?;
+        let called = self.enqueue(call, inputs, wanted);
+        let called = called.and_then(|()| {
+            if wanted.is_empty() {
+                self.unwaited.set(Some(call.function));
+                return Ok(());
+            }
+            self.stream.wait().map_err(|failure| self.of_function(call, failure))?;
+            self.unwaited.set(None);
+            Ok(())
+        });
+        self.keep(called)?;
+        let outputs = self.plan.functions[call.function].outputs.iter().enumerate();
+        self.output_ranges.extend(outputs.map(|(number, output)| match wanted.contains(&number) {
+            true => output.host..output.host + output.bytes(call.batch),
+            false => 0..0,
+        }));
+        Ok(())
+    }
+
+    /// Whether everything fits; a session has looked before.
+    fn check(&self, call: Call, inputs: &[&[u8]], wanted: &[usize]) -> Result<()> {
+        let refuse = |what: String| Err(CudaError::Call(what));
+        let Some(plan) = self.plan.functions.get(call.function) else {
+            return refuse(format!("the model has no function {}", call.function));
+        };
+        if call.batch > self.plan.batch_max {
+            let most = self.plan.batch_max;
+            return refuse(format!("a batch of {} does not fit; `{}` takes {most}", call.batch, plan.name));
+        }
+        if inputs.len() != plan.inputs.len() {
+            let (needed, given) = (plan.inputs.len(), inputs.len());
+            return refuse(format!("`{}` has {needed} inputs; {given} were given", plan.name));
+        }
+        for (number, (input, bytes)) in plan.inputs.iter().zip(inputs).enumerate() {
+            let (needed, given) = (input.bytes(call.batch), bytes.len());
+            if needed != given {
+                return refuse(format!("input {number} of `{}` has {needed} bytes, not {given}", plan.name));
+            }
+        }
+        match wanted.iter().find(|&&number| number >= plan.outputs.len()) {
+            Some(number) => refuse(format!("`{}` has no output {number}", plan.name)),
+            None => Ok(()),
+        }
+    }
+
+    /// Puts all of a call into the stream.
+    fn enqueue(&mut self, call: Call, inputs: &[&[u8]], wanted: &[usize]) -> Result<()> {
+        let failed = |this: &CudaDevice, failure| this.of_function(call, failure);
+        let context = Arc::clone(self.stream.context());
+        let _current = context.enter()?;
+        self.copy_inputs(call, inputs).map_err(|failure| failed(self, failure))?;
+        self.launch(call)?;
+        self.copy_outputs(call, wanted).map_err(|failure| failed(self, failure))
+    }
+
+    fn copy_inputs(&mut self, call: Call, inputs: &[&[u8]]) -> Answer<()> {
+        let plan = &self.plan.functions[call.function];
+        let base = self.block.address();
+        self.turn = (self.turn + 1) % self.slots.len();
+        let slot = &mut self.slots[self.turn];
+        let host = slot.free()?;
+        self.marks.begin(&self.stream)?;
+        for (input, bytes) in plan.inputs.iter().zip(inputs) {
+            let to = base + (self.plan.bindings_start() + input.byte) as u64;
+            let host = &mut host[input.host..][..bytes.len()];
+            // Piece by piece, so that one is on its way while the next is copied.
+            for (number, (host, bytes)) in host.chunks_mut(PIECE).zip(bytes.chunks(PIECE)).enumerate() {
+                host.copy_from_slice(bytes);
+                // SAFETY: the plan has room for the input at its greatest size, and the slot is written again only
+                // behind its event.
+                unsafe { self.stream.copy_in(to + (number * PIECE) as u64, host)? };
+            }
+        }
+        slot.passed.record(&self.stream)?;
+        slot.used = true;
+        if call.clear {
+            for &(start, bytes) in &plan.cleared {
+                // SAFETY: the plan has checked that the part lies in the arena, which begins at the base.
+                unsafe { self.stream.zero(base + start as u64, bytes)? };
+            }
+        }
+        self.marks.next(&self.stream)
+    }
+
+    fn copy_outputs(&mut self, call: Call, wanted: &[usize]) -> Answer<()> {
+        self.marks.next(&self.stream)?;
+        let outputs = &self.plan.functions[call.function].outputs;
+        let base = self.block.address() + self.plan.bindings_start() as u64;
+        let host = self.outputs.bytes_mut();
+        for (_, output) in outputs.iter().enumerate().filter(|(number, _)| wanted.contains(number)) {
+            let to = &mut host[output.host..][..output.bytes(call.batch)];
+            // SAFETY: the plan has room for the output at its greatest size; the call waits before anybody reads here.
+            unsafe { self.stream.copy_out(to, base + output.byte as u64)? };
+        }
+        self.marks.next(&self.stream)
+    }
+
+    fn launch(&mut self, call: Call) -> Result<()> {
+        if self.stepwise {
+            return self.launch_stepwise(call);
+        }
+        let function = &self.functions[call.function];
+        if launches(function) > MOST_RECORDED {
+            return self.launch_all(call);
+        }
+        let recorded = Recorded { batch: call.batch, prepare: call.prepare };
+        if let Some(graph) = self.graphs.find(call.function, recorded) {
+            let launched = graph.launch(&self.stream);
+            return launched.map_err(|failure| self.of_function(call, failure));
+        }
+        let graph = Graph::record(&self.stream, || self.launch_all(call))?;
+        let launched = graph.launch(&self.stream);
+        launched.map_err(|failure| self.of_function(call, failure))?;
+        let dropped = self.graphs.keep(call.function, recorded, graph);
+        if !dropped.is_empty() {
+            // They may still run.
+            self.stream.wait().map_err(|failure| self.of_function(call, failure))?;
+        }
+        Ok(())
+    }
+
+    /// Launches one after the other.
+    fn launch_all(&self, call: Call) -> Result<()> {
+        self.walk(call, &mut |launch| {
+            launch.start(&self.stream).map_err(|failure| self.of_function(call, failure))
+        })
+    }
+
+    /// Launches one after the other, each waited for and timed.
+    fn launch_stepwise(&mut self, call: Call) -> Result<()> {
+        let mut times = Vec::new();
+        let waited = self.stream.wait().map_err(|failure| self.of_function(call, failure));
+        let walked = waited.and_then(|()| {
+            self.walk(call, &mut |launch| {
+                let timed = self.marks.timed(&self.stream, || launch.start(&self.stream));
+                let milliseconds = timed.map_err(|failure| CudaError::Launch {
+                    function: self.plan.functions[call.function].name.clone(),
+                    launch: times.len(),
+                    kernel: self.kernels[launch.kernel].kernel.name.clone(),
+                    failure,
+                })?;
+                times.push(LaunchTime { kernel: launch.kernel, milliseconds });
+                Ok(())
+            })
+        });
+        self.launch_times = times;
+        walked
+    }
+
+    /// Every launch of a call that has blocks, in order.
+    fn walk(&self, call: Call, each: &mut dyn FnMut(Ready<'_>) -> Result<()>) -> Result<()> {
+        let base = self.block.address();
+        let mut parameters = Vec::new();
+        let mut ready = |launch: &DeviceLaunch, rounds: &[usize]| {
+            let kernel = &self.kernels[launch.kernel];
+            let blocks = kernel.kernel.blocks(call.batch).and_then(|blocks| u32::try_from(blocks).ok());
+            let blocks = blocks.ok_or_else(|| {
+                CudaError::Malformed(format!("`{}` has too many blocks", kernel.kernel.name))
+            })?;
+            if blocks == 0 {
+                return Ok(());
+            }
+            parameters.clear();
+            parameters.push(call.batch as u64);
+            self.plan.pointers(call.function, launch, rounds, base, &mut parameters)?;
+            let shared_bytes = kernel.dynamic_shared();
+            let grid = Grid { blocks, threads: kernel.kernel.threads, shared_bytes };
+            each(Ready { kernel: launch.kernel, function: &kernel.function, grid, parameters: &parameters })
+        };
+        self.functions[call.function].walk(call.prepare, &mut ready)
+    }
+
+    fn of_function(&self, call: Call, failure: Failure) -> CudaError {
+        self.of_functions([self.unwaited.get(), Some(call.function)], failure)
+    }
+
+    /// A failure that may be any of these functions'.
+    fn of_functions(&self, numbers: [Option<usize>; 2], failure: Failure) -> CudaError {
+        let names = numbers.into_iter().flatten().map(|number| self.plan.functions[number].name.clone());
+        let mut functions: Vec<String> = names.collect();
+        functions.dedup();
+        match functions.is_empty() {
+            true => CudaError::Driver(failure),
+            false => CudaError::Function { functions, failure },
+        }
+    }
+
+    /// Copies to or from the block, in the stream's order, and waits.
+    fn copied(&self, copy: impl FnOnce(&Stream) -> Answer<()>) -> Result<()> {
+        let copied = self.stream.context().enter().and_then(|_current| copy(&self.stream));
+        let waited = copied.and_then(|()| self.stream.wait());
+        self.keep(waited.map_err(|failure| self.of_functions([self.unwaited.get(), None], failure)))?;
+        self.unwaited.set(None);
+        Ok(())
+    }
+
+    fn told(&self, error: CudaError) -> RuntimeError {
+        RuntimeError::Device { device: self.info.name.clone(), reason: error.to_string() }
+    }
+}
+
+/// A launch with all its numbers.
+struct Ready<'a> {
+    kernel: usize,
+    function: &'a crate::owned::Function,
+    grid: Grid,
+    parameters: &'a [u64],
+}
+
+impl Ready<'_> {
+    fn start(&self, stream: &Stream) -> Answer<()> {
+        // SAFETY: whoever loaded the module vouched for its kernels; every parameter points into the block that the plan
+        // gives the operand, and their number is the kernel's.
+        unsafe { stream.launch(self.function, self.grid, self.parameters) }
+    }
+}
+
+fn fitting(what: &str, needed: usize, given: usize) -> Result<()> {
+    match needed == given {
+        true => Ok(()),
+        false => Err(CudaError::Call(format!("{what} have {needed} bytes, not {given}"))),
+    }
+}
+
+impl Device for CudaDevice {
+    fn name(&self) -> &str {
+        &self.info.name
+    }
+
+    fn upload(&mut self, persistent: &[u8]) -> std::result::Result<(), RuntimeError> {
+        let to = self.block.address() + self.plan.persistent_start() as u64;
+        let fits = fitting("parameters and states", self.plan.persistent_bytes, persistent.len());
+        // SAFETY: the persistent block has this length, and `copied` waits.
+        let upload = || self.copied(|stream| unsafe { stream.copy_in(to, persistent) });
+        self.alive().and(fits).and_then(|()| upload()).map_err(|error| self.told(error))
+    }
+
+    fn download(&self, persistent: &mut [u8]) -> std::result::Result<(), RuntimeError> {
+        let from = self.block.address() + self.plan.persistent_start() as u64;
+        let fits = fitting("parameters and states", self.plan.persistent_bytes, persistent.len());
+        // SAFETY: the persistent block has this length, and `copied` waits.
+        let mut download = || self.copied(|stream| unsafe { stream.copy_out(persistent, from) });
+        self.alive().and(fits).and_then(|()| download()).map_err(|error| self.told(error))
+    }
+
+    fn scratch(&self, arena: &mut [u8]) -> std::result::Result<(), RuntimeError> {
+        let most = self.plan.needs.arena;
+        let fits = match arena.len() <= most {
+            true => Ok(()),
+            false => Err(CudaError::Call(format!("the arena has {most} bytes, not {}", arena.len()))),
+        };
+        let from = self.block.address();
+        // SAFETY: the arena has at least this length, and `copied` waits.
+        let mut read = || self.copied(|stream| unsafe { stream.copy_out(arena, from) });
+        self.alive().and(fits).and_then(|()| read()).map_err(|error| self.told(error))
+    }
+
+    fn call(
+        &mut self,
+        call: Call,
+        inputs: &[&[u8]],
+        wanted: &[usize],
+    ) -> std::result::Result<(), RuntimeError> {
+        self.call_function(call, inputs, wanted).map_err(|error| self.told(error))
+    }
+
+    fn output(&self, number: usize) -> &[u8] {
+        let range = self.output_ranges.get(number).cloned().unwrap_or(0..0);
+        self.outputs.bytes().get(range).unwrap_or(&[])
+    }
+}
