@@ -59,7 +59,6 @@ mod shuffles;
 mod space;
 mod steps;
 mod sums;
-mod taps;
 mod tile;
 mod worth;
 

@@ -7,10 +7,9 @@ use crate::frame::{Frame, Slot};
 use crate::grouping::Grouping;
 use crate::points::Points;
 use crate::products::Product;
-use crate::taps;
 use crate::tile::{Tiling, Wish};
 use crate::{Choice, Level, Machine, X86Error};
-use dlc_kernel::{Contraction, ContractionDim, Kernel, Role};
+use dlc_kernel::{Contraction, ContractionDim, Kernel, Role, tap_grid};
 use dlc_types::Dim;
 use iced_x86::code_asm::CodeLabel;
 use std::rc::Rc;
@@ -137,7 +136,7 @@ impl<'k> Emitter<'k> {
         let (Some(lanes), Some(rows)) = (position(Role::Lanes), position(Role::Rows)) else {
             return Err(malformed("a contraction has one lanes and one rows dimension"));
         };
-        let grid = taps::grid(&contraction.taps);
+        let grid = tap_grid(&contraction.taps);
         let levels = grid.as_ref().map_or(1, Vec::len);
         let accesses =
             contraction.epilogue.as_ref().map_or(0, |tail| tail.statements.len() + tail.sums.len());

@@ -6,38 +6,12 @@ use super::reduce::Level;
 use crate::emitter::Emitter;
 use crate::statement::access;
 use cranelift_codegen::ir::{InstBuilder, StackSlot, StackSlotData, StackSlotKind, types};
-use dlc_kernel::Tap;
-
-/// The nested loops that visit the taps in order, outermost first, if there are such.
-fn grid(taps: &[Tap]) -> Option<Vec<(i64, Tap)>> {
-    let step = |from: &Tap, to: &Tap| Tap {
-        lanes: to.lanes.wrapping_sub(from.lanes),
-        rows: to.rows.wrapping_sub(from.rows),
-    };
-    let (first, second) = match taps {
-        [] | [_] => return Some(Vec::new()),
-        [first, second, ..] => (first, second),
-    };
-    let inner = step(first, second);
-    let run = taps.windows(2).take_while(|pair| step(&pair[0], &pair[1]) == inner).count() + 1;
-    if !taps.len().is_multiple_of(run) {
-        return None;
-    }
-    let regular =
-        taps.chunks(run).all(|chunk| chunk.windows(2).all(|pair| step(&pair[0], &pair[1]) == inner));
-    if !regular {
-        return None;
-    }
-    let heads: Vec<Tap> = taps.iter().step_by(run).copied().collect();
-    let mut loops = grid(&heads)?;
-    loops.push((run as i64, inner));
-    Some(loops)
-}
+use dlc_kernel::tap_grid;
 
 /// The taps as levels of the reduction.
 pub(super) fn levels(plan: &Plan<'_>) -> Vec<Level> {
     let taps = &plan.contraction.taps;
-    match (plan.table, grid(taps)) {
+    match (plan.table, tap_grid(taps)) {
         (None, Some(loops)) => loops
             .into_iter()
             .map(|(count, step)| Level::Fixed {
@@ -75,33 +49,5 @@ impl Emitter<'_, '_> {
             }
         }
         Some(slot)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn window(height: i64, width: i64) -> Vec<Tap> {
-        (0..height)
-            .flat_map(|r| {
-                (0..width).map(move |s| Tap { lanes: (r * width + s) * 64, rows: r * 1000 + s * 16 })
-            })
-            .collect()
-    }
-
-    #[test]
-    fn a_window_is_two_loops() {
-        let loops = grid(&window(3, 3)).unwrap_or_default();
-        assert_eq!(loops, [(3, Tap { lanes: 192, rows: 1000 }), (3, Tap { lanes: 64, rows: 16 })]);
-        assert_eq!(grid(&window(1, 1)), Some(Vec::new()));
-        assert_eq!(grid(&window(1, 5)).map(|loops| loops.len()), Some(1));
-    }
-
-    #[test]
-    fn a_ragged_list_is_no_grid() {
-        let mut taps = window(3, 3);
-        taps.remove(4);
-        assert_eq!(grid(&taps), None);
     }
 }

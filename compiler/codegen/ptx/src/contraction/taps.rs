@@ -4,37 +4,11 @@
 use super::reduce::Level;
 use crate::emitter::Emitter;
 use crate::register::{Class, Value};
-use dlc_kernel::Tap;
-
-/// The nested loops that visit the taps in order, outermost first, if there are such.
-fn grid(taps: &[Tap]) -> Option<Vec<(i64, Tap)>> {
-    let step = |from: &Tap, to: &Tap| Tap {
-        lanes: to.lanes.wrapping_sub(from.lanes),
-        rows: to.rows.wrapping_sub(from.rows),
-    };
-    let (first, second) = match taps {
-        [] | [_] => return Some(Vec::new()),
-        [first, second, ..] => (first, second),
-    };
-    let inner = step(first, second);
-    let run = taps.windows(2).take_while(|pair| step(&pair[0], &pair[1]) == inner).count() + 1;
-    if !taps.len().is_multiple_of(run) {
-        return None;
-    }
-    let regular =
-        taps.chunks(run).all(|chunk| chunk.windows(2).all(|pair| step(&pair[0], &pair[1]) == inner));
-    if !regular {
-        return None;
-    }
-    let heads: Vec<Tap> = taps.iter().step_by(run).copied().collect();
-    let mut loops = grid(&heads)?;
-    loops.push((run as i64, inner));
-    Some(loops)
-}
+use dlc_kernel::{Tap, tap_grid};
 
 /// Taps that are a grid as levels of a reduction.
 pub(super) fn grid_levels(taps: &[Tap]) -> Option<Vec<Level>> {
-    let levels = grid(taps)?.into_iter().map(|(count, step)| Level::Span {
+    let levels = tap_grid(taps)?.into_iter().map(|(count, step)| Level::Span {
         start: Value::Integer(0),
         end: Value::Integer(count),
         strides: [step.lanes, step.rows],
