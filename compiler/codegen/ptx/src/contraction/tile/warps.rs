@@ -1,7 +1,7 @@
 //! Products by tensor cores: a warp multiplies pieces of 16 rows and 8 lanes at once (`mma.sync`), and sums in `f32`.
 //!
 //! *`tf32`* (`m16n8k8`): factors lie in shared memory as they are and are rounded on their way into registers
-//! (`cvt.rna.tf32`, to nearest, ties away from zero), as CUTLASS does (`gemm/warp/mma_tensor_op.h`, `transform`): the
+//! (`cvt.rna.tf32`, to nearest, ties away from zero), where CUTLASS converts, too (`gemm/warp/mma_tensor_op.h`, `transform`): the
 //! instruction itself drops the low 13 bits, which is twice as inexact and has a bias towards 0. A factor is off by at most
 //! 2^-11 of itself, a product by 2^-10 + 2^-22.
 //! *`bf16`* (`m16n8k16`): factors are rounded to nearest even on their way into shared memory, whence `ldmatrix` reads
