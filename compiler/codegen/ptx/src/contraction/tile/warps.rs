@@ -6,8 +6,8 @@
 //! 2^-11 of itself, a product by 2^-10 + 2^-22.
 //! *`bf16`* (`m16n8k16`): factors are rounded to nearest even on their way into shared memory, whence `ldmatrix` reads
 //! four matrices of eight by eight at once, transposed where lines run along the tile; it reads `tf32`, too, where lines run
-//! along the reduction, as matrices of eight by four. A factor is off by at most 2^-9 of
-//! itself, a product by 2^-8 + 2^-18.
+//! along the reduction, as matrices of eight by four. A factor is off by at most 2^-8 of
+//! itself, a product by 2^-7 + 2^-16.
 //!
 //! Products are exact beyond that; sums of `n` of them are off by at most `n * 2^-23` of the sum of magnitudes (tensor
 //! cores align addends to the greatest and truncate: Fasi, Higham, Mikaitis and Pranesh, *Numerical behavior of NVIDIA
