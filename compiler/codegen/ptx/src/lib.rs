@@ -8,7 +8,7 @@
 //!
 //! - kernels are verified before they come here;
 //! - every operation rounds as the kernel IR says, multiply-adds are fused only where it asks for one, and no mode
-//!   flushes subnormals; [`Math::Tf32`] changes that for the factors of contractions alone;
+//!   flushes subnormals; [`Math::Tf32`] and [`Math::Bf16`] change that for the factors of contractions alone;
 //! - the order of every sum depends on extents alone, so that two runs give the same bits; nothing is added by
 //!   atomic operations;
 //! - a guarded load touches memory only where its guard holds;

@@ -1,13 +1,13 @@
 //! Products by tensor cores: a warp multiplies pieces of 16 rows and 8 lanes at once (`mma.sync`), and sums in `f32`.
 //!
 //! *`tf32`* (`m16n8k8`): factors lie in shared memory as they are and are rounded on their way into registers
-//! (`cvt.rna.tf32`, to nearest, ties away from zero), as CUTLASS does (`gemm/warp/mma_tensor_op.h`, `transform`): the
+//! (`cvt.rna.tf32`, to nearest, ties away from zero), where CUTLASS converts, too (`gemm/warp/mma_tensor_op.h`, `transform`): the
 //! instruction itself drops the low 13 bits, which is twice as inexact and has a bias towards 0. A factor is off by at most
 //! 2^-11 of itself, a product by 2^-10 + 2^-22.
 //! *`bf16`* (`m16n8k16`): factors are rounded to nearest even on their way into shared memory, whence `ldmatrix` reads
 //! four matrices of eight by eight at once, transposed where lines run along the tile; it reads `tf32`, too, where lines run
-//! along the reduction, as matrices of eight by four. A factor is off by at most 2^-9 of
-//! itself, a product by 2^-8 + 2^-18.
+//! along the reduction, as matrices of eight by four. A factor is off by at most 2^-8 of
+//! itself, a product by 2^-7 + 2^-16.
 //!
 //! Products are exact beyond that; sums of `n` of them are off by at most `n * 2^-23` of the sum of magnitudes (tensor
 //! cores align addends to the greatest and truncate: Fasi, Higham, Mikaitis and Pranesh, *Numerical behavior of NVIDIA
