@@ -35,7 +35,7 @@ impl Emitter<'_, '_> {
     /// Writes the taps' byte offsets into the frame, where they follow no grid.
     pub(super) fn tap_table(&mut self, plan: &Plan<'_>) -> Option<StackSlot> {
         let taps = &plan.contraction.taps;
-        if grid(taps).is_some() {
+        if tap_grid(taps).is_some() {
             return None;
         }
         let bytes = u32::try_from(taps.len() * 16).unwrap_or(u32::MAX);
