@@ -12,10 +12,11 @@ mod trained;
 use dlc_compiler::emit::{Architecture, DeviceOptions, Math, device};
 use dlc_compiler::{CompileOptions, FunctionKind, compile};
 use dlc_interp::Tensor;
-use dlc_ir::Op;
-use dlc_tests::cases::{self, Case};
+use dlc_ir::{Binary, Op, Reduction};
+use dlc_tests::cases::{self, Case, Tolerance, batched};
 use dlc_tests::harness::{bytes_of, compilation_for, tensor_of};
 use dlc_tests::models::{all_files, from_file, repository};
+use dlc_types::DType;
 use executed::{Blocks, Device};
 
 /// Everything that can be made of a model.
@@ -146,6 +147,23 @@ fn programs_for_processors_are_refused() {
     let options = DeviceOptions { architecture: Architecture::Sm80, math: Math::F32 };
     let error = device(&compilation, options).unwrap_err().to_string();
     assert!(error.contains("lower for a device") && error.contains("a bug in dlc"), "{error}");
+}
+
+/// Teams of several warps whose threads meet, in grids with so many points that smaller teams share blocks; the last block
+/// would not be full.
+#[test]
+fn teams_of_several_warps_have_a_block_of_their_own() {
+    let rows = |length: usize| {
+        let case = Case::new(format!("sums over {length}"), |b| {
+            let x = b.input("x", batched(DType::F32, &[length]))?;
+            let square = b.add_node(Op::Binary(Binary::Multiply), &[x, x])?;
+            let sum = || Op::Reduce { kind: Reduction::Sum, axes: vec![1] };
+            let sums = [b.add_node(sum(), &[x])?, b.add_node(sum(), &[square])?];
+            Ok(vec![sums[0], sums[1], b.add_node(Op::Softmax { axis: 1 }, &[x])?])
+        });
+        Case { batches: vec![1027], ..case.within(Tolerance::Each(1e-4, 1e-4)) }
+    };
+    all_of(&[200, 400].map(rows));
 }
 
 /// The blocks of a launch are counted as a launcher would.

@@ -2,7 +2,8 @@
 //!
 //! A *team* of a power of two of threads shares a point. Without lanes loops it is one thread, and neighbouring threads
 //! have neighbouring points. With them, its size follows from the lanes: threads take neighbouring iterations, so
-//! that what they touch lies side by side, or groups of neighbouring ones (`vector`). Teams of up to a warp share blocks; a larger one has a block of its own.
+//! that what they touch lies side by side, or groups of neighbouring ones (`vector`). Teams of up to a warp share blocks; a
+//! larger one whose threads meet has a block of its own.
 //! Where the threads of a team never have to meet, several blocks may share a point as one larger team.
 
 use crate::alignment::Multiples;
@@ -157,7 +158,9 @@ impl Mapping {
         let lanes = lanes.saturating_mul(width as u64) as usize;
         let shared = extent.filter(|_| shares);
         let shared_lanes = shared.map(|(extent, pieces)| (extent, pieces.max(1).saturating_mul(lanes)));
-        (Mapping { team, threads: block(team, points), shared_lanes }, widths)
+        // Barriers and totals in shared memory are a block's, not a team's.
+        let threads = if meets && team > WARP { team } else { block(team, points) };
+        (Mapping { team, threads, shared_lanes }, widths)
     }
 
     /// Teams of a block.
