@@ -113,6 +113,22 @@ fn what_no_gpu_can_do_is_refused() {
     }
 }
 
+/// Tensor cores of sm_75 multiply no `f32` numbers, so that asking for them must not end in plain `f32` unsaid.
+#[test]
+fn arithmetic_that_a_gpu_lacks_is_refused() {
+    let folder = folder();
+    let on_turing = |math: &str| {
+        let mut dlc = Command::new(env!("CARGO_BIN_EXE_dlc"));
+        dlc.args(["compare", "net.dsl", "--device", "cuda", "--math", math]).current_dir(folder.path());
+        dlc.env("DLC_CUDA_DRIVER", dlc_stand_in_driver::library()).env("DLC_STAND_IN_CAPABILITY", "7.5");
+        dlc.output().unwrap()
+    };
+    assert!(on_turing("f32").status.success(), "{}", told(&on_turing("f32")));
+    let refused = on_turing("tf32");
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(told(&refused).contains("code for sm_75 has f32"), "{}", told(&refused));
+}
+
 #[test]
 fn without_a_gpu_auto_is_the_cpu() {
     let folder = folder();

@@ -147,7 +147,7 @@ fn what_does_not_fit_together_is_refused() {
         ("--emit ptx --target nvptx64 --embed-weights", "weights are a file beside the code"),
         ("--target nvptx64 --name n", "`--name` is about files"),
         ("--emit ptx --target nvptx64 --name 4x", "is no name of C"),
-        ("--emit ptx --target nvptx64 --sm 75 --math tf32", "`--sm 75` has f32"),
+        ("--emit ptx --target nvptx64 --sm 75 --math tf32", "code for sm_75 has f32"),
         (
             "--emit ptx --target nvptx64 --sm 75 --math bf16",
             "`--math bf16` is what tensor cores from sm_80 on",

@@ -2,7 +2,7 @@
 
 use crate::{DriverError, Machine, Result, TuneOptions};
 use dlc_compiler::CompileOptions;
-use dlc_compiler::emit::Target;
+use dlc_compiler::emit::{self, Architecture, DeviceOptions, Target};
 use dlc_compiler::lower::Winograd;
 use dlc_compiler::rewrite::RewriteOptions;
 use serde::Serialize;
@@ -77,13 +77,23 @@ impl CompileChoices {
         Ok(CompileOptions { rewrite: self.rewrite.clone(), ..CompileOptions::for_device(batch_max) })
     }
 
-    /// How a device multiplies: by nothing less exact than `f32` unless that is asked for.
-    pub fn device_math(&self) -> dlc_compiler::emit::Math {
-        match self.math {
-            Math::Default | Math::Strict | Math::F32 => dlc_compiler::emit::Math::F32,
-            Math::Tf32 => dlc_compiler::emit::Math::Tf32,
-            Math::Bf16 => dlc_compiler::emit::Math::Bf16,
+    /// The code for a device of this architecture, which multiplies by nothing less exact than `f32` unless that is asked
+    /// for.
+    ///
+    /// # Errors
+    /// Arithmetic that the architecture does not have.
+    pub fn device_code(&self, architecture: Architecture) -> Result<DeviceOptions> {
+        let (math, name) = match self.math {
+            Math::Default | Math::Strict | Math::F32 => (emit::Math::F32, "f32"),
+            Math::Tf32 => (emit::Math::Tf32, "tf32"),
+            Math::Bf16 => (emit::Math::Bf16, "bf16"),
+        };
+        if math != emit::Math::F32 && architecture == Architecture::Sm75 {
+            return Err(DriverError::User(format!(
+                "`--math {name}` is what tensor cores from sm_80 on compute; code for sm_75 has f32"
+            )));
         }
+        Ok(DeviceOptions { architecture, math })
     }
 
     fn check(&self) -> Result<()> {
@@ -141,9 +151,12 @@ mod tests {
         let choices = |math| CompileChoices { math, ..CompileChoices::default() };
         assert_eq!(choices(Math::Tf32).options(1).unwrap_err().exit_code(), 1);
         assert_eq!(choices(Math::Tf32).device_options(3).unwrap().batch_max, 3);
-        let multiplied =
-            [Math::Default, Math::Strict, Math::F32, Math::Tf32].map(|math| choices(math).device_math());
-        use dlc_compiler::emit::Math::{F32, Tf32};
+        let code = |math, architecture| choices(math).device_code(architecture).map(|code| code.math);
+        let multiplied = [Math::Default, Math::Strict, Math::F32, Math::Tf32]
+            .map(|math| code(math, Architecture::Sm80).unwrap());
+        use emit::Math::{F32, Tf32};
         assert_eq!(multiplied, [F32, F32, F32, Tf32]);
+        assert_eq!(code(Math::Default, Architecture::Sm75).unwrap(), F32);
+        assert_eq!(code(Math::Bf16, Architecture::Sm75).unwrap_err().exit_code(), 1);
     }
 }

@@ -4,7 +4,7 @@ use crate::native::native_program_for;
 use crate::tuning::tuned_target;
 use crate::{CompileChoices, DriverError, Result};
 use dlc_compiler::Compilation;
-use dlc_compiler::emit::{self, Architecture, Cpu, DeviceOptions};
+use dlc_compiler::emit::{self, Architecture, Cpu};
 use dlc_cuda::{CudaDevice, DeviceInfo};
 use dlc_runtime::{Program, Session};
 use std::str::FromStr;
@@ -18,7 +18,7 @@ pub enum DeviceName {
     Cpu,
     /// NVIDIA's GPU of that number, counted from 0 as the driver does.
     Cuda(usize),
-    /// The first GPU that there is code for, else the processor.
+    /// The first GPU if code can be made for it, else the processor.
     Auto,
 }
 
@@ -135,8 +135,7 @@ pub fn session(
             Ok(Session::new(Arc::new(native_program_for(compilation, &target)?), threads)?)
         }
         Machine::Cuda { ordinal, architecture } => {
-            let options = DeviceOptions { architecture, math: choices.device_math() };
-            let module = emit::device(compilation, options)?;
+            let module = emit::device(compilation, choices.device_code(architecture)?)?;
             let interface = &compilation.interface;
             // SAFETY: the compiler made the module of the programs that the interface describes, whose accesses it has
             // proved to stay within their buffers.

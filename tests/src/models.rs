@@ -11,6 +11,25 @@ use dlc_types::{DType, Dim, Shape, TensorType};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// A network whose steps are repetitions, trained by all that a step can have around its gradients.
+pub const RECURRENT: &str = r#"dlc 1
+model net(x: f32[N, 5, 6]) -> (logits) {
+  y, h, c = lstm(x, 7, layers = 2, bidirectional = true) as lstm
+  logits = y |> gru(8, output = last) as gru |> dropout(0.2) |> dense(2) as head
+}
+data d {
+  source = synthetic(samples = 64, classes = 2) -> (x, label)
+  batch = 4
+}
+train net on d {
+  loss = cross_entropy(logits, label)
+  optimizer = adamw(lr = one_cycle(max = 0.01))
+  clip = norm(5)
+  accumulate = 2
+  epochs = 2
+}
+"#;
+
 /// The models that lie in the repository: the examples, then the cases of the benchmark.
 pub fn all_files() -> Vec<PathBuf> {
     let mut files = Vec::new();
@@ -92,6 +111,35 @@ pub fn inputs(function: &FunctionInterface, batch: usize, classes: u32, seed: u6
 /// The interface of a function.
 pub fn function<'a>(program: &'a Program, name: &str) -> &'a FunctionInterface {
     program.interface().functions.iter().find(|function| function.name == name).unwrap()
+}
+
+/// The outputs of a call, with inputs for two classes that follow from the seed.
+pub fn called(session: &mut Session, name: &str, batch: usize, seed: u64) -> Vec<Vec<u8>> {
+    let program = Arc::clone(session.program());
+    let function = function(&program, name);
+    let fed = inputs(function, batch, 2, seed);
+    let fed: Vec<&[u8]> = fed.iter().map(Vec::as_slice).collect();
+    let bytes = function.outputs.iter().map(|port| port.elements(batch) * port.element.size());
+    let mut outputs: Vec<Vec<u8>> = bytes.map(|bytes| vec![0; bytes]).collect();
+    let mut buffers: Vec<&mut [u8]> = outputs.iter_mut().map(Vec::as_mut_slice).collect();
+    let handle = session.prepare(name).unwrap();
+    session.call(handle, batch, &fed, &mut buffers).unwrap();
+    outputs
+}
+
+/// That a device's numbers are those of threads: both compute in `f32`, in other orders, and a step amplifies that.
+pub fn near(what: &str, dtype: DType, found: &[u8], expected: &[u8]) {
+    if !dtype.is_float() {
+        assert_eq!(found, expected, "{what}");
+        return;
+    }
+    let (found, expected) = (dtype.floats(found), dtype.floats(expected));
+    assert_eq!(found.len(), expected.len(), "{what}");
+    let norm = |values: &mut dyn Iterator<Item = f64>| values.map(|value| value * value).sum::<f64>().sqrt();
+    let apart = norm(&mut found.iter().zip(&expected).map(|(a, b)| a - b));
+    let scale = norm(&mut expected.iter().copied()).max(1e-3);
+    const BOUND: f64 = 1e-4;
+    assert!(apart <= BOUND * scale, "{what}: {apart} apart of {scale}");
 }
 
 /// A runtime tensor for the oracle.

@@ -12,13 +12,11 @@ use dlc_dsl::Loaded;
 use dlc_runtime::{LoadPolicy, Program, Session};
 use dlc_stand_in_driver::alone;
 use dlc_tests::harness::load;
-use dlc_tests::models::{from_file, from_text, inputs, repository};
+use dlc_tests::models::{RECURRENT, called, from_file, from_text, inputs, near, repository};
 use dlc_types::DType;
 use std::sync::Arc;
 
 const BATCH_MAX: usize = 4;
-/// Bound on the norm of differences; both compute in `f32`, in other orders, and a step amplifies that.
-const BOUND: f64 = 1e-4;
 
 /// A session on the first GPU, whose code is changed before it is loaded.
 fn on_gpu(loaded: &Loaded, stepwise: bool, change: impl FnOnce(&mut DeviceModule)) -> Session {
@@ -37,33 +35,6 @@ fn on_gpu(loaded: &Loaded, stepwise: bool, change: impl FnOnce(&mut DeviceModule
 fn on_threads(loaded: &Loaded) -> Session {
     let compilation = compile(&loaded.model, &CompileOptions::new(BATCH_MAX)).unwrap();
     Session::new(load(&compilation).unwrap(), 1).unwrap()
-}
-
-/// The outputs of a call, with inputs that follow from the seed.
-fn called(session: &mut Session, name: &str, batch: usize, seed: u64) -> Vec<Vec<u8>> {
-    let program = Arc::clone(session.program());
-    let function = program.interface().functions.iter().find(|function| function.name == name).unwrap();
-    let fed = inputs(function, batch, 2, seed);
-    let fed: Vec<&[u8]> = fed.iter().map(Vec::as_slice).collect();
-    let bytes = function.outputs.iter().map(|port| port.elements(batch) * port.element.size());
-    let mut outputs: Vec<Vec<u8>> = bytes.map(|bytes| vec![0; bytes]).collect();
-    let mut buffers: Vec<&mut [u8]> = outputs.iter_mut().map(Vec::as_mut_slice).collect();
-    let handle = session.prepare(name).unwrap();
-    session.call(handle, batch, &fed, &mut buffers).unwrap();
-    outputs
-}
-
-fn near(what: &str, dtype: DType, found: &[u8], expected: &[u8]) {
-    if !dtype.is_float() {
-        assert_eq!(found, expected, "{what}");
-        return;
-    }
-    let (found, expected) = (dtype.floats(found), dtype.floats(expected));
-    assert_eq!(found.len(), expected.len(), "{what}");
-    let norm = |values: &mut dyn Iterator<Item = f64>| values.map(|value| value * value).sum::<f64>().sqrt();
-    let apart = norm(&mut found.iter().zip(&expected).map(|(a, b)| a - b));
-    let scale = norm(&mut expected.iter().copied()).max(1e-3);
-    assert!(apart <= BOUND * scale, "{what}: {apart} apart of {scale}");
 }
 
 /// Parameters and states of both.
@@ -131,24 +102,7 @@ fn convolutional_digits() {
 /// Time steps are repetitions, each with places of its own.
 #[test]
 fn recurrent_layers() {
-    let text = r#"dlc 1
-model net(x: f32[N, 5, 6]) -> (logits) {
-  y, h, c = lstm(x, 7, layers = 2, bidirectional = true) as lstm
-  logits = y |> gru(8, output = last) as gru |> dropout(0.2) |> dense(2) as head
-}
-data d {
-  source = synthetic(samples = 64, classes = 2) -> (x, label)
-  batch = 4
-}
-train net on d {
-  loss = cross_entropy(logits, label)
-  optimizer = adamw(lr = one_cycle(max = 0.01))
-  clip = norm(5)
-  accumulate = 2
-  epochs = 2
-}
-"#;
-    by_itself("recurrent_layers", || goes_along(&from_text(text)));
+    by_itself("recurrent_layers", || goes_along(&from_text(RECURRENT)));
 }
 
 #[test]

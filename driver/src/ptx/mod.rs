@@ -112,14 +112,7 @@ pub(crate) fn check(settings: &CompileSettings) -> Result<Option<DeviceOptions>>
     if settings.name.is_some() && !settings.emit.contains(&ArtifactKind::Ptx) {
         return refused("`--name` is about files that are written: give `--emit ptx`".to_owned());
     }
-    let math = settings.choices.device_math();
-    if math != Math::F32 && architecture == Architecture::Sm75 {
-        return refused(format!(
-            "`--math {}` is what tensor cores from sm_80 on compute; `--sm 75` has f32",
-            math_name(math)
-        ));
-    }
-    Ok(Some(DeviceOptions { architecture, math }))
+    settings.choices.device_code(architecture).map(Some)
 }
 
 #[cfg(test)]

@@ -7,13 +7,11 @@ use dlc_compiler::{CompileOptions, compile};
 use dlc_dsl::Loaded;
 use dlc_runtime::Session;
 use dlc_tests::harness::load;
-use dlc_tests::models::{from_file, from_text, inputs, repository};
+use dlc_tests::models::{RECURRENT, called, from_file, from_text, inputs, near, repository};
 use dlc_types::DType;
 use std::sync::Arc;
 
 const BATCH_MAX: usize = 4;
-/// Bound on the norm of differences; both compute in `f32`, in other orders, and a step amplifies that.
-const BOUND: f64 = 1e-4;
 
 /// A device and a session that hold the same weights.
 struct Pair {
@@ -47,12 +45,7 @@ impl Pair {
         let interface = program.interface();
         let function = interface.functions.iter().find(|function| function.name == name).unwrap();
         let fed = inputs(function, batch, 2, seed);
-        let slices: Vec<&[u8]> = fed.iter().map(Vec::as_slice).collect();
-        let mut expected: Vec<Vec<u8>> =
-            function.outputs.iter().map(|port| vec![0; port.elements(batch) * port.element.size()]).collect();
-        let mut buffers: Vec<&mut [u8]> = expected.iter_mut().map(Vec::as_mut_slice).collect();
-        let handle = self.session.prepare(name).unwrap();
-        self.session.call(handle, batch, &slices, &mut buffers).unwrap();
+        let expected = called(&mut self.session, name, batch, seed);
         let found = self.device.call(name, batch, &fed).unwrap();
         for ((port, found), expected) in function.outputs.iter().zip(&found).zip(&expected) {
             near(&format!("{} of {name}", port.name), DType::ALL[port.element as usize], found, expected);
@@ -69,19 +62,6 @@ impl Pair {
             near(&what, DType::ALL[tensor.element as usize], &found, &expected.bytes);
         }
     }
-}
-
-fn near(what: &str, dtype: DType, found: &[u8], expected: &[u8]) {
-    if !dtype.is_float() {
-        assert_eq!(found, expected, "{what}");
-        return;
-    }
-    let (found, expected) = (dtype.floats(found), dtype.floats(expected));
-    assert_eq!(found.len(), expected.len(), "{what}");
-    let norm = |values: &mut dyn Iterator<Item = f64>| values.map(|value| value * value).sum::<f64>().sqrt();
-    let apart = norm(&mut found.iter().zip(&expected).map(|(a, b)| a - b));
-    let scale = norm(&mut expected.iter().copied()).max(1e-3);
-    assert!(apart <= BOUND * scale, "{what}: {apart} apart of {scale}");
 }
 
 /// Functions in turn, batches of several sizes.
@@ -112,25 +92,7 @@ fn convolutional_digits() {
 
 #[test]
 fn recurrent_layers() {
-    goes_along(&from_text(
-        r#"dlc 1
-model net(x: f32[N, 5, 6]) -> (logits) {
-  y, h, c = lstm(x, 7, layers = 2, bidirectional = true) as lstm
-  logits = y |> gru(8, output = last) as gru |> dropout(0.2) |> dense(2) as head
-}
-data d {
-  source = synthetic(samples = 64, classes = 2) -> (x, label)
-  batch = 4
-}
-train net on d {
-  loss = cross_entropy(logits, label)
-  optimizer = adamw(lr = one_cycle(max = 0.01))
-  clip = norm(5)
-  accumulate = 2
-  epochs = 2
-}
-"#,
-    ));
+    goes_along(&from_text(RECURRENT));
 }
 
 /// What gradients need phases, merged groups and scattered windows for.
