@@ -72,7 +72,7 @@ fn a_run_on_a_gpu_is_a_run() {
     let rest = loss(&succeeded(at, "train net.dsl --json --out moved --resume moved/last.safetensors"));
     assert!((on_cpu - rest).abs() < 1e-3 * on_cpu.abs(), "{on_cpu} and {rest}");
     let tested = succeeded(at, "eval net.dsl --checkpoint gpu/last.safetensors --device cuda");
-    assert!(told(&tested).contains("on dlc stand-in (cuda:0, sm_80)"), "{}", told(&tested));
+    assert!(told(&tested).contains("on dlc stand-in (cuda:0, sm_80), products in f32"), "{}", told(&tested));
 }
 
 #[test]

@@ -160,3 +160,17 @@ fn what_does_not_fit_together_is_refused() {
     let row = listed.lines().find(|line| line.starts_with("nvptx64")).unwrap();
     assert!(row.contains("75, 80, 90a") && row.contains("ptx"), "{row}");
 }
+
+#[test]
+fn compiled_code_is_no_model() {
+    let folder = folder();
+    printed(folder.path(), "compile net.dsl --emit ptx --target nvptx64 --sm 80");
+    printed(folder.path(), "compile net.dsl --emit obj,so");
+    for file in ["net.launches", "net.o", "libnet.so"] {
+        let told = format!("{file} is compiled code: `dlc inspect` shows what is in it");
+        for command in ["run", "check", "compile", "bench run"] {
+            refused(folder.path(), &format!("{command} {file}"), &told);
+        }
+    }
+    refused(folder.path(), "run other.launches", "other.launches cannot be read");
+}

@@ -6,7 +6,7 @@
 use crate::checkpoint::{first_values, misfits};
 use crate::identity::identity;
 use crate::onnx::{OnnxImporter, array_of_host, host_of_array, is_onnx};
-use crate::{DriverError, Quantization, Result};
+use crate::{DriverError, Quantization, Result, is_device_image, is_library};
 use dlc_compiler::quantize::QuantizeError;
 use dlc_dsl::LoadOptions;
 use dlc_ir::Model;
@@ -88,10 +88,23 @@ fn finish(parts: Parts, importer: &OnnxImporter) -> Result<Loaded> {
 pub(crate) fn read(path: &Path, settings: &[(String, String)], importer: &OnnxImporter) -> Result<Parts> {
     let options = LoadOptions { settings: OnnxImporter::others(settings), importer: Some(importer) };
     if !is_onnx(path) {
+        refuse_compiled(path)?;
         return Ok(dlc_dsl::load(path, &options));
     }
     let (name, text) = text_of_onnx(path, &model_name(path))?;
     Ok(dlc_dsl::load_text_in(&name, &text, folder_of(path), &options))
+}
+
+/// What dlc made of a model is no model again.
+fn refuse_compiled(path: &Path) -> Result<()> {
+    if path.is_file() && (is_device_image(path) || is_library(path)) {
+        return Err(DriverError::User(format!(
+            "{} is compiled code: `dlc inspect` shows what is in it, programs open or link it; this command takes the model \
+             that it was made of",
+            path.display()
+        )));
+    }
+    Ok(())
 }
 
 /// Loads a file. `settings` replace what it says, as `--set k=v` gives them; `dim.NAME` is the size of an extent,

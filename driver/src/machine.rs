@@ -1,6 +1,7 @@
 //! Where compiled code runs: on this process's threads, or on a GPU of this machine.
 
 use crate::native::native_program_for;
+use crate::ptx::math_name;
 use crate::tuning::tuned_target;
 use crate::{CompileChoices, DriverError, Result};
 use dlc_compiler::Compilation;
@@ -77,12 +78,17 @@ fn architecture(info: &DeviceInfo) -> Result<Architecture> {
 }
 
 impl Machine {
-    /// The machine of this name with these instructions, where they were asked for, and a remark on it for the user.
+    /// The machine of this name with these instructions, where they were asked for, for code of these choices, and a
+    /// remark on it for the user.
     ///
     /// # Errors
     /// [`DriverError::Cuda`] without driver or GPU, [`DriverError::Unsupported`] for a GPU that is too old, and
-    /// [`DriverError::User`] if instructions of a processor are asked for on a GPU.
-    pub fn of(device: DeviceName, cpu: Option<Cpu>) -> Result<(Machine, Option<String>)> {
+    /// [`DriverError::User`] if instructions of a processor are asked for on a GPU, or arithmetic that it lacks.
+    pub fn of(
+        device: DeviceName,
+        cpu: Option<Cpu>,
+        choices: &CompileChoices,
+    ) -> Result<(Machine, Option<String>)> {
         let threads = Machine::Threads(cpu.unwrap_or(Cpu::Native));
         let found = match device {
             DeviceName::Cpu => return Ok((threads, None)),
@@ -90,8 +96,8 @@ impl Machine {
                 let what = "`--cpu` chooses a processor's instructions, and `--device cuda` runs on none; leave one out";
                 return Err(DriverError::User(what.to_owned()));
             }
-            DeviceName::Cuda(ordinal) => Machine::cuda(ordinal),
-            DeviceName::Auto => Machine::cuda(0),
+            DeviceName::Cuda(ordinal) => Machine::cuda(ordinal, choices),
+            DeviceName::Auto => Machine::cuda(0, choices),
         };
         match found {
             Ok((machine, remark)) => Ok((machine, Some(remark))),
@@ -100,10 +106,11 @@ impl Machine {
         }
     }
 
-    fn cuda(ordinal: usize) -> Result<(Machine, String)> {
+    fn cuda(ordinal: usize, choices: &CompileChoices) -> Result<(Machine, String)> {
         let info = dlc_cuda::device(ordinal)?;
         let architecture = architecture(&info)?;
-        let remark = format!("on {} (cuda:{ordinal}, {architecture})", info.name);
+        let math = math_name(choices.device_code(architecture)?.math);
+        let remark = format!("on {} (cuda:{ordinal}, {architecture}), products in {math}", info.name);
         Ok((Machine::Cuda { ordinal, architecture }, remark))
     }
 

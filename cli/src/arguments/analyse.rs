@@ -61,13 +61,14 @@ pub(crate) struct TimedArguments {
 impl TimedArguments {
     /// What the driver is told; warnings go to the console.
     pub(crate) fn options(&self, console: &Console) -> Result<TimedOptions, DriverError> {
+        let choices = self.choices.choices(console)?;
         Ok(TimedOptions {
             target: self.target.into(),
             batch: self.batch,
             threads: self.threads,
             seed: self.seed,
-            machine: self.machine.machine(console)?,
-            choices: self.choices.choices(console)?,
+            machine: self.machine.machine(console, &choices)?,
+            choices,
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::console::{self, Console};
 use clap::Args;
-use dlc_driver::{Cpu, DeviceName, DriverError, Machine};
+use dlc_driver::{CompileChoices, Cpu, DeviceName, DriverError, Machine};
 
 /// Where compiled code runs, and of what instructions it is made.
 #[derive(Debug, Args)]
@@ -18,9 +18,13 @@ pub(crate) struct MachineArguments {
 }
 
 impl MachineArguments {
-    /// What the flags name; what there is to say of it goes to the console.
-    pub(crate) fn machine(&self, console: &Console) -> Result<Machine, DriverError> {
-        let (machine, remark) = Machine::of(self.device, self.cpu)?;
+    /// What the flags name, for code of these choices; what there is to say of it goes to the console.
+    pub(crate) fn machine(
+        &self,
+        console: &Console,
+        choices: &CompileChoices,
+    ) -> Result<Machine, DriverError> {
+        let (machine, remark) = Machine::of(self.device, self.cpu, choices)?;
         if let Some(remark) = remark.filter(|_| !console.json) {
             console::remark(&remark);
         }

@@ -4,7 +4,7 @@ use super::MachineArguments;
 use crate::console::Console;
 use crate::values::{key_value, name_file, positive};
 use clap::{Args, ValueEnum};
-use dlc_driver::{DriverError, EngineKind};
+use dlc_driver::{CompileChoices, DriverError, EngineKind};
 use std::path::PathBuf;
 
 /// The model's file and settings that replace what it says.
@@ -51,9 +51,13 @@ pub(crate) struct EngineArguments {
 
 impl EngineArguments {
     /// The engine that the flags name; what there is to say of its machine goes to the console.
-    pub(crate) fn kind(&self, console: &Console) -> Result<EngineKind, DriverError> {
+    pub(crate) fn kind(
+        &self,
+        console: &Console,
+        choices: &CompileChoices,
+    ) -> Result<EngineKind, DriverError> {
         match self.engine {
-            Engine::Native => Ok(EngineKind::Native(self.machine.machine(console)?)),
+            Engine::Native => Ok(EngineKind::Native(self.machine.machine(console, choices)?)),
             Engine::Interp if self.machine.is_elsewhere() => {
                 let what = "the interpreter computes on the CPU; leave out `--device`, or `--engine interp`";
                 Err(DriverError::User(what.to_owned()))

@@ -16,7 +16,7 @@ const NAMED: usize = 5;
 pub(super) fn compare(console: &Console, flags: &CompareArguments) -> Outcome {
     let loaded = loaded_with_weights(console, &flags.model, flags.checkpoint.as_deref())?;
     let choices = flags.choices.choices(console)?;
-    let machine = flags.machine.machine(console)?;
+    let machine = flags.machine.machine(console, &choices)?;
     let options = CompareOptions { batch: flags.batch, seed: flags.seed, machine, choices };
     let report = dlc_driver::compare_loaded(&loaded, &options)?;
     if flags.json {

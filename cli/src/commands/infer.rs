@@ -28,13 +28,14 @@ pub(super) fn run(console: &Console, flags: &RunArguments) -> Outcome {
 }
 
 fn settings(console: &Console, flags: &RunArguments) -> Result<RunSettings, DriverError> {
+    let choices = flags.choices.choices(console)?;
     Ok(RunSettings {
         inputs: flags.inputs.clone(),
         checkpoint: flags.checkpoint.clone(),
         seed: flags.seed,
         threads: flags.engine.threads,
-        engine: flags.engine.kind(console)?,
-        choices: flags.choices.choices(console)?,
+        engine: flags.engine.kind(console, &choices)?,
+        choices,
         output_dir: flags.output_dir.clone(),
     })
 }
@@ -109,13 +110,14 @@ pub(super) fn operators(flags: &OperatorArguments) -> Outcome {
 
 pub(super) fn predict(console: &Console, flags: &PredictArguments) -> Outcome {
     let loaded = loaded_with(console, &flags.model, Some(&flags.checkpoint))?;
+    let choices = flags.choices.choices(console)?;
     let settings = PredictSettings {
         out: flags.out.clone(),
         data: flags.data.clone(),
         seed: None,
         threads: flags.engine.threads,
-        engine: flags.engine.kind(console)?,
-        choices: flags.choices.choices(console)?,
+        engine: flags.engine.kind(console, &choices)?,
+        choices,
     };
     let report = dlc_driver::predict(&loaded, &flags.checkpoint, &flags.files, &settings)?;
     if flags.json {

@@ -44,6 +44,7 @@ fn trained(console: &Console, flags: &TrainArguments) -> Result<Loaded, DriverEr
 pub(super) fn train(console: &Console, flags: &TrainArguments) -> Outcome {
     let mut loaded = trained(console, flags)?;
     flags.start.apply(&mut loaded)?;
+    let choices = flags.choices.choices(console)?;
     let settings = TrainSettings {
         data: flags.data.clone(),
         epochs: flags.epochs,
@@ -55,8 +56,8 @@ pub(super) fn train(console: &Console, flags: &TrainArguments) -> Outcome {
         statistics: flags.statistics,
         keep_every: flags.keep_every,
         save_steps: flags.save_steps,
-        engine: flags.engine.kind(console)?,
-        choices: flags.choices.choices(console)?,
+        engine: flags.engine.kind(console, &choices)?,
+        choices,
     };
     let stop = stop_flag()?;
     let mut progress = TrainingProgress::new(flags.json);
@@ -95,13 +96,14 @@ fn ending(report: &TrainReport) -> String {
 
 pub(super) fn evaluate(console: &Console, flags: &EvalArguments) -> Outcome {
     let loaded = loaded_with(console, &flags.model, Some(&flags.checkpoint))?;
+    let choices = flags.choices.choices(console)?;
     let settings = EvalSettings {
         data: flags.data.clone(),
         seed: flags.seed,
         threads: flags.engine.threads,
         out: flags.out.clone(),
-        engine: flags.engine.kind(console)?,
-        choices: flags.choices.choices(console)?,
+        engine: flags.engine.kind(console, &choices)?,
+        choices,
     };
     let report = dlc_driver::evaluate(&loaded, &flags.checkpoint, &settings)?;
     if flags.json {
@@ -129,13 +131,14 @@ fn confusion_table(confusion: &dlc_driver::Confusion) -> String {
 pub(super) fn find_rate(console: &Console, flags: &RateArguments) -> Outcome {
     let mut loaded = loaded(console, &flags.model)?;
     flags.start.apply(&mut loaded)?;
+    let choices = flags.choices.choices(console)?;
     let run = EvalSettings {
         data: flags.data.clone(),
         seed: flags.seed,
         threads: flags.engine.threads,
         out: flags.out.clone(),
-        engine: flags.engine.kind(console)?,
-        choices: flags.choices.choices(console)?,
+        engine: flags.engine.kind(console, &choices)?,
+        choices,
     };
     let settings = RateSettings { run, from: flags.from, to: flags.to, steps: flags.steps };
     let stop = stop_flag()?;

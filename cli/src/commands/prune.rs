@@ -9,7 +9,8 @@ use crate::table::{count, table};
 use dlc_driver::{MetricValues, PruneReport, PruneSettings, PrunedLayer};
 
 pub(super) fn prune(console: &Console, flags: &PruneArguments) -> Outcome {
-    let (choices, engine) = (flags.choices.choices(console)?, flags.engine.kind(console)?);
+    let choices = flags.choices.choices(console)?;
+    let engine = flags.engine.kind(console, &choices)?;
     let settings = PruneSettings { choices, engine, ..flags.settings() };
     let loaded = loaded_with(console, flags.model(), Some(&settings.checkpoint))?;
     let stop = stop_flag()?;

@@ -35,6 +35,7 @@ impl SearchObserver for Lines {
 }
 
 pub(super) fn tune(console: &Console, flags: &SearchArguments) -> Outcome {
+    let choices = flags.choices.choices(console)?;
     let settings = SearchSettings {
         space: flags.space.clone(),
         random: flags.random,
@@ -50,8 +51,8 @@ pub(super) fn tune(console: &Console, flags: &SearchArguments) -> Outcome {
             epochs: flags.epochs,
             seed: flags.seed,
             threads: flags.engine.threads,
-            engine: flags.engine.kind(console)?,
-            choices: flags.choices.choices(console)?,
+            engine: flags.engine.kind(console, &choices)?,
+            choices,
             ..TrainSettings::default()
         },
     };

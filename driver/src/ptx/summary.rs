@@ -41,16 +41,15 @@ impl DeviceSummary {
     pub(crate) fn new(module: &DeviceModule, interface: &Interface, math: &str) -> DeviceSummary {
         let functions = interface.functions.iter().zip(&module.functions);
         let functions = functions.map(|(interface, function)| {
-            let mut used = BTreeSet::new();
-            collect(&function.prologue, &mut used);
-            collect(&function.steps, &mut used);
-            let shared = used.iter().filter_map(|&kernel| module.kernels.get(kernel));
             let DeviceFunction { prologue, steps } = function;
+            let written = [prologue, steps].into_iter().flat_map(|steps| DeviceStep::written(steps));
+            let used: BTreeSet<usize> = written.map(|launch| launch.kernel).collect();
+            let shared = used.iter().filter_map(|&kernel| module.kernels.get(kernel));
             DeviceFunctionRow {
                 name: interface.name.clone(),
                 kernels: used.len(),
-                launches: count(steps),
-                prologue: count(prologue),
+                launches: DeviceStep::count(steps),
+                prologue: DeviceStep::count(prologue),
                 shared_bytes: shared.map(|kernel| kernel.shared_bytes).max().unwrap_or(0),
                 arena_bytes: interface.arena_bytes,
             }
@@ -61,25 +60,6 @@ impl DeviceSummary {
             kernels: module.kernels.len(),
             text_bytes: module.text.len(),
             functions: functions.collect(),
-        }
-    }
-}
-
-fn count(steps: &[DeviceStep]) -> u64 {
-    let of = |step: &DeviceStep| match step {
-        DeviceStep::Launch(_) => 1,
-        DeviceStep::Repeat { times, steps } => (*times as u64).saturating_mul(count(steps)),
-    };
-    steps.iter().map(of).fold(0, u64::saturating_add)
-}
-
-fn collect(steps: &[DeviceStep], kernels: &mut BTreeSet<usize>) {
-    for step in steps {
-        match step {
-            DeviceStep::Launch(launch) => {
-                kernels.insert(launch.kernel);
-            }
-            DeviceStep::Repeat { steps, .. } => collect(steps, kernels),
         }
     }
 }

@@ -1,20 +1,21 @@
 //! A call of a function: inputs to the GPU, launches, wanted outputs back.
 //!
 //! Launches are recorded once for a function, a batch and whether the prologue is part of it, and started as one graph
-//! from then on. A call with wanted outputs waits once, at its end; one without returns when everything is in the queue.
+//! from then on, unless the GPU has no memory left for that. A call with wanted outputs waits once, at its end; one without returns when everything is in the queue.
 
 use crate::device::{CudaDevice, pinned};
-use crate::driver::Failure;
+use crate::driver::{Failure, OUT_OF_MEMORY};
 use crate::error::{CudaError, Result};
-use crate::kept::Recorded;
+use crate::kept::{KeptGraphs, Recorded};
 use crate::owned::{Answer, Context, Event, Graph, Grid, PinnedBlock, Stream};
 use crate::times::LaunchTime;
 use dlc_abi::{DeviceFunction, DeviceLaunch, DeviceStep};
 use dlc_runtime::{Call, Device, RuntimeError};
 use std::sync::Arc;
 
-/// Launches beyond which a function is not recorded: its graph would be larger than what it saves.
-const MOST_RECORDED: usize = 1 << 16;
+/// Launches beyond which a function is not recorded: a graph takes memory of the GPU for each of them, about a kibibyte,
+/// and what it saves is the time between launches, which many small launches in a row hide.
+const MOST_RECORDED: u64 = 1 << 13;
 
 /// Bytes of an input that go to the GPU at once.
 const PIECE: usize = 4 << 20;
@@ -42,15 +43,8 @@ impl Slot {
 }
 
 /// How many launches a function has, with its prologue.
-fn launches(function: &DeviceFunction) -> usize {
-    fn count(steps: &[DeviceStep]) -> usize {
-        let each = steps.iter().map(|step| match step {
-            DeviceStep::Launch(_) => 1,
-            DeviceStep::Repeat { times, steps } => count(steps).saturating_mul(*times),
-        });
-        each.fold(0, usize::saturating_add)
-    }
-    count(&function.prologue).saturating_add(count(&function.steps))
+fn launches(function: &DeviceFunction) -> u64 {
+    DeviceStep::count(&function.prologue).saturating_add(DeviceStep::count(&function.steps))
 }
 
 impl CudaDevice {
@@ -62,11 +56,11 @@ impl CudaDevice {
         let called = self.enqueue(call, inputs, wanted);
         let called = called.and_then(|()| {
             if wanted.is_empty() {
-                self.unwaited.set(Some(call.function));
+                self.unwaited.borrow_mut().insert(call.function);
                 return Ok(());
             }
             self.stream.wait().map_err(|failure| self.of_function(call, failure))?;
-            self.unwaited.set(None);
+            self.unwaited.borrow_mut().clear();
             Ok(())
         });
         self.keep(called)?;
@@ -108,7 +102,7 @@ impl CudaDevice {
     fn enqueue(&mut self, call: Call, inputs: &[&[u8]], wanted: &[usize]) -> Result<()> {
         let failed = |this: &CudaDevice, failure| this.of_function(call, failure);
         let context = Arc::clone(self.stream.context());
-        let _current = context.enter()?;
+        let _current = context.enter().map_err(|failure| failed(self, failure))?;
         self.copy_inputs(call, inputs).map_err(|failure| failed(self, failure))?;
         self.launch(call)?;
         self.copy_outputs(call, wanted).map_err(|failure| failed(self, failure))
@@ -160,16 +154,33 @@ impl CudaDevice {
         if self.stepwise {
             return self.launch_stepwise(call);
         }
-        let function = &self.functions[call.function];
-        if launches(function) > MOST_RECORDED {
+        if !self.recording || launches(&self.functions[call.function]) > MOST_RECORDED {
             return self.launch_all(call);
         }
+        match self.launch_recorded(call) {
+            Err(CudaError::Function { failure, .. }) if failure.code == OUT_OF_MEMORY => {
+                // Nothing was started, and the next graph would find no more room than this one. Those that there are
+                // may still run, and what they take others need more.
+                self.recording = false;
+                self.stream.wait().map_err(|failure| self.of_function(call, failure))?;
+                self.graphs = KeptGraphs::new(self.functions.len());
+                self.launch_all(call)
+            }
+            launched => launched,
+        }
+    }
+
+    /// Launches all at once.
+    fn launch_recorded(&mut self, call: Call) -> Result<()> {
         let recorded = Recorded { batch: call.batch, prepare: call.prepare };
         if let Some(graph) = self.graphs.find(call.function, recorded) {
             let launched = graph.launch(&self.stream);
             return launched.map_err(|failure| self.of_function(call, failure));
         }
-        let graph = Graph::record(&self.stream, || self.launch_all(call))?;
+        let graph = Graph::record(&self.stream, || self.launch_all(call)).map_err(|error| match error {
+            CudaError::Driver(failure) => self.of_function(call, failure),
+            other => other,
+        })?;
         let launched = graph.launch(&self.stream);
         launched.map_err(|failure| self.of_function(call, failure))?;
         let dropped = self.graphs.keep(call.function, recorded, graph);
@@ -232,14 +243,15 @@ impl CudaDevice {
     }
 
     fn of_function(&self, call: Call, failure: Failure) -> CudaError {
-        self.of_functions([self.unwaited.get(), Some(call.function)], failure)
+        self.unwaited.borrow_mut().insert(call.function);
+        self.of_unwaited(failure)
     }
 
-    /// A failure that may be any of these functions'.
-    fn of_functions(&self, numbers: [Option<usize>; 2], failure: Failure) -> CudaError {
-        let names = numbers.into_iter().flatten().map(|number| self.plan.functions[number].name.clone());
-        let mut functions: Vec<String> = names.collect();
-        functions.dedup();
+    /// A failure that may be that of any function that was called and not waited for.
+    fn of_unwaited(&self, failure: Failure) -> CudaError {
+        let unwaited = self.unwaited.borrow();
+        let functions: Vec<String> =
+            unwaited.iter().map(|&number| self.plan.functions[number].name.clone()).collect();
         match functions.is_empty() {
             true => CudaError::Driver(failure),
             false => CudaError::Function { functions, failure },
@@ -250,8 +262,8 @@ impl CudaDevice {
     fn copied(&self, copy: impl FnOnce(&Stream) -> Answer<()>) -> Result<()> {
         let copied = self.stream.context().enter().and_then(|_current| copy(&self.stream));
         let waited = copied.and_then(|()| self.stream.wait());
-        self.keep(waited.map_err(|failure| self.of_functions([self.unwaited.get(), None], failure)))?;
-        self.unwaited.set(None);
+        self.keep(waited.map_err(|failure| self.of_unwaited(failure)))?;
+        self.unwaited.borrow_mut().clear();
         Ok(())
     }
 

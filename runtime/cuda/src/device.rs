@@ -9,7 +9,8 @@ use crate::owned::{Context, DeviceBlock, Function, LoadedModule, PinnedBlock, St
 use crate::plan::{Needs, Plan};
 use crate::times::{CallTimes, LaunchTime, Marks};
 use dlc_abi::{DECLARED_SHARED_BYTES, DeviceFunction, DeviceKernel, DeviceModule, Interface};
-use std::cell::Cell;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::ffi::CString;
 use std::fmt::{self, Debug, Formatter};
 use std::ops::Range;
@@ -56,6 +57,8 @@ pub struct CudaDevice {
     pub(crate) kernels: Vec<Kernel>,
     pub(crate) graphs: KeptGraphs,
     pub(crate) stepwise: bool,
+    /// Whether launches are recorded as graphs: until there is no memory left for one.
+    pub(crate) recording: bool,
     pub(crate) marks: Marks,
     pub(crate) launch_times: Vec<LaunchTime>,
     /// Inputs on their way to the GPU, in turn.
@@ -64,8 +67,8 @@ pub struct CudaDevice {
     pub(crate) outputs: PinnedBlock,
     /// Where each output of the last call lies in `outputs`; empty where it was not wanted.
     pub(crate) output_ranges: Vec<Range<usize>>,
-    /// A function that was called and not waited for: a failure that is noticed later may be its.
-    pub(crate) unwaited: Cell<Option<usize>>,
+    /// Functions that were called since the stream was last waited for: a failure that is noticed later may be theirs.
+    pub(crate) unwaited: RefCell<BTreeSet<usize>>,
     /// The first failure of the GPU, after which nothing that it holds is of use.
     pub(crate) lost: OnceLock<CudaError>,
     pub(crate) block: DeviceBlock,
@@ -100,12 +103,12 @@ impl CudaDevice {
     ) -> Result<CudaDevice> {
         let plan = Plan::new(interface, module, constants.len())?;
         let driver = Driver::get()?;
-        let context = Arc::new(info::context(driver, ordinal)?);
-        let info = info::info(&context, ordinal)?;
+        let info = info::info(driver, ordinal)?;
         let (major, minor) = (info.major, info.minor);
         if !module.capability.runs_on(major, minor) {
             return Err(CudaError::Generation { code: module.capability, device: info.name, major, minor });
         }
+        let context = Arc::new(info::context(driver, ordinal)?);
         let block = allocate(&context, &info, plan.needs)?;
         let loaded = translate(&context, driver, &module.text)?;
         let kernels = kernels(&context, &info, &loaded, &module.kernels)?;
@@ -115,12 +118,13 @@ impl CudaDevice {
             graphs: KeptGraphs::new(module.functions.len()),
             stepwise: std::env::var_os(STEPWISE_VARIABLE).is_some_and(|value| value == "1"),
             marks: Marks::new(&context)?,
+            recording: true,
             launch_times: Vec::new(),
             slots,
             turn: 0,
             outputs: pinned(&context, output_bytes)?,
             output_ranges: Vec::new(),
-            unwaited: Cell::new(None),
+            unwaited: RefCell::default(),
             lost: OnceLock::new(),
             block,
             _module: loaded,
@@ -214,17 +218,15 @@ impl Drop for CudaDevice {
     }
 }
 
-/// The one block of the GPU's memory.
+/// The one block of the GPU's memory. What is free is an estimate, so that the driver is asked for the block itself.
 fn allocate(context: &Arc<Context>, info: &DeviceInfo, needs: Needs) -> Result<DeviceBlock> {
-    let refused = |free| CudaError::Memory { needs, device: info.name.clone(), free };
-    let (free, _) = info::memory(context)?;
-    if needs.total() > free {
-        return Err(refused(free));
+    match DeviceBlock::new(context, needs.total()) {
+        Err(failure) if failure.code == OUT_OF_MEMORY => {
+            let free = info::free_bytes(context)?;
+            Err(CudaError::Memory { needs, device: info.name.clone(), free })
+        }
+        allocated => Ok(allocated?),
     }
-    DeviceBlock::new(context, needs.total()).map_err(|failure| match failure.code {
-        OUT_OF_MEMORY => refused(free),
-        _ => CudaError::Driver(failure),
-    })
 }
 
 fn translate(context: &Arc<Context>, driver: &Driver, text: &str) -> Result<LoadedModule> {
@@ -244,7 +246,8 @@ fn kernels(
     module: &LoadedModule,
     kernels: &[DeviceKernel],
 ) -> Result<Vec<Kernel>> {
-    let most_shared = usize::try_from(info::attribute(context, info::SHARED_BYTES)?).unwrap_or(0);
+    let most_shared = info::attribute(context.driver(), context.device(), info::SHARED_BYTES)?;
+    let most_shared = usize::try_from(most_shared).unwrap_or(0);
     let limited = |kernel: &DeviceKernel, what, needed: u32, most| match needed as usize > most {
         true => Err(CudaError::Kernel {
             kernel: kernel.name.clone(),

@@ -53,7 +53,7 @@ pub enum CudaError {
     Kernel { kernel: String, what: &'static str, needed: usize, most: usize, device: String },
     /// A model that is too large for the memory.
     #[error(
-        "the model needs {needs} on the GPU {device}, of which {} are free: compile for a smaller `--batch-max`, or \
+        "the model needs {needs} on the GPU {device}, of which {} are free: compile for a smaller `--max-batch`, or \
          end what else uses the GPU", size(*.free)
     )]
     Memory { needs: Needs, device: String, free: usize },

@@ -1,8 +1,8 @@
 //! Which GPUs a machine has.
 
-use crate::driver::{Driver, DriverVersion, Failure, OUT_OF_MEMORY};
+use crate::driver::{Driver, DriverVersion, OUT_OF_MEMORY};
 use crate::error::{CudaError, Result, size};
-use crate::owned::Context;
+use crate::owned::{Answer, Context};
 use std::ffi::{CStr, c_char, c_int};
 use std::fmt::{self, Display, Formatter};
 
@@ -26,8 +26,6 @@ pub struct DeviceInfo {
     pub minor: u32,
     /// All its memory, in bytes.
     pub total_bytes: usize,
-    /// What nobody used when it was asked.
-    pub free_bytes: usize,
     /// The version of CUDA that the driver is for.
     pub driver: DriverVersion,
 }
@@ -35,18 +33,17 @@ pub struct DeviceInfo {
 impl Display for DeviceInfo {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let DeviceInfo { name, major, minor, driver, .. } = self;
-        let (total, free) = (size(self.total_bytes), size(self.free_bytes));
-        write!(f, "{name}, sm_{major}{minor}, {total}, {free} of it free, driver for CUDA {driver}")
+        write!(f, "{name}, sm_{major}{minor}, {}, driver for CUDA {driver}", size(self.total_bytes))
     }
 }
 
 /// Every GPU that the driver lets this process use.
 ///
 /// # Errors
-/// No driver, no GPU, or a GPU that does not answer.
+/// No driver, or no GPU.
 pub fn devices() -> Result<Vec<DeviceInfo>> {
     let driver = Driver::get()?;
-    (0..count(driver)?).map(|ordinal| info(&context(driver, ordinal)?, ordinal)).collect()
+    (0..count(driver)?).map(|ordinal| info(driver, ordinal)).collect()
 }
 
 /// One GPU.
@@ -54,8 +51,7 @@ pub fn devices() -> Result<Vec<DeviceInfo>> {
 /// # Errors
 /// As [`devices`], or where there is no GPU of that number.
 pub fn device(ordinal: usize) -> Result<DeviceInfo> {
-    let driver = Driver::get()?;
-    info(&context(driver, ordinal)?, ordinal)
+    info(Driver::get()?, ordinal)
 }
 
 /// How many there are, at least one.
@@ -85,39 +81,41 @@ pub(crate) fn context(driver: &'static Driver, ordinal: usize) -> Result<Context
     })
 }
 
-/// An attribute of a GPU.
-pub(crate) fn attribute(context: &Context, attribute: c_int) -> std::result::Result<c_int, Failure> {
-    let driver = context.driver();
+/// An attribute of a GPU, by the driver's own number.
+pub(crate) fn attribute(driver: &Driver, number: c_int, attribute: c_int) -> Answer<c_int> {
     let mut value: c_int = 0;
     // SAFETY: writes one number.
-    let status = unsafe { (driver.table.cuDeviceGetAttribute)(&mut value, attribute, context.device()) };
+    let status = unsafe { (driver.table.cuDeviceGetAttribute)(&mut value, attribute, number) };
     driver.check("cuDeviceGetAttribute", status)?;
     Ok(value)
 }
 
-/// Bytes that are free, and all of them.
-pub(crate) fn memory(context: &Context) -> std::result::Result<(usize, usize), Failure> {
+/// Bytes that nobody uses.
+pub(crate) fn free_bytes(context: &Context) -> Answer<usize> {
     let driver = context.driver();
     let _current = context.enter()?;
     let (mut free, mut total) = (0, 0);
     // SAFETY: writes two sizes, of the GPU whose context is current.
     driver.check("cuMemGetInfo_v2", unsafe { (driver.table.cuMemGetInfo_v2)(&mut free, &mut total) })?;
-    Ok((free, total))
+    Ok(free)
 }
 
-/// What the driver says of a GPU.
-pub(crate) fn info(context: &Context, ordinal: usize) -> Result<DeviceInfo> {
+/// What the driver says of a GPU. It is asked without a context, whose making takes long and memory of the GPU, and
+/// fails where others have filled it.
+pub(crate) fn info(driver: &Driver, ordinal: usize) -> Result<DeviceInfo> {
     const LENGTH: usize = 256;
-    let driver = context.driver();
+    let number = number(driver, ordinal)?;
     let mut name: [c_char; LENGTH] = [0; LENGTH];
     // SAFETY: writes at most so many bytes, with a zero at the end; the array has one more.
-    let status =
-        unsafe { (driver.table.cuDeviceGetName)(name.as_mut_ptr(), LENGTH as c_int - 1, context.device()) };
+    let status = unsafe { (driver.table.cuDeviceGetName)(name.as_mut_ptr(), LENGTH as c_int - 1, number) };
     driver.check("cuDeviceGetName", status)?;
     // SAFETY: the last byte is zero.
     let name = unsafe { CStr::from_ptr(name.as_ptr()) }.to_string_lossy().into_owned();
-    let part = |number| attribute(context, number).map(|value| u32::try_from(value).unwrap_or(0));
+    let part = |part| attribute(driver, number, part).map(|value| u32::try_from(value).unwrap_or(0));
     let (major, minor) = (part(MAJOR)?, part(MINOR)?);
-    let (free_bytes, total_bytes) = memory(context)?;
-    Ok(DeviceInfo { ordinal, name, major, minor, total_bytes, free_bytes, driver: driver.version })
+    let mut total_bytes = 0;
+    // SAFETY: writes one size.
+    let status = unsafe { (driver.table.cuDeviceTotalMem_v2)(&mut total_bytes, number) };
+    driver.check("cuDeviceTotalMem_v2", status)?;
+    Ok(DeviceInfo { ordinal, name, major, minor, total_bytes, driver: driver.version })
 }

@@ -8,7 +8,7 @@
 //! ```no_run
 //! # fn main() -> Result<(), dlc_cuda::CudaError> {
 //! for gpu in dlc_cuda::devices()? {
-//!     println!("{}: {gpu}", gpu.ordinal); // 0: NVIDIA H100 80GB HBM3, sm_90, 79.1 GiB, 78.6 GiB of it free, …
+//!     println!("{}: {gpu}", gpu.ordinal); // 0: NVIDIA H100 80GB HBM3, sm_90, 79.1 GiB, driver for …
 //! }
 //! # Ok(())
 //! # }

@@ -248,15 +248,9 @@ impl Plan {
         function: &DeviceFunction,
         module: &DeviceModule,
     ) -> Result<()> {
-        let mut open: Vec<&DeviceStep> = function.prologue.iter().chain(&function.steps).collect();
-        while let Some(step) = open.pop() {
-            let launch = match step {
-                DeviceStep::Repeat { steps, .. } => {
-                    open.extend(steps);
-                    continue;
-                }
-                DeviceStep::Launch(launch) => launch,
-            };
+        for launch in
+            [&function.prologue, &function.steps].into_iter().flat_map(|steps| DeviceStep::written(steps))
+        {
             let Some(kernel) = module.kernels.get(launch.kernel) else {
                 return malformed(format!(
                     "`{}` launches kernel {}, which is none",

@@ -39,6 +39,9 @@ unsafe extern "system" fn cuGraphInstantiateWithFlags(to: *mut Name, graph: Name
         if flags != 0 {
             return Err(INVALID_VALUE);
         }
+        if state.counters.graphs >= state.settings.graphs {
+            return Err(OUT_OF_MEMORY);
+        }
         let executable = Object::Executable(Arc::clone(recorded));
         state.counters.graphs += 1;
         let name = state.add(executable);

@@ -16,6 +16,7 @@
 //! | `DLC_STAND_IN_DEVICES` | 1 | number of devices |
 //! | `DLC_STAND_IN_CAPABILITY` | 8.0 | their generation |
 //! | `DLC_STAND_IN_MEMORY` | 8589934592 | bytes of memory of each |
+//! | `DLC_STAND_IN_GRAPHS` | any number | graphs that there is memory for in the life of the process |
 //! | `DLC_STAND_IN_VERSION` | 12.8 | the version of CUDA that the driver says it is for |
 //! | `DLC_STAND_IN_CHECKS` | all | `none` leaves out the machine's checks for races and unwritten bytes, for speed |
 

@@ -8,6 +8,8 @@ pub(crate) struct Settings {
     pub(crate) devices: i32,
     pub(crate) capability: (i32, i32),
     pub(crate) memory: usize,
+    /// Graphs that its memory has room for.
+    pub(crate) graphs: u64,
     pub(crate) checks: Checks,
 }
 
@@ -47,6 +49,7 @@ impl Settings {
             devices: variable("DLC_STAND_IN_DEVICES", |text| text.parse().ok(), 1),
             capability: variable("DLC_STAND_IN_CAPABILITY", pair, (8, 0)),
             memory: variable("DLC_STAND_IN_MEMORY", |text| text.parse().ok(), 8 << 30),
+            graphs: variable("DLC_STAND_IN_GRAPHS", |text| text.parse().ok(), u64::MAX),
             checks: Checks { races: checked, uninitialised: checked, ..Checks::default() },
         }
     }

@@ -93,6 +93,15 @@ unsafe extern "system" fn cuDeviceGetAttribute(to: *mut c_int, attribute: c_int,
 }
 
 #[unsafe(no_mangle)]
+unsafe extern "system" fn cuDeviceTotalMem_v2(total: *mut usize, number: c_int) -> Status {
+    started(|state| {
+        device(state, number)?;
+        // SAFETY: by the interface.
+        unsafe { put(total, state.settings.memory) }
+    })
+}
+
+#[unsafe(no_mangle)]
 unsafe extern "system" fn cuDevicePrimaryCtxRetain(to: *mut Name, number: c_int) -> Status {
     started(|state| {
         device(state, number)?;

@@ -61,24 +61,15 @@ fn spilled(
 
 /// The kernels of a module that are contractions.
 fn contractions(compilation: &Compilation, module: &DeviceModule) -> BTreeSet<String> {
-    fn numbers(steps: &[DeviceStep], found: &mut Vec<usize>) {
-        for step in steps {
-            match step {
-                DeviceStep::Launch(launch) => found.push(launch.kernel),
-                DeviceStep::Repeat { steps, .. } => numbers(steps, found),
-            }
-        }
-    }
     let mut names = BTreeSet::new();
     for (function, on_device) in compilation.functions.iter().zip(&module.functions) {
         let program = &function.lowered.program;
-        let mut launched = Vec::new();
-        numbers(&on_device.prologue, &mut launched);
-        numbers(&on_device.steps, &mut launched);
+        let steps = [&on_device.prologue, &on_device.steps];
+        let launched: Vec<_> = steps.into_iter().flat_map(|steps| DeviceStep::written(steps)).collect();
         assert_eq!(launched.len(), program.launches.len(), "{}", function.name);
-        for (launch, number) in program.launches.iter().zip(launched) {
+        for (launch, on_device) in program.launches.iter().zip(launched) {
             if matches!(program.kernels[launch.kernel].body, Body::Contraction(_)) {
-                names.insert(module.kernels[number].name.clone());
+                names.insert(module.kernels[on_device.kernel].name.clone());
             }
         }
     }

@@ -26,6 +26,8 @@ pub(crate) struct Emitter<'k> {
     pub(crate) name: String,
     /// Declarations in front of the kernel.
     pub(crate) tables: Vec<String>,
+    /// Bytes of constant memory that they take.
+    pub(crate) constant_bytes: usize,
     /// Whether indices take 64 bits.
     pub(crate) wide: bool,
     pub(crate) options: Options,
@@ -62,6 +64,7 @@ impl<'k> Emitter<'k> {
             labels: 0,
             name: name.to_owned(),
             tables: Vec::new(),
+            constant_bytes: 0,
             wide,
             options,
             alignments: kernel.operands.iter().map(|operand| operand.dtype.size()).collect(),

@@ -17,6 +17,18 @@ pub enum PtxError {
         /// The element type.
         dtype: DType,
     },
+    /// More than any device takes.
+    #[error("{name} has {needed} {what}; the PTX back end has room for {most}")]
+    Limit {
+        /// The kernel, or the module.
+        name: String,
+        /// What there is too much of.
+        what: &'static str,
+        /// How much of it.
+        needed: usize,
+        /// How much there may be.
+        most: usize,
+    },
     /// The kernel breaks an invariant of the kernel IR; a bug in dlc.
     #[error("kernel `{kernel}` is malformed (a bug in dlc): {reason}")]
     Malformed {

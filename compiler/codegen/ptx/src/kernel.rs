@@ -8,13 +8,18 @@ use crate::emitter::Emitter;
 use crate::register::{Class, Value};
 use crate::team::{Mapping, Team, WARP};
 use crate::{Options, PtxError, Source};
-use dlc_abi::{DeviceKernel, Extent, Tiles};
+use dlc_abi::{DECLARED_SHARED_BYTES, DeviceKernel, Extent, Tiles};
 use dlc_kernel::{Affine, Body, LoopBody};
 use dlc_types::Dim;
+
+/// Operands of a kernel: its parameters are 8 bytes each, the batch among them, and a launch passes at most 4096.
+const MOST_OPERANDS: usize = 4096 / 8 - 1;
 
 /// The text of a kernel and what it takes to launch it.
 pub(crate) struct Emitted {
     pub(crate) text: String,
+    /// Constant memory that it takes, which the kernels of a module share.
+    pub(crate) constant_bytes: usize,
     pub(crate) entry: DeviceKernel,
 }
 
@@ -37,6 +42,7 @@ pub(crate) struct Layout {
 /// A kernel under a name that PTX admits.
 pub(crate) fn emit(source: Source<'_>, name: &str, options: Options) -> Result<Emitted, PtxError> {
     let kernel = source.kernel;
+    limited(name, "operands", kernel.operands.len(), MOST_OPERANDS)?;
     let mut emitter = Emitter::new(kernel, name, options);
     for (known, &alignment) in emitter.alignments.iter_mut().zip(source.alignments) {
         *known = alignment.max(1);
@@ -48,6 +54,7 @@ pub(crate) fn emit(source: Source<'_>, name: &str, options: Options) -> Result<E
     };
     emitter.put("ret;");
     let shared_bytes = layout.shared_bytes.max(emitter.shared_bytes);
+    limited(name, "bytes of shared memory", shared_bytes as usize, DECLARED_SHARED_BYTES as usize)?;
     let mut text = String::new();
     for table in &emitter.tables {
         text += table;
@@ -71,7 +78,15 @@ pub(crate) fn emit(source: Source<'_>, name: &str, options: Options) -> Result<E
         grid: layout.grid,
         operands: kernel.operands.len(),
     };
-    Ok(Emitted { text, entry })
+    Ok(Emitted { text, constant_bytes: emitter.constant_bytes, entry })
+}
+
+/// Refuses a kernel that no device has room for.
+fn limited(name: &str, what: &'static str, needed: usize, most: usize) -> Result<(), PtxError> {
+    match needed > most {
+        true => Err(PtxError::Limit { name: format!("the kernel `{name}`"), what, needed, most }),
+        false => Ok(()),
+    }
 }
 
 impl Emitter<'_> {

@@ -60,6 +60,9 @@ pub enum Math {
     Bf16,
 }
 
+/// Constant memory of a device in bytes.
+const MOST_CONSTANT_BYTES: usize = 64 << 10;
+
 /// A kernel to emit.
 #[derive(Clone, Copy, Debug)]
 pub struct Source<'k> {
@@ -109,20 +112,28 @@ pub fn emit_module<'k, S: Copy + Into<Source<'k>>>(
     kernels: &[S],
     options: Options,
 ) -> Result<Module, PtxError> {
-    let comment: String =
-        name.chars().map(|character| if character.is_control() { ' ' } else { character }).collect();
+    // PTX is ASCII, comments too.
+    let plain = |character: char| if character.is_ascii_graphic() { character } else { ' ' };
+    let comment: String = name.chars().map(plain).collect();
     let target = options.architecture.name();
     let mut text = format!("// {comment}\n.version 8.0\n.target {target}\n.address_size 64\n");
     // The only word that PTX keeps to itself.
     let mut taken = BTreeSet::from(["WARP_SZ".to_owned()]);
     let mut entries = Vec::with_capacity(kernels.len());
+    let mut constant_bytes = 0;
     for &source in kernels {
         let source: Source<'k> = source.into();
         let name = unique(identifier(source.name), &mut taken);
         let emitted = emit(source, &name, options)?;
         text.push('\n');
         text += &emitted.text;
+        constant_bytes += emitted.constant_bytes;
         entries.push(emitted.entry);
+    }
+    if constant_bytes > MOST_CONSTANT_BYTES {
+        let what = "bytes of tables";
+        let (needed, most) = (constant_bytes, MOST_CONSTANT_BYTES);
+        return Err(PtxError::Limit { name: "the module".to_owned(), what, needed, most });
     }
     Ok(Module { text, entries })
 }

@@ -20,6 +20,7 @@ pub use grid::{DECLARED_SHARED_BYTES, DeviceKernel, Tiles};
 pub use image::{DEVICE_MAGIC, DeviceImage};
 
 use alloc::string::String;
+use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt::{self, Display, Formatter};
 
@@ -84,6 +85,26 @@ pub enum DeviceStep {
         /// What a round does.
         steps: Vec<DeviceStep>,
     },
+}
+
+impl DeviceStep {
+    /// How many launches steps are, every round counted; the greatest number where they are more.
+    pub fn count(steps: &[DeviceStep]) -> u64 {
+        let each = steps.iter().map(|step| match step {
+            DeviceStep::Launch(_) => 1,
+            DeviceStep::Repeat { times, steps } => DeviceStep::count(steps).saturating_mul(*times as u64),
+        });
+        each.fold(0, u64::saturating_add)
+    }
+
+    /// The launches of steps in order as they are written, those of a repetition once for all rounds.
+    pub fn written(steps: &[DeviceStep]) -> Vec<&DeviceLaunch> {
+        let each = steps.iter().flat_map(|step| match step {
+            DeviceStep::Launch(launch) => vec![launch],
+            DeviceStep::Repeat { steps, .. } => DeviceStep::written(steps),
+        });
+        each.collect()
+    }
 }
 
 /// One launch of a kernel.
@@ -175,7 +196,6 @@ fn walk<E>(steps: &[DeviceStep], rounds: &mut Vec<usize>, each: &mut EachLaunch<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::vec;
 
     #[test]
     fn capabilities_say_where_code_runs() {
@@ -200,6 +220,9 @@ mod tests {
             prologue: vec![launch(0, vec![])],
             steps: vec![DeviceStep::Repeat { times: 2, steps: vec![inner, launch(2, vec![along(8, 9)])] }],
         };
+        let numbers: Vec<usize> =
+            DeviceStep::written(&function.steps).iter().map(|launch| launch.kernel).collect();
+        assert_eq!((numbers, DeviceStep::count(&function.steps)), (vec![1, 2], 2 * (3 + 1)));
         let walked = |prepare| {
             let mut found = Vec::new();
             let walked: Result<(), ()> = function.walk(prepare, &mut |launch, rounds| {

@@ -73,6 +73,7 @@ table! {
     "2.0" cuDeviceGet(device: *mut c_int, ordinal: c_int);
     "2.0" cuDeviceGetName(name: *mut c_char, length: c_int, device: c_int);
     "2.0" cuDeviceGetAttribute(value: *mut c_int, attribute: c_int, device: c_int);
+    "3.2" cuDeviceTotalMem_v2(total: *mut usize, device: c_int);
     "7.0" cuDevicePrimaryCtxRetain(context: *mut Handle, device: c_int);
     "11.0" cuDevicePrimaryCtxRelease_v2(device: c_int);
     "4.0" cuCtxPushCurrent_v2(context: Handle);

@@ -126,7 +126,7 @@ impl Stream {
         parameters: &[Address],
     ) -> Answer<()> {
         // `CU_LAUNCH_PARAM_BUFFER_POINTER`, `CU_LAUNCH_PARAM_BUFFER_SIZE`, `CU_LAUNCH_PARAM_END`: this form tells the
-        // driver how many bytes there are, which it compares with the kernel's.
+        // driver how many bytes there are, so that it reads no further.
         let (pointer, size, end) = (1, 2, 0);
         let mark = std::ptr::without_provenance_mut::<c_void>;
         let mut bytes = size_of_val(parameters);

@@ -53,6 +53,11 @@ alone! {
         assert!(load(1, &interface(), &module()).is_ok());
     }
 
+    fn a_gpu_that_others_have_filled_is_listed(DLC_STAND_IN_MEMORY = "0", DLC_CUDA_DRIVER = library()) {
+        assert_eq!(dlc_cuda::devices().unwrap()[0].total_bytes, 0);
+        assert!(refused(&interface(), &module()).contains("of which 0 bytes are free"));
+    }
+
     fn code_for_other_gpus(DLC_STAND_IN_CAPABILITY = "8.6", DLC_CUDA_DRIVER = library()) {
         let for_capability = |major, minor, exact| {
             changed(|module| module.capability = Capability { major, minor, exact })
@@ -94,7 +99,7 @@ alone! {
             error,
             "the model needs 2.0 KiB (256 bytes for values on the way, 256 bytes for parameters and states, 256 bytes \
              for constants, 1.2 KiB for inputs and outputs) on the GPU dlc stand-in, of which 1000 bytes are free: \
-             compile for a smaller `--batch-max`, or end what else uses the GPU"
+             compile for a smaller `--max-batch`, or end what else uses the GPU"
         );
         let mut large = interface();
         large.functions[PREDICT].arena_bytes = 3 << 30;
@@ -143,7 +148,7 @@ alone! {
     }
 
     fn a_kernel_with_another_number_of_parameters(DLC_CUDA_DRIVER = library()) {
-        // The table is consistent in itself; the driver compares it with the text.
+        // The table is consistent in itself; the stand-in compares it with the text.
         let mut module = module();
         module.kernels[3].operands = 2;
         for function in [TALLY, STRAY] {

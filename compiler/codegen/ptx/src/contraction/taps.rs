@@ -6,6 +6,9 @@ use crate::emitter::Emitter;
 use crate::register::{Class, Value};
 use dlc_kernel::{Tap, tap_grid};
 
+/// Alignment of tables in bytes.
+const TABLE_ALIGNMENT: usize = 16;
+
 /// Taps that are a grid as levels of a reduction.
 pub(super) fn grid_levels(taps: &[Tap]) -> Option<Vec<Level>> {
     let levels = tap_grid(taps)?.into_iter().map(|(count, step)| Level::Span {
@@ -43,8 +46,12 @@ impl Emitter<'_> {
     pub(super) fn tap_table(&mut self, taps: &[Tap]) -> String {
         let name = format!("_taps_{}", self.name);
         let numbers: Vec<String> = taps.iter().map(|tap| format!("{}, {}", tap.lanes, tap.rows)).collect();
-        let (kind, count) = (if self.wide { "b64" } else { "b32" }, 2 * taps.len());
-        self.tables.push(format!(".const .align 16 .{kind} {name}[{count}] = {{{}}};", numbers.join(", ")));
+        let ((kind, size), count) = (if self.wide { ("b64", 8) } else { ("b32", 4) }, 2 * taps.len());
+        self.constant_bytes += (count * size).next_multiple_of(TABLE_ALIGNMENT);
+        self.tables.push(format!(
+            ".const .align {TABLE_ALIGNMENT} .{kind} {name}[{count}] = {{{}}};",
+            numbers.join(", ")
+        ));
         name
     }
 }

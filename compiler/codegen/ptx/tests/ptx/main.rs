@@ -8,6 +8,7 @@ mod cases;
 mod executed;
 mod golden;
 mod layout;
+mod limits;
 mod scalars;
 mod tiles;
 mod vectors;
