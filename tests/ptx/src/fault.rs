@@ -123,6 +123,33 @@ pub enum Fault {
         /// Line of the copy.
         copy: u32,
     },
+    /// A write of shared memory that a matrix product of a warpgroup reads which nobody waited for.
+    Multiplied {
+        /// Where.
+        place: Box<Place>,
+        /// The address in shared memory.
+        address: u64,
+        /// Line of the product.
+        product: u32,
+    },
+    /// A matrix product of a warpgroup that reads what was written by another proxy, with no fence behind the write.
+    Unfenced {
+        /// Where.
+        place: Box<Place>,
+        /// The address in shared memory.
+        address: u64,
+        /// Line of the write.
+        written: u32,
+    },
+    /// Registers of a warpgroup's matrix product that are touched before the wait, or without a fence.
+    Fragment {
+        /// Where.
+        place: Box<Place>,
+        /// Line of the product.
+        product: u32,
+        /// What is wrong.
+        message: String,
+    },
     /// Bytes that `ld.global.nc` reads, which the launch may not write, and a write of them.
     Unchanging {
         /// Where the later of the two is.
@@ -245,6 +272,19 @@ impl fmt::Display for Fault {
                 "{place}: touches shared address {address:#x}, to which the copy of line {copy} is in flight: \
                  its thread has not waited for it"
             ),
+            Fault::Multiplied { place, address, product } => write!(
+                formatter,
+                "{place}: writes shared address {address:#x}, which the product of line {product} reads: its \
+                 warpgroup has not waited for it"
+            ),
+            Fault::Unfenced { place, address, written } => write!(
+                formatter,
+                "{place}: reads shared address {address:#x} by the async proxy, which line {written} wrote, \
+                 with no fence.proxy.async behind it"
+            ),
+            Fault::Fragment { place, product, message } => {
+                write!(formatter, "{place}: {message}, of the product of line {product}")
+            }
             Fault::Unchanging { place, address, read, written } => write!(
                 formatter,
                 "{place}: global address {address:#x} is read by .nc in line {read} and written in line \

@@ -4,7 +4,8 @@
 //! it does not know. It runs one thread at a time where that matters and in a fixed order, so the same launch
 //! gives the same bytes. What a GPU leaves to chance it reports as a [`Fault`] that names line, block and
 //! thread: accesses out of bounds, misaligned or to bytes that nobody wrote; races between threads and
-//! between blocks; destinations of asynchronous copies that are touched before the wait; bytes read by `.nc`
+//! between blocks; destinations of asynchronous copies that are touched before the wait; registers and shared memory
+//! of a warpgroup's product that are touched before its wait or without the fences that it needs; bytes read by `.nc`
 //! and written in the same launch; barriers that not all threads reach; warp operations whose masks name
 //! lanes that do not come.
 //!
@@ -45,8 +46,7 @@
 //! - blocks are never ordered, so a grid that hands results on by atomics and fences counts as racing
 //!   ([`Checks::races`] turns that off);
 //! - a register that nothing wrote holds a NaN that is no address;
-//! - barriers for a part of a block, `wgmma`, bulk copies and their barriers are refused when a thread reaches
-//!   them.
+//! - barriers for a part of a block, bulk copies and their barriers are refused when a thread reaches them.
 
 mod decode;
 mod execute;

@@ -3,6 +3,10 @@
 //! Every source is a slot: immediates, symbols' addresses and special registers have slots of their own,
 //! filled before a block runs. Predicates are counted apart, since a warp holds each as one mask of lanes.
 
+mod warpgroup;
+
+pub(crate) use warpgroup::{Accumulation, Left, Matrix, WarpgroupMultiply};
+
 use crate::parse::syntax::Parameter;
 use crate::value::convert::Conversion;
 use crate::value::float::Style;
@@ -313,6 +317,12 @@ pub(crate) enum Operation {
         transposed: bool,
     },
     Multiply(Box<Multiply>),
+    WarpgroupMultiply(Box<WarpgroupMultiply>),
+    WarpgroupFence,
+    WarpgroupCommit,
+    WarpgroupWait {
+        pending: usize,
+    },
     Shuffle {
         mode: Shuffle,
         d: Slot,
@@ -346,6 +356,8 @@ pub(crate) enum Operation {
         aligned: bool,
     },
     Fence,
+    /// `fence.proxy.async` of shared memory.
+    ProxyFence,
     Branch {
         target: u32,
     },
@@ -361,6 +373,8 @@ pub(crate) struct Instruction {
     pub(crate) guard: Option<Condition>,
     pub(crate) operation: Operation,
     pub(crate) line: u32,
+    /// Registers that it touches and that some `wgmma` has in a fragment.
+    pub(crate) fragments: Vec<Slot>,
 }
 
 /// A parameter and where it lies in the parameter space.

@@ -29,5 +29,7 @@ mod memory;
 mod races;
 #[path = "machine/text.rs"]
 mod text;
+#[path = "machine/warpgroups.rs"]
+mod warpgroups;
 #[path = "machine/warps.rs"]
 mod warps;

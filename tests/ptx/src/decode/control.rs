@@ -26,12 +26,30 @@ impl Decoder<'_> {
             }
             "trap" => Ok(Operation::Trap),
             "membar" | "fence" => {
+                if opcode.take("proxy") {
+                    return self.proxy_fence(opcode, operands);
+                }
                 let scopes = ["gl", "cta", "sys", "gpu", "cluster", "sc", "acq_rel"];
                 while opcode.take_any(&scopes).is_some() {}
                 self.exactly::<0>(operands)?;
                 Ok(Operation::Fence)
             }
             _ => self.barrier(opcode, operands),
+        }
+    }
+
+    /// `fence.proxy.async` of all memory or of one space.
+    fn proxy_fence(&self, opcode: &mut Opcode, operands: &[Operand]) -> Result<Operation, Fault> {
+        self.exactly::<0>(operands)?;
+        if !opcode.take("async") {
+            return Err(self.fault("only fence.proxy.async is executed"));
+        }
+        match opcode.take("global") {
+            true => Ok(Operation::Fence),
+            false => {
+                opcode.take_any(&["shared::cta", "shared::cluster"]);
+                Ok(Operation::ProxyFence)
+            }
         }
     }
 

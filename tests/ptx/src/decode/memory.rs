@@ -168,7 +168,7 @@ impl Decoder<'_> {
         Ok(Operation::CopyAsync(CopyAsync { to, from, bytes, source }))
     }
 
-    fn count(&self, operand: &Operand) -> Result<usize, Fault> {
+    pub(super) fn count(&self, operand: &Operand) -> Result<usize, Fault> {
         match operand {
             Operand::Literal(Literal::Integer(value)) => usize::try_from(*value).ok(),
             _ => None,

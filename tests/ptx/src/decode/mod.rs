@@ -11,6 +11,7 @@ mod moves;
 mod names;
 mod opcode;
 mod operands;
+mod warpgroup;
 
 pub(crate) use names::decode;
 use opcode::Opcode;
@@ -23,7 +24,6 @@ use names::Decoder;
 
 /// Instructions that are known and never executed: their operands are not even read.
 const NOT_EXECUTED: &[&str] = &[
-    "wgmma",
     "mbarrier",
     "tensormap",
     "setmaxnreg",
@@ -34,7 +34,8 @@ const NOT_EXECUTED: &[&str] = &[
     "cp.reduce",
     "prefetch.tensormap",
     "barrier.cluster",
-    "fence.proxy",
+    "fence.proxy.alias",
+    "fence.proxy.tensormap::generic",
     "fence.mbarrier_init",
     "mapa",
 ];
@@ -48,6 +49,7 @@ pub(crate) fn is_not_executed(opcode: &str) -> bool {
 impl Decoder<'_> {
     pub(super) fn instruction(&mut self, raw: &RawInstruction) -> Result<Instruction, Fault> {
         self.line = raw.line;
+        self.touched.clear();
         let guard = match &raw.guard {
             Some(guard) => Some(self.condition_of(&guard.name, guard.negated)?),
             None => None,
@@ -56,7 +58,8 @@ impl Decoder<'_> {
             true => Operation::NotExecuted { name: raw.opcode.clone() },
             false => self.operation(&raw.opcode, &raw.operands)?,
         };
-        Ok(Instruction { guard, operation, line: raw.line })
+        let fragments = std::mem::take(&mut self.touched);
+        Ok(Instruction { guard, operation, line: raw.line, fragments })
     }
 
     fn operation(&mut self, text: &str, operands: &[Operand]) -> Result<Operation, Fault> {
@@ -72,6 +75,7 @@ impl Decoder<'_> {
             "mov" | "cvt" | "cvta" => self.moves(&mut opcode, operands),
             "ld" | "ldu" | "st" | "atom" | "red" | "cp" | "ldmatrix" => self.memory(&mut opcode, operands),
             "shfl" | "vote" | "redux" | "activemask" | "mma" => self.collective(&mut opcode, operands),
+            "wgmma" => self.warpgroup(&mut opcode, operands),
             "bra" | "ret" | "exit" | "trap" | "bar" | "barrier" | "membar" | "fence" => {
                 self.control(&mut opcode, operands)
             }

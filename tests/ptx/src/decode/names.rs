@@ -3,7 +3,7 @@
 use crate::fault::Fault;
 use crate::parse::syntax::{Operand, RawEntry, RawModule, Space, Statement, Variable};
 use crate::parse::tokens::malformed;
-use crate::program::{Instruction, Operation, Placed, Program, Slot, Special};
+use crate::program::{Instruction, Operation, Placed, Program, Slot, Special, WarpgroupMultiply};
 use crate::types::Type;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,6 +27,8 @@ pub(super) struct Decoder<'a> {
     predicates: Slot,
     constants: BTreeMap<u64, Slot>,
     specials: BTreeMap<Special, Slot>,
+    /// Registers that the instruction names, but those of addresses.
+    pub(super) touched: Vec<Slot>,
 }
 
 /// Where variables come to lie in a space.
@@ -83,6 +85,23 @@ fn used(entry: &RawEntry) -> BTreeSet<&str> {
     names
 }
 
+/// Of the registers that instructions touch, leaves those of `wgmma`'s fragments.
+fn keep_fragments(instructions: &mut [Instruction]) {
+    let registers = |multiply: &WarpgroupMultiply| [multiply.left(), &multiply.d].concat();
+    let all: BTreeSet<Slot> = instructions
+        .iter()
+        .filter_map(|instruction| match &instruction.operation {
+            Operation::WarpgroupMultiply(multiply) => Some(registers(multiply)),
+            _ => None,
+        })
+        .flatten()
+        .collect();
+    for instruction in instructions {
+        instruction.fragments.retain(|slot| all.contains(slot));
+        instruction.fragments.shrink_to_fit();
+    }
+}
+
 impl<'a> Decoder<'a> {
     fn new(source: &'a str, symbols: BTreeMap<String, Binding>) -> Self {
         Self {
@@ -94,6 +113,7 @@ impl<'a> Decoder<'a> {
             predicates: 0,
             constants: BTreeMap::new(),
             specials: BTreeMap::new(),
+            touched: Vec::new(),
         }
     }
 
@@ -131,7 +151,14 @@ impl<'a> Decoder<'a> {
             }
         }
         // Control that falls off the end returns.
-        instructions.push(Instruction { guard: None, operation: Operation::Exit, line: self.line });
+        let line = self.line;
+        instructions.push(Instruction {
+            guard: None,
+            operation: Operation::Exit,
+            line,
+            fragments: Vec::new(),
+        });
+        keep_fragments(&mut instructions);
         Ok(Program {
             name: entry.name.clone(),
             instructions,

@@ -77,7 +77,10 @@ impl Decoder<'_> {
                 Ok(self.constant(bits))
             }
             Operand::Name(name) => match self.binding(name) {
-                Some(Binding::Register { slot, ty: register }) if fits(ty, register) => Ok(slot),
+                Some(Binding::Register { slot, ty: register }) if fits(ty, register) => {
+                    self.touched.push(slot);
+                    Ok(slot)
+                }
                 Some(Binding::Register { ty: register, .. }) => {
                     Err(self.fault(format!("{name} is a {register} register where {ty} is needed")))
                 }
@@ -116,6 +119,7 @@ impl Decoder<'_> {
         let Operand::Name(name) = operand else { return Err(self.fault("a register is needed")) };
         match self.binding(name) {
             Some(Binding::Register { slot, ty: register }) if fits(ty, register) => {
+                self.touched.push(slot);
                 Ok((slot, register.bits()))
             }
             Some(Binding::Register { ty: register, .. }) => {

@@ -3,6 +3,7 @@
 use super::Run;
 use super::stop::{Stop, Trouble, coordinates, place};
 use super::warp::{Warp, lanes};
+use super::warpgroup::Begun;
 use crate::fault::Fault;
 use crate::memory::region::Region;
 use crate::memory::shadow::Order;
@@ -16,6 +17,10 @@ pub(super) struct Block {
     start: u32,
     epoch: u32,
     warps: Vec<Warp>,
+    /// What the warps of each warpgroup have begun to multiply.
+    pub(super) warpgroups: Vec<Vec<Begun>>,
+    /// For each thread, the warps' instructions that were issued before its last `fence.proxy.async`.
+    pub(super) proxy_fences: Vec<u64>,
 }
 
 impl Block {
@@ -23,7 +28,10 @@ impl Block {
         let threads: u32 = run.launch.block.iter().product();
         let warps = (0..threads.div_ceil(32)).map(|number| Warp::new(run.program, number, threads));
         let shared = Region::new(run.program.shared_bytes + run.launch.shared_bytes);
-        Self { index: [0; 3], shared, start: 0, epoch: 0, warps: warps.collect() }
+        let warpgroups = vec![Vec::new(); threads.div_ceil(128) as usize];
+        let proxy_fences = vec![0; threads as usize];
+        let warps = warps.collect();
+        Self { index: [0; 3], shared, start: 0, epoch: 0, warps, warpgroups, proxy_fences }
     }
 
     /// Runs the block of an index from its beginning to its end.
@@ -32,6 +40,8 @@ impl Block {
         self.shared.clear();
         self.next_epoch(run);
         self.start = self.epoch;
+        self.warpgroups.iter_mut().for_each(Vec::clear);
+        self.proxy_fences.fill(0);
         let mut warps = std::mem::take(&mut self.warps);
         for warp in &mut warps {
             warp.restart(run.program);
@@ -130,6 +140,12 @@ impl Block {
             if run.statistics.instructions > limit || run.statistics.issued > limit {
                 return Err(Stop::new(warp.active.trailing_zeros(), Trouble::Endless(limit)));
             }
+        }
+        if exec != 0
+            && !instruction.fragments.is_empty()
+            && !matches!(instruction.operation, Operation::WarpgroupMultiply(_))
+        {
+            warp.products.touch(&instruction.fragments)?;
         }
         if exec == 0 || warp.registers_only(exec, &instruction.operation)? {
             warp.counter += 1;
@@ -269,6 +285,7 @@ impl Block {
             time: knows.map_or(0, |knows| knows[lane as usize]),
             knows,
             line,
+            issue: run.statistics.issued,
             unchanging: false,
         }
     }

@@ -124,6 +124,11 @@ impl Block {
             Operation::CommitGroup => Self::commit_group(warp, exec),
             Operation::WaitGroup { pending } => self.wait_group(run, warp, exec, Some(*pending)),
             Operation::WaitAll => self.wait_group(run, warp, exec, None),
+            Operation::ProxyFence => {
+                for lane in lanes(exec) {
+                    self.proxy_fences[(warp.number * 32 + lane) as usize] = run.statistics.issued;
+                }
+            }
             _ => return Ok(false),
         }
         Ok(true)

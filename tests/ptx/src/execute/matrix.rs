@@ -16,7 +16,7 @@ use crate::value::float::Style;
 
 impl Element {
     /// Elements in a register.
-    fn per_register(self) -> usize {
+    pub(super) fn per_register(self) -> usize {
         match self {
             Element::Half | Element::Brain => 2,
             Element::Tensor => 1,
@@ -25,7 +25,7 @@ impl Element {
     }
 
     /// One of the elements of a register.
-    fn value(self, register: u64, at: usize) -> f64 {
+    pub(super) fn value(self, register: u64, at: usize) -> f64 {
         let bits = 32 / self.per_register();
         let piece = register >> (bits * at) & (u64::MAX >> (64 - bits));
         match self {
@@ -40,7 +40,7 @@ impl Element {
 
 /// Which register and element of which lane holds column `k` of a row's eight (A), or row `k` of a column (B),
 /// beside the half of A's rows: `(block of k, lane in the group, element)`.
-fn place(element: Element, k: usize) -> (usize, usize, usize) {
+pub(super) fn place(element: Element, k: usize) -> (usize, usize, usize) {
     let per = element.per_register();
     (k / (4 * per), k / per % 4, k % per)
 }

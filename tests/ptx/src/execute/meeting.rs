@@ -86,6 +86,22 @@ impl Block {
                 warp.multiply(multiply);
                 Ok(())
             }
+            Operation::WarpgroupMultiply(multiply) => {
+                run.statistics.matrix_products += 1;
+                self.warpgroup_multiply(run, warp, multiply, line)
+            }
+            Operation::WarpgroupFence => {
+                Self::warpgroup_fence(warp);
+                Ok(())
+            }
+            Operation::WarpgroupCommit => {
+                Self::warpgroup_commit(warp);
+                Ok(())
+            }
+            Operation::WarpgroupWait { pending } => {
+                self.warpgroup_wait(warp, *pending);
+                Ok(())
+            }
             Operation::LoadMatrix { address, d, count, transposed } => {
                 self.load_matrix(run, warp, *address, &d[..*count], *transposed, line)
             }

@@ -8,6 +8,7 @@ mod atomics;
 mod block;
 mod collective;
 mod copies;
+mod descriptor;
 mod global;
 mod lanes;
 mod matrix;
@@ -15,6 +16,7 @@ mod meeting;
 mod stop;
 mod traffic;
 mod warp;
+mod warpgroup;
 
 use crate::fault::Fault;
 use crate::memory::Memory;

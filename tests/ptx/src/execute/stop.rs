@@ -31,6 +31,11 @@ pub(super) enum Trouble {
         lanes: u32,
         message: String,
     },
+    /// The line of a `wgmma` and what is wrong with its registers.
+    Fragment {
+        product: u32,
+        message: String,
+    },
     DivisionByZero,
     Trap,
     NotExecuted(String),
@@ -66,6 +71,12 @@ impl Stop {
                 Refusal::Clash(offset, Clash::InFlight(copy)) => {
                     Fault::InFlight { place, address: start + offset as u64, copy }
                 }
+                Refusal::Clash(offset, Clash::Multiplied(product)) => {
+                    Fault::Multiplied { place, address: start + offset as u64, product }
+                }
+                Refusal::Clash(offset, Clash::Unfenced(written)) => {
+                    Fault::Unfenced { place, address: start + offset as u64, written }
+                }
                 Refusal::Clash(offset, Clash::Unchanging { read, written }) => {
                     Fault::Unchanging { place, address: start + offset as u64, read, written }
                 }
@@ -74,6 +85,7 @@ impl Stop {
                 }
             },
             Trouble::Mask { mask, lanes, message } => Fault::Mask { place, mask, lanes, message },
+            Trouble::Fragment { product, message } => Fault::Fragment { place, product, message },
             Trouble::DivisionByZero => Fault::DivisionByZero { place },
             Trouble::Trap => Fault::Trap { place },
             Trouble::NotExecuted(instruction) => Fault::NotExecuted { place, instruction },

@@ -1,6 +1,7 @@
 //! The state of a warp, and which of its lanes run next.
 
 use super::copies::Copies;
+use super::warpgroup::Products;
 use crate::program::{Program, Slot};
 
 /// One value for each lane.
@@ -38,6 +39,7 @@ pub(super) struct Warp {
     pub(super) barrier: [u32; 32],
     pub(super) clocks: Option<Box<Clocks>>,
     pub(super) copies: Copies,
+    pub(super) products: Products,
     /// Local memory of all lanes, one after the other.
     pub(super) local: Vec<u8>,
 }
@@ -73,6 +75,7 @@ impl Warp {
             barrier: [0; 32],
             clocks: None,
             copies: Copies::default(),
+            products: Products::default(),
             local: vec![0; program.local_bytes * 32],
         }
     }
@@ -89,6 +92,7 @@ impl Warp {
         (self.live, self.waiting, self.held) = (self.threads, 0, 0);
         self.clocks = None;
         self.copies = Copies::default();
+        self.products = Products::default();
     }
 
     /// Chooses the lanes that stand furthest back; false where none can run.

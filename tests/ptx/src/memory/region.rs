@@ -87,6 +87,26 @@ impl Region {
         Ok(little(&self.bytes[offset..offset + bytes]))
     }
 
+    /// Sixteen bytes that an asynchronous product reads, held from now on until [`release`](Self::release): nobody may
+    /// write them. `fences` are the last of each thread.
+    pub(crate) fn read_for_product(
+        &mut self,
+        offset: usize,
+        order: &Order<'_>,
+        checks: &Checks,
+        fences: &[u64],
+    ) -> Result<u128, Refusal> {
+        let value = self.read(offset, 16, order, checks)?;
+        if checks.races {
+            self.shadow.hold(offset, 16, fences).map_err(|clash| Refusal::Clash(offset, clash))?;
+        }
+        Ok(value)
+    }
+
+    pub(crate) fn release(&mut self, offset: usize, bytes: usize) {
+        self.shadow.release(offset, bytes);
+    }
+
     pub(crate) fn write(
         &mut self,
         offset: usize,

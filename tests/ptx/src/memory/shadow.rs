@@ -26,6 +26,8 @@ pub(crate) struct Order<'a> {
     /// For each lane of the warp, up to which clock its accesses come before this one.
     pub(crate) knows: Option<&'a [u32; 32]>,
     pub(crate) line: u32,
+    /// Number of the warp's instruction in the launch.
+    pub(crate) issue: u64,
     /// A read by `.nc`, of what the launch may not write.
     pub(crate) unchanging: bool,
 }
@@ -39,6 +41,10 @@ pub(crate) enum Clash {
     },
     /// The line of the copy.
     InFlight(u32),
+    /// The line of the product that reads.
+    Multiplied(u32),
+    /// The line of the write that no proxy's fence follows.
+    Unfenced(u32),
     /// Read by `.nc` and written in one launch: the lines of both.
     Unchanging {
         read: u32,
@@ -59,6 +65,9 @@ struct Entry {
     read_line: u32,
     /// Line of the asynchronous copy that is on its way here.
     copy: u32,
+    /// Asynchronous products that read.
+    products: u16,
+    write_issue: u64,
     /// Epoch and line of the last read by `.nc`.
     unchanging: (u32, u32),
     writer: u16,
@@ -157,6 +166,9 @@ impl Order<'_> {
         if entry.copy != 0 {
             return Err(Clash::InFlight(entry.copy));
         }
+        if entry.products != 0 {
+            return Err(Clash::Multiplied(entry.read_line));
+        }
         self.check_write(entry, access)?;
         self.check_reads(entry, access)?;
         let (epoch, read) = entry.unchanging;
@@ -173,6 +185,7 @@ impl Order<'_> {
         entry.write_epoch = self.epoch;
         entry.write_time = self.time;
         entry.write_line = self.line;
+        entry.write_issue = self.issue;
         entry.writer = self.thread;
     }
 }
@@ -198,6 +211,25 @@ impl Shadow {
 
     pub(crate) fn read(&mut self, offset: usize, bytes: usize, order: &Order<'_>) -> Result<(), Clash> {
         self.entries(offset, bytes).iter_mut().try_for_each(|entry| order.read(entry))
+    }
+
+    /// A product begins to read: what was written there needs a fence of the writer behind it.
+    pub(crate) fn hold(&mut self, offset: usize, bytes: usize, fences: &[u64]) -> Result<(), Clash> {
+        for entry in self.entries(offset, bytes) {
+            let fence = fences.get(usize::from(entry.writer)).copied().unwrap_or(0);
+            if entry.write_epoch != 0 && fence <= entry.write_issue {
+                return Err(Clash::Unfenced(entry.write_line));
+            }
+            entry.products += 1;
+        }
+        Ok(())
+    }
+
+    /// A product has been waited for.
+    pub(crate) fn release(&mut self, offset: usize, bytes: usize) {
+        for entry in self.entries(offset, bytes) {
+            entry.products = entry.products.saturating_sub(1);
+        }
     }
 
     /// A write or atomic update; `copy` is the line of a copy that will land there, else 0.

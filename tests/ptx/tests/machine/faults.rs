@@ -172,12 +172,6 @@ fn the_rest() {
     let launch = Launch { parameters: &parameters, checks, ..Launch::default() };
     let found = Module::parse(&text).unwrap().launch("kernel", &launch, &mut Memory::new()).unwrap_err();
     assert!(matches!(found, Fault::Endless { instructions: 10_000, .. }), "{found}");
-    let asynchronous =
-        "wgmma.mma_async.sync.aligned.m64n8k8.f32.tf32.tf32 {%f0, %f1, %f2, %f3}, %d0, %d1, %p0, 1, 1;";
-    let text = module("", asynchronous).replace("sm_80", "sm_90a");
-    let launch = Launch { parameters: &parameters, ..Launch::default() };
-    let found = Module::parse(&text).unwrap().launch("kernel", &launch, &mut Memory::new()).unwrap_err();
-    assert!(matches!(&found, Fault::NotExecuted { instruction, .. } if instruction.starts_with("wgmma")));
     let bulk = "cp.async.bulk.commit_group;";
     let text = module("", bulk).replace("sm_80", "sm_90a");
     let launch = Launch { parameters: &parameters, ..Launch::default() };
