@@ -51,6 +51,8 @@ pub(crate) struct Emitter<'k> {
     pub(crate) hazards: Hazards,
     /// Bytes of shared memory for reductions.
     pub(crate) shared_bytes: u32,
+    /// Bytes that divide where shared memory begins.
+    pub(crate) shared_alignment: u32,
 }
 
 impl<'k> Emitter<'k> {
@@ -79,6 +81,7 @@ impl<'k> Emitter<'k> {
             in_lanes: false,
             hazards: Hazards::default(),
             shared_bytes: 0,
+            shared_alignment: 128,
         }
     }
 

@@ -67,7 +67,8 @@ pub(crate) fn emit(source: Source<'_>, name: &str, options: Options) -> Result<E
     // Without the second directive `ptxas` may spill for the sake of more blocks.
     text += &format!("\n)\n.reqntid {}, 1, 1\n.minnctapersm 1\n{{\n", layout.threads);
     if shared_bytes > 0 {
-        text += &format!("\t.shared .align 128 .b8 _shared[{shared_bytes}];\n");
+        let alignment = emitter.shared_alignment;
+        text += &format!("\t.shared .align {alignment} .b8 _shared[{shared_bytes}];\n");
     }
     text += &emitter.text();
     text += "}\n";

@@ -12,3 +12,4 @@ mod limits;
 mod scalars;
 mod tiles;
 mod vectors;
+mod warpgroups;

@@ -35,7 +35,7 @@ fn kernels() -> Vec<Kernel> {
     all
 }
 
-fn contraction(kernel: &Kernel) -> &Contraction {
+pub(crate) fn contraction(kernel: &Kernel) -> &Contraction {
     match &kernel.body {
         Body::Contraction(contraction) => contraction,
         Body::Loop(_) => panic!("{} is a contraction", kernel.name),
@@ -64,7 +64,7 @@ fn cases() -> Vec<Kernel> {
 }
 
 /// Fails where a result is not within `relative` of the sum of magnitudes, beside what sums of `f32` are off by.
-fn assert_near(kernel: &Kernel, given: &[Vec<f32>], found: &[u32], batch: usize, relative: f64) {
+pub(crate) fn assert_near(kernel: &Kernel, given: &[Vec<f32>], found: &[u32], batch: usize, relative: f64) {
     for (place, sum, magnitude, count) in sums(contraction(kernel), given, batch) {
         let found = f64::from(f32::from_bits(found[place]));
         let bound = (relative + count as f64 * f64::from(f32::EPSILON)) * magnitude;
@@ -92,16 +92,25 @@ fn copies_and_registers_give_equal_bits() {
     }
 }
 
-/// Rounded factors leave results within the bounds that `contraction::tile::warps` states.
+/// What rounded factors leave a product off by, as `contraction::tile::warps` states it.
+pub(crate) fn tensor_bound(math: Math) -> f64 {
+    let unit = |bits: i32| 2_f64.powi(-bits);
+    match math {
+        Math::F32 => 0.0,
+        Math::Tf32 => unit(10) + unit(22),
+        Math::Bf16 => unit(7) + unit(16),
+    }
+}
+
+/// Rounded factors leave results within these bounds.
 #[test]
 fn tensor_cores_keep_their_bounds() {
-    let unit = |bits: i32| 2_f64.powi(-bits);
     for kernel in kernels().iter().chain(&cases()).filter(|kernel| contraction(kernel).epilogue.is_none()) {
-        for (math, bound) in [(Math::Tf32, unit(10) + unit(22)), (Math::Bf16, unit(7) + unit(16))] {
+        for math in [Math::Tf32, Math::Bf16] {
             let setting = Setting { math, ..Setting::PLAIN };
             let given = operands(kernel, setting.batch);
             let (wide, statistics) = run(kernel, &given, setting);
-            assert_near(kernel, &given, &wide[2], setting.batch, bound);
+            assert_near(kernel, &given, &wide[2], setting.batch, tensor_bound(math));
             let steps = contraction(kernel).dims.last().map(|dim| dim.extent);
             // Three channels of each of three taps in a row are nine steps.
             let tensor = kernel.name == "first" || !matches!(steps, Some(Dim::Fixed(..8)));

@@ -5,7 +5,8 @@
 //! places within 128 bytes: by exclusive or with bits of the line's number, so that reading one unit of eight
 //! neighbouring lines touches all banks once, and writing a line still touches each once. Words of `tf32` are read one
 //! by one where lines lie along the tile: there, units of 32 bytes change places. Scalars along the tile are
-//! read by vectors as they lie. The machine of `dlc-ptx-machine` counts accesses that meet (`tests/ptx/tiles.rs`).
+//! read by vectors as they lie. For `wgmma` lines are of 128 bytes at most (`descriptor`), and a longer tile has panels.
+//! The machine of `dlc-ptx-machine` counts accesses that meet (`tests/ptx/tiles.rs`, `tests/ptx/warpgroups.rs`).
 
 use super::shape::{Products, Shape};
 use crate::emitter::Emitter;
@@ -21,16 +22,6 @@ pub(crate) enum Along {
     Tile,
 }
 
-impl Along {
-    /// Place in the tile and step of the reduction of a line's element.
-    pub(super) fn placed<T>(self, line: T, at: T) -> (T, T) {
-        match self {
-            Along::Depth => (line, at),
-            Along::Tile => (at, line),
-        }
-    }
-}
-
 /// One factor's part of a tile in one stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Layout {
@@ -40,6 +31,9 @@ pub(super) struct Layout {
     /// Elements of a line, and lines: powers of two.
     pub(super) line: u32,
     pub(super) lines: u32,
+    /// Lines of a panel: behind all steps of as many places as a line has come those of the next places. There are
+    /// several only where lines run along the tile.
+    panel: u32,
     /// Bytes that change places together.
     unit: u32,
 }
@@ -55,16 +49,27 @@ impl Layout {
             Along::Depth => (shape.depth, length),
             Along::Tile => (length, shape.depth),
         };
+        // `wgmma` takes no longer lines.
+        let most = if shape.left.is_some() { BANKS / element } else { line };
+        let (line, lines, panel) = match along {
+            Along::Tile if line > most => (most, lines * (line / most), lines),
+            _ => (line, lines, lines),
+        };
         let unit = match (along, shape.products) {
             (Along::Tile, Products::Scalars) => BANKS,
             (Along::Tile, Products::Tf32) => 32,
             _ => 16,
         };
-        Layout { along, element, line, lines, unit }
+        Layout { along, element, line, lines, panel, unit }
     }
 
     pub(super) fn line_bytes(self) -> u32 {
         self.line * self.element
+    }
+
+    /// Bytes of a panel.
+    pub(super) fn panel_bytes(self) -> u32 {
+        self.panel * self.line_bytes()
     }
 
     /// Bytes of a stage.
@@ -88,7 +93,15 @@ impl Layout {
     pub(super) fn at(self, place: u32, depth: u32) -> (u32, u32) {
         match self.along {
             Along::Depth => (place, depth * self.element),
-            Along::Tile => (depth, place * self.element),
+            Along::Tile => (place / self.line * self.panel + depth, place % self.line * self.element),
+        }
+    }
+
+    /// Place in the tile and step of the reduction of a line's element.
+    pub(super) fn placed(self, line: u32, at: u32) -> (u32, u32) {
+        match self.along {
+            Along::Depth => (line, at),
+            Along::Tile => (line / self.panel * self.line + at, line % self.panel),
         }
     }
 }
@@ -104,7 +117,7 @@ impl Emitter<'_> {
     pub(super) fn spot(&mut self, layout: Layout, base: Value, place: Value, depth: Value) -> Value {
         let (line, at) = match layout.along {
             Along::Depth => (place, depth),
-            Along::Tile => (depth, place),
+            Along::Tile => self.in_panels(layout, place, depth),
         };
         let bytes = self.word_mad(at, i64::from(layout.element), base);
         let straight = self.word_mad(line, i64::from(layout.line_bytes()), bytes);
@@ -117,6 +130,31 @@ impl Emitter<'_> {
         let turn = self.ins(Class::Word, "bfe.u32", &[line, first, number(units.trailing_zeros())]);
         let turn = self.ins(Class::Word, "shl.b32", &[turn, number(layout.unit.trailing_zeros())]);
         self.ins(Class::Word, "xor.b32", &[straight, turn])
+    }
+
+    /// The line and the element in it of a place and a step, where lines run along the tile.
+    fn in_panels(&mut self, layout: Layout, place: Value, depth: Value) -> (Value, Value) {
+        if layout.panel == layout.lines {
+            return (depth, place);
+        }
+        let number = |count: u32| Value::Integer(i64::from(count));
+        let panel = self.ins(Class::Word, "shr.u32", &[place, number(layout.line.trailing_zeros())]);
+        let at = self.ins(Class::Word, "and.b32", &[place, number(layout.line - 1)]);
+        (self.word_mad(panel, i64::from(layout.panel), depth), at)
+    }
+
+    /// Place and step of an element of a line.
+    pub(super) fn placed_at(&mut self, layout: Layout, line: Value, at: Value) -> (Value, Value) {
+        let number = Value::Integer(i64::from(layout.panel));
+        match layout.along {
+            Along::Depth => (line, at),
+            Along::Tile if layout.panel == layout.lines => (at, line),
+            Along::Tile => {
+                let panel = self.index_quotient(line, number);
+                let depth = self.index_remainder(line, number, panel);
+                (self.index_mad(panel, i64::from(layout.line), at), depth)
+            }
+        }
     }
 
     /// Reads around an address of [`spot`](Self::spot), `stage` bytes further.
@@ -166,6 +204,7 @@ impl Emitter<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::warpgroups::Left;
     use super::*;
 
     fn layouts() -> Vec<Layout> {
@@ -174,7 +213,12 @@ mod tests {
             for depth in [4, 8, 16, 32] {
                 for length in [16, 32, 64, 128] {
                     let shape = Shape { depth, products, ..Shape::example() };
-                    all.extend([Along::Depth, Along::Tile].map(|along| Layout::new(shape, length, along)));
+                    for left in [None, Some(Left::Rows)] {
+                        let shape = Shape { left, ..shape };
+                        all.extend(
+                            [Along::Depth, Along::Tile].map(|along| Layout::new(shape, length, along)),
+                        );
+                    }
                 }
             }
         }
@@ -192,13 +236,17 @@ mod tests {
         for layout in layouts() {
             let (length, depth) = match layout.along {
                 Along::Depth => (layout.lines, layout.line),
-                Along::Tile => (layout.line, layout.lines),
+                Along::Tile => (layout.line * (layout.lines / layout.panel), layout.panel),
             };
             let mut all: Vec<u32> =
                 (0..length).flat_map(|place| (0..depth).map(move |step| byte(layout, place, step))).collect();
             all.sort_unstable();
             let whole: Vec<u32> = (0..layout.bytes()).step_by(layout.element as usize).collect();
             assert_eq!(all, whole, "{layout:?}");
+            for line in 0..layout.lines {
+                let (place, depth) = layout.placed(line, layout.line - 1);
+                assert_eq!(layout.at(place, depth), (line, layout.line_bytes() - layout.element));
+            }
         }
     }
 

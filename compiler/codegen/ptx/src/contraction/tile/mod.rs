@@ -8,9 +8,10 @@
 //! other, and rows run over the point's dimensions alone.
 //!
 //! Every sum is taken in the order that the kernel IR tells, but where tensor cores multiply, which round factors and have
-//! an order of their own (`warps`). Factors of 32 bits have this form: `f32`, and words of
+//! an order of their own (`warps`, `warpgroups`). Factors of 32 bits have this form: `f32`, and words of
 //! small integers; what does not fit takes a thread per element (`super::element`).
 
+mod descriptor;
 mod finish;
 mod layout;
 mod odometer;
@@ -22,7 +23,9 @@ mod spread;
 mod stage;
 mod sums;
 mod threads;
+mod warpgroups;
 mod warps;
+mod work;
 
 use super::plan::Plan;
 use super::reduce::innermost;
@@ -36,8 +39,10 @@ use layout::Layout;
 use odometer::Odometer;
 use pipeline::Pipeline;
 use place::Place;
-use shape::{Products, Shape, Work};
+use shape::{Products, Shape};
 use sides::Reading;
+use warpgroups::Left;
+use work::Work;
 
 /// Which dimension is what in tiles.
 pub(crate) struct Tiling {
@@ -100,6 +105,9 @@ impl Emitter<'_> {
         let (count, along) = (product(&batch), product(&rows));
         let products = self.products(plan);
         let (lanes_count, copies) = (size(lanes), self.copies());
+        let readings = [self.reading(plan, 0, &[lanes]), self.reading(plan, 1, &rows)];
+        let hopper = self.options.architecture == Architecture::Sm90a;
+        let left = Left::of(products, readings.map(|reading| reading.along)).filter(|_| hopper);
         let work = Work {
             rows: along,
             lanes: lanes_count,
@@ -108,10 +116,10 @@ impl Emitter<'_> {
             walks_rows: sums,
             statements,
             products,
+            left,
             copies,
         };
         let shape = Shape::of(work)?;
-        let readings = [self.reading(plan, 0, &[lanes]), self.reading(plan, 1, &rows)];
         let copies = copies && shape.products != Products::Bf16;
         Some(Tiling { shape, rows, lanes, batch, walks: sums, readings, copies })
     }
@@ -136,6 +144,9 @@ impl Emitter<'_> {
     pub(super) fn by_tiles(&mut self, plan: &Plan<'_>, tiling: &Tiling) -> Result<kernel::Layout, PtxError> {
         let shape = tiling.shape;
         let (place, grid) = self.tile_place(plan, tiling)?;
+        if shape.left.is_some() {
+            self.shared_alignment = descriptor::PATTERN;
+        }
         let base = self.fresh(Class::Word);
         self.put(format!("mov.u32 {base}, _shared;"));
         let (levels, origin) = self.levels(plan, &place.coordinates);
@@ -174,7 +185,9 @@ impl Emitter<'_> {
         let rows_base = self.ins(Class::Word, "add.u32", &[base, lanes_bytes]);
         let rows_side = self.rows_side(plan, tiling, place, rows_base)?;
         let (sides, bases) = ([&lanes_side, &rows_side], [base, rows_base]);
-        let own = if tiling.shape.tensor() {
+        let own = if let Some(left) = tiling.shape.left {
+            self.warpgroup_spots(tiling, left, sides, bases)
+        } else if tiling.shape.tensor() {
             self.warp_spots(tiling, sides, bases)
         } else {
             let places = [place.own_lane, place.own_row].map(|value| self.narrowed_index(value));

@@ -4,7 +4,8 @@
 //! have landed; behind the barrier all of that stage is there, and the stage that was multiplied before is free for
 //! the copies that begin then. Every round commits a group of copies, an empty one where nothing is left, so that the
 //! number of groups under way tells which have landed. Through registers there are two stages: the next step is read
-//! while this one is multiplied, and stored behind it.
+//! while this one is multiplied, and stored behind it. Products of warpgroups are begun in one round and waited for in the
+//! next, before its barrier (`warpgroups`).
 //!
 //! Stages are told apart by an offset in a register, so that the products stand in the text once.
 
@@ -52,6 +53,7 @@ impl Emitter<'_> {
         let none = self.ins(Class::Predicate, "setp.eq.s32", &[left, zero]);
         self.branch(none, true, &done);
         self.put(format!("cp.async.wait_group {};", ahead - 1));
+        self.copies_ready(pipeline, read);
         self.put("bar.sync 0;");
         self.copy_step(pipeline, left, write);
         self.stage_products(pipeline, read);
@@ -59,6 +61,7 @@ impl Emitter<'_> {
         self.assign(left, "add.s32", &[left, Value::Integer(-1)]);
         self.put(format!("bra {again};"));
         self.place(&done);
+        self.await_products(pipeline);
     }
 
     /// Starts to copy the next step, where there is one, and ends a group of copies.
@@ -95,6 +98,7 @@ impl Emitter<'_> {
         self.deposit_both(pipeline, write);
         self.put(format!("bra {again};"));
         self.place(&done);
+        self.await_products(pipeline);
     }
 
     fn fetch_both(&mut self, pipeline: &Pipeline<'_>) {
@@ -110,6 +114,7 @@ impl Emitter<'_> {
         pipeline.sides.iter().for_each(|side| self.deposit(side, write));
         self.advance(pipeline.odometer);
         self.next_stage(write, shape.stage_bytes(), shape.stages);
+        self.fence_for_products(pipeline);
         self.put("bar.sync 0;");
     }
 
@@ -123,7 +128,9 @@ impl Emitter<'_> {
 
     /// All products of one stage.
     fn stage_products(&mut self, pipeline: &Pipeline<'_>, stage: Value) {
-        if pipeline.tiling.shape.tensor() {
+        if let Some(left) = pipeline.tiling.shape.left {
+            self.products_of_warpgroups(pipeline, left, stage);
+        } else if pipeline.tiling.shape.tensor() {
             self.products_of_warps(pipeline, stage);
         } else {
             self.products_of_threads(pipeline, stage);

@@ -1,15 +1,12 @@
 //! How large a block's tile of the result is, and a thread's part of it.
 //!
-//! The size of tiles follows from extents alone. A block's work is taken as its products and, for every step of
-//! the reduction, the elements that it moves, each as much as [`MOVED`] products; blocks are done in rounds of as many
-//! as the largest devices have multiprocessors (132 of an H100 SXM, NVIDIA H100 Tensor Core GPU Architecture, 2022).
-//! The tile with the least such work over all rounds wins, of equals the larger one: large tiles move little, small ones
-//! leave fewer multiprocessors without work.
+//! The size of tiles follows from extents alone: of those that some threads can multiply the one with the least work
+//! (`work`).
 
-/// Multiprocessors that blocks are spread over.
-const MULTIPROCESSORS: u128 = 132;
-/// Products that take as long as an element's way to shared memory and back.
-const MOVED: u128 = 16;
+use super::descriptor::PATTERN;
+use super::warpgroups::{Left, PLACES};
+use super::work::Work;
+
 /// Shared memory that every architecture gives a block without being asked.
 const SHARED: u32 = 48 << 10;
 /// Stages of a pipeline of copies, at most.
@@ -38,49 +35,8 @@ pub(crate) struct Shape {
     pub(crate) products: Products,
     /// Tiles of both factors that shared memory holds.
     pub(crate) stages: u32,
-}
-
-/// The work that a shape is chosen for, with the greatest batch.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Work {
-    /// Rows that a tile may be filled from.
-    pub(super) rows: u128,
-    pub(super) lanes: u128,
-    /// Steps of the innermost reduction.
-    pub(super) depth: u128,
-    /// Such products.
-    pub(super) count: u128,
-    /// Whether a block takes all rows, one tile after the other.
-    pub(super) walks_rows: bool,
-    /// Statements for each result.
-    pub(super) statements: usize,
-    /// What may multiply.
-    pub(super) products: Products,
-    /// Whether tiles are filled by copies that threads need not wait for.
-    pub(super) copies: bool,
-}
-
-impl Work {
-    /// Work of a device with tiles of this size, for each step of the reduction.
-    fn with(&self, rows: u32, lanes: u32) -> u128 {
-        let (rows, lanes) = (u128::from(rows), u128::from(lanes));
-        let along_rows = self.rows.div_ceil(rows);
-        let across = self.count.saturating_mul(self.lanes.div_ceil(lanes));
-        let (blocks, tiles) =
-            if self.walks_rows { (across, along_rows) } else { (across.saturating_mul(along_rows), 1) };
-        let tile = rows * lanes + MOVED * (rows + lanes);
-        blocks.div_ceil(MULTIPROCESSORS).saturating_mul(tiles).saturating_mul(tile)
-    }
-
-    /// Steps between barriers: as many as leave little of the last tile empty, a barrier being as much as two steps.
-    fn depth(&self, candidates: &[u32]) -> u32 {
-        let whole = |depth: u32| {
-            let tiles = self.depth.div_ceil(u128::from(depth));
-            let steps = tiles.saturating_mul(u128::from(depth));
-            (steps.saturating_add(tiles.saturating_mul(2)), steps)
-        };
-        candidates.iter().copied().min_by_key(|&depth| whole(depth)).unwrap_or(8)
-    }
+    /// The left factor of warpgroups, where they multiply.
+    pub(crate) left: Option<Left>,
 }
 
 impl Shape {
@@ -90,15 +46,21 @@ impl Shape {
             return None;
         }
         let products = if work.depth >= 8 { work.products } else { Products::Scalars };
+        // Totals of an epilogue's sums over rows, for each of a thread's many lanes, would take too many registers.
+        let left = work.left.filter(|_| products != Products::Scalars && !work.walks_rows);
+        let work = Work { left, ..work };
         let fewest_rows = if products == Products::Scalars { 16 } else { 32 };
         let lengths = |fewest: u32| [128, 64, 32, 16].into_iter().filter(move |&length| length >= fewest);
         let tiles = lengths(fewest_rows).flat_map(|rows| lengths(16).map(move |lanes| (rows, lanes)));
         let tiles = tiles.filter(|(rows, lanes)| rows * lanes >= 512);
-        let (rows, lanes) = tiles.min_by_key(|&(rows, lanes)| work.with(rows, lanes))?;
+        let (rows, lanes) = work.fastest(tiles.collect())?;
         let mut shape = match products {
             Products::Scalars => Shape::of_scalars(rows, lanes, work),
             _ => Shape::of_warps(rows, lanes, work, products),
         };
+        if let Some(grouped) = Shape::of_warpgroups(rows, lanes, work, products) {
+            shape = grouped;
+        }
         if work.copies && products != Products::Bf16 {
             shape.stages = (SHARED / shape.stage_bytes()).clamp(2, STAGES);
         }
@@ -112,7 +74,8 @@ impl Shape {
         let part = |length: u32| if length >= 64 { most } else { 4 };
         let (thread_rows, thread_lanes) = (part(rows), part(lanes));
         let products = Products::Scalars;
-        let mut shape = Shape { rows, lanes, depth, thread_rows, thread_lanes, products, stages: 2 };
+        let mut shape =
+            Shape { rows, lanes, depth, thread_rows, thread_lanes, products, stages: 2, left: None };
         while shape.threads() > 256 {
             shape.thread_rows *= 2;
         }
@@ -150,7 +113,37 @@ impl Shape {
             warps *= 2;
         }
         let (thread_rows, thread_lanes) = (warp_rows / 8, warp_lanes / 4);
-        Shape { rows, lanes, depth, thread_rows, thread_lanes, products, stages: 2 }
+        Shape { rows, lanes, depth, thread_rows, thread_lanes, products, stages: 2, left: None }
+    }
+
+    /// The shape of a warpgroup for each 64 places of the left factor; nothing where the tile has fewer.
+    fn of_warpgroups(rows: u32, lanes: u32, work: Work, products: Products) -> Option<Shape> {
+        let left = work.left?;
+        let of = |rows: u32, lanes: u32, depth: u32| {
+            let (thread_rows, thread_lanes) = match left {
+                Left::Rows => (2, lanes / 4),
+                Left::Lanes => (rows / 4, 2),
+            };
+            Shape { rows, lanes, depth, thread_rows, thread_lanes, products, stages: 2, left: Some(left) }
+        };
+        // Long epilogues leave fewer registers for results.
+        let most = if work.statements > 12 { 64 } else { 128 };
+        let (rows, lanes) = match left {
+            Left::Rows => (rows, lanes.min(most)),
+            Left::Lanes => (rows.min(most), lanes),
+        };
+        let (fewest, depths): (u32, &[u32]) = match products {
+            Products::Bf16 => (2, &[32, 16]),
+            _ => (3, &[32, 16, 8]),
+        };
+        let fits = |depth: &u32| {
+            let shape = of(rows, lanes, *depth);
+            let begin = |length: u32| (length * shape.stage_bytes() / (rows + lanes)).is_multiple_of(PATTERN);
+            fewest * shape.stage_bytes() <= SHARED && begin(rows) && begin(lanes)
+        };
+        let depths: Vec<u32> = depths.iter().copied().filter(fits).collect();
+        let [places, _] = of(rows, lanes, 8).left_and_right(left);
+        (places >= PLACES && !depths.is_empty()).then(|| of(rows, lanes, work.depth(&depths)))
     }
 
     /// Whether warps multiply by tensor cores.
@@ -175,7 +168,7 @@ impl Shape {
     /// Threads of a warp along the rows and along the lanes.
     pub(super) fn warp(self) -> [u32; 2] {
         if self.tensor() {
-            return [8, 4];
+            return if self.left == Some(Left::Lanes) { [4, 8] } else { [8, 4] };
         }
         let columns = self.columns().min(8).max(32 / self.groups().min(32));
         [32 / columns, columns]
@@ -195,25 +188,32 @@ impl Shape {
     #[cfg(test)]
     pub(super) fn example() -> Shape {
         let products = Products::Scalars;
-        Shape { rows: 64, lanes: 64, depth: 8, thread_rows: 8, thread_lanes: 8, products, stages: 2 }
+        let (thread_rows, thread_lanes) = (8, 8);
+        Shape { rows: 64, lanes: 64, depth: 8, thread_rows, thread_lanes, products, stages: 2, left: None }
     }
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
+    use super::super::work::MULTIPROCESSORS;
     use super::*;
 
     fn work(rows: u128, lanes: u128, depth: u128, walks_rows: bool) -> Work {
         let products = Products::Scalars;
-        Work { rows, lanes, depth, count: 1, walks_rows, statements: 0, products, copies: true }
+        let left = None;
+        Work { rows, lanes, depth, count: 1, walks_rows, statements: 0, products, left, copies: true }
     }
 
     fn shape(rows: u128, lanes: u128, depth: u128, walks_rows: bool) -> Option<(u32, u32, u32, u32)> {
         let work = work(rows, lanes, depth, walks_rows);
         for products in [Products::Scalars, Products::Tf32, Products::Bf16] {
-            for copies in [false, true] {
-                let Some(shape) = Shape::of(Work { products, copies, ..work }) else { continue };
+            let lefts = [None, Some(Left::Lanes), Some(Left::Rows)];
+            for (copies, left) in
+                [false, true].into_iter().flat_map(|copies| lefts.map(|left| (copies, left)))
+            {
+                let left = left.filter(|_| products != Products::Scalars);
+                let Some(shape) = Shape::of(Work { products, copies, left, ..work }) else { continue };
                 assert!(matches!(shape.threads(), 64 | 128 | 256), "{shape:?}");
                 assert!(shape.stages >= 2 && shape.shared_bytes() <= SHARED, "{shape:?}");
                 let [rows, columns] = shape.warp();
@@ -271,12 +271,35 @@ mod tests {
         assert_eq!(stages(1 << 20, 512, Products::Bf16), (128, 128, 32, 2));
     }
 
+    /// Tiles of warpgroups, where there are results enough and no epilogue sums over rows.
+    #[test]
+    fn warpgroups_multiply_large_tiles() {
+        let tile = |rows, lanes, products, left| {
+            let work = Work { products, left: Some(left), ..work(rows, lanes, 512, false) };
+            let shape = Shape::of(work).unwrap();
+            shape.left.map(|_| (shape.rows, shape.lanes, shape.depth, shape.stages, shape.threads()))
+        };
+        let (tf32, bf16) = (Products::Tf32, Products::Bf16);
+        assert_eq!(tile(1 << 20, 512, tf32, Left::Rows), Some((128, 128, 16, 3, 256)));
+        assert_eq!(tile(1 << 20, 512, tf32, Left::Lanes), Some((128, 128, 16, 3, 256)));
+        assert_eq!(tile(1 << 20, 64, tf32, Left::Lanes), Some((128, 64, 16, 4, 128)));
+        assert_eq!(tile(1 << 20, 512, bf16, Left::Rows), Some((128, 128, 32, 2, 256)));
+        assert_eq!(tile(1 << 20, 10, bf16, Left::Rows), Some((128, 16, 32, 2, 256)));
+        assert_eq!(tile(1 << 20, 10, tf32, Left::Lanes), None);
+        assert_eq!(tile(64, 10, bf16, Left::Rows), None);
+        let sums = Work { products: bf16, left: Some(Left::Rows), ..work(1024, 64, 64, true) };
+        assert_eq!(Shape::of(sums).unwrap().left, None);
+    }
+
     #[test]
     fn long_epilogues_leave_registers() {
         for (statements, most) in [(0, 128), (8, 64), (40, 64)] {
-            let work = Work { products: Products::Tf32, statements, ..work(1 << 20, 512, 512, false) };
-            let shape = Shape::of(work).unwrap();
-            assert!(shape.thread_rows * shape.thread_lanes <= most, "{statements}: {shape:?}");
+            for left in [None, Some(Left::Lanes), Some(Left::Rows)] {
+                let work =
+                    Work { products: Products::Tf32, left, statements, ..work(1 << 20, 512, 512, false) };
+                let shape = Shape::of(work).unwrap();
+                assert!(shape.thread_rows * shape.thread_lanes <= most, "{statements}: {shape:?}");
+            }
         }
     }
 }

@@ -189,7 +189,7 @@ impl Emitter<'_> {
             let first = share.step(number);
             let mut accesses = Vec::new();
             for part in (0..piece).step_by(width as usize) {
-                let (place, depth) = layout.along.placed(first.0, first.1 + part);
+                let (place, depth) = layout.placed(first.0, first.1 + part);
                 let known = places.iter().position(|&(known, _)| known == place);
                 if known.is_none() {
                     places.push((place, read(self, first_place, place, (width, covered.1))?));
@@ -197,7 +197,7 @@ impl Emitter<'_> {
                 let registers = (0..width).map(|_| self.fresh(class)).collect();
                 accesses.push(Access { place: known.unwrap_or(places.len() - 1), depth, registers });
             }
-            let (place, depth) = layout.along.placed(first.0, first.1);
+            let (place, depth) = layout.placed(first.0, first.1);
             moves.push(Move { place, depth, accesses });
         }
         let [place, depth] = [first_place, first_depth].map(|value| self.narrowed_index(value));
@@ -232,10 +232,8 @@ impl Emitter<'_> {
         let at = self.index_product(at, number(share.piece));
         let works =
             (share.pieces() < share.threads).then(|| self.index_test("lt.s", thread, number(share.pieces())));
-        match share.layout.along {
-            Along::Depth => (line, at, works),
-            Along::Tile => (at, line, works),
-        }
+        let (place, depth) = self.placed_at(share.layout, line, at);
+        (place, depth, works)
     }
 
     /// Whether a row is one of the result's; nothing where it always is.

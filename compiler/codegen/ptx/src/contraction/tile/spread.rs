@@ -8,6 +8,7 @@
 use super::Tiling;
 use super::layout::Along;
 use super::shape::Shape;
+use super::warpgroups::Left;
 use crate::emitter::Emitter;
 use crate::register::Value;
 
@@ -25,25 +26,35 @@ fn scalars(along: Along, part: u32, threads: u32) -> Spread {
     Spread { places: (0..part).map(|number| number / run * (threads * run) + number % run).collect(), run }
 }
 
+/// Every eighth place: those of the left factor of tensor cores, whose pieces have 16.
+fn apart(part: u32) -> Spread {
+    Spread { places: (0..part).map(|number| number * 8).collect(), run: 1 }
+}
+
+/// A pair of every eight places: those of the right factor of tensor cores.
+fn pairs(part: u32) -> Spread {
+    Spread { places: (0..part).map(|number| number / 2 * 8 + number % 2).collect(), run: 2 }
+}
+
 impl Tiling {
     /// Along the lanes.
     pub(super) fn lane_spread(&self) -> Spread {
         let shape = self.shape;
-        if shape.tensor() {
-            // A pair of each piece of a warp.
-            let places = (0..shape.thread_lanes).map(|number| number / 2 * 8 + number % 2).collect();
-            return Spread { places, run: 2 };
+        match shape.left {
+            Some(Left::Lanes) => apart(shape.thread_lanes),
+            _ if shape.tensor() => pairs(shape.thread_lanes),
+            _ => scalars(self.readings[0].along, shape.thread_lanes, shape.warp()[1]),
         }
-        scalars(self.readings[0].along, shape.thread_lanes, shape.warp()[1])
     }
 
     /// Along the rows.
     pub(super) fn row_spread(&self) -> Spread {
         let shape = self.shape;
-        if shape.tensor() {
-            return Spread { places: (0..shape.thread_rows).map(|number| number * 8).collect(), run: 1 };
+        match shape.left {
+            Some(Left::Lanes) => pairs(shape.thread_rows),
+            _ if shape.tensor() => apart(shape.thread_rows),
+            _ => scalars(self.readings[1].along, shape.thread_rows, shape.warp()[0]),
         }
-        scalars(self.readings[1].along, shape.thread_rows, shape.warp()[0])
     }
 }
 
@@ -55,8 +66,11 @@ impl Emitter<'_> {
         let thread = self.special("%tid.x");
         let warp = self.index_quotient(thread, number(32));
         let in_warp = self.index_remainder(thread, number(32), warp);
-        let row = self.index_quotient(in_warp, number(columns));
-        let column = self.index_remainder(in_warp, number(columns), row);
+        // Tensor cores have four threads for each eighth place of the left factor.
+        let along = if shape.tensor() { 4 } else { columns };
+        let outer = self.index_quotient(in_warp, number(along));
+        let inner = self.index_remainder(in_warp, number(along), outer);
+        let (row, column) = if shape.left == Some(Left::Lanes) { (inner, outer) } else { (outer, inner) };
         let across = number(shape.columns() / columns);
         let warp_row = self.index_quotient(warp, across);
         let warp_column = self.index_remainder(warp, across, warp_row);

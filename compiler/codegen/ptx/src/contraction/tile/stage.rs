@@ -187,6 +187,23 @@ impl Emitter<'_> {
         Some(self.ins(Class::Word, "selp.b32", &[some, Value::Integer(0), both]))
     }
 
+    /// Rounds what this thread has copied into a stage to `tf32`.
+    pub(super) fn round_in_place(&mut self, side: &Side, stage: Value) {
+        let mut reader = self.reader(side.layout, side.shared, stage);
+        let works = side.works.map_or_else(String::new, |works| format!("@{works} "));
+        for piece in &side.moves {
+            let at = self.reach(&mut reader, piece.place, piece.depth);
+            let count = piece.accesses.iter().map(|access| access.registers.len()).sum();
+            let words: Vec<Value> = (0..count).map(|_| self.fresh(Class::Word)).collect();
+            let (vector, names) = list(&words);
+            self.put(format!("{works}ld.shared{vector}.b32 {names}, {at};"));
+            for &word in &words {
+                self.assign(word, "cvt.rna.tf32.f32", &[word]);
+            }
+            self.put(format!("{works}st.shared{vector}.b32 {at}, {names};"));
+        }
+    }
+
     /// Starts to read this step's elements into registers; those that do not exist are 0.
     pub(super) fn fetch(&mut self, side: &Side, odometer: &Odometer, offset: Value) {
         let mut step = self.step(side, odometer, offset);

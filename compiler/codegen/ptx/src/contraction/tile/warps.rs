@@ -49,7 +49,7 @@ impl Emitter<'_> {
     /// The place and the step that a lane gives `ldmatrix` the address of. Of the four matrices of eight places and as many
     /// steps as 16 bytes have, the rows' second has the next places and their third the next steps; the lanes' are the other
     /// way round.
-    fn matrix_place(&mut self, side: &Side) -> (Value, Value) {
+    pub(super) fn matrix_place(&mut self, side: &Side) -> (Value, Value) {
         let thread = self.special("%tid.x");
         let bits = |emitter: &mut Self, first: i64, count: i64| {
             let shifted = emitter.index_quotient(thread, Value::Integer(1 << first));
@@ -103,7 +103,7 @@ impl Emitter<'_> {
     }
 
     /// Four registers of a factor, at four places and steps. Where matrices are read, the first one's tells all.
-    fn matrices(&mut self, reader: &mut Reader, at: [(u32, u32); 4]) -> [Value; 4] {
+    pub(super) fn matrices(&mut self, reader: &mut Reader, at: [(u32, u32); 4]) -> [Value; 4] {
         let layout = reader.layout;
         let found = if by_matrices(layout) {
             let found = [(); 4].map(|()| self.fresh(Class::Word));
@@ -128,6 +128,6 @@ impl Emitter<'_> {
 }
 
 /// Whether `ldmatrix` reads fragments: it moves pieces of a line, and transposes elements of two bytes alone.
-fn by_matrices(layout: Layout) -> bool {
+pub(super) fn by_matrices(layout: Layout) -> bool {
     layout.element == 2 || layout.along == Along::Depth
 }
