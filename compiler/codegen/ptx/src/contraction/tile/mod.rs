@@ -105,9 +105,10 @@ impl Emitter<'_> {
         let (count, along) = (product(&batch), product(&rows));
         let products = self.products(plan);
         let (lanes_count, copies) = (size(lanes), self.copies());
-        let readings = [self.reading(plan, 0, &[lanes]), self.reading(plan, 1, &rows)];
+        let mut readings = [self.reading(plan, 0, &[lanes]), self.reading(plan, 1, &rows)];
         let hopper = self.options.architecture == Architecture::Sm90a;
-        let left = Left::of(products, readings.map(|reading| reading.along)).filter(|_| hopper);
+        let ways = readings.map(|reading| reading.along);
+        let left = Left::of(products, ways, lanes_count).filter(|_| hopper);
         let work = Work {
             rows: along,
             lanes: lanes_count,
@@ -121,6 +122,10 @@ impl Emitter<'_> {
         };
         let shape = Shape::of(work)?;
         let copies = copies && shape.products != Products::Bf16;
+        if let (Some(left), Products::Tf32) = (shape.left, shape.products) {
+            let [_, right] = left.sides();
+            readings[right] = readings[right].along_depth();
+        }
         Some(Tiling { shape, rows, lanes, batch, walks: sums, readings, copies })
     }
 

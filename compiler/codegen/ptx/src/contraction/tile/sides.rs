@@ -14,6 +14,8 @@ use dlc_types::Dim;
 
 /// Elements of the widest access.
 const WIDEST: i64 = 4;
+/// Elements of 32 bytes, what global memory is read by.
+const SECTOR: u32 = 8;
 
 /// Where an access is, from a thread's first place, places beyond it, the access's elements, and the places that it covers.
 type ReadAt<'a, E> = dyn FnMut(&mut E, Value, u32, (u32, u32)) -> Result<Read, PtxError> + 'a;
@@ -21,19 +23,34 @@ type ReadAt<'a, E> = dyn FnMut(&mut E, Value, u32, (u32, u32)) -> Result<Read, P
 /// How a factor is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Reading {
+    /// How it lies in shared memory.
     pub(super) along: Along,
+    /// Whether it lies along the tile in global memory nevertheless.
+    turned: bool,
     /// Elements of an access of global memory, all of which lie side by side at a multiple of its size.
     width: u32,
     /// What divides the first and the last step of the innermost reduction.
     steps: i64,
 }
 
-/// Pieces of lines, divided among a block's threads.
+impl Reading {
+    /// The same with lines along the reduction, into which elements go one by one where they lie along the tile.
+    pub(super) fn along_depth(self) -> Reading {
+        match self.along {
+            Along::Depth => self,
+            Along::Tile => Reading { along: Along::Depth, turned: true, width: 1, steps: self.steps },
+        }
+    }
+}
+
+/// Pieces of lines, divided among a block's threads: neighbours along a line, or, where elements are turned, sectors of
+/// global memory ([`SECTOR`] places) of four steps for each warp, which are in different banks of shared memory.
 struct Share {
     layout: Layout,
     /// Elements of a piece.
     piece: u32,
     threads: u32,
+    turned: bool,
 }
 
 impl Share {
@@ -48,6 +65,10 @@ impl Share {
 
     /// Line and first element of a thread's piece beyond its first one.
     fn step(&self, number: u32) -> (u32, u32) {
+        if self.turned && self.threads < SECTOR * self.across() {
+            let rounds = SECTOR * self.across() / self.threads;
+            return (number / rounds * SECTOR, number % rounds * (self.threads / SECTOR));
+        }
         if self.threads >= self.across() {
             return (number * (self.threads / self.across()), 0);
         }
@@ -90,7 +111,7 @@ impl Emitter<'_> {
             width = width.min(if along == Along::Depth { steps } else { extent });
         }
         let width = if contiguous == 1 { width.clamp(1, WIDEST) as u32 } else { 1 };
-        Reading { along, width, steps }
+        Reading { along, turned: false, width, steps }
     }
 
     pub(super) fn lanes_side(
@@ -173,12 +194,12 @@ impl Emitter<'_> {
         (operand, layout, base): (usize, Layout, Value),
         read: &mut ReadAt<'_, Self>,
     ) -> Result<Side, PtxError> {
-        let Reading { along, width, steps } = tiling.readings[operand];
+        let Reading { along, turned, width, steps } = tiling.readings[operand];
         let rounds = layout.element == 2;
         let width = width.min(layout.line);
         // Two of `bf16` are one register.
         let piece = if rounds { width.max(2) } else { width };
-        let share = Share { layout, piece, threads: tiling.shape.threads() };
+        let share = Share { layout, piece, threads: tiling.shape.threads(), turned };
         let class = Class::of(plan.dtype);
         let (first_place, first_depth, works) = self.first_of_share(&share);
         let covered = if along == Along::Depth { (width, 1) } else { (1, width) };
@@ -223,7 +244,9 @@ impl Emitter<'_> {
     fn first_of_share(&mut self, share: &Share) -> (Value, Value, Option<Value>) {
         let thread = self.special("%tid.x");
         let number = |count: u32| Value::Integer(i64::from(count));
-        let (line, at) = if share.threads >= share.across() {
+        let (line, at) = if share.turned {
+            self.first_of_sectors(share, thread)
+        } else if share.threads >= share.across() {
             let line = self.index_quotient(thread, number(share.across()));
             (line, self.index_remainder(thread, number(share.across()), line))
         } else {
@@ -234,6 +257,19 @@ impl Emitter<'_> {
             (share.pieces() < share.threads).then(|| self.index_test("lt.s", thread, number(share.pieces())));
         let (place, depth) = self.placed_at(share.layout, line, at);
         (place, depth, works)
+    }
+
+    /// The place and the step of a thread whose elements are turned.
+    fn first_of_sectors(&mut self, share: &Share, thread: Value) -> (Value, Value) {
+        let [sector, steps] = [SECTOR, share.across()].map(|count| Value::Integer(i64::from(count)));
+        let number = self.index_quotient(thread, sector);
+        let place = self.index_remainder(thread, sector, number);
+        if share.threads <= SECTOR * share.across() {
+            return (place, number);
+        }
+        let further = self.index_quotient(number, steps);
+        let step = self.index_remainder(number, steps, further);
+        (self.index_mad(further, i64::from(SECTOR), place), step)
     }
 
     /// Whether a row is one of the result's; nothing where it always is.

@@ -5,8 +5,9 @@
 //! The left one of `tf32` comes from registers, into which it is read and rounded as for warps (`warps`): it may lie
 //! either way, and shared memory moves less than if both were rounded there. The right one of `tf32` has to lie along
 //! the reduction, since words are not transposed; the threads that copied it round it in place, for the instruction
-//! itself would drop bits. Which factor is left follows from that ([`Left::of`]); where both lie along the tile, as
-//! for gradients of weights, warps multiply. Factors are rounded as for `warps`, and so the bounds are the same.
+//! itself would drop bits. Where it lies along the tile in global memory its elements are copied one by one
+//! (`Reading::along_depth`); many lanes are rather made the left factor, if rows lie along the reduction ([`Left::of`]).
+//! Factors are rounded as for `warps`, and so the bounds are the same.
 //!
 //! A thread begins its products and waits for them (`wgmma.wait_group`) just before the next round's barrier, behind
 //! which what they read is overwritten; in between it makes the next stage ready. What threads write into shared memory
@@ -42,12 +43,13 @@ pub(crate) enum Left {
 }
 
 impl Left {
-    /// Which factor can be the left one of warpgroups, by how the lanes and the rows lie; nothing where neither can.
-    pub(super) fn of(products: Products, along: [Along; 2]) -> Option<Left> {
+    /// Which factor is the left one of warpgroups, by how the lanes and the rows lie and how many lanes there are.
+    pub(super) fn of(products: Products, along: [Along; 2], lanes: u128) -> Option<Left> {
+        let many = lanes >= u128::from(PLACES);
         match (products, along) {
-            (Products::Scalars, _) | (Products::Tf32, [Along::Tile, Along::Tile]) => None,
-            (Products::Tf32, [Along::Tile, Along::Depth]) => Some(Left::Lanes),
-            (Products::Tf32, [Along::Depth, _]) | (Products::Bf16, _) => Some(Left::Rows),
+            (Products::Scalars, _) => None,
+            (Products::Tf32, [Along::Tile, Along::Depth]) if many => Some(Left::Lanes),
+            (Products::Tf32 | Products::Bf16, _) => Some(Left::Rows),
         }
     }
 
@@ -198,12 +200,14 @@ mod tests {
 
     /// Forward, the gradient of data, the gradient of weights, and both factors along the reduction.
     #[test]
-    fn the_left_factor_is_the_one_that_may_lie_either_way() {
+    fn many_lanes_along_the_tile_are_the_left_factor() {
         use Along::{Depth, Tile};
         let all = [[Tile, Depth], [Depth, Depth], [Tile, Tile], [Depth, Tile]];
-        let of = |products| all.map(|along| Left::of(products, along));
-        assert_eq!(of(Products::Tf32), [Some(Left::Lanes), Some(Left::Rows), None, Some(Left::Rows)]);
-        assert_eq!(of(Products::Bf16), [Some(Left::Rows); 4]);
-        assert_eq!(of(Products::Scalars), [None; 4]);
+        let of = |products, lanes| all.map(|along| Left::of(products, along, lanes));
+        let (lanes, rows) = (Some(Left::Lanes), Some(Left::Rows));
+        assert_eq!(of(Products::Tf32, 64), [lanes, rows, rows, rows]);
+        assert_eq!(of(Products::Tf32, 63), [rows; 4]);
+        assert_eq!(of(Products::Bf16, 64), [rows; 4]);
+        assert_eq!(of(Products::Scalars, 64), [None; 4]);
     }
 }
