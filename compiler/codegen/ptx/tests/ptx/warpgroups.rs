@@ -52,6 +52,24 @@ const CONVOLUTION: &str = r#"kernel "conv" (lanes: f32 read, rows: f32 read, res
   }
 }"#;
 
+/// A convolution that sums its results and their squares over each image.
+const SUMS: &str = r#"kernel "sums" (lanes: f32 read, rows: f32 read, result: f32 write, total: f32 write, squares: f32 write) space [N] contraction {
+  dim n N parallel strides [0, 4624, 13720]
+  dim p 14 sequential strides [0, 272, 980]
+  dim o 70 lanes strides [1, 0, 1]
+  dim q 14 rows strides [0, 16, 70]
+  dim c 16 reduce strides [70, 1, 0]
+  offsets [0, 0, 0]
+  taps [(0, 0), (1120, 16), (2240, 32), (3360, 272), (4480, 288), (5600, 304)]
+  tile 2 x 4
+  epilogue (i0, i1, i2, i3, i4) v0 {
+    store result[13720*i0 + 980*i1 + i2 + 70*i3] = v0
+    v1: f32 = mul v0, v0
+  }
+  sum total[70*i0 + i2] = v0
+  sum squares[70*i0 + i2] = v1
+}"#;
+
 /// The gradient of its data.
 const DATA: &str = r#"kernel "dx" (lanes: f32 read, rows: f32 read, result: f32 write) space [N, 10] contraction {
   dim n N parallel strides [0, 6912, 1600]
@@ -104,6 +122,22 @@ fn grouped(text: &str) -> bool {
     text.contains("wgmma.mma_async")
 }
 
+/// Fails where an epilogue makes something else of rounded factors than of exact ones: further away than 16 times what
+/// rounding is off by, of the value and of the average magnitude.
+fn assert_alike(kernel: &Kernel, plain: &[Vec<u32>], found: &[Vec<u32>], math: Math) {
+    for (operand, (plain, found)) in plain.iter().zip(found).enumerate() {
+        let values =
+            |words: &[u32]| words.iter().map(|&word| f64::from(f32::from_bits(word))).collect::<Vec<_>>();
+        let (plain, found) = (values(plain), values(found));
+        let written = plain.iter().filter(|value| **value != 0.0).count().max(1);
+        let average = plain.iter().map(|value| value.abs()).sum::<f64>() / written as f64;
+        for (at, (plain, found)) in plain.iter().zip(&found).enumerate() {
+            let bound = 16.0 * tensor_bound(math) * (average + plain.abs());
+            assert!((plain - found).abs() <= bound, "{operand} at {at}: {found} for {plain}\n{kernel:?}");
+        }
+    }
+}
+
 /// Results within the bounds of rounded factors, equal however operands begin; and no access of shared memory meets another.
 fn check(kernel: &Kernel, math: Math, batch: usize) {
     let setting = Setting { architecture: Architecture::Sm90a, math, batch, alignment: 64 };
@@ -111,8 +145,14 @@ fn check(kernel: &Kernel, math: Math, batch: usize) {
     let (found, statistics) = run(kernel, &given, setting);
     if contraction(kernel).epilogue.is_none() {
         assert_near(kernel, &given, &found[2], batch, tensor_bound(math));
+    } else {
+        let plain = Setting { math: Math::F32, ..setting };
+        assert_alike(kernel, &run(kernel, &given, plain).0, &found, math);
     }
-    assert_eq!(statistics.shared_wavefronts, statistics.shared_phases, "{kernel:?}");
+    // An epilogue's sums are added up once.
+    if contraction(kernel).epilogue.as_ref().is_none_or(|epilogue| epilogue.sums.is_empty()) {
+        assert_eq!(statistics.shared_wavefronts, statistics.shared_phases, "{kernel:?}");
+    }
     let (narrow, _) = run(kernel, &given, Setting { alignment: 4, ..setting });
     assert!(narrow == found, "{math:?} {kernel:?}");
 }
@@ -175,7 +215,9 @@ fn products_of_every_layout_keep_their_bounds() {
 #[test]
 fn convolutions_and_their_gradients_keep_their_bounds() {
     let long = long_epilogue();
-    for (text_of, batch) in [(CONVOLUTION, 3), (&long, 1), (DATA, 3), (WEIGHTS, 1)] {
+    let few_lanes = SUMS.replace("70 lanes", "40 lanes");
+    let all = [(CONVOLUTION, 3), (&long, 1), (SUMS, 2), (&few_lanes, 2), (DATA, 3), (WEIGHTS, 1)];
+    for (text_of, batch) in all {
         for math in MATHS {
             assert!(grouped(&text(text_of, math)), "{math:?} {text_of}");
             check(&kernel("k", text_of), math, batch);
@@ -188,7 +230,8 @@ fn convolutions_and_their_gradients_keep_their_bounds() {
 fn every_form_assembles() {
     let Some(ptxas) = ptxas() else { return };
     let folder = tempfile::tempdir().unwrap();
-    let mut all = vec![CONVOLUTION.to_owned(), long_epilogue(), DATA.to_owned(), WEIGHTS.to_owned()];
+    let mut all =
+        vec![CONVOLUTION.to_owned(), long_epilogue(), SUMS.to_owned(), DATA.to_owned(), WEIGHTS.to_owned()];
     for lanes in [16, 40, 100, 1000] {
         for lane in [[1, lanes], [64, 1]] {
             for row in [[64, 1], [1, 70]] {

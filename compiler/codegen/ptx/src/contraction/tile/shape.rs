@@ -46,8 +46,7 @@ impl Shape {
             return None;
         }
         let products = if work.depth >= 8 { work.products } else { Products::Scalars };
-        // Totals of an epilogue's sums over rows, for each of a thread's many lanes, would take too many registers.
-        let left = work.left.filter(|_| products != Products::Scalars && !work.walks_rows);
+        let left = work.left.filter(|_| products != Products::Scalars);
         let work = Work { left, ..work };
         let fewest_rows = if products == Products::Scalars { 16 } else { 32 };
         let lengths = |fewest: u32| [128, 64, 32, 16].into_iter().filter(move |&length| length >= fewest);
@@ -126,8 +125,9 @@ impl Shape {
             };
             Shape { rows, lanes, depth, thread_rows, thread_lanes, products, stages: 2, left: Some(left) }
         };
-        // Long epilogues leave fewer registers for results.
-        let most = if work.statements > 12 { 64 } else { 128 };
+        // Long epilogues leave fewer registers for results, and so do totals of sums over rows for each of a thread's lanes.
+        let totals = work.walks_rows && left == Left::Rows;
+        let most = if work.statements > 12 || totals { 64 } else { 128 };
         let (rows, lanes) = match left {
             Left::Rows => (rows, lanes.min(most)),
             Left::Lanes => (rows.min(most), lanes),
@@ -271,7 +271,7 @@ mod tests {
         assert_eq!(stages(1 << 20, 512, Products::Bf16), (128, 128, 32, 2));
     }
 
-    /// Tiles of warpgroups, where there are results enough and no epilogue sums over rows.
+    /// Tiles of warpgroups, where there are results enough; of fewer lanes where an epilogue sums over rows.
     #[test]
     fn warpgroups_multiply_large_tiles() {
         let tile = |rows, lanes, products, left| {
@@ -288,7 +288,8 @@ mod tests {
         assert_eq!(tile(1 << 20, 10, tf32, Left::Lanes), None);
         assert_eq!(tile(64, 10, bf16, Left::Rows), None);
         let sums = Work { products: bf16, left: Some(Left::Rows), ..work(1024, 64, 64, true) };
-        assert_eq!(Shape::of(sums).unwrap().left, None);
+        let shape = Shape::of(sums).unwrap();
+        assert_eq!((shape.left, shape.rows, shape.lanes), (Some(Left::Rows), 128, 16));
     }
 
     #[test]
