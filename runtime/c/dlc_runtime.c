@@ -1,4 +1,5 @@
-/* The runtime of models that dlc compiled, in C99: instances, threads, files.
+/* The runtime of models that dlc compiled, in C99: instances, threads, files. Instances on a device leave calls to the
+ * device (dlc_create_on).
  *
  * With POSIX it has threads of its own; -DDLC_NO_THREADS leaves them out, and -DDLC_NO_FILES leaves out files, for
  * machines that have none. Memory is taken once, by dlc_create, and while a file is read.
@@ -49,69 +50,35 @@ typedef _Atomic uint32_t counter;
 #error "dlc_runtime.c needs the atomic operations of GNU C or of C11"
 #endif
 
-/* The description: records of 64-bit words, named by bytes from its beginning (runtime/abi/src/description.rs). */
+enum { ROLE_STATE = 1 };
 
-#define MAGIC UINT64_C(0x4c45444f4d434c44)
-
-typedef struct head {
-    uint64_t magic, version, bytes, graph, features, model, compiler, batch_max, persistent_bytes, constant_bytes;
-    uint64_t tensors, tensor_count, functions, function_count, header, header_bytes, variants, variant_count;
-} head;
-
-/* The code of all functions for one set of instructions. */
-typedef struct variant_record {
-    uint64_t name, features;
-} variant_record;
-
-typedef struct tensor {
-    uint64_t name, role, element, rank, dims, strides, offset, bytes, place, plain_bytes;
-} tensor;
-
-typedef struct function_record {
-    uint64_t name, arena_bytes, thread_bytes, keeps_persistent, cleared, cleared_count, ports, inputs, outputs;
-} function_record;
-
-typedef struct port_record {
-    uint64_t name, role, element, rank, extents, unit, power;
-} port_record;
-
-enum { ROLE_STATE = 1, ELEMENT_COUNT = 13, ELEMENT_BOOL = 12, MOST_AXES = 16 };
-
-static const char *const safetensors_names[ELEMENT_COUNT] = {
+static const char *const safetensors_names[DLC_DTYPES] = {
     "F16", "BF16", "F32", "F64", "I8", "U8", "I16", "U16", "I32", "U32", "I64", "U64", "BOOL",
 };
-static const unsigned char element_bytes[ELEMENT_COUNT] = {2, 2, 4, 8, 1, 1, 2, 2, 4, 4, 8, 8, 1};
 
 static const void *at(const dlc_model *model, uint64_t place)
 {
     return (const unsigned char *)model->description + place;
 }
 
-static const head *head_of(const dlc_model *model)
+static const dlc_head *head_of(const dlc_model *model)
 {
-    return (const head *)model->description;
+    return (const dlc_head *)model->description;
 }
 
-static const tensor *tensors_of(const dlc_model *model)
+static const dlc_tensor_record *tensors_of(const dlc_model *model)
 {
-    return (const tensor *)at(model, head_of(model)->tensors);
+    return (const dlc_tensor_record *)at(model, head_of(model)->tensors);
 }
 
-static const function_record *function_of(const dlc_model *model, size_t number)
+static const dlc_function_record *function_of(const dlc_model *model, size_t number)
 {
-    return (const function_record *)at(model, head_of(model)->functions) + number;
+    return (const dlc_function_record *)at(model, head_of(model)->functions) + number;
 }
 
-static const variant_record *variants_of(const dlc_model *model)
+static const dlc_variant_record *variants_of(const dlc_model *model)
 {
-    return (const variant_record *)at(model, head_of(model)->variants);
-}
-
-static uint64_t port_bytes(const port_record *one, uint64_t batch)
-{
-    uint64_t bytes = one->unit, power;
-    for (power = 0; power < one->power; power++) bytes *= batch;
-    return bytes;
+    return (const dlc_variant_record *)at(model, head_of(model)->variants);
 }
 
 static uint64_t rounded(uint64_t bytes)
@@ -195,12 +162,18 @@ typedef struct worker {
 enum { MOST_THREADS = 1 };
 #endif
 
-enum { MESSAGE_BYTES = 320, LIVING = 0x646c6373 };
+enum { LIVING = 0x646c6373 };
 
 struct dlc_session {
     uint32_t living;
     counter busy;
-    const dlc_model *model;
+    /* What calls name the model by, and what describes it: the same, but for a device, whose description is its own. */
+    const dlc_model *owner, *model;
+    dlc_model there;
+    /* Where functions run, if not here; then there is no arena, scratch or staging. */
+    dlc_device device;
+    /* Whether parameters and states here, or those on the device, are newer than the others. */
+    int newer_here, newer_there;
     unsigned char *persistent, *arena, *scratch, *staging;
     void **bindings;
     uint64_t *places;
@@ -218,7 +191,7 @@ struct dlc_session {
     /* Number of the code in use, of those for different instructions. */
     uint64_t variant;
     uint64_t scratch_bytes;
-    char message[MESSAGE_BYTES];
+    char message[DLC_MESSAGE_BYTES];
 #if !defined(DLC_NO_THREADS)
     uint32_t spins, started;
     int gates;
@@ -232,7 +205,7 @@ static dlc_status fail(dlc_session *session, dlc_status status, const char *form
 {
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(session->message, MESSAGE_BYTES, format, arguments);
+    vsnprintf(session->message, DLC_MESSAGE_BYTES, format, arguments);
     va_end(arguments);
     return status;
 }
@@ -394,16 +367,16 @@ typedef struct plan {
 
 static plan planned(const dlc_model *model, uint32_t threads)
 {
-    const head *top = head_of(model);
+    const dlc_head *top = head_of(model);
     plan one;
     uint64_t number, arena = 0, scratch = 0, staging = 0, ports = 1;
     memset(&one, 0, sizeof one);
     for (number = 0; number < top->function_count; number++) {
-        const function_record *function = function_of(model, number);
-        const port_record *port = (const port_record *)at(model, function->ports);
+        const dlc_function_record *function = function_of(model, number);
+        const dlc_port_record *port = (const dlc_port_record *)at(model, function->ports);
         uint64_t output, staged = 0, count = function->inputs + function->outputs;
         for (output = 0; output < function->outputs; output++) {
-            staged += rounded(port_bytes(port + function->inputs + output, top->batch_max));
+            staged += rounded(dlc_port_bytes(port + function->inputs + output, top->batch_max));
         }
         if (function->arena_bytes > arena) arena = function->arena_bytes;
         if (function->thread_bytes > scratch) scratch = function->thread_bytes;
@@ -423,6 +396,24 @@ static plan planned(const dlc_model *model, uint32_t threads)
 #else
     one.bytes = one.workers;
 #endif
+    return one;
+}
+
+/* The same for an instance whose functions run on a device. */
+static plan planned_for_device(const dlc_model *model)
+{
+    const dlc_head *top = head_of(model);
+    plan one;
+    uint64_t number, ports = 1;
+    memset(&one, 0, sizeof one);
+    for (number = 0; number < top->function_count; number++) {
+        uint64_t count = function_of(model, number)->inputs + function_of(model, number)->outputs;
+        if (count > ports) ports = count;
+    }
+    one.persistent = rounded(sizeof(dlc_session));
+    one.bindings = one.persistent + rounded(top->persistent_bytes);
+    one.places = one.bindings + rounded(ports * sizeof(void *));
+    one.bytes = one.places + rounded(top->tensor_count * sizeof(uint64_t));
     return one;
 }
 
@@ -466,7 +457,7 @@ static void *allocate(uint64_t bytes, void **owned)
 /* The code to use: the last that this machine runs, or the one that was asked for. */
 static dlc_status variant_chosen(const dlc_model *model, const char *asked, uint64_t *chosen)
 {
-    const variant_record *all = variants_of(model);
+    const dlc_variant_record *all = variants_of(model);
     uint64_t machine = machine_features(), number = head_of(model)->variant_count;
     dlc_status status = asked == NULL ? DLC_NO_INSTRUCTIONS : DLC_NO_VARIANT;
     while (number-- > 0) {
@@ -480,8 +471,8 @@ static dlc_status variant_chosen(const dlc_model *model, const char *asked, uint
 
 static dlc_status checked_options(const dlc_model *model, const dlc_options *options)
 {
-    const head *top = head_of(model);
-    if (top->magic != MAGIC || top->version != DLC_ABI_VERSION) return DLC_OTHER_VERSION;
+    const dlc_head *top = head_of(model);
+    if (top->magic != DLC_MAGIC || top->version != DLC_ABI_VERSION) return DLC_OTHER_VERSION;
     if (options != NULL) {
         if (options->version != DLC_ABI_VERSION) return DLC_OTHER_VERSION;
         if (options->graph != top->graph) return DLC_OTHER_MODEL;
@@ -489,6 +480,20 @@ static dlc_status checked_options(const dlc_model *model, const dlc_options *opt
         if (thread_count(options->threads) > MOST_THREADS) return DLC_NO_THREADS_LEFT;
     }
     return DLC_OK;
+}
+
+/* Begins an instance in this zeroed memory. */
+static dlc_session *begun(unsigned char *memory, void *owned, const plan *one, const dlc_model *owner)
+{
+    dlc_session *session = (dlc_session *)memory;
+    session->owner = session->model = owner;
+    session->owned = owned;
+    session->persistent = memory + one->persistent;
+    session->bindings = (void **)(memory + one->bindings);
+    session->places = (uint64_t *)(memory + one->places);
+    session->threads = 1;
+    session->living = LIVING;
+    return session;
 }
 
 dlc_status dlc_create(dlc_session **result, const dlc_model *model, const dlc_options *options)
@@ -518,17 +523,12 @@ dlc_status dlc_create(dlc_session **result, const dlc_model *model, const dlc_op
         memory = (unsigned char *)allocate(one.bytes, &owned);
         if (memory == NULL) return DLC_NO_MEMORY;
     }
-    session = (dlc_session *)memory;
-    session->model = model;
+    session = begun(memory, owned, &one, model);
     session->variant = variant;
-    session->owned = owned;
-    session->persistent = memory + one.persistent;
     session->arena = memory + one.arena;
     session->scratch = memory + one.scratch;
     session->scratch_bytes = one.scratch_bytes;
     session->staging = memory + one.staging;
-    session->bindings = (void **)(memory + one.bindings);
-    session->places = (uint64_t *)(memory + one.places);
     session->threads = threads;
     if (options->pool != NULL) session->pool = *options->pool;
 #if !defined(DLC_NO_THREADS)
@@ -538,7 +538,6 @@ dlc_status dlc_create(dlc_session **result, const dlc_model *model, const dlc_op
         memcpy(session->persistent, model->weights, (size_t)head_of(model)->persistent_bytes);
         session->ready = 1;
     }
-    session->living = LIVING;
     status = start_threads(session);
     if (status != DLC_OK) {
         session->living = 0;
@@ -549,11 +548,35 @@ dlc_status dlc_create(dlc_session **result, const dlc_model *model, const dlc_op
     return DLC_OK;
 }
 
+dlc_status dlc_create_on(dlc_session **result, const dlc_model *model, const void *description,
+                         const dlc_device *device)
+{
+    dlc_session *session;
+    unsigned char *memory;
+    void *owned = NULL;
+    dlc_model there = {NULL, NULL, NULL, NULL};
+    plan one;
+    if (result == NULL || model == NULL || description == NULL || device == NULL) return DLC_NULL_POINTER;
+    *result = NULL;
+    there.description = description;
+    if (head_of(&there)->magic != DLC_MAGIC || head_of(&there)->version != DLC_ABI_VERSION) return DLC_OTHER_VERSION;
+    one = planned_for_device(&there);
+    memory = (unsigned char *)allocate(one.bytes, &owned);
+    if (memory == NULL) return DLC_NO_MEMORY;
+    session = begun(memory, owned, &one, model);
+    session->there = there;
+    session->model = &session->there;
+    session->device = *device;
+    session->newer_here = 1;
+    *result = session;
+    return DLC_OK;
+}
+
 /* Begins a call: whether this is an instance of the model, and nobody else's at this moment. */
 static dlc_status enter(dlc_session *session, const dlc_model *model)
 {
     if (session == NULL || model == NULL) return DLC_NULL_POINTER;
-    if (session->living != LIVING || session->model != model) return DLC_OTHER_MODEL;
+    if (session->living != LIVING || session->owner != model) return DLC_OTHER_MODEL;
     if (SWAP(&session->busy, 1)) return DLC_BUSY;
     session->message[0] = '\0';
     return DLC_OK;
@@ -572,10 +595,31 @@ dlc_status dlc_destroy(dlc_session *session, const dlc_model *model)
     status = enter(session, model);
     if (status != DLC_OK) return status;
     end_threads(session);
+    if (session->device.destroy != NULL) session->device.destroy(session->device.data);
     session->living = 0;
     /* In the caller's memory a handle stays what it is: destroyed. */
     free(session->owned);
     return DLC_OK;
+}
+
+/* Parameters and states */
+
+/* Has the newest ones here. */
+static dlc_status fetch(dlc_session *session)
+{
+    dlc_status status;
+    if (!session->newer_there) return DLC_OK;
+    status = session->device.download(session->device.data, session->persistent, session->message);
+    if (status == DLC_OK) session->newer_there = 0;
+    return status;
+}
+
+/* Notes that they changed here. */
+static void changed(dlc_session *session)
+{
+    session->persistent_seen = 0;
+    session->newer_here = 1;
+    session->newer_there = 0;
 }
 
 /* Calls */
@@ -586,10 +630,10 @@ static const char *text_at(const dlc_session *session, uint64_t place)
 }
 
 /* Binds inputs and outputs, or says what is wrong with them. */
-static dlc_status bind(dlc_session *session, const function_record *function, size_t batch, const void *const *inputs,
-                       void *const *outputs)
+static dlc_status bind(dlc_session *session, const dlc_function_record *function, size_t batch,
+                       const void *const *inputs, void *const *outputs)
 {
-    const port_record *ports = (const port_record *)at(session->model, function->ports);
+    const dlc_port_record *ports = (const dlc_port_record *)at(session->model, function->ports);
     uint64_t batch_max = head_of(session->model)->batch_max, number;
     unsigned char *staged = session->staging;
     const char *name = text_at(session, function->name);
@@ -601,25 +645,51 @@ static dlc_status bind(dlc_session *session, const function_record *function, si
         return fail(session, DLC_NULL_POINTER, "%s: no table of inputs or outputs", name);
     }
     for (number = 0; number < function->inputs + function->outputs; number++) {
-        const port_record *one = ports + number;
+        const dlc_port_record *one = ports + number;
         int is_input = number < function->inputs;
         void *pointer = is_input ? (void *)inputs[number] : outputs[number - function->inputs];
         if (pointer == NULL && is_input) {
             return fail(session, DLC_NULL_POINTER, "%s: the input `%s` is NULL", name, text_at(session, one->name));
         }
-        if ((uintptr_t)pointer % element_bytes[one->element] != 0) {
+        if ((uintptr_t)pointer % dlc_dtype_bytes(one->element) != 0) {
             return fail(session, DLC_UNALIGNED, "%s: `%s` is not aligned to its elements of %d bytes", name,
-                        text_at(session, one->name), (int)element_bytes[one->element]);
+                        text_at(session, one->name), (int)dlc_dtype_bytes(one->element));
         }
-        session->bindings[number] = pointer == NULL ? (void *)staged : pointer;
-        if (!is_input) staged += rounded(port_bytes(one, batch_max));
+        session->bindings[number] = pointer;
+        /* A device leaves out what nobody wants; code here writes it. */
+        if (is_input || session->device.call != NULL) continue;
+        if (pointer == NULL) session->bindings[number] = staged;
+        staged += rounded(dlc_port_bytes(one, batch_max));
     }
     return DLC_OK;
 }
 
-static void execute(dlc_session *session, size_t number, size_t batch)
+static dlc_status execute_there(dlc_session *session, size_t number, size_t batch)
 {
-    const function_record *function = function_of(session->model, number);
+    dlc_device *device = &session->device;
+    int other = session->arena_user != number + 1;
+    dlc_device_call call;
+    dlc_status status;
+    if (session->newer_here) {
+        status = device->upload(device->data, session->persistent, session->message);
+        if (status != DLC_OK) return status;
+        session->newer_here = 0;
+    }
+    call.function = number;
+    call.batch = batch;
+    call.prepare = other || !session->persistent_seen;
+    call.clear = other;
+    call.bindings = session->bindings;
+    session->arena_user = number + 1;
+    session->persistent_seen = (int)function_of(session->model, number)->keeps_persistent;
+    /* Even if the call fails, those here are not what it had to do with any more. */
+    if (!session->persistent_seen) session->newer_there = 1;
+    return device->call(device->data, &call, session->message);
+}
+
+static void execute_here(dlc_session *session, size_t number, size_t batch)
+{
+    const dlc_function_record *function = function_of(session->model, number);
     const uint64_t *cleared = (const uint64_t *)at(session->model, function->cleared);
     int other = session->arena_user != number + 1;
     dlc_context *context = &session->context;
@@ -646,29 +716,36 @@ static void execute(dlc_session *session, size_t number, size_t batch)
     run(session);
 }
 
+static dlc_status execute(dlc_session *session, size_t number, size_t batch)
+{
+    if (session->device.call != NULL) return execute_there(session, number, batch);
+    execute_here(session, number, batch);
+    return DLC_OK;
+}
+
 dlc_status dlc_call(dlc_session *session, const dlc_model *model, unsigned function, size_t batch,
                     const void *const *inputs, void *const *outputs)
 {
     dlc_status status = enter(session, model);
     if (status != DLC_OK) return status;
-    if (function >= head_of(model)->function_count) {
+    if (function >= head_of(session->model)->function_count) {
         return leave(session, fail(session, DLC_OTHER_MODEL, "the library has no function %u", function));
     }
     if (!session->ready) {
         return leave(session, fail(session, DLC_NO_WEIGHTS, "%s: there are no weights yet; load or initialize them",
-                                   text_at(session, function_of(model, function)->name)));
+                                   text_at(session, function_of(session->model, function)->name)));
     }
-    status = bind(session, function_of(model, function), batch, inputs, outputs);
-    if (status == DLC_OK) execute(session, function, batch);
+    status = bind(session, function_of(session->model, function), batch, inputs, outputs);
+    if (status == DLC_OK) status = execute(session, function, batch);
     return leave(session, status);
 }
 
 /* Tensors */
 
-static const tensor *tensor_named(const dlc_model *model, const char *name, size_t length)
+static const dlc_tensor_record *tensor_named(const dlc_model *model, const char *name, size_t length)
 {
-    const head *top = head_of(model);
-    const tensor *all = tensors_of(model);
+    const dlc_head *top = head_of(model);
+    const dlc_tensor_record *all = tensors_of(model);
     uint64_t low = 0, high = top->tensor_count;
     /* They are in the order of their names. */
     while (low < high) {
@@ -686,15 +763,15 @@ static const tensor *tensor_named(const dlc_model *model, const char *name, size
 
 /* A place in a tensor, which moves in the plain order. Axes that lie in memory as they follow each other are one. */
 typedef struct cursor {
-    uint64_t rank, dims[MOST_AXES], strides[MOST_AXES], index[MOST_AXES], place;
+    uint64_t rank, dims[DLC_RANK_MAX], strides[DLC_RANK_MAX], index[DLC_RANK_MAX], place;
 } cursor;
 
-static int cursor_begin(const dlc_model *model, const tensor *one, cursor *self)
+static int cursor_begin(const dlc_model *model, const dlc_tensor_record *one, cursor *self)
 {
     const uint64_t *dims = (const uint64_t *)at(model, one->dims), *strides = (const uint64_t *)at(model, one->strides);
     uint64_t axis;
     memset(self, 0, sizeof *self);
-    if (one->rank > MOST_AXES) return 0;
+    if (one->rank > DLC_RANK_MAX) return 0;
     for (axis = 0; axis < one->rank; axis++) {
         uint64_t last = self->rank - 1;
         if (dims[axis] == 1) continue;
@@ -775,7 +852,7 @@ static void scatter(cursor *self, size_t size, unsigned char *stored, const unsi
 }
 
 static dlc_status found_tensor(dlc_session *session, const char *name, const void *values, size_t bytes,
-                               const tensor **one, cursor *self)
+                               const dlc_tensor_record **one, cursor *self)
 {
     if (name == NULL || values == NULL) return fail(session, DLC_NULL_POINTER, "a name or its values are NULL");
     *one = tensor_named(session->model, name, strlen(name));
@@ -791,21 +868,23 @@ static dlc_status found_tensor(dlc_session *session, const char *name, const voi
 
 dlc_status dlc_get(dlc_session *session, const dlc_model *model, const char *name, void *values, size_t bytes)
 {
-    const tensor *one;
+    const dlc_tensor_record *one;
     cursor self;
     dlc_status status = enter(session, model);
     if (status != DLC_OK) return status;
     status = found_tensor(session, name, values, bytes, &one, &self);
+    if (status == DLC_OK) status = fetch(session);
     if (status == DLC_OK) {
-        gather(&self, element_bytes[one->element], session->persistent + one->offset, (unsigned char *)values, bytes);
+        gather(&self, dlc_dtype_bytes(one->element), session->persistent + one->offset, (unsigned char *)values,
+               bytes);
     }
     return leave(session, status);
 }
 
-static int has_wrong_bool(const tensor *one, const unsigned char *values, uint64_t bytes)
+static int has_wrong_bool(const dlc_tensor_record *one, const unsigned char *values, uint64_t bytes)
 {
     uint64_t place;
-    if (one->element != ELEMENT_BOOL) return 0;
+    if (one->element != DLC_BOOL) return 0;
     for (place = 0; place < bytes; place++) {
         if (values[place] > 1) return 1;
     }
@@ -814,7 +893,7 @@ static int has_wrong_bool(const tensor *one, const unsigned char *values, uint64
 
 dlc_status dlc_set(dlc_session *session, const dlc_model *model, const char *name, const void *values, size_t bytes)
 {
-    const tensor *one;
+    const dlc_tensor_record *one;
     cursor self;
     dlc_status status = enter(session, model);
     if (status != DLC_OK) return status;
@@ -822,10 +901,11 @@ dlc_status dlc_set(dlc_session *session, const dlc_model *model, const char *nam
     if (status == DLC_OK && has_wrong_bool(one, (const unsigned char *)values, bytes)) {
         status = fail(session, DLC_DAMAGED, "`%.200s` gets a bool that is neither 0 nor 1", name);
     }
+    if (status == DLC_OK) status = fetch(session);
     if (status == DLC_OK) {
-        scatter(&self, element_bytes[one->element], session->persistent + one->offset, (const unsigned char *)values,
-                bytes);
-        session->persistent_seen = 0;
+        scatter(&self, dlc_dtype_bytes(one->element), session->persistent + one->offset,
+                (const unsigned char *)values, bytes);
+        changed(session);
     }
     return leave(session, status);
 }
@@ -833,19 +913,21 @@ dlc_status dlc_set(dlc_session *session, const dlc_model *model, const char *nam
 dlc_status dlc_initialize(dlc_session *session, const dlc_model *model, uint64_t seed)
 {
     static const char seed_name[] = "train.seed";
-    const tensor *one;
+    const dlc_tensor_record *one;
     size_t number;
     dlc_status status = enter(session, model);
     if (status != DLC_OK) return status;
-    for (number = 0; number < head_of(model)->function_count; number++) {
-        const function_record *function = function_of(model, number);
+    for (number = 0; number < head_of(session->model)->function_count; number++) {
+        const dlc_function_record *function = function_of(session->model, number);
         if (strcmp(text_at(session, function->name), "initialize") != 0) continue;
-        memset(session->persistent, 0, (size_t)head_of(model)->persistent_bytes);
-        session->persistent_seen = 0;
-        one = tensor_named(model, seed_name, sizeof seed_name - 1);
-        if (one != NULL) memcpy(session->persistent + one->offset, &seed, sizeof seed);
+        memset(session->persistent, 0, (size_t)head_of(session->model)->persistent_bytes);
+        changed(session);
+        one = tensor_named(session->model, seed_name, sizeof seed_name - 1);
+        if (one != NULL && one->plain_bytes == sizeof seed) {
+            memcpy(session->persistent + one->offset, &seed, sizeof seed);
+        }
         status = bind(session, function, 1, NULL, NULL);
-        if (status == DLC_OK) execute(session, number, 1);
+        if (status == DLC_OK) status = execute(session, number, 1);
         session->ready = status == DLC_OK;
         return leave(session, status);
     }
@@ -993,7 +1075,7 @@ static int is_name(const name *self, const char *expected)
 
 /* What a file's header says about one tensor. */
 typedef struct entry {
-    uint64_t rank, dims[MOST_AXES], begin, end;
+    uint64_t rank, dims[DLC_RANK_MAX], begin, end;
     int element;
 } entry;
 
@@ -1003,7 +1085,7 @@ static int entry_dims(reading *text, entry *self)
     self->rank = 0;
     if (mark(text, ']')) return 1;
     do {
-        if (self->rank == MOST_AXES || !number_read(text, &self->dims[self->rank++])) return 0;
+        if (self->rank == DLC_RANK_MAX || !number_read(text, &self->dims[self->rank++])) return 0;
     } while (mark(text, ','));
     return mark(text, ']');
 }
@@ -1012,7 +1094,7 @@ static int entry_value(reading *text, name *key, entry *self)
 {
     if (is_name(key, "dtype")) {
         if (!string(text, key)) return 0;
-        self->element = ELEMENT_COUNT;
+        self->element = DLC_DTYPES;
         while (self->element-- > 0) {
             if (is_name(key, safetensors_names[self->element])) return 1;
         }
@@ -1078,7 +1160,7 @@ static dlc_status metadata_read(dlc_session *session, reading *text, name *key, 
 /* That a file that names a graph names that of the model. */
 static dlc_status origin_checked(dlc_session *session, const origin *found)
 {
-    const head *top = head_of(session->model);
+    const dlc_head *top = head_of(session->model);
     char own[17];
     snprintf(own, sizeof own, "%016llx", (unsigned long long)top->graph);
     if (found->graph[0] == '\0' || strcmp(found->graph, own) == 0) return DLC_OK;
@@ -1092,14 +1174,14 @@ static int is_of_parameter(const dlc_model *model, const char *name)
 {
     const char *dot;
     for (dot = strchr(name, '.'); dot != NULL; dot = strchr(dot + 1, '.')) {
-        const tensor *whole = tensor_named(model, name, (size_t)(dot - name));
+        const dlc_tensor_record *whole = tensor_named(model, name, (size_t)(dot - name));
         if (whole != NULL && whole->role != ROLE_STATE) return 1;
     }
     return 0;
 }
 
 /* Whether a tensor is the network's own, rather than of a run that trained it. */
-static int is_own(dlc_session *session, const tensor *one)
+static int is_own(dlc_session *session, const dlc_tensor_record *one)
 {
     const char *name = text_at(session, one->name);
     if (one->role != ROLE_STATE) return 1;
@@ -1110,7 +1192,7 @@ static int is_own(dlc_session *session, const tensor *one)
 static dlc_status tensor_noted(dlc_session *session, const name *key, const entry *found, uint64_t data_bytes,
                                dlc_policy policy)
 {
-    const tensor *one = tensor_named(session->model, key->text, key->length);
+    const dlc_tensor_record *one = tensor_named(session->model, key->text, key->length);
     const uint64_t *dims;
     uint64_t axis;
     int fits;
@@ -1164,12 +1246,12 @@ static void averages_found(dlc_session *session)
 {
     static const char suffix[] = ".average";
     const size_t length = sizeof suffix - 1;
-    const tensor *all = tensors_of(session->model);
+    const dlc_tensor_record *all = tensors_of(session->model);
     uint64_t number;
     for (number = 0; number < head_of(session->model)->tensor_count; number++) {
         const char *path = text_at(session, all[number].name);
         size_t whole = strlen(path);
-        const tensor *plain;
+        const dlc_tensor_record *plain;
         if (session->places[number] != ABSENT || whole <= length) continue;
         if (memcmp(path + whole - length, suffix, length) != 0) continue;
         plain = tensor_named(session->model, path, whole - length);
@@ -1181,10 +1263,10 @@ static void averages_found(dlc_session *session)
 
 static dlc_status all_found(dlc_session *session, const unsigned char *data, dlc_policy policy)
 {
-    const tensor *all = tensors_of(session->model);
+    const dlc_tensor_record *all = tensors_of(session->model);
     uint64_t number, missing = 0, first = 0, parameters = 0;
     for (number = 0; number < head_of(session->model)->tensor_count; number++) {
-        const tensor *one = all + number;
+        const dlc_tensor_record *one = all + number;
         uint64_t place = session->places[number];
         if (place == ABSENT) {
             if (policy == DLC_LOAD_MATCHING) continue;
@@ -1210,7 +1292,7 @@ static dlc_status all_found(dlc_session *session, const unsigned char *data, dlc
 
 static dlc_status load_bytes(dlc_session *session, const unsigned char *bytes, size_t length, dlc_policy policy)
 {
-    const tensor *all = tensors_of(session->model);
+    const dlc_tensor_record *all = tensors_of(session->model);
     uint64_t header_bytes = 0, number;
     reading text;
     dlc_status status;
@@ -1229,14 +1311,15 @@ static dlc_status load_bytes(dlc_session *session, const unsigned char *bytes, s
     if (status != DLC_OK) return status;
     averages_found(session);
     status = all_found(session, text.end, policy);
+    if (status == DLC_OK) status = fetch(session);
     if (status != DLC_OK) return status;
     for (number = 0; number < head_of(session->model)->tensor_count; number++) {
-        const tensor *one = all + number;
+        const dlc_tensor_record *one = all + number;
         if (session->places[number] == ABSENT || !cursor_begin(session->model, one, &self)) continue;
-        scatter(&self, element_bytes[one->element], session->persistent + one->offset,
+        scatter(&self, dlc_dtype_bytes(one->element), session->persistent + one->offset,
                 text.end + session->places[number], (size_t)one->plain_bytes);
     }
-    session->persistent_seen = 0;
+    changed(session);
     session->ready = 1;
     return DLC_OK;
 }
@@ -1320,10 +1403,10 @@ dlc_status dlc_load(dlc_session *session, const dlc_model *model, const char *pa
 }
 
 /* The elements of one tensor; 0 if the file does not take them. */
-static int tensor_written(dlc_session *session, const tensor *one, FILE *file)
+static int tensor_written(dlc_session *session, const dlc_tensor_record *one, FILE *file)
 {
     unsigned char piece[4096];
-    size_t size = element_bytes[one->element], left = (size_t)one->plain_bytes;
+    size_t size = dlc_dtype_bytes(one->element), left = (size_t)one->plain_bytes;
     cursor self;
     if (!cursor_begin(session->model, one, &self)) return 0;
     while (left > 0) {
@@ -1338,8 +1421,8 @@ static int tensor_written(dlc_session *session, const tensor *one, FILE *file)
 /* One behind the other, so that the file may be a pipe. */
 static int file_written(dlc_session *session, FILE *file)
 {
-    const head *top = head_of(session->model);
-    const tensor *all = tensors_of(session->model);
+    const dlc_head *top = head_of(session->model);
+    const dlc_tensor_record *all = tensors_of(session->model);
     uint64_t number, done = 0, before;
     if (fwrite(at(session->model, top->header), 1, (size_t)top->header_bytes, file) != top->header_bytes) return 0;
     do {
@@ -1406,6 +1489,8 @@ dlc_status dlc_save(dlc_session *session, const dlc_model *model, const char *pa
     if (status != DLC_OK) return status;
     if (path == NULL) return leave(session, fail(session, DLC_NULL_POINTER, "the path is NULL"));
     if (!session->ready) return leave(session, fail(session, DLC_NO_WEIGHTS, "there are no weights to save"));
+    status = fetch(session);
+    if (status != DLC_OK) return leave(session, status);
     errno = 0;
     if (is_special(path)) {
         if (!written_in_place(session, path)) status = file_fault(session, path, "written");
@@ -1439,13 +1524,13 @@ dlc_status dlc_save(dlc_session *session, const dlc_model *model, const char *pa
 
 const char *dlc_cpu(const dlc_session *session, const dlc_model *model)
 {
-    if (session == NULL || session->living != LIVING || session->model != model) return "";
-    return text_at(session, variants_of(model)[session->variant].name);
+    if (session == NULL || session->living != LIVING || session->owner != model) return "";
+    return text_at(session, variants_of(session->model)[session->variant].name);
 }
 
 const char *dlc_message(const dlc_session *session, const dlc_model *model)
 {
-    if (session == NULL || session->living != LIVING || session->model != model) return "";
+    if (session == NULL || session->living != LIVING || session->owner != model) return "";
     return session->message;
 }
 
@@ -1470,6 +1555,8 @@ const char *dlc_status_text(int status)
         "the file holds the weights of another model",
         "the library was built without this",
         "the library has no code of that name",
+        "this machine has no such GPU, or no driver for it",
+        "the GPU or its driver failed",
     };
     if (status < 0 || (size_t)status >= sizeof texts / sizeof *texts) return "no status of dlc";
     return texts[status];

@@ -100,6 +100,16 @@ typedef enum dlc_dtype {
     DLC_BOOL = 12
 } dlc_dtype;
 
+/* How many there are. */
+#define DLC_DTYPES 13
+
+/* Bytes of an element. */
+static inline size_t dlc_dtype_bytes(uint64_t dtype)
+{
+    static const unsigned char bytes[DLC_DTYPES] = {2, 2, 4, 8, 1, 1, 2, 2, 4, 4, 8, 8, 1};
+    return bytes[dtype];
+}
+
 /* Runtime */
 
 /* What a function gives back. */
@@ -121,8 +131,13 @@ typedef enum dlc_status {
     DLC_DAMAGED = 14,
     DLC_OTHER_WEIGHTS = 15,
     DLC_NOT_BUILT = 16,
-    DLC_NO_VARIANT = 17
+    DLC_NO_VARIANT = 17,
+    DLC_NO_DEVICE = 18,
+    DLC_DEVICE = 19
 } dlc_status;
+
+/* Room for what dlc_message tells, its end included. */
+#define DLC_MESSAGE_BYTES 320
 
 /* Threads of the caller's own. */
 typedef struct dlc_pool {
@@ -193,6 +208,78 @@ dlc_status dlc_load_bytes(dlc_session *session, const dlc_model *model, const vo
 const char *dlc_cpu(const dlc_session *session, const dlc_model *model);
 const char *dlc_message(const dlc_session *session, const dlc_model *model);
 const char *dlc_status_text(int status);
+
+/* The description of a model: records of 64-bit words. Tables and texts are named by bytes from its beginning; texts
+ * end with a zero byte. */
+
+/* Axes that a parameter or state may have. */
+#define DLC_RANK_MAX 16
+
+typedef struct dlc_head {
+    uint64_t magic, version, bytes, graph, features, model, compiler, batch_max, persistent_bytes, constant_bytes;
+    uint64_t tensors, tensor_count, functions, function_count, header, header_bytes, variants, variant_count;
+} dlc_head;
+
+/* The code of all functions for one set of instructions. */
+typedef struct dlc_variant_record {
+    uint64_t name, features;
+} dlc_variant_record;
+
+typedef struct dlc_tensor_record {
+    uint64_t name, role, element, rank, dims, strides, offset, bytes, place, plain_bytes;
+} dlc_tensor_record;
+
+typedef struct dlc_function_record {
+    uint64_t name, arena_bytes, thread_bytes, keeps_persistent, cleared, cleared_count, ports, inputs, outputs;
+} dlc_function_record;
+
+/* Extents are pairs: a factor, and whether the batch is another one. */
+typedef struct dlc_port_record {
+    uint64_t name, role, element, rank, extents, unit, power;
+} dlc_port_record;
+
+#define DLC_MAGIC UINT64_C(0x4c45444f4d434c44)
+
+/* Bytes of an input or output. */
+static inline uint64_t dlc_port_bytes(const dlc_port_record *port, uint64_t batch)
+{
+    uint64_t bytes = port->unit, power;
+    for (power = 0; power < port->power; power++) bytes *= batch;
+    return bytes;
+}
+
+/* Devices: instances whose functions run elsewhere, such as on a GPU (dlc_cuda.c). Parameters and states have a copy
+ * here and one there; the instance knows which one is the newest. */
+
+/* A call of a function. */
+typedef struct dlc_device_call {
+    size_t function, batch;
+    /* Whether what depends on parameters and states alone is due, as in dlc_context. */
+    int prepare;
+    /* Whether another function has used the arena in between: then the parts that this one has cleared are zeroed. */
+    int clear;
+    /* Inputs, then outputs, each NULL that nobody wants. */
+    void *const *bindings;
+} dlc_device_call;
+
+/* What an instance asks of a device. Where a function gives a status, it writes what was wrong to `message`, which has
+ * room for DLC_MESSAGE_BYTES. */
+typedef struct dlc_device {
+    /* Parameters and states there become these, those here the device's. */
+    dlc_status (*upload)(void *data, const void *persistent, char *message);
+    dlc_status (*download)(void *data, void *persistent, char *message);
+    /* Wanted outputs are there when it returns. */
+    dlc_status (*call)(void *data, const dlc_device_call *call, char *message);
+    /* Ends it, with the description. */
+    void (*destroy)(void *data);
+    /* The first argument of each. */
+    void *data;
+} dlc_device;
+
+/* Makes an instance of a model on a device, which is the instance's from then on. The description is the device's and
+ * sound, `model` is what calls name the model by. */
+dlc_status dlc_create_on(dlc_session **session, const dlc_model *model, const void *description,
+                         const dlc_device *device);
 
 #ifdef __cplusplus
 }
