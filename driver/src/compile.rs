@@ -247,7 +247,7 @@ pub fn compile(loaded: &Loaded, settings: &CompileSettings) -> Result<CompileRep
     let folder = library::folder(settings);
     emit(&compilation, &code, folder, &settings.emit, &mut report.files)?;
     match code {
-        Code::Gpu { options, module } if settings.emit.contains(&ArtifactKind::Ptx) => {
+        Code::Gpu { options, module } if settings.emit.iter().any(|&kind| library::is_for_gpu(kind)) => {
             ptx::write(loaded, &compilation, module, options, settings, &mut report.files)?;
         }
         Code::Processor { made_for, .. } if settings.emit.iter().any(|kind| kind.is_library()) => {

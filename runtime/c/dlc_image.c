@@ -440,9 +440,9 @@ static int image_sound(dlc_image *image, span in)
     checked.start = in.start + UNCHECKED;
     checked.bytes = in.bytes - UNCHECKED;
     if (head->bytes != in.bytes || head->sum != checksum(checked)) return 0;
-    description.start = in.start + head->description;
+    description.start = (const unsigned char *)table(in, head->description, head->description_bytes, 1);
     description.bytes = head->description_bytes;
-    if (table(in, head->description, head->description_bytes, 1) == NULL || !description_sound(description)) return 0;
+    if (description.start == NULL || !description_sound(description)) return 0;
     image->description = (const dlc_head *)description.start;
     if (head->major > 0xffff || head->minor > 0xffff) return 0;
     if (!has_bytes(in, head->constants, head->constant_bytes)) return 0;

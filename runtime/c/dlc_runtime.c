@@ -1551,7 +1551,7 @@ const char *dlc_status_text(int status)
         "the model has no parameter or state of that name",
         "the number of bytes is wrong",
         "the file cannot be read or written",
-        "the file is damaged or no safetensors file",
+        "the file is damaged, or of another kind",
         "the file holds the weights of another model",
         "the library was built without this",
         "the library has no code of that name",

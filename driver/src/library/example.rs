@@ -1,15 +1,15 @@
 //! The program that a header begins with: all calls of a life with the model, on zeros.
 
-use super::header::Header;
+use super::header::{Header, Runs};
 use super::names::parameters;
 use super::surface::{Offered, c_type};
 use dlc_runtime::abi::Port;
 use std::fmt::Write;
 
 /// What the program calls things that are not the model's.
-const OWN: [&str; 13] = [
+const OWN: [&str; 14] = [
     "main", "model", "options", "status", "step", "seed", "batch", "printf", "fprintf", "stderr", "steps",
-    "total", "stdout",
+    "total", "stdout", "message",
 ];
 
 /// A buffer of the program.
@@ -49,17 +49,28 @@ pub(super) fn example(header: &Header<'_>) -> String {
         let Buffer { port, size } = buffer;
         let _ = writeln!(text, "static {} {variable}[{size}_ELEMENTS(1)];", c_type(port.element));
     }
+    let (declared, created, told) = match header.runs {
+        Runs::Here { .. } => (
+            format!("{name}_options options = {upper}_OPTIONS;"),
+            format!("{name}_create(&model, &options);"),
+            format!("{name}_message(model)"),
+        ),
+        Runs::Gpu => (
+            "char message[DLC_MESSAGE_BYTES];".to_owned(),
+            format!("{name}_create_on_gpu(&model, \"{name}.launches\", 0, message, sizeof message);"),
+            format!("model == NULL ? message : {name}_message(model)"),
+        ),
+    };
     let _ = write!(
         text,
-        "\nint main(void)\n{{\n    {name}_options options = {upper}_OPTIONS;\n    {name} *model;\n    dlc_status status = \
-         {name}_create(&model, &options);\n"
+        "\nint main(void)\n{{\n    {declared}\n    {name} *model;\n    dlc_status status = {created}\n"
     );
     let mut then = |what: String| {
         let _ = writeln!(text, "    if (status == DLC_OK) {what}");
     };
     if header.has("train_step") {
         then(format!("status = {name}_init(model, 7);"));
-    } else if !header.embedded {
+    } else if !header.embedded() {
         then(format!("status = {name}_load(model, \"{name}.safetensors\", DLC_LOAD_ALL);"));
     }
     called.iter().rev().for_each(|function| then(call(function)));
@@ -70,7 +81,7 @@ pub(super) fn example(header: &Header<'_>) -> String {
     let _ = write!(
         text,
         "    if (status == DLC_OK) printf(\"%g\\n\", (double){shown}[0]);\n    else fprintf(stderr, \"%s: %s\\n\", \
-         {name}_status_text(status), {name}_message(model));\n    {name}_destroy(model);\n    return status;\n}}\n"
+         {name}_status_text(status), {told});\n    {name}_destroy(model);\n    return status;\n}}\n"
     );
     let mut comment = String::new();
     for line in text.lines() {

@@ -1,5 +1,6 @@
 //! The C file of a model: its functions as calls of the common runtime.
 
+use super::gpu;
 use super::surface::Offered;
 use std::fmt::Write;
 
@@ -36,17 +37,37 @@ pub(super) fn glue(name: &str, functions: &[Offered<'_>], variants: &[String], e
         "}};\nstatic const dlc_model compiled = {{{name}_description, {name}_constants, {weights}, entries}};\n\n"
     );
     text.push_str(FOUND);
+    text.push_str(&created(name));
+    let _ = write!(text, "\n#if defined(DLC_GPU)\n{}#endif\n", gpu::definition(name));
     text.push_str(&whole_model(name));
+    typed(&mut text, name, functions);
+    text
+}
+
+/// The text of `NAME.c` for GPUs alone.
+pub(super) fn gpu_glue(name: &str, functions: &[Offered<'_>]) -> String {
+    let mut text = format!(
+        "/* The functions of {name}.h, which dlc_runtime.c and dlc_cuda.c carry out with the code in {name}.launches. \
+         */\n#include \"{name}.h\"\n\n/* All that is known of the model is in that file; here it has a name alone. \
+         */\nstatic const dlc_model compiled = {{0, 0, 0, 0}};\n\n{}",
+        gpu::definition(name)
+    );
+    text.push_str(&whole_model(name));
+    typed(&mut text, name, functions);
+    text
+}
+
+/// The functions with types of their own.
+fn typed(text: &mut String, name: &str, functions: &[Offered<'_>]) {
     for (number, function) in functions.iter().enumerate() {
         match function.suffix {
             "init" => text.push_str(&format!(
                 "\ndlc_status {name}_init({name} *model, uint64_t seed)\n{{\n    return dlc_initialize((dlc_session \
                  *)model, &compiled, seed);\n}}\n"
             )),
-            _ => called(&mut text, name, number, function),
+            _ => called(text, name, number, function),
         }
     }
-    text
 }
 
 fn called(text: &mut String, name: &str, number: usize, function: &Offered<'_>) {
@@ -63,14 +84,21 @@ fn called(text: &mut String, name: &str, number: usize, function: &Offered<'_>) 
     );
 }
 
+/// How instances on this machine's processor are made.
+fn created(name: &str) -> String {
+    format!(
+        "dlc_status {name}_create({name} **model, const {name}_options *options)\n{{\n    dlc_session *made = 0;\n    \
+         dlc_status status;\n    if (model == 0) return DLC_NULL_POINTER;\n    status = dlc_create(&made, &compiled, \
+         options);\n    *model = ({name} *)made;\n    return status;\n}}\n\nsize_t {name}_memory_bytes(uint32_t \
+         threads)\n{{\n    return dlc_memory_bytes(&compiled, threads);\n}}\n"
+    )
+}
+
 fn whole_model(name: &str) -> String {
     // (result, name, parameters in front of the model's, the model, parameters behind it)
     let session = "(dlc_session *)model, &compiled";
     let mut text = format!(
-        "dlc_status {name}_create({name} **model, const {name}_options *options)\n{{\n    dlc_session *made = 0;\n    \
-         dlc_status status;\n    if (model == 0) return DLC_NULL_POINTER;\n    status = dlc_create(&made, &compiled, \
-         options);\n    *model = ({name} *)made;\n    return status;\n}}\n\nsize_t {name}_memory_bytes(uint32_t \
-         threads)\n{{\n    return dlc_memory_bytes(&compiled, threads);\n}}\n\nconst char *{name}_cpu(const {name} \
+        "\nconst char *{name}_cpu(const {name} \
          *model)\n{{\n    return dlc_cpu((const dlc_session *)model, &compiled);\n}}\n\nconst char *{name}_message(const {name} \
          *model)\n{{\n    return dlc_message((const dlc_session *)model, &compiled);\n}}\n\nconst char \
          *{name}_status_text(int status)\n{{\n    return dlc_status_text(status);\n}}\n"

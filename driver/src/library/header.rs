@@ -1,6 +1,7 @@
 //! The header of a model: its documentation with a program to begin with, sizes, functions, the bare interface, tensors.
 
 use super::example::example;
+use super::gpu;
 use super::macros::Macros;
 use super::surface::{Offered, type_text};
 use dlc_runtime::abi::{Description, PortRole};
@@ -8,8 +9,12 @@ use std::fmt::Write;
 
 /// Functions that are those of every model.
 const SHARED: &str = include_str!("text/shared.h");
-/// What holds for all functions.
+/// How instances on this machine's processor are made.
+const CREATE: &str = include_str!("text/create.h");
+/// What holds for all functions, and what holds on either machine.
 const RULES: &str = include_str!("text/rules.txt");
+const RULES_HERE: &str = include_str!("text/rules_here.txt");
+const RULES_GPU: &str = include_str!("text/rules_gpu.txt");
 /// How to call the object alone.
 const BARE: &str = include_str!("text/bare.h");
 
@@ -18,8 +23,16 @@ pub(super) struct Header<'a> {
     pub(super) name: &'a str,
     pub(super) functions: &'a [Offered<'a>],
     pub(super) description: &'a Description,
-    /// Whether the library holds weights.
-    pub(super) embedded: bool,
+    pub(super) runs: Runs,
+}
+
+/// What a header's functions run on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Runs {
+    /// This machine's processor, with weights in the library or not, or a GPU where the program asks for one.
+    Here { embedded: bool },
+    /// A GPU alone.
+    Gpu,
 }
 
 impl Header<'_> {
@@ -28,13 +41,19 @@ impl Header<'_> {
         let upper = self.upper();
         let mut macros = Macros::new(&upper);
         let mut text = self.opening();
-        macros.sizes(&mut text, self.functions, self.description);
-        text.push_str(&self.filled(SHARED));
+        match self.runs {
+            Runs::Here { .. } => macros.sizes(&mut text, self.functions, self.description),
+            Runs::Gpu => macros.limits(&mut text, self.description),
+        }
+        text.push_str(&self.filled(&SHARED.replace("@create@", &self.create())));
         for function in self.functions {
             self.declared(&mut text, &mut macros, function);
         }
-        self.bare(&mut text);
-        macros.tensors(&mut text, &self.description.interface);
+        if self.runs != Runs::Gpu {
+            self.bare(&mut text);
+        }
+        let _ = write!(text, "\n#if defined(__GNUC__)\n#pragma GCC visibility pop\n#endif\n\n");
+        macros.tensors(&mut text, &self.description.interface, self.runs != Runs::Gpu);
         let _ = write!(text, "\n#ifdef __cplusplus\n}}\n#endif\n\n#endif\n");
         text
     }
@@ -58,24 +77,71 @@ impl Header<'_> {
         self.description.interface.tensors.iter().any(|tensor| tensor.name == name)
     }
 
+    /// Whether the library holds weights.
+    pub(super) fn embedded(&self) -> bool {
+        self.runs == Runs::Here { embedded: true }
+    }
+
+    /// How instances are made.
+    fn create(&self) -> String {
+        let on_gpu = gpu::declaration(self.description);
+        match self.runs {
+            Runs::Here { .. } => format!("{CREATE}#if defined(DLC_GPU)\n{}\n#endif\n\n", on_gpu.trim_end()),
+            Runs::Gpu => on_gpu,
+        }
+    }
+
+    /// What holds for all functions.
+    fn rules(&self) -> String {
+        let (failure, machine) = match self.runs {
+            Runs::Here { .. } => (" *   A call that fails has computed nothing.\n", RULES_HERE),
+            Runs::Gpu => ("", RULES_GPU),
+        };
+        self.filled(&RULES.replace("@failure@", failure).replace("@machine@", machine))
+    }
+
+    /// How a program is built.
+    fn built(&self) -> String {
+        let name = self.name;
+        match self.runs {
+            Runs::Here { .. } => format!(
+                "cc program.c {name}.c dlc_runtime.c {name}.o -pthread\n *\n * where lib{name}.a may stand for {name}.o, \
+                 and lib{name}.so for all but the program:"
+            ),
+            Runs::Gpu => format!(
+                "cc program.c {name}.c dlc_runtime.c dlc_image.c dlc_cuda.c -pthread -ldl\n *\n * which loads \
+                 {name}.launches when it runs:"
+            ),
+        }
+    }
+
     fn opening(&self) -> String {
         let (name, upper, description) = (self.name, self.upper(), self.description);
-        let does = match (self.has("train_step"), self.embedded) {
+        let does = match (self.has("train_step"), self.embedded()) {
             (true, true) => "predicts and trains; its weights are inside",
             (true, false) => "predicts and trains",
             (false, true) => "predicts; its weights are inside",
             (false, false) => "predicts",
         };
+        let (code, options) = match self.runs {
+            Runs::Here { .. } => (
+                "native code",
+                format!(
+                    "/* One thread, memory of the instance's own. */\n#define {upper}_OPTIONS {{DLC_ABI_VERSION, 1, \
+                     {upper}_GRAPH, 0, 0, 0, 0}}\n"
+                ),
+            ),
+            Runs::Gpu => ("code for NVIDIA's GPUs", String::new()),
+        };
         format!(
-            "/* {name}, a model compiled to native code by {compiler}: it {does}.\n *\n * A program, built by\n *\n *     cc \
-             program.c {name}.c dlc_runtime.c {name}.o -pthread\n *\n * where lib{name}.a may stand for {name}.o, and \
-             lib{name}.so for all but the program:\n *\n{example} *\n{rules} */\n#ifndef DLC_MODEL_{upper}_H\n#define \
-             DLC_MODEL_{upper}_H\n\n#include \"dlc_runtime.h\"\n\n#ifdef __cplusplus\nextern \"C\" {{\n#endif\n\n/* A hash \
-             of the model, which its weights must be of. */\n#define {upper}_GRAPH UINT64_C(0x{graph:016x})\n/* One thread, \
-             memory of the instance's own. */\n#define {upper}_OPTIONS {{DLC_ABI_VERSION, 1, {upper}_GRAPH, 0, 0, 0, 0}}\n\n",
+            "/* {name}, a model compiled to {code} by {compiler}: it {does}.\n *\n * A program, built by\n *\n *     \
+             {built}\n *\n{example} *\n{rules} */\n#ifndef DLC_MODEL_{upper}_H\n#define DLC_MODEL_{upper}_H\n\n#include \
+             \"dlc_runtime.h\"\n\n#ifdef __cplusplus\nextern \"C\" {{\n#endif\n\n/* A hash of the model, which its \
+             weights must be of. */\n#define {upper}_GRAPH UINT64_C(0x{graph:016x})\n{options}\n",
             compiler = description.compiler,
+            built = self.built(),
             example = example(self),
-            rules = self.filled(RULES).trim_end_matches(" *\n"),
+            rules = self.rules().trim_end_matches(" *\n"),
             graph = description.graph,
         )
     }
@@ -116,7 +182,7 @@ impl Header<'_> {
 
     fn bare(&self, text: &mut String) {
         let name = self.name;
-        let begin = match (self.has("init"), self.embedded) {
+        let begin = match (self.has("init"), self.embedded()) {
             (true, _) => {
                 format!(", or zero before\n *   {name}_bare_init, with the seed in the place of `train.seed`")
             }
@@ -142,11 +208,10 @@ impl Header<'_> {
             "/* All that this file says, for programs: dlc_runtime.c reads it, `dlc inspect` too. */"
         );
         let _ = writeln!(text, "extern const unsigned char {name}_description[];");
-        if self.embedded {
+        if self.embedded() {
             let _ = writeln!(text, "/* The persistent block with the weights that the library came with. */");
             let _ = writeln!(text, "extern const unsigned char {name}_weights[];");
         }
-        let _ = write!(text, "\n#if defined(__GNUC__)\n#pragma GCC visibility pop\n#endif\n\n");
     }
 }
 

@@ -6,6 +6,13 @@ use dlc_runtime::abi::{Description, Interface, PersistentRole};
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
+const BATCH_MAX: &str = "Greatest batch; every smaller one may be given, too.";
+
+/// Bytes of all tensors of a role.
+fn of_role(interface: &Interface, role: PersistentRole) -> usize {
+    interface.tensors.iter().filter(|tensor| tensor.role == role).map(|tensor| tensor.bytes).sum()
+}
+
 /// Names that macros have; no two of them are equal, whatever ports and tensors are called.
 pub(super) struct Macros<'a> {
     upper: &'a str,
@@ -28,20 +35,29 @@ impl<'a> Macros<'a> {
         name
     }
 
+    /// What does not depend on where functions run.
+    pub(super) fn limits(&self, text: &mut String, description: &Description) {
+        let interface = &description.interface;
+        let bytes = |role| of_role(interface, role);
+        let (parameters, states) = (bytes(PersistentRole::Parameter), bytes(PersistentRole::State));
+        self.define(text, "BATCH_MAX", interface.batch_max, BATCH_MAX);
+        self.define(text, "PARAMETER_BYTES", parameters, "Bytes by category: trained tensors,");
+        self.define(text, "STATE_BYTES", states, "and other tensors that live between calls.");
+        text.push('\n');
+    }
+
+    fn define(&self, text: &mut String, what: &str, value: usize, meaning: &str) {
+        let _ = writeln!(text, "/* {meaning} */\n#define {}_{what} {value}", self.upper);
+    }
+
     /// Sizes of everything.
     pub(super) fn sizes(&self, text: &mut String, functions: &[Offered<'_>], description: &Description) {
         let interface = &description.interface;
-        let of_role = |role| {
-            interface.tensors.iter().filter(move |tensor| tensor.role == role).map(|one| one.bytes).sum()
-        };
-        let (parameters, states): (usize, usize) =
-            (of_role(PersistentRole::Parameter), of_role(PersistentRole::State));
+        let bytes = |role| of_role(interface, role);
+        let (parameters, states) = (bytes(PersistentRole::Parameter), bytes(PersistentRole::State));
         let most = |size: fn(&Offered<'_>) -> usize| functions.iter().map(size).max().unwrap_or(0);
-        let upper = self.upper;
-        let mut define = |what: &str, value: usize, meaning: &str| {
-            let _ = writeln!(text, "/* {meaning} */\n#define {upper}_{what} {value}");
-        };
-        define("BATCH_MAX", interface.batch_max, "Greatest batch; every smaller one may be given, too.");
+        let mut define = |what: &str, value: usize, meaning: &str| self.define(text, what, value, meaning);
+        define("BATCH_MAX", interface.batch_max, BATCH_MAX);
         define("ALIGNMENT", dlc_runtime::abi::ALIGNMENT, "Alignment of every block of memory.");
         define("PARAMETER_BYTES", parameters, "Bytes by category: trained tensors,");
         define("STATE_BYTES", states, "other tensors that live between calls,");
@@ -82,12 +98,16 @@ impl<'a> Macros<'a> {
         }
     }
 
-    /// Names, types, shapes and places of parameters and states.
-    pub(super) fn tensors(&mut self, text: &mut String, interface: &Interface) {
-        text.push_str(
-            "/* Parameters and states: what get and set call them, and where they lie in the persistent block. The element \
-             [i, j]\n * is that at byte OFFSET + (i * STRIDES[0] + j * STRIDES[1]) * its size; a scalar has no shape. */\n",
-        );
+    /// Names, types and shapes of parameters and states, and places where a program may look for them itself.
+    pub(super) fn tensors(&mut self, text: &mut String, interface: &Interface, placed: bool) {
+        text.push_str(match placed {
+            true => {
+                "/* Parameters and states: what get and set call them, and where they lie in the persistent block. The \
+                 element [i, j]\n * is that at byte OFFSET + (i * STRIDES[0] + j * STRIDES[1]) * its size; a scalar has \
+                 no shape. */\n"
+            }
+            false => "/* Parameters and states: what get and set call them; a scalar has no shape. */\n",
+        });
         for tensor in &interface.tensors {
             let role = match tensor.role {
                 PersistentRole::Parameter => "parameter",
@@ -98,10 +118,14 @@ impl<'a> Macros<'a> {
             let name = self.beginning(&tensor.name);
             let (shown, element) = (in_comment(&tensor.name), tensor.element);
             let _ = writeln!(text, "/* {role} {shown}, {}[{dims}] */", element.name());
-            let _ = writeln!(text, "#define {name}_OFFSET {}", tensor.offset);
+            if placed {
+                let _ = writeln!(text, "#define {name}_OFFSET {}", tensor.offset);
+            }
             let _ = writeln!(text, "#define {name}_DTYPE {}", dtype(element));
             if !tensor.dims.is_empty() {
                 let _ = writeln!(text, "#define {name}_SHAPE {{{dims}}}");
+            }
+            if placed && !tensor.dims.is_empty() {
                 let _ = writeln!(text, "#define {name}_STRIDES {{{}}}", list(&tensor.strides));
             }
         }

@@ -2,6 +2,7 @@
 
 mod example;
 mod glue;
+mod gpu;
 mod header;
 mod link;
 mod macros;
@@ -18,9 +19,10 @@ use dlc_compiler::emit::{self, ObjectData, Platform, object};
 use dlc_compiler::{Compilation, FunctionKind};
 use dlc_runtime::abi::{Description, Interface, Variant};
 use dlc_runtime::{Checkpoint, persistent_image, weights_file, weights_header, write_atomically};
-use header::Header;
+use header::{Header, Runs};
 use std::path::{Path, PathBuf};
 
+pub(crate) use gpu::{is_for_gpu, write_for_gpu};
 pub use read::{FunctionRow, LibraryReport, PortRow, TensorRow, VariantRow, is_library, read_library};
 pub(crate) use read::{function_rows, tensor_rows};
 pub(crate) use targets::{MadeFor, targets};
@@ -133,7 +135,8 @@ pub(crate) fn write(
     let object = object(compilation, &variants, name, &entry, &beside)?.bytes;
     let functions = surface::offered(interface);
     let embedded = image.is_some();
-    let header = Header { name, functions: &functions, description: &description, embedded }.text();
+    let runs = Runs::Here { embedded };
+    let header = Header { name, functions: &functions, description: &description, runs }.text();
     let glue = glue::glue(name, &functions, &suffixes, embedded);
     let module = rust::module(name, &functions, &description, embedded);
     let platform = settings.platform.or_else(Platform::host);

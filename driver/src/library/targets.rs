@@ -101,7 +101,7 @@ fn gpu() -> TargetRow {
         architectures: Architecture::ALL.map(sm).to_vec(),
         wide_bits: None,
         vector_bits: None,
-        forms: vec!["ptx"],
+        forms: vec!["ptx", "header", "c"],
         c_compiler: None,
         tested: "op suite and training on a machine that executes PTX; assembled by ptxas",
     }

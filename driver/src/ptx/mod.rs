@@ -2,7 +2,8 @@
 //!
 //! Two files: `NAME.launches`, a [`DeviceImage`](dlc_runtime::abi::DeviceImage) with everything that a runtime loads, and
 //! `NAME.ptx`, the text in it, for people and for NVIDIA's tools. Nobody reads the second one, so that it does not matter
-//! whether it is copied along or is that of another build.
+//! whether it is copied along or is that of another build. Beside them there are a header and a C file for programs that
+//! run the code (`--emit header,c`).
 
 mod read;
 mod summary;
@@ -12,6 +13,7 @@ pub use read::{DeviceImageReport, DeviceKernelRow, is_device_image, read_device_
 pub use summary::{DeviceFunctionRow, DeviceSummary};
 pub(crate) use write::write;
 
+use crate::library::is_for_gpu;
 use crate::{ArtifactKind, CompileSettings, DriverError, Platform, Result};
 use dlc_compiler::emit::{Architecture, DeviceOptions, Math};
 use dlc_types::diagnostic::nearest;
@@ -97,10 +99,13 @@ pub(crate) fn check(settings: &CompileSettings) -> Result<Option<DeviceOptions>>
         };
     };
     let of_processors =
-        |kind: &&ArtifactKind| kind.is_library() || matches!(kind, ArtifactKind::Clif | ArtifactKind::Asm);
+        |kind: &&ArtifactKind| match kind {
+            ArtifactKind::Clif | ArtifactKind::Asm => true,
+            kind => kind.is_library() && !is_for_gpu(**kind),
+        };
     if let Some(kind) = settings.emit.iter().find(of_processors) {
         return refused(format!(
-            "`--emit {}` is code for a processor; for `--target {GPU_TARGET}` there is `--emit ptx`",
+            "`--emit {}` is code for a processor; for `--target {GPU_TARGET}` there is `--emit ptx,header,c`",
             kind.name()
         ));
     }
@@ -109,7 +114,7 @@ pub(crate) fn check(settings: &CompileSettings) -> Result<Option<DeviceOptions>>
             "`--embed-weights` is about a library; with `--target {GPU_TARGET}` weights are a file beside the code"
         ));
     }
-    if settings.name.is_some() && !settings.emit.contains(&ArtifactKind::Ptx) {
+    if settings.name.is_some() && !settings.emit.iter().any(|&kind| is_for_gpu(kind)) {
         return refused("`--name` is about files that are written: give `--emit ptx`".to_owned());
     }
     settings.choices.device_code(architecture).map(Some)

@@ -2,22 +2,11 @@
 #pragma GCC visibility push(default)
 #endif
 
-/* An instance of the model: its weights, its memory, its threads. */
+/* An instance of the model: its weights, its memory, and what its functions run on. */
 typedef struct @name@ @name@;
 
-/* What may be chosen about an instance: threads, or a pool of the program's own, and memory. See dlc_options. */
-typedef dlc_options @name@_options;
-
-/* Makes an instance. @NAME@_OPTIONS is one thread and memory of its own; NULL checks no version and takes as many
- * threads as the machine runs at once. If it fails, *model is NULL, which all other functions refuse. */
-dlc_status @name@_create(@name@ **model, const @name@_options *options);
-
-/* Ends it; NULL does nothing. The handle is not to be used again. */
+@create@/* Ends it; NULL does nothing. The handle is not to be used again. */
 dlc_status @name@_destroy(@name@ *model);
-
-/* Bytes of memory that an instance with so many threads takes (0 for as many as the machine runs at once), for
- * @name@_options; 0 if there cannot be so many. */
-size_t @name@_memory_bytes(uint32_t threads);
 
 /* Writes all parameters and states to a safetensors file, beside its place first: whatever happens, the place holds the
  * old file or the new one. */
@@ -35,7 +24,7 @@ dlc_status @name@_load_bytes(@name@ *model, const void *bytes, size_t length, dl
 dlc_status @name@_get(@name@ *model, const char *tensor, void *values, size_t bytes);
 dlc_status @name@_set(@name@ *model, const char *tensor, const void *values, size_t bytes);
 
-/* The instructions that its code was compiled for: `--cpu`, or the one of `--cpu multi` in use. */
+/* The instructions that its code was compiled for: `--cpu`, or the one of `--cpu multi` in use; of a GPU `--sm`. */
 const char *@name@_cpu(const @name@ *model);
 
 /* What was wrong in the last call with this handle, in words; empty if nothing was. It holds until the next call. */
