@@ -98,11 +98,10 @@ pub(crate) fn check(settings: &CompileSettings) -> Result<Option<DeviceOptions>>
             false => Ok(None),
         };
     };
-    let of_processors =
-        |kind: &&ArtifactKind| match kind {
-            ArtifactKind::Clif | ArtifactKind::Asm => true,
-            kind => kind.is_library() && !is_for_gpu(**kind),
-        };
+    let of_processors = |kind: &&ArtifactKind| match kind {
+        ArtifactKind::Clif | ArtifactKind::Asm => true,
+        kind => kind.is_library() && !is_for_gpu(**kind),
+    };
     if let Some(kind) = settings.emit.iter().find(of_processors) {
         return refused(format!(
             "`--emit {}` is code for a processor; for `--target {GPU_TARGET}` there is `--emit ptx,header,c`",

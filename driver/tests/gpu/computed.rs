@@ -36,9 +36,7 @@ fn followed(session: &mut Session) -> String {
         session.evaluate(size, &[&image, &label], &mut report).unwrap();
         text.push_str(&bits("evaluate", &report));
         let mut logits = vec![[0.0; 10]; size];
-        session
-            .predict(size, &[&image], &mut [dlc_runtime::typed::bytes_mut(&mut logits)])
-            .unwrap();
+        session.predict(size, &[&image], &mut [dlc_runtime::typed::bytes_mut(&mut logits)]).unwrap();
         text.push_str(&bits("predict", &logits.concat()));
     }
     text
@@ -74,13 +72,15 @@ fn a_c_program_trains_to_the_bits_of_a_rust_session() {
         let parts = ["-shared", "-fPIC", "-o", "no_graphs.so", from.to_str().unwrap(), under];
         let found = format!("-Wl,-rpath,{}", driver.parent().unwrap().display());
         cc(folder, &[&parts[..], &[&found]].concat());
-        for (stepwise, driver) in [("0", &driver), ("1", &driver), ("0", &full)] {
+        for (stepwise, driver, started) in
+            [("0", &driver, "graphs"), ("1", &driver, "steps"), ("0", &full, "launches")]
+        {
             let mut command = command(&program);
             command.env("DLC_CUDA_STEPWISE", stepwise).env("DLC_CUDA_DRIVER", driver);
-            let text = printed(command.args(["digits.launches", "batches", "by_c"]));
-            assert!(text == expected, "{stepwise} {driver:?}:\n{text}\nis not\n{expected}");
+            let text = printed(command.args(["digits.launches", "batches", "by_c", started]));
+            assert!(text == expected, "{started}:\n{text}\nis not\n{expected}");
             let files = ["by_c", "by_rust"].map(|name| std::fs::read(folder.join(name)).unwrap());
-            assert!(files[0] == files[1], "{stepwise} {driver:?}");
+            assert!(files[0] == files[1], "{started}");
             std::fs::remove_file(folder.join("by_c")).unwrap();
         }
     });
@@ -154,7 +154,10 @@ fn a_fault_is_told_and_nothing_is_taken_for_a_result_from_then_on() {
         assert!(lines[0].contains("(CUDA_ERROR_LAUNCH_FAILED, from cuStreamSynchronize)"), "{told}");
         let names = [format!(" of `train`, the kernel `{broken}`, failed: "), "`train` failed: ".to_owned()];
         assert_eq!(names.map(|name| lines[0].contains(&name)), [stepwise == "1", stepwise == "0"], "{told}");
-        assert_eq!(lines[0].ends_with("with DLC_CUDA_STEPWISE=1 the error names the kernel"), stepwise == "0");
+        assert_eq!(
+            lines[0].ends_with("with DLC_CUDA_STEPWISE=1 the error names the kernel"),
+            stepwise == "0"
+        );
         for (line, call) in lines[1..].iter().zip(["train", "predict", "save"]) {
             assert!(line.starts_with(&format!("{call}: the GPU or its driver failed: ")), "{told}");
             assert!(line.contains(" failed before, and what it holds is lost: "), "{told}");
@@ -186,7 +189,10 @@ fn the_program_in_the_header_runs() {
     let mut without = command(&folder.join("program"));
     let output = without.env("DLC_CUDA_DRIVER", "/nowhere").output().unwrap();
     let told = String::from_utf8(output.stderr).unwrap();
-    assert!(!output.status.success() && told.contains("this machine has no NVIDIA driver (/nowhere: "), "{told}");
+    assert!(
+        !output.status.success() && told.contains("this machine has no NVIDIA driver (/nowhere: "),
+        "{told}"
+    );
     if has("c++") {
         let source = "#include \"net.h\"\n#include \"dlc_cuda.h\"\n";
         std::fs::write(folder.join("program.cpp"), source).unwrap();

@@ -25,7 +25,10 @@ fn a_machine_that_cannot_is_told() {
     };
     let no_device = "create: this machine has no such GPU, or no driver for it: ";
     let absent = refused("0", &[("DLC_CUDA_DRIVER", "/nowhere/libcuda.so.1")]);
-    assert!(absent.starts_with(&format!("{no_device}this machine has no NVIDIA driver (/nowhere/")), "{absent}");
+    assert!(
+        absent.starts_with(&format!("{no_device}this machine has no NVIDIA driver (/nowhere/")),
+        "{absent}"
+    );
     assert!(absent.ends_with("; without one, compute on the CPU"), "{absent}");
     assert_eq!(
         refused("0", &[("DLC_CUDA_DRIVER", "libm.so.6")]),
@@ -51,7 +54,9 @@ fn a_machine_that_cannot_is_told() {
     );
     assert_eq!(
         refused("0", &[("DLC_STAND_IN_VERSION", "11.8")]),
-        format!("{no_device}NVIDIA's driver is too old for this form of PTX; update it to one for CUDA 12.0 or later")
+        format!(
+            "{no_device}NVIDIA's driver is too old for this form of PTX; update it to one for CUDA 12.0 or later"
+        )
     );
     let full = refused("0", &[("DLC_STAND_IN_MEMORY", "1500")]);
     assert!(full.starts_with("create: the system refused memory: the model needs "), "{full}");
