@@ -158,7 +158,7 @@ fn what_does_not_fit_together_is_refused() {
     }
     let listed = printed(folder.path(), "targets");
     let row = listed.lines().find(|line| line.starts_with("nvptx64")).unwrap();
-    assert!(row.contains("75, 80, 90a") && row.contains("ptx"), "{row}");
+    assert!(row.contains("75, 80, 90a") && row.contains("ptx, header, c"), "{row}");
 }
 
 #[test]

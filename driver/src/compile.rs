@@ -37,9 +37,9 @@ pub enum ArtifactKind {
     Ptx,
     /// The object file of the library.
     Obj,
-    /// Its header, with that of the runtime.
+    /// Its header, with that of the runtime; of code for a GPU, too.
     Header,
-    /// Its C file, with that of the runtime.
+    /// Its C file, with that of the runtime; of code for a GPU, too.
     C,
     /// The object file as a static library.
     Staticlib,

@@ -40,7 +40,7 @@ pub(crate) struct CompileArguments {
     #[arg(long, value_name = "CKPT")]
     pub(crate) checkpoint: Option<PathBuf>,
     /// Machine that the code is for, as `dlc targets` lists them; nvptx64 stands for NVIDIA's GPUs, whose code is
-    /// `--emit ptx` [default: this machine].
+    /// `--emit ptx`, with header and c for programs that run it [default: this machine].
     #[arg(long, value_name = "TRIPLE")]
     pub(crate) target: Option<CodeTarget>,
     /// Architecture of the GPU with --target nvptx64: 75 or 80, whose code runs on every later one, or 90a, whose code runs
@@ -131,9 +131,9 @@ pub(crate) enum Emit {
     Ptx,
     /// The library's object file NAME.o: complete but for threads and files.
     Obj,
-    /// Its header NAME.h, with dlc_runtime.h.
+    /// Its header NAME.h, with dlc_runtime.h; of code for a GPU, too.
     Header,
-    /// Its C file NAME.c, with dlc_runtime.c: threads, files, errors.
+    /// Its C file NAME.c, with dlc_runtime.c: threads, files, errors; of code for a GPU with dlc_cuda.c, too.
     C,
     /// The object file as libNAME.a.
     Staticlib,

@@ -1,6 +1,7 @@
 //! An [`Interface`] as bytes that lie beside the code, for whoever links or loads it.
 //!
-//! `runtime/c/dlc_runtime.h` has the same records as structures of C.
+//! `runtime/c/dlc_runtime.h` has the same records as structures of C, and `runtime/c/dlc_image.c` checks those of a device's
+//! file as [`Description::decode`] does.
 //!
 //! Constants are not part of it: they lie beside the code under a symbol of their own.
 
