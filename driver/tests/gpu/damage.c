@@ -54,7 +54,7 @@ static void sum(void)
 
 static void without_checksum(void)
 {
-    size_t place, step = length / 3000 + 1;
+    size_t place, step = length / 500 + 1;
     EXPECT(created(bytes, length) == DLC_NO_DEVICE);
     for (place = 0; place < length; place += place < 256 ? 1 : step) {
         EXPECT(created(bytes, place) == DLC_DAMAGED);

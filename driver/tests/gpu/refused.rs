@@ -103,5 +103,5 @@ fn no_damage_of_a_file_goes_unseen_or_is_followed() {
     let program = build(folder.path(), "damage", "net", &[]);
     let mut command = command(&program);
     command.env("DLC_CUDA_DRIVER", "/nowhere");
-    printed(command.args(["net.launches", "scratch", "6000"]));
+    printed(command.args(["net.launches", "scratch", "4000"]));
 }
