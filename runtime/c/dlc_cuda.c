@@ -98,8 +98,8 @@ enum {
     DECLARED_SHARED_BYTES = 48 << 10,
     /* Graphs of a function that are kept, those used last. */
     KEPT = 16,
-    /* Launches beyond which a function is not recorded: its graph would be larger than what it saves. */
-    MOST_RECORDED = 1 << 16,
+    /* Launches beyond which a function is not recorded: a graph takes about a kibibyte of the GPU for each. */
+    MOST_RECORDED = 1 << 13,
     /* Bytes of an input that go to the GPU at once, so that one piece is on its way while the next is copied. */
     PIECE = 4 << 20,
     SLOTS = 2, NAME_BYTES = 96, LOG_BYTES = 4096, WORDS_BYTES = 200
@@ -419,11 +419,10 @@ static dlc_status memory_taken(gpu *self, char *message)
     uint64_t bytes = total(all);
     size_t free_bytes = 0, every = 0;
     unsigned number;
-    if (!ASK(self, cuMemGetInfo_v2, (&free_bytes, &every))) return driver_failed(self, message);
-    /* The driver gives no empty blocks. */
-    self->answered = OUT_OF_MEMORY;
-    if (bytes > free_bytes || !ASK(self, cuMemAlloc_v2, (&self->block, bytes == 0 ? 1 : (size_t)bytes))) {
+    /* The driver gives no empty blocks. What is free is an estimate, so it is asked for the block itself. */
+    if (!ASK(self, cuMemAlloc_v2, (&self->block, bytes == 0 ? 1 : (size_t)bytes))) {
         if (self->answered != OUT_OF_MEMORY) return driver_failed(self, message);
+        if (!ASK(self, cuMemGetInfo_v2, (&free_bytes, &every))) return driver_failed(self, message);
         return fail(message, DLC_NO_MEMORY,
                     "the model needs %s (%s for values on the way, %s for parameters and states, %s for constants, %s "
                     "for inputs and outputs) on the GPU %.64s, of which %s are free", size_text(bytes, wanted),
@@ -531,7 +530,7 @@ static int launched(void *data, const dlc_image_step *step, const uint64_t *roun
     uint32_t blocks = dlc_image_blocks(&self->image, one, self->call->batch);
     size_t bytes = (size_t)(1 + step->count) * sizeof(uint64_t);
     /* CU_LAUNCH_PARAM_BUFFER_POINTER, CU_LAUNCH_PARAM_BUFFER_SIZE, CU_LAUNCH_PARAM_END: this form tells the driver how
-     * many bytes there are, which it compares with the kernel's. */
+     * many bytes there are, so that it reads no further. */
     void *extra[5];
     uint64_t number;
     if (blocks == 0) return 1;
@@ -819,8 +818,10 @@ dlc_status dlc_create_on_gpu(dlc_session **session, const dlc_model *model, cons
     dlc_device device = {gpu_upload, gpu_download, gpu_call, gpu_destroy, NULL};
     dlc_status status;
     gpu *self;
-    if (session == NULL || model == NULL || options == NULL || options->path == NULL) return DLC_NULL_POINTER;
+    if (session == NULL || model == NULL || options == NULL) return DLC_NULL_POINTER;
     *session = NULL;
+    if (options->message != NULL && options->message_bytes > 0) options->message[0] = '\0';
+    if (options->path == NULL) return DLC_NULL_POINTER;
     self = (gpu *)calloc(1, sizeof *self);
     if (self == NULL) return DLC_NO_MEMORY;
     device.data = self;

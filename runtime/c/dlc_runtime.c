@@ -2,10 +2,15 @@
  * device (dlc_create_on).
  *
  * With POSIX it has threads of its own; -DDLC_NO_THREADS leaves them out, and -DDLC_NO_FILES leaves out files, for
- * machines that have none. Memory is taken once, by dlc_create, and while a file is read.
+ * machines that have none. -DDLC_NO_DEVICES leaves out devices, which the shared library of a model has not either.
+ * Memory is taken once, by dlc_create, and while a file is read.
  */
 #if !defined(_GNU_SOURCE)
 #define _GNU_SOURCE 1
+#endif
+
+#if defined(DLC_SHARED) && !defined(DLC_NO_DEVICES)
+#define DLC_NO_DEVICES 1
 #endif
 
 #include "dlc_runtime.h"
@@ -160,6 +165,12 @@ typedef struct worker {
 
 #else
 enum { MOST_THREADS = 1 };
+#endif
+
+#if defined(DLC_NO_DEVICES)
+#define ON_DEVICE(session) 0
+#else
+#define ON_DEVICE(session) ((session)->device.call != NULL)
 #endif
 
 enum { LIVING = 0x646c6373 };
@@ -399,24 +410,6 @@ static plan planned(const dlc_model *model, uint32_t threads)
     return one;
 }
 
-/* The same for an instance whose functions run on a device. */
-static plan planned_for_device(const dlc_model *model)
-{
-    const dlc_head *top = head_of(model);
-    plan one;
-    uint64_t number, ports = 1;
-    memset(&one, 0, sizeof one);
-    for (number = 0; number < top->function_count; number++) {
-        uint64_t count = function_of(model, number)->inputs + function_of(model, number)->outputs;
-        if (count > ports) ports = count;
-    }
-    one.persistent = rounded(sizeof(dlc_session));
-    one.bindings = one.persistent + rounded(top->persistent_bytes);
-    one.places = one.bindings + rounded(ports * sizeof(void *));
-    one.bytes = one.places + rounded(top->tensor_count * sizeof(uint64_t));
-    return one;
-}
-
 static uint32_t thread_count(uint32_t asked)
 {
 #if !defined(DLC_NO_THREADS)
@@ -548,6 +541,26 @@ dlc_status dlc_create(dlc_session **result, const dlc_model *model, const dlc_op
     return DLC_OK;
 }
 
+#if !defined(DLC_NO_DEVICES)
+
+/* What an instance needs whose functions run on a device. */
+static plan planned_for_device(const dlc_model *model)
+{
+    const dlc_head *top = head_of(model);
+    plan one;
+    uint64_t number, ports = 1;
+    memset(&one, 0, sizeof one);
+    for (number = 0; number < top->function_count; number++) {
+        uint64_t count = function_of(model, number)->inputs + function_of(model, number)->outputs;
+        if (count > ports) ports = count;
+    }
+    one.persistent = rounded(sizeof(dlc_session));
+    one.bindings = one.persistent + rounded(top->persistent_bytes);
+    one.places = one.bindings + rounded(ports * sizeof(void *));
+    one.bytes = one.places + rounded(top->tensor_count * sizeof(uint64_t));
+    return one;
+}
+
 dlc_status dlc_create_on(dlc_session **result, const dlc_model *model, const void *description,
                          const dlc_device *device)
 {
@@ -572,6 +585,8 @@ dlc_status dlc_create_on(dlc_session **result, const dlc_model *model, const voi
     return DLC_OK;
 }
 
+#endif
+
 /* Begins a call: whether this is an instance of the model, and nobody else's at this moment. */
 static dlc_status enter(dlc_session *session, const dlc_model *model)
 {
@@ -595,7 +610,7 @@ dlc_status dlc_destroy(dlc_session *session, const dlc_model *model)
     status = enter(session, model);
     if (status != DLC_OK) return status;
     end_threads(session);
-    if (session->device.destroy != NULL) session->device.destroy(session->device.data);
+    if (ON_DEVICE(session)) session->device.destroy(session->device.data);
     session->living = 0;
     /* In the caller's memory a handle stays what it is: destroyed. */
     free(session->owned);
@@ -608,7 +623,7 @@ dlc_status dlc_destroy(dlc_session *session, const dlc_model *model)
 static dlc_status fetch(dlc_session *session)
 {
     dlc_status status;
-    if (!session->newer_there) return DLC_OK;
+    if (!ON_DEVICE(session) || !session->newer_there) return DLC_OK;
     status = session->device.download(session->device.data, session->persistent, session->message);
     if (status == DLC_OK) session->newer_there = 0;
     return status;
@@ -657,7 +672,7 @@ static dlc_status bind(dlc_session *session, const dlc_function_record *function
         }
         session->bindings[number] = pointer;
         /* A device leaves out what nobody wants; code here writes it. */
-        if (is_input || session->device.call != NULL) continue;
+        if (is_input || ON_DEVICE(session)) continue;
         if (pointer == NULL) session->bindings[number] = staged;
         staged += rounded(dlc_port_bytes(one, batch_max));
     }
@@ -718,7 +733,7 @@ static void execute_here(dlc_session *session, size_t number, size_t batch)
 
 static dlc_status execute(dlc_session *session, size_t number, size_t batch)
 {
-    if (session->device.call != NULL) return execute_there(session, number, batch);
+    if (ON_DEVICE(session)) return execute_there(session, number, batch);
     execute_here(session, number, batch);
     return DLC_OK;
 }
