@@ -127,7 +127,11 @@ impl Shape {
         };
         // Long epilogues leave fewer registers for results, and so do totals of sums over rows for each of a thread's lanes.
         let totals = work.walks_rows && left == Left::Rows;
-        let most = if work.statements > 12 || totals { 64 } else { 128 };
+        let most = match (totals, work.statements) {
+            (false, ..=12) => 128,
+            (false, _) | (true, ..=4) => 64,
+            (true, _) => 32,
+        };
         let (rows, lanes) = match left {
             Left::Rows => (rows, lanes.min(most)),
             Left::Lanes => (rows.min(most), lanes),
