@@ -52,6 +52,13 @@ pub(super) fn materialize(prepared: &Prepared) -> IndexVec<NodeId, bool> {
     let mut expressions: IndexVec<NodeId, Expression> =
         function.nodes.indices().map(|_| Expression::default()).collect();
     for node in function.nodes.indices() {
+        // First, since what is stored costs its readers a load alone.
+        for &operand in &function.nodes[node].operands {
+            if repeats_work(function, node, operand, &stored, &expressions) {
+                stored[operand] = true;
+                expressions[operand] = Expression { leaves: BTreeSet::from([operand]), work: 0 };
+            }
+        }
         let expression = expression_of(function, node, &stored, &expressions);
         if !stored[node] && should_be_stored(prepared, node, &expression, users[node].len()) {
             stored[node] = true;
@@ -61,11 +68,6 @@ pub(super) fn materialize(prepared: &Prepared) -> IndexVec<NodeId, bool> {
             expressions[node] = Expression { leaves, work: 0 };
         } else {
             expressions[node] = expression;
-        }
-        for &operand in &function.nodes[node].operands {
-            if repeats_work(function, node, operand, &stored, &expressions) {
-                stored[operand] = true;
-            }
         }
     }
     stored
