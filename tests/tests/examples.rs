@@ -123,14 +123,13 @@ fn write_digits_as_cifar(folder: &Path) {
     std::fs::write(folder.join("test_batch.bin"), records[1500..].concat()).unwrap();
 }
 
-/// The example on CIFAR-10, at half its width for four epochs of digits in CIFAR's form: its way through binary files,
+/// An example on CIFAR-10, narrower and for four epochs of digits in CIFAR's form: its way through binary files,
 /// augmentation, one cycle and checkpoints, with a figure that random weights and a broken step miss.
-#[test]
-fn residual_network_on_a_stand_in() {
+fn learns_from_a_stand_in(name: &str, width: (&str, &str)) {
     let data = tempfile::tempdir().unwrap();
     write_digits_as_cifar(data.path());
-    let file = repository().join("examples/resnet_cifar10.dsl");
-    let narrow = [("resnet20.width".to_owned(), "8".to_owned()), ("data.batch".to_owned(), "32".to_owned())];
+    let file = repository().join("examples").join(name);
+    let narrow = [width, ("data.batch", "32")].map(|(key, value)| (key.to_owned(), value.to_owned()));
     let loaded = load(&file, &narrow).unwrap();
     let out = tempfile::tempdir().unwrap();
     let settings = TrainSettings {
@@ -144,6 +143,16 @@ fn residual_network_on_a_stand_in() {
     let accuracy = report.test.unwrap().get("accuracy").unwrap();
     assert!(accuracy >= 0.8, "{accuracy}");
     assert!(out.path().join("report.html").exists());
+}
+
+#[test]
+fn residual_network_on_a_stand_in() {
+    learns_from_a_stand_in("resnet_cifar10.dsl", ("resnet20.width", "8"));
+}
+
+#[test]
+fn muon_on_a_stand_in() {
+    learns_from_a_stand_in("muon_cifar10.dsl", ("fast.width", "8"));
 }
 
 /// Every example that learns states what it reaches, but for those whose data is drawn at random or that serve as

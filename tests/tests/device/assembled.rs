@@ -110,6 +110,7 @@ const LARGE: &[&str] = &[
     "dilated_context.dsl",
     "fine_tune.dsl",
     "image_folder.dsl",
+    "muon_cifar10.dsl",
     "resnet_cifar10.dsl",
     "resnet_seed.dsl",
     "segmentation.dsl",
