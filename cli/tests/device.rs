@@ -85,6 +85,47 @@ fn numbers_of_a_gpu_are_compared() {
     }
 }
 
+/// Times by the stand-in's clock; roofs by what it says of itself: 4 multiprocessors at 1 GHz, 64 bits of memory twice in
+/// a clock of 1 GHz.
+#[test]
+fn a_profile_has_a_gpus_own_times() {
+    let folder = folder();
+    let profile = |command: &str| -> serde_json::Value {
+        serde_json::from_slice(&succeeded(folder.path(), command).stdout).unwrap()
+    };
+    for (what, peak) in [("train", 512.0), ("run", 512.0), ("run --math tf32", 4096.0)] {
+        let (target, rest) = what.split_once(' ').unwrap_or((what, ""));
+        let command = format!("profile {target} net.dsl --device cuda --json {rest}");
+        let found = profile(command.trim());
+        assert_eq!(found["device"], "dlc stand-in");
+        assert_eq!(
+            (&found["roofs"]["peak_gflops"], &found["roofs"]["memory_gbps"]),
+            (&peak.into(), &16.0.into())
+        );
+        assert!(found["roofs"].get("last_level_gbps").is_none());
+        let launches = found["launches"].as_array().unwrap();
+        for launch in launches {
+            assert!(launch["ms"].as_f64().unwrap() > 0.0, "{what}: {launch}");
+        }
+        let prologue = launches.iter().filter(|launch| launch["every_call"] == false).count();
+        assert_eq!(prologue > 0, target == "run", "{what}");
+        let [whole, sum, transfers] =
+            ["whole_ms", "sum_ms", "transfers_ms"].map(|key| found[key].as_f64().unwrap());
+        assert!(whole > 0.0 && sum > 0.0 && transfers > 0.0, "{what}");
+    }
+    let text = succeeded(folder.path(), "profile run net.dsl --device cuda:0 --svg roof.svg").stdout;
+    let text = String::from_utf8(text).unwrap();
+    for part in [
+        "net, fn predict, batch 8, dlc stand-in: ",
+        "16.0 GB/s memory, by the GPU's clocks and widths",
+        "; inputs to the GPU",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let picture = std::fs::read_to_string(folder.path().join("roof.svg")).unwrap();
+    assert_eq!(picture.matches("class=\"roof").count(), 1);
+}
+
 #[test]
 fn what_no_gpu_can_do_is_refused() {
     let folder = folder();
@@ -105,7 +146,6 @@ fn what_no_gpu_can_do_is_refused() {
             "no device is called `tpu`; there are cpu, cuda, cuda:N and auto",
         ),
         (&stand_in, "train net.dsl --math tf32", "are about code for a GPU"),
-        (&stand_in, "profile train net.dsl --device cuda", "looks at code for the CPU alone"),
     ] {
         let refused = dlc(folder.path(), driver, command);
         assert!(matches!(refused.status.code(), Some(1 | 2 | 4)), "{command}: {:?}", refused.status);

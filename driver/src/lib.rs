@@ -88,7 +88,8 @@ pub use onnx::{OnnxRunReport, OnnxTraining, OperatorRow, is_onnx, load_for_train
 pub use peak::{InstructionSet, peak_gflops};
 pub use predict::{PredictReport, PredictSettings, PredictedRow, predict};
 pub use profile::{
-    Category, CategoryTime, KernelRow, LaunchProfile, Limit, Profile, Roofs, profile, write_roofline,
+    CacheRoofs, Category, CategoryTime, KernelRow, LaunchProfile, Limit, Profile, Roofs, profile,
+    write_roofline,
 };
 pub use prune::{
     MetricValues, Norm, PruneReport, PruneSettings, PrunedLayer, Scope, Totals, Unpruned, prune,

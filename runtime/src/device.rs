@@ -37,6 +37,44 @@ pub trait Device: Send {
 
     /// A wanted output of the last call, with the length that the interface tells for its batch.
     fn output(&self, number: usize) -> &[u8];
+
+    /// Has every launch of later calls timed, or no longer. Results stay the same bits; calls may take longer. Returns
+    /// whether the device has a clock for it.
+    fn time_launches(&mut self, _timed: bool) -> bool {
+        false
+    }
+
+    /// How long the last call took; `None` before the first one, or where nobody knows.
+    ///
+    /// # Errors
+    /// As above.
+    fn times(&self) -> Result<Option<CallTimes>> {
+        Ok(None)
+    }
+}
+
+/// Milliseconds of a call by the device's own clock.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CallTimes {
+    /// Inputs on their way to the device.
+    pub inputs: f32,
+    /// All launches.
+    pub kernels: f32,
+    /// Wanted outputs on their way back.
+    pub outputs: f32,
+    /// Every launch that was done, in order; none unless launches are timed.
+    pub launches: Vec<LaunchTime>,
+    /// What every launch's time has on top: the time between two marks with nothing between them.
+    pub mark: f32,
+}
+
+/// Milliseconds of a launch.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LaunchTime {
+    /// Its number among the function's, as [`LaunchTurn`](dlc_abi::LaunchTurn) counts them.
+    pub number: usize,
+    /// From the end of what was before it to its own end.
+    pub milliseconds: f32,
 }
 
 /// A call of a function.

@@ -47,6 +47,10 @@ impl Mirror {
         self.device.as_ref()
     }
 
+    pub(crate) fn time_launches(&mut self, timed: bool) -> bool {
+        self.device.time_launches(timed)
+    }
+
     /// Parameters and states to change.
     pub(crate) fn persistent_mut(&mut self) -> Result<&mut [u8]> {
         if self.newest == Newest::Device {

@@ -118,6 +118,15 @@ impl Session {
         }
     }
 
+    /// Has the session's device time every launch of later calls, or no longer ([`Device::times`]). Returns whether there
+    /// is a device that does so.
+    pub fn time_launches(&mut self, timed: bool) -> bool {
+        match &mut self.place {
+            Place::Host(_) => false,
+            Place::Device(mirror) => mirror.time_launches(timed),
+        }
+    }
+
     /// Parameters and states to change.
     pub(crate) fn persistent_mut(&mut self) -> Result<&mut [u8]> {
         self.persistent_seen = false;

@@ -44,11 +44,11 @@ fn text(profile: &Profile, all: bool) -> String {
     let gflops = profile.gflops();
     let mut lines = vec![
         format!(
-            "{}, fn {}, batch {}, threads {}: {:.3} ms, {:.1} samples/s",
+            "{}, fn {}, batch {}, {}: {:.3} ms, {:.1} samples/s",
             profile.model,
             profile.function,
             profile.batch,
-            profile.threads,
+            profile.place(),
             profile.whole_ms,
             profile.batch as f64 / profile.whole_ms * 1e3
         ),
@@ -96,22 +96,29 @@ pub(super) fn roofline(profile: &Profile, all: bool) -> String {
 
 fn totals(profile: &Profile) -> Vec<String> {
     let (launches, roofs) = (profile.counted_launches(), &profile.roofs);
+    let transfers = profile.transfers_ms.map(|ms| format!("; inputs to the GPU and outputs back {ms:.3} ms"));
+    let caches = roofs.caches.map(|caches| {
+        format!(
+            ", {:.1} GB/s last-level cache, {:.1} GB/s second-level cache",
+            caches.last_level_gbps, caches.second_level_gbps
+        )
+    });
     let mut lines = vec![
         format!(
-            "kernels: {} in {launches} runs; one by one {:.3} ms, {:.3} ms of it for calling them; \
-             the whole at once {:.3} ms",
+            "kernels: {} in {launches} runs; one by one {:.3} ms, {:.3} ms of it for {}; \
+             the whole at once {:.3} ms{}",
             profile.kernels.len(),
             profile.sum_ms,
             profile.call_ms * launches as f64,
-            profile.whole_ms
+            profile.device.as_ref().map_or("calling them", |_| "marks between them"),
+            profile.whole_ms,
+            transfers.unwrap_or_default()
         ),
         format!(
-            "roofs:   {:.1} GFLOP/s multiply-adds; {:.1} GB/s memory, {:.1} GB/s last-level cache, \
-             {:.1} GB/s second-level cache",
+            "roofs:   {:.1} GFLOP/s multiply-adds; {:.1} GB/s memory{}",
             roofs.peak_gflops,
-            roofs.bandwidth.memory_gbps,
-            roofs.bandwidth.last_level_gbps,
-            roofs.bandwidth.second_level_gbps
+            roofs.memory_gbps,
+            caches.unwrap_or_else(|| ", by the GPU's clocks and widths, not measured".to_owned())
         ),
         "GFLOP/s: operations that the kernel does; effective: those of the layer as it is written, more where \
          minimal filtering saves multiplications"
@@ -229,8 +236,9 @@ mod tests {
         profile.disturbed = false;
         (profile.whole_ms, profile.sum_ms, profile.call_ms) = (0.5, 0.25, 0.001);
         profile.roofs.peak_gflops = 200.0;
-        profile.roofs.bandwidth =
-            dlc_driver::Bandwidth { memory_gbps: 25.0, last_level_gbps: 90.0, second_level_gbps: 400.0 };
+        profile.roofs.memory_gbps = 25.0;
+        profile.roofs.caches =
+            Some(dlc_driver::CacheRoofs { last_level_gbps: 90.0, second_level_gbps: 400.0 });
         (profile.categories[0].ms, profile.categories[0].share) = (0.25, 1.0);
         let kernel = &mut profile.kernels[0];
         (kernel.ms, kernel.gflops, kernel.effective_gflops, kernel.peak_share) = (0.25, 50.0, 60.0, 0.25);

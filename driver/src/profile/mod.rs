@@ -1,17 +1,21 @@
 //! `dlc profile`: where the time of a training step or an inference goes, against what the machine can do.
 //!
-//! Every launch is timed ([`measure`]) and counted ([`count`]); launches of one kernel are joined into a row and
+//! Every launch is timed ([`threads`], [`gpu`]) and counted ([`count`]); launches of one kernel are joined into a row and
 //! held against the machine's roofs ([`roofline`]); [`picture`] draws the rows. Times are the least of several
 //! rounds: they tell what the code can do, not what a busy machine makes of it.
 
 mod count;
-mod measure;
+mod gpu;
 mod picture;
 mod roofline;
+mod subject;
+mod threads;
 
 use crate::flops::function_flops;
-use crate::{DriverError, Loaded, Result, TimedOptions};
-pub use roofline::{KernelRow, Limit, Roofs};
+use crate::ptx::arithmetic;
+use crate::{DriverError, Loaded, Machine, Result, TimedOptions};
+use dlc_compiler::Compilation;
+pub use roofline::{CacheRoofs, KernelRow, Limit, Roofs};
 use serde::Serialize;
 use std::path::Path;
 
@@ -96,20 +100,27 @@ pub struct Profile {
     pub function: String,
     /// Samples.
     pub batch: usize,
-    /// Threads.
+    /// Threads of this process.
     pub threads: usize,
-    /// Least time of the whole function in milliseconds.
+    /// The GPU that it ran on, if it did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
+    /// Least time of the whole function in milliseconds; on a GPU that of its launches.
     pub whole_ms: f64,
+    /// Least time of inputs on their way to the GPU and outputs on their way back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub transfers_ms: Option<f64>,
     /// Sum of the least times of all launches that every call runs, each by itself.
     pub sum_ms: f64,
-    /// Least time of a function without launches: what each launch's time has on top.
+    /// What each launch's time has on top: the least time of a function without launches, or on a GPU of nothing between
+    /// two marks.
     pub call_ms: f64,
     /// Mathematical operations of contractions and convolutions.
     pub flops: u64,
     /// Whether figures contradict one another, as they do where other work keeps the machine busy: the whole takes
     /// much longer than the sum, an empty call takes long, or a kernel passes the peak.
     pub disturbed: bool,
-    /// What the machine can do, measured in the same run.
+    /// What the machine can do, measured in the same run; a GPU's by its clocks and widths.
     pub roofs: Roofs,
     /// Time by category, in the order of [`Category::ALL`]; those without launches are left out.
     pub categories: Vec<CategoryTime>,
@@ -125,6 +136,11 @@ impl Profile {
         self.flops as f64 / self.whole_ms / 1e6
     }
 
+    /// What it ran on, in words.
+    pub fn place(&self) -> String {
+        self.device.clone().unwrap_or_else(|| format!("threads {}", self.threads))
+    }
+
     /// Launches that every call runs.
     pub fn counted_launches(&self) -> usize {
         self.launches.iter().filter(|launch| launch.every_call).count()
@@ -134,9 +150,8 @@ impl Profile {
 /// Profiles a training step or an inference on synthetic inputs.
 ///
 /// # Errors
-/// A training step of a model without a train section, a batch of 0.
+/// A training step of a model without a train section, a batch of 0, a GPU that fails or that does not tell its clocks.
 pub fn profile(loaded: &Loaded, options: &TimedOptions) -> Result<Profile> {
-    options.machine.cpu("dlc profile")?;
     let compile_options = options.compile_options(loaded, "dlc profile")?;
     let batch = compile_options.batch_max;
     let compilation = dlc_compiler::compile(&loaded.model, &compile_options)?;
@@ -144,10 +159,7 @@ pub fn profile(loaded: &Loaded, options: &TimedOptions) -> Result<Profile> {
         .functions
         .last()
         .ok_or_else(|| DriverError::Bug("there is no function to profile".to_owned()))?;
-    // Before and behind the timing: the best that the machine showed counts.
-    let before = Roofs::measured(options.threads());
-    let times = measure::measure(loaded, &compilation, batch, options)?;
-    let roofs = before.best(&Roofs::measured(options.threads()));
+    let Measured { times, roofs, device } = measure(loaded, &compilation, batch, options)?;
     let program = &function.lowered.program;
     let counts = count::count(&function.lowered, batch);
     let measured = program.launches.iter().zip(counts).zip(&times.launches).enumerate();
@@ -175,12 +187,50 @@ pub fn profile(loaded: &Loaded, options: &TimedOptions) -> Result<Profile> {
         sum_ms,
         call_ms: times.call,
         flops: function_flops(&function.graph, batch),
-        disturbed: over || times.whole > BEYOND_SUM * sum_ms || times.call > WAITING,
+        disturbed: over || times.whole > BEYOND_SUM * sum_ms || device.is_none() && times.call > WAITING,
+        device,
+        transfers_ms: times.transfers,
         categories: roofline::categories(&launches),
         kernels,
         launches,
         roofs,
     })
+}
+
+/// What was found.
+struct Measured {
+    times: subject::Times,
+    roofs: Roofs,
+    /// The GPU.
+    device: Option<String>,
+}
+
+fn measure(
+    loaded: &Loaded,
+    compilation: &Compilation,
+    batch: usize,
+    options: &TimedOptions,
+) -> Result<Measured> {
+    match options.machine {
+        Machine::Threads(_) => {
+            // Before and behind the timing: the best that the machine showed counts.
+            let before = Roofs::measured(options.threads());
+            let times = threads::measure(loaded, compilation, batch, options)?;
+            let roofs = before.best(&Roofs::measured(options.threads()));
+            Ok(Measured { times, roofs, device: None })
+        }
+        Machine::Cuda { ordinal, architecture } => {
+            let info = dlc_cuda::device(ordinal)?;
+            let math = options.choices.device_code(architecture)?.math;
+            let roofs = Roofs::of_gpu(&info, arithmetic(math)).ok_or_else(|| {
+                let what =
+                    format!("the driver of {} does not tell its clocks, which a profile needs", info.name);
+                DriverError::Unsupported(what)
+            })?;
+            let times = gpu::measure(loaded, compilation, batch, options)?;
+            Ok(Measured { times, roofs, device: Some(info.name) })
+        }
+    }
 }
 
 /// Writes the roofline picture of a profile as SVG.

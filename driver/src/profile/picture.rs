@@ -7,7 +7,7 @@
 //! on such axes and stands, hollow, in the lower left corner; one that takes next to no
 //! time stands on the edge if the axes, made for the others, do not reach it.
 
-use super::{KernelRow, Profile};
+use super::{KernelRow, Limit, Profile};
 use crate::drawing::escaped;
 use std::fmt::Write;
 
@@ -81,12 +81,8 @@ fn decade(exponent: i32) -> String {
 pub(super) fn svg(profile: &Profile) -> String {
     let roofs = &profile.roofs;
     let (left, top, width, height) = PLOT;
-    let slanted = [
-        ("", "memory", roofs.bandwidth.memory_gbps),
-        (" far", "last-level cache", roofs.bandwidth.last_level_gbps),
-        (" near", "second-level cache", roofs.bandwidth.second_level_gbps),
-    ];
-    let ridges = slanted.map(|(.., roof)| roofs.peak_gflops / roof);
+    let slanted = roofs.slanted();
+    let ridges = slanted.iter().map(|(_, roof)| roofs.peak_gflops / roof);
     let rows = || profile.kernels.iter().filter(|row| row.operations > 0 && row.share >= PLACED);
     let x = Axis::new(rows().map(KernelRow::intensity).chain(ridges), left, width);
     let rates = rows().map(|row| row.gflops).chain([roofs.peak_gflops]);
@@ -100,17 +96,21 @@ pub(super) fn svg(profile: &Profile) -> String {
         SIZE.0,
         SIZE.1,
         escaped(&format!(
-            "{}, fn {}, batch {}, threads {}: {:.3} ms",
-            profile.model, profile.function, profile.batch, profile.threads, profile.whole_ms
+            "{}, fn {}, batch {}, {}: {:.3} ms",
+            profile.model,
+            profile.function,
+            profile.batch,
+            profile.place(),
+            profile.whole_ms
         )),
     );
     grid(&mut out, &x, &y);
     for row in &profile.kernels {
         dot(&mut out, (&x, &y), row);
     }
-    for (number, (class, name, gbps)) in slanted.into_iter().enumerate() {
+    for (number, (limit, gbps)) in slanted.into_iter().enumerate() {
         let along = 0.2 + 0.22 * number as f64;
-        roof(&mut out, (&x, &y), (roofs.peak_gflops, gbps), along, (class, name));
+        roof(&mut out, (&x, &y), (roofs.peak_gflops, gbps), along, limit);
     }
     let _ = writeln!(
         out,
@@ -160,13 +160,12 @@ fn grid(out: &mut String, x: &Axis, y: &Axis) {
 }
 
 /// The slanted roof of a bandwidth and the flat one behind it, named at a share of the way up.
-fn roof(
-    out: &mut String,
-    (x, y): (&Axis, &Axis),
-    (peak, gbps): (f64, f64),
-    along: f64,
-    (class, name): (&str, &str),
-) {
+fn roof(out: &mut String, (x, y): (&Axis, &Axis), (peak, gbps): (f64, f64), along: f64, limit: Limit) {
+    let class = match limit {
+        Limit::LastLevelCache => " far",
+        Limit::SecondLevelCache => " near",
+        _ => "",
+    };
     // The slant enters the picture where it crosses the left or the lower edge.
     let first = x.least().max(y.least() / gbps);
     let (from, ridge) = ((x.place(first), y.place(first * gbps)), (x.place(peak / gbps), y.place(peak)));
@@ -180,8 +179,10 @@ fn roof(
     let at = (from.0 + (ridge.0 - from.0) * along, from.1 + (ridge.1 - from.1) * along);
     let _ = writeln!(
         out,
-        "<text class=\"name\" transform=\"translate({:.1} {:.1}) rotate({angle:.1}) translate(0 -5)\">{name} {gbps:.0} GB/s</text>",
-        at.0, at.1
+        "<text class=\"name\" transform=\"translate({:.1} {:.1}) rotate({angle:.1}) translate(0 -5)\">{} {gbps:.0} GB/s</text>",
+        at.0,
+        at.1,
+        limit.name()
     );
 }
 

@@ -2,6 +2,7 @@
 
 use super::{Category, CategoryTime, LaunchProfile};
 use crate::{Bandwidth, bandwidth, peak_gflops};
+use dlc_cuda::{Arithmetic, DeviceInfo};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -12,33 +13,64 @@ const BEYOND: f64 = 1.3;
 /// Runs that take this many times what an empty call takes are mostly the call.
 const MOSTLY_CALL: f64 = 2.0;
 
-/// What the machine can do on as many threads.
+/// What the machine can do on as many threads, measured, or a GPU by its clocks and widths.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Roofs {
     /// Billions of operations per second, by multiply-adds alone.
     pub peak_gflops: f64,
-    /// Bytes per second.
+    /// Billions of bytes per second to and from memory.
+    pub memory_gbps: f64,
+    /// Those of caches, where they are known.
     #[serde(flatten)]
-    pub bandwidth: Bandwidth,
+    pub caches: Option<CacheRoofs>,
+}
+
+/// Billions of bytes per second to and from caches.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct CacheRoofs {
+    /// The last-level cache.
+    pub last_level_gbps: f64,
+    /// The threads' second-level caches.
+    pub second_level_gbps: f64,
 }
 
 impl Roofs {
     /// What the machine shows now on `threads` threads.
     pub(super) fn measured(threads: usize) -> Roofs {
-        Roofs { peak_gflops: peak_gflops(threads), bandwidth: bandwidth(threads) }
+        let Bandwidth { memory_gbps, last_level_gbps, second_level_gbps } = bandwidth(threads);
+        let caches = Some(CacheRoofs { last_level_gbps, second_level_gbps });
+        Roofs { peak_gflops: peak_gflops(threads), memory_gbps, caches }
+    }
+
+    /// What a GPU cannot exceed; none where its driver does not tell.
+    pub(super) fn of_gpu(info: &DeviceInfo, arithmetic: Arithmetic) -> Option<Roofs> {
+        let peak_gflops = info.peak_operations(arithmetic) / 1e9;
+        let memory_gbps = info.memory_bandwidth() / 1e9;
+        (peak_gflops > 0.0 && memory_gbps > 0.0).then_some(Roofs { peak_gflops, memory_gbps, caches: None })
     }
 
     /// The higher roof of each kind.
     pub(super) fn best(&self, other: &Roofs) -> Roofs {
-        let (one, two) = (&self.bandwidth, &other.bandwidth);
+        let caches = self.caches.zip(other.caches).map(|(one, two)| CacheRoofs {
+            last_level_gbps: one.last_level_gbps.max(two.last_level_gbps),
+            second_level_gbps: one.second_level_gbps.max(two.second_level_gbps),
+        });
         Roofs {
             peak_gflops: self.peak_gflops.max(other.peak_gflops),
-            bandwidth: Bandwidth {
-                memory_gbps: one.memory_gbps.max(two.memory_gbps),
-                last_level_gbps: one.last_level_gbps.max(two.last_level_gbps),
-                second_level_gbps: one.second_level_gbps.max(two.second_level_gbps),
-            },
+            memory_gbps: self.memory_gbps.max(other.memory_gbps),
+            caches,
         }
+    }
+
+    /// The slanted roofs, farthest first.
+    pub(super) fn slanted(&self) -> Vec<(Limit, f64)> {
+        let caches = self.caches.map(|caches| {
+            [
+                (Limit::LastLevelCache, caches.last_level_gbps),
+                (Limit::SecondLevelCache, caches.second_level_gbps),
+            ]
+        });
+        std::iter::once((Limit::Memory, self.memory_gbps)).chain(caches.into_iter().flatten()).collect()
     }
 }
 
@@ -144,20 +176,21 @@ impl KernelRow {
             effective_gflops: rate(effective_operations),
             peak_share: gflops / roofs.peak_gflops,
             gbps,
-            memory_share: gbps / roofs.bandwidth.memory_gbps,
+            memory_share: gbps / roofs.memory_gbps,
             limit,
         })
     }
 }
 
 fn limit(gflops: f64, gbps: f64, roofs: &Roofs) -> Limit {
-    let Bandwidth { memory_gbps, last_level_gbps, second_level_gbps } = roofs.bandwidth;
-    // The farthest memory that can have given the bytes at this rate.
-    let (limit, roof) = [(Limit::Memory, memory_gbps), (Limit::LastLevelCache, last_level_gbps)]
-        .into_iter()
-        .find(|(_, roof)| gbps < BEYOND * roof)
-        .unwrap_or((Limit::SecondLevelCache, second_level_gbps));
-    let (compute, moving) = (gflops / roofs.peak_gflops, gbps / roof);
+    let slanted = roofs.slanted();
+    // The farthest memory that can have given the bytes at this rate, else the nearest cache, or one that is not known.
+    let (limit, moving) = match slanted.iter().find(|(_, roof)| gbps < BEYOND * roof).or(slanted.last()) {
+        Some((Limit::Memory, roof)) if gbps >= BEYOND * roof => (Limit::Neither, 0.0),
+        Some((limit, roof)) => (*limit, gbps / roof),
+        None => (Limit::Neither, 0.0),
+    };
+    let compute = gflops / roofs.peak_gflops;
     match () {
         () if compute >= BINDING && compute >= moving => Limit::Compute,
         () if moving >= BINDING => limit,
@@ -200,7 +233,8 @@ mod tests {
 
     const ROOFS: Roofs = Roofs {
         peak_gflops: 100.0,
-        bandwidth: Bandwidth { memory_gbps: 10.0, last_level_gbps: 40.0, second_level_gbps: 120.0 },
+        memory_gbps: 10.0,
+        caches: Some(CacheRoofs { last_level_gbps: 40.0, second_level_gbps: 120.0 }),
     };
 
     fn launch(kernel: &str, ms: f64, [operations, effective, bytes]: [u64; 3]) -> LaunchProfile {
@@ -250,6 +284,10 @@ mod tests {
         assert_eq!([near(1.0, 20.0), near(60.0, 45.0)], [Limit::LastLevelCache; 2]);
         assert_eq!(near(1.0, 90.0), Limit::SecondLevelCache);
         assert_eq!([near(1.0, 1.0), near(1.0, 15.0), near(1.0, 55.0)], [Limit::Neither; 3]);
+        // Without the caches' roofs nobody knows what binds a kernel that memory cannot feed.
+        let far = Roofs { caches: None, ..ROOFS };
+        let known = [limit(1.0, 9.0, &far), limit(1.0, 20.0, &far), limit(60.0, 20.0, &far)];
+        assert_eq!(known, [Limit::Memory, Limit::Neither, Limit::Compute]);
         let small = launch("small", 0.004, [400_000, 0, 1]);
         assert_eq!(rows(&[small], &ROOFS, 0.003)[0].limit, Limit::Overhead);
     }

@@ -16,6 +16,7 @@ pub(crate) use write::write;
 use crate::library::is_for_gpu;
 use crate::{ArtifactKind, CompileSettings, DriverError, Platform, Result};
 use dlc_compiler::emit::{Architecture, DeviceOptions, Math};
+use dlc_cuda::Arithmetic;
 use dlc_types::diagnostic::nearest;
 use std::str::FromStr;
 
@@ -73,6 +74,15 @@ pub(crate) fn math_name(math: Math) -> &'static str {
         Math::F32 => "f32",
         Math::Tf32 => "tf32",
         Math::Bf16 => "bf16",
+    }
+}
+
+/// What a GPU multiplies in.
+pub(crate) fn arithmetic(math: Math) -> Arithmetic {
+    match math {
+        Math::F32 => Arithmetic::F32,
+        Math::Tf32 => Arithmetic::Tf32,
+        Math::Bf16 => Arithmetic::Bf16,
     }
 }
 

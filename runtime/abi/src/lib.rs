@@ -23,7 +23,7 @@ mod records;
 pub use description::{Description, FEATURES, MAGIC, Variant};
 pub use device::{
     Capability, DECLARED_SHARED_BYTES, DEVICE_MAGIC, DeviceFunction, DeviceImage, DeviceKernel, DeviceLaunch,
-    DeviceMemory, DeviceModule, DeviceOperand, DeviceStep, DeviceStride, EachLaunch, Tiles,
+    DeviceMemory, DeviceModule, DeviceOperand, DeviceStep, DeviceStride, EachLaunch, LaunchTurn, Tiles,
 };
 pub use records::Malformed;
 

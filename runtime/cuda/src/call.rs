@@ -1,16 +1,17 @@
 //! A call of a function: inputs to the GPU, launches, wanted outputs back.
 //!
 //! Launches are recorded once for a function, a batch and whether the prologue is part of it, and started as one graph
-//! from then on, unless the GPU has no memory left for that. A call with wanted outputs waits once, at its end; one without returns when everything is in the queue.
+//! from then on, unless the GPU has no memory left for that. A call with wanted outputs waits once, at its end; one
+//! without returns when everything is in the queue.
 
 use crate::device::{CudaDevice, pinned};
 use crate::driver::{Failure, OUT_OF_MEMORY};
 use crate::error::{CudaError, Result};
 use crate::kept::{KeptGraphs, Recorded};
 use crate::owned::{Answer, Context, Event, Graph, Grid, PinnedBlock, Stream};
-use crate::times::LaunchTime;
-use dlc_abi::{DeviceFunction, DeviceLaunch, DeviceStep};
-use dlc_runtime::{Call, Device, RuntimeError};
+use crate::times::MOST_TIMED;
+use dlc_abi::{DeviceFunction, DeviceStep, LaunchTurn};
+use dlc_runtime::{Call, LaunchTime};
 use std::sync::Arc;
 
 /// Launches beyond which a function is not recorded: a graph takes memory of the GPU for each of them, about a kibibyte,
@@ -43,15 +44,16 @@ impl Slot {
 }
 
 /// How many launches a function has, with its prologue.
-fn launches(function: &DeviceFunction) -> u64 {
+pub(crate) fn launches(function: &DeviceFunction) -> u64 {
     DeviceStep::count(&function.prologue).saturating_add(DeviceStep::count(&function.steps))
 }
 
 impl CudaDevice {
-    fn call_function(&mut self, call: Call, inputs: &[&[u8]], wanted: &[usize]) -> Result<()> {
+    pub(crate) fn call_function(&mut self, call: Call, inputs: &[&[u8]], wanted: &[usize]) -> Result<()> {
         self.alive()?;
         self.output_ranges.clear();
         self.launch_times.clear();
+        self.mark_time = 0.0;
         self.check(call, inputs, wanted)?;
         let called = self.enqueue(call, inputs, wanted);
         let called = called.and_then(|()| {
@@ -92,9 +94,14 @@ impl CudaDevice {
                 return refuse(format!("input {number} of `{}` has {needed} bytes, not {given}", plan.name));
             }
         }
-        match wanted.iter().find(|&&number| number >= plan.outputs.len()) {
-            Some(number) => refuse(format!("`{}` has no output {number}", plan.name)),
-            None => Ok(()),
+        if let Some(number) = wanted.iter().find(|&&number| number >= plan.outputs.len()) {
+            return refuse(format!("`{}` has no output {number}", plan.name));
+        }
+        match launches(&self.functions[call.function]) {
+            many if self.timed && many > MOST_TIMED => {
+                refuse(format!("`{}` has {many} launches; up to {MOST_TIMED} of a call are timed", plan.name))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -154,6 +161,9 @@ impl CudaDevice {
         if self.stepwise {
             return self.launch_stepwise(call);
         }
+        if self.timed {
+            return self.launch_timed(call);
+        }
         if !self.recording || launches(&self.functions[call.function]) > MOST_RECORDED {
             return self.launch_all(call);
         }
@@ -177,10 +187,7 @@ impl CudaDevice {
             let launched = graph.launch(&self.stream);
             return launched.map_err(|failure| self.of_function(call, failure));
         }
-        let graph = Graph::record(&self.stream, || self.launch_all(call)).map_err(|error| match error {
-            CudaError::Driver(failure) => self.of_function(call, failure),
-            other => other,
-        })?;
+        let graph = self.recorded(call, || self.launch_all(call))?;
         let launched = graph.launch(&self.stream);
         launched.map_err(|failure| self.of_function(call, failure))?;
         let dropped = self.graphs.keep(call.function, recorded, graph);
@@ -189,6 +196,14 @@ impl CudaDevice {
             self.stream.wait().map_err(|failure| self.of_function(call, failure))?;
         }
         Ok(())
+    }
+
+    /// What `work` launches for a call, as a graph.
+    pub(crate) fn recorded(&self, call: Call, work: impl FnOnce() -> Result<()>) -> Result<Graph> {
+        Graph::record(&self.stream, work).map_err(|error| match error {
+            CudaError::Driver(failure) => self.of_function(call, failure),
+            other => other,
+        })
     }
 
     /// Launches one after the other.
@@ -211,7 +226,7 @@ impl CudaDevice {
                     kernel: self.kernels[launch.kernel].kernel.name.clone(),
                     failure,
                 })?;
-                times.push(LaunchTime { kernel: launch.kernel, milliseconds });
+                times.push(LaunchTime { number: launch.number, milliseconds });
                 Ok(())
             })
         });
@@ -220,10 +235,11 @@ impl CudaDevice {
     }
 
     /// Every launch of a call that has blocks, in order.
-    fn walk(&self, call: Call, each: &mut dyn FnMut(Ready<'_>) -> Result<()>) -> Result<()> {
+    pub(crate) fn walk(&self, call: Call, each: &mut dyn FnMut(Ready<'_>) -> Result<()>) -> Result<()> {
         let base = self.block.address();
         let mut parameters = Vec::new();
-        let mut ready = |launch: &DeviceLaunch, rounds: &[usize]| {
+        let mut ready = |turn: LaunchTurn<'_>| {
+            let LaunchTurn { number, launch, rounds } = turn;
             let kernel = &self.kernels[launch.kernel];
             let blocks = kernel.kernel.blocks(call.batch).and_then(|blocks| u32::try_from(blocks).ok());
             let blocks = blocks.ok_or_else(|| {
@@ -237,18 +253,19 @@ impl CudaDevice {
             self.plan.pointers(call.function, launch, rounds, base, &mut parameters)?;
             let shared_bytes = kernel.dynamic_shared();
             let grid = Grid { blocks, threads: kernel.kernel.threads, shared_bytes };
-            each(Ready { kernel: launch.kernel, function: &kernel.function, grid, parameters: &parameters })
+            let (kernel, function) = (launch.kernel, &kernel.function);
+            each(Ready { number, kernel, function, grid, parameters: &parameters })
         };
         self.functions[call.function].walk(call.prepare, &mut ready)
     }
 
-    fn of_function(&self, call: Call, failure: Failure) -> CudaError {
+    pub(crate) fn of_function(&self, call: Call, failure: Failure) -> CudaError {
         self.unwaited.borrow_mut().insert(call.function);
         self.of_unwaited(failure)
     }
 
     /// A failure that may be that of any function that was called and not waited for.
-    fn of_unwaited(&self, failure: Failure) -> CudaError {
+    pub(crate) fn of_unwaited(&self, failure: Failure) -> CudaError {
         let unwaited = self.unwaited.borrow();
         let functions: Vec<String> =
             unwaited.iter().map(|&number| self.plan.functions[number].name.clone()).collect();
@@ -257,23 +274,12 @@ impl CudaDevice {
             false => CudaError::Function { functions, failure },
         }
     }
-
-    /// Copies to or from the block, in the stream's order, and waits.
-    fn copied(&self, copy: impl FnOnce(&Stream) -> Answer<()>) -> Result<()> {
-        let copied = self.stream.context().enter().and_then(|_current| copy(&self.stream));
-        let waited = copied.and_then(|()| self.stream.wait());
-        self.keep(waited.map_err(|failure| self.of_unwaited(failure)))?;
-        self.unwaited.borrow_mut().clear();
-        Ok(())
-    }
-
-    fn told(&self, error: CudaError) -> RuntimeError {
-        RuntimeError::Device { device: self.info.name.clone(), reason: error.to_string() }
-    }
 }
 
 /// A launch with all its numbers.
-struct Ready<'a> {
+pub(crate) struct Ready<'a> {
+    /// Its number among the function's.
+    pub(crate) number: usize,
     kernel: usize,
     function: &'a crate::owned::Function,
     grid: Grid,
@@ -281,64 +287,9 @@ struct Ready<'a> {
 }
 
 impl Ready<'_> {
-    fn start(&self, stream: &Stream) -> Answer<()> {
+    pub(crate) fn start(&self, stream: &Stream) -> Answer<()> {
         // SAFETY: whoever loaded the module vouched for its kernels; every parameter points into the block that the plan
         // gives the operand, and their number is the kernel's.
         unsafe { stream.launch(self.function, self.grid, self.parameters) }
-    }
-}
-
-fn fitting(what: &str, needed: usize, given: usize) -> Result<()> {
-    match needed == given {
-        true => Ok(()),
-        false => Err(CudaError::Call(format!("{what} have {needed} bytes, not {given}"))),
-    }
-}
-
-impl Device for CudaDevice {
-    fn name(&self) -> &str {
-        &self.info.name
-    }
-
-    fn upload(&mut self, persistent: &[u8]) -> std::result::Result<(), RuntimeError> {
-        let to = self.block.address() + self.plan.persistent_start() as u64;
-        let fits = fitting("parameters and states", self.plan.persistent_bytes, persistent.len());
-        // SAFETY: the persistent block has this length, and `copied` waits.
-        let upload = || self.copied(|stream| unsafe { stream.copy_in(to, persistent) });
-        self.alive().and(fits).and_then(|()| upload()).map_err(|error| self.told(error))
-    }
-
-    fn download(&self, persistent: &mut [u8]) -> std::result::Result<(), RuntimeError> {
-        let from = self.block.address() + self.plan.persistent_start() as u64;
-        let fits = fitting("parameters and states", self.plan.persistent_bytes, persistent.len());
-        // SAFETY: the persistent block has this length, and `copied` waits.
-        let mut download = || self.copied(|stream| unsafe { stream.copy_out(persistent, from) });
-        self.alive().and(fits).and_then(|()| download()).map_err(|error| self.told(error))
-    }
-
-    fn scratch(&self, arena: &mut [u8]) -> std::result::Result<(), RuntimeError> {
-        let most = self.plan.needs.arena;
-        let fits = match arena.len() <= most {
-            true => Ok(()),
-            false => Err(CudaError::Call(format!("the arena has {most} bytes, not {}", arena.len()))),
-        };
-        let from = self.block.address();
-        // SAFETY: the arena has at least this length, and `copied` waits.
-        let mut read = || self.copied(|stream| unsafe { stream.copy_out(arena, from) });
-        self.alive().and(fits).and_then(|()| read()).map_err(|error| self.told(error))
-    }
-
-    fn call(
-        &mut self,
-        call: Call,
-        inputs: &[&[u8]],
-        wanted: &[usize],
-    ) -> std::result::Result<(), RuntimeError> {
-        self.call_function(call, inputs, wanted).map_err(|error| self.told(error))
-    }
-
-    fn output(&self, number: usize) -> &[u8] {
-        let range = self.output_ranges.get(number).cloned().unwrap_or(0..0);
-        self.outputs.bytes().get(range).unwrap_or(&[])
     }
 }

@@ -7,8 +7,9 @@ use crate::info::{self, DeviceInfo};
 use crate::kept::KeptGraphs;
 use crate::owned::{Context, DeviceBlock, Function, LoadedModule, PinnedBlock, Stream};
 use crate::plan::{Needs, Plan};
-use crate::times::{CallTimes, LaunchTime, Marks};
+use crate::times::{LaunchMarks, Marks};
 use dlc_abi::{DECLARED_SHARED_BYTES, DeviceFunction, DeviceKernel, DeviceModule, Interface};
+use dlc_runtime::{CallTimes, LaunchTime};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::ffi::CString;
@@ -60,7 +61,12 @@ pub struct CudaDevice {
     /// Whether launches are recorded as graphs: until there is no memory left for one.
     pub(crate) recording: bool,
     pub(crate) marks: Marks,
+    /// Whether launches are timed.
+    pub(crate) timed: bool,
+    pub(crate) launch_marks: LaunchMarks,
+    /// Of the last call, and what each of them has on top.
     pub(crate) launch_times: Vec<LaunchTime>,
+    pub(crate) mark_time: f32,
     /// Inputs on their way to the GPU, in turn.
     pub(crate) slots: [Slot; 2],
     pub(crate) turn: usize,
@@ -119,7 +125,10 @@ impl CudaDevice {
             stepwise: std::env::var_os(STEPWISE_VARIABLE).is_some_and(|value| value == "1"),
             marks: Marks::new(&context)?,
             recording: true,
+            timed: false,
+            launch_marks: LaunchMarks::default(),
             launch_times: Vec::new(),
+            mark_time: 0.0,
             slots,
             turn: 0,
             outputs: pinned(&context, output_bytes)?,
@@ -179,16 +188,19 @@ impl CudaDevice {
         self.stepwise = stepwise;
     }
 
-    /// How long the last call took on the GPU; `None` before the first one.
+    /// How long the last call took on the GPU; `None` before the first one. Launches are among it where they were timed
+    /// ([`time_launches`](dlc_runtime::Device::time_launches)) or waited for.
     ///
     /// # Errors
     /// That of a GPU that failed.
     pub fn last_times(&self) -> Result<Option<CallTimes>> {
         self.alive()?;
-        self.keep(self.marks.times().map_err(CudaError::Driver))
+        let times = self.keep(self.marks.times().map_err(CudaError::Driver))?;
+        let launches = || self.launch_times.clone();
+        Ok(times.map(|times| CallTimes { launches: launches(), mark: self.mark_time, ..times }))
     }
 
-    /// How long each launch of the last call took, in order; empty where launches were not waited for.
+    /// The launches of the last call that were timed, also of one that failed.
     pub fn last_launches(&self) -> &[LaunchTime] {
         &self.launch_times
     }

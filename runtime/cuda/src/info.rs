@@ -3,6 +3,7 @@
 use crate::driver::{Driver, DriverVersion, OUT_OF_MEMORY};
 use crate::error::{CudaError, Result, size};
 use crate::owned::{Answer, Context};
+use crate::speed::Rates;
 use std::ffi::{CStr, c_char, c_int};
 use std::fmt::{self, Display, Formatter};
 
@@ -12,6 +13,14 @@ const MAJOR: c_int = 75;
 const MINOR: c_int = 76;
 /// `CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN`
 pub(crate) const SHARED_BYTES: c_int = 97;
+/// `CU_DEVICE_ATTRIBUTE_CLOCK_RATE`, in kHz.
+const CLOCK: c_int = 13;
+/// `CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT`
+const MULTIPROCESSORS: c_int = 16;
+/// `CU_DEVICE_ATTRIBUTE_MEMORY_CLOCK_RATE`, in kHz.
+const MEMORY_CLOCK: c_int = 36;
+/// `CU_DEVICE_ATTRIBUTE_GLOBAL_MEMORY_BUS_WIDTH`, in bits.
+const MEMORY_BUS: c_int = 37;
 
 /// A GPU.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +37,8 @@ pub struct DeviceInfo {
     pub total_bytes: usize,
     /// The version of CUDA that the driver is for.
     pub driver: DriverVersion,
+    /// What it is clocked at and how wide it is.
+    pub rates: Rates,
 }
 
 impl Display for DeviceInfo {
@@ -117,5 +128,13 @@ pub(crate) fn info(driver: &Driver, ordinal: usize) -> Result<DeviceInfo> {
     // SAFETY: writes one size.
     let status = unsafe { (driver.table.cuDeviceTotalMem_v2)(&mut total_bytes, number) };
     driver.check("cuDeviceTotalMem_v2", status)?;
-    Ok(DeviceInfo { ordinal, name, major, minor, total_bytes, driver: driver.version })
+    // A driver that does not tell these is none the worse for it.
+    let rate = |rate| part(rate).unwrap_or(0);
+    let rates = Rates {
+        multiprocessors: rate(MULTIPROCESSORS),
+        clock_khz: rate(CLOCK),
+        memory_clock_khz: rate(MEMORY_CLOCK),
+        memory_bus_bits: rate(MEMORY_BUS),
+    };
+    Ok(DeviceInfo { ordinal, name, major, minor, total_bytes, driver: driver.version, rates })
 }

@@ -22,6 +22,7 @@
 //! - The launches of a function are recorded once for each batch and started as one graph.
 //! - `DLC_CUDA_STEPWISE=1` starts them one by one instead and waits for each, so that an error names its kernel
 //!   ([`CudaDevice::set_stepwise`] does so for one model). Results are the same bits.
+//! - Calls are timed by the GPU's own clock ([`CudaDevice::last_times`]), their launches where that is asked for.
 //! - After a failure of the GPU every call and every download is refused with the first failure's words: what the GPU
 //!   holds then is worth nothing, and nobody can write a checkpoint of it.
 
@@ -34,6 +35,9 @@ mod kept;
 mod model;
 mod owned;
 mod plan;
+mod session;
+mod speed;
+mod timed;
 mod times;
 
 pub use device::{CudaDevice, KernelInfo, STEPWISE_VARIABLE};
@@ -42,4 +46,4 @@ pub use error::CudaError;
 pub use info::{DeviceInfo, device, devices};
 pub use model::CudaModel;
 pub use plan::Needs;
-pub use times::{CallTimes, LaunchTime};
+pub use speed::{Arithmetic, Rates};

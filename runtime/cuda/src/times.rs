@@ -1,27 +1,15 @@
-//! How long the GPU was busy with what.
+//! Where a call's time goes, by the GPU's own clock: marks in the stream, behind whose last one all are read.
+//!
+//! Marks between the parts of a call are always there; those between launches, which take longer than a small launch, where
+//! they are asked for. Then they are recorded with the launches, so that none of them waits for the CPU.
 
+use crate::error::{CudaError, Result};
 use crate::owned::{Answer, Context, Event, Stream};
+use dlc_runtime::{CallTimes, LaunchTime};
 use std::sync::Arc;
 
-/// Milliseconds of a call on the GPU's own clock.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct CallTimes {
-    /// Inputs on their way to the GPU.
-    pub inputs: f32,
-    /// All launches.
-    pub kernels: f32,
-    /// Wanted outputs on their way back.
-    pub outputs: f32,
-}
-
-/// Milliseconds of one launch that was waited for.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct LaunchTime {
-    /// The kernel's number in the module.
-    pub kernel: usize,
-    /// From the stream's start of it to its end.
-    pub milliseconds: f32,
-}
+/// Most launches of a call that are timed: each has a mark, and a place in the recording.
+pub(crate) const MOST_TIMED: u64 = 1 << 13;
 
 /// Marks between the parts of a call.
 pub(crate) struct Marks {
@@ -54,7 +42,7 @@ impl Marks {
         Ok(())
     }
 
-    /// The times of the last call; waits for its end.
+    /// The times of the last call but those of its launches; waits for its end.
     pub(crate) fn times(&self) -> Answer<Option<CallTimes>> {
         let [begin, inputs, kernels, outputs] = &self.events;
         if self.set < self.events.len() {
@@ -65,6 +53,7 @@ impl Marks {
             inputs: inputs.since(begin)?,
             kernels: kernels.since(inputs)?,
             outputs: outputs.since(kernels)?,
+            ..CallTimes::default()
         }))
     }
 
@@ -77,4 +66,56 @@ impl Marks {
         stream.wait()?;
         after.since(before)
     }
+}
+
+/// Marks between the launches of a call.
+#[derive(Default)]
+pub(crate) struct LaunchMarks {
+    /// Two before all launches, and one behind each.
+    events: Vec<Event>,
+    /// Numbers of the launches that were done, in order.
+    numbers: Vec<usize>,
+}
+
+impl LaunchMarks {
+    /// Makes marks for so many launches.
+    pub(crate) fn reserve(&mut self, context: &Arc<Context>, launches: u64) -> Result<()> {
+        let count = usize::try_from(launches.min(MOST_TIMED)).unwrap_or(0) + 2;
+        while self.events.len() < count {
+            self.events.push(Event::new(context)?);
+        }
+        Ok(())
+    }
+
+    /// Sets the marks before all launches.
+    pub(crate) fn begin(&mut self, stream: &Stream, recording: bool) -> Result<()> {
+        self.numbers.clear();
+        self.events
+            .iter()
+            .take(2)
+            .try_for_each(|event| put(event, stream, recording).map_err(CudaError::Driver))
+    }
+
+    /// Sets the mark behind a launch.
+    pub(crate) fn behind(&mut self, number: usize, stream: &Stream, recording: bool) -> Answer<()> {
+        self.numbers.push(number);
+        match self.events.get(self.numbers.len() + 1) {
+            Some(event) => put(event, stream, recording),
+            None => Ok(()),
+        }
+    }
+
+    /// The times of all launches, and that of nothing; the stream has been waited for.
+    pub(crate) fn times(&self) -> Answer<(Vec<LaunchTime>, f32)> {
+        let mut spans = self.events.windows(2).map(|pair| pair[1].since(&pair[0]));
+        let mark = spans.next().unwrap_or(Ok(0.0))?;
+        let time = |(&number, span): (&usize, Answer<f32>)| {
+            span.map(|milliseconds| LaunchTime { number, milliseconds })
+        };
+        Ok((self.numbers.iter().zip(spans).map(time).collect::<Answer<_>>()?, mark))
+    }
+}
+
+fn put(event: &Event, stream: &Stream, recording: bool) -> Answer<()> {
+    if recording { event.record_in_graph(stream) } else { event.record(stream) }
 }

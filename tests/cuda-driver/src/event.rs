@@ -19,16 +19,36 @@ unsafe extern "system" fn cuEventCreate(to: *mut Name, flags: c_uint) -> Status 
     })
 }
 
+/// `CU_EVENT_RECORD_EXTERNAL`
+const EXTERNAL: c_uint = 1;
+
+/// In a stream that records, a mark by this function orders what is recorded and is no work that a graph does: its time
+/// is never known.
 #[unsafe(no_mangle)]
 extern "system" fn cuEventRecord(event: Name, into: Name) -> Status {
-    within(|state| {
-        state.stream(into)?;
-        let Some(Object::Event { stream, reached }) = state.objects.get_mut(&event) else {
-            return Err(INVALID_HANDLE);
-        };
-        (*stream, *reached) = (Some(into), None);
-        state.enqueue(into, Work::Record(event))
-    })
+    within(|state| record(state, event, into, 0))
+}
+
+#[unsafe(no_mangle)]
+extern "system" fn cuEventRecordWithFlags(event: Name, into: Name, flags: c_uint) -> Status {
+    within(|state| record(state, event, into, flags))
+}
+
+fn record(state: &mut State, event: Name, into: Name, flags: c_uint) -> Answer<()> {
+    let recording = state.stream(into)?.capture.is_some();
+    let Some(Object::Event { stream, reached }) = state.objects.get_mut(&event) else {
+        return Err(INVALID_HANDLE);
+    };
+    match (recording, flags) {
+        (false, 0) => (*stream, *reached) = (Some(into), None),
+        (true, EXTERNAL) => (*stream, *reached) = (None, None),
+        (true, 0) => {
+            (*stream, *reached) = (None, None);
+            return Ok(());
+        }
+        _ => return Err(INVALID_VALUE),
+    }
+    state.enqueue(into, Work::Record(event))
 }
 
 #[unsafe(no_mangle)]

@@ -11,6 +11,9 @@ const SHARED_BYTES: c_int = 97;
 const MAJOR: c_int = 75;
 /// `CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR`
 const MINOR: c_int = 76;
+/// Other attributes, and what they are here: `CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT`, `CLOCK_RATE` and
+/// `MEMORY_CLOCK_RATE` in kHz, `GLOBAL_MEMORY_BUS_WIDTH` in bits.
+const FIXED: [(c_int, c_int); 4] = [(16, 4), (13, 1_000_000), (36, 1_000_000), (37, 64)];
 /// What the devices are called.
 const DEVICE: &str = "dlc stand-in";
 
@@ -85,7 +88,7 @@ unsafe extern "system" fn cuDeviceGetAttribute(to: *mut c_int, attribute: c_int,
             MAJOR => state.settings.capability.0,
             MINOR => state.settings.capability.1,
             SHARED_BYTES => state.settings.most_shared() as c_int,
-            _ => return Err(INVALID_VALUE),
+            other => FIXED.iter().find(|(one, _)| *one == other).ok_or(INVALID_VALUE)?.1,
         };
         // SAFETY: by the interface.
         unsafe { put(to, value) }

@@ -96,7 +96,7 @@ impl Device {
             function.outputs.iter().map(|port| port.elements(batch) * port.element.size()).collect();
         bindings.extend(sizes.iter().map(|&bytes| self.memory.allocate(bytes)));
         let device_function = self.module.functions[number].clone();
-        device_function.walk(prepare, &mut |launch, rounds| self.launch(launch, rounds, &bindings, batch))?;
+        device_function.walk(prepare, &mut |turn| self.launch(turn.launch, turn.rounds, &bindings, batch))?;
         let outputs = bindings[inputs.len()..].iter().zip(sizes);
         outputs.map(|(&address, bytes)| self.read(address, bytes)).collect()
     }

@@ -159,38 +159,61 @@ impl DeviceOperand {
     }
 }
 
-/// What is done with a launch, and the rounds of the repetitions that it stands in, outermost first.
-pub type EachLaunch<'a, E> = dyn FnMut(&DeviceLaunch, &[usize]) -> Result<(), E> + 'a;
+/// A launch on its turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LaunchTurn<'a> {
+    /// Its number among the function's launches as they are written, the prologue's first: the same in every round, and
+    /// with or without the prologue.
+    pub number: usize,
+    /// What is launched.
+    pub launch: &'a DeviceLaunch,
+    /// Rounds of the repetitions that it stands in, outermost first.
+    pub rounds: &'a [usize],
+}
+
+/// What is done with every launch.
+pub type EachLaunch<'a, E> = dyn FnMut(LaunchTurn<'_>) -> Result<(), E> + 'a;
 
 impl DeviceFunction {
-    /// Calls `each` with every launch in the order in which they are done, and the rounds of the repetitions that it
-    /// stands in, outermost first. The prologue is left out unless it is asked for.
+    /// Calls `each` with every launch in the order in which they are done. The prologue is left out unless it is asked
+    /// for.
     ///
     /// # Errors
     /// The first one of `each`, which ends the walk.
     pub fn walk<E>(&self, prepare: bool, each: &mut EachLaunch<'_, E>) -> Result<(), E> {
         let mut rounds = Vec::new();
         if prepare {
-            walk(&self.prologue, &mut rounds, each)?;
+            walk(&self.prologue, 0, &mut rounds, each)?;
         }
-        walk(&self.steps, &mut rounds, each)
+        walk(&self.steps, DeviceStep::written(&self.prologue).len(), &mut rounds, each).map(drop)
     }
 }
 
-fn walk<E>(steps: &[DeviceStep], rounds: &mut Vec<usize>, each: &mut EachLaunch<'_, E>) -> Result<(), E> {
+/// Returns the number behind that of the last launch.
+fn walk<E>(
+    steps: &[DeviceStep],
+    first: usize,
+    rounds: &mut Vec<usize>,
+    each: &mut EachLaunch<'_, E>,
+) -> Result<usize, E> {
+    let mut number = first;
     for step in steps {
         match step {
-            DeviceStep::Launch(launch) => each(launch, rounds)?,
+            DeviceStep::Launch(launch) => {
+                each(LaunchTurn { number, launch, rounds })?;
+                number += 1;
+            }
             DeviceStep::Repeat { times, steps } => {
+                let first = number;
                 for round in 0..*times {
                     rounds.push(round);
-                    walk(steps, rounds, each)?;
+                    number = walk(steps, first, rounds, each)?;
                     rounds.pop();
                 }
             }
         }
     }
-    Ok(())
+    Ok(number)
 }
 
 #[cfg(test)]
@@ -225,8 +248,10 @@ mod tests {
         assert_eq!((numbers, DeviceStep::count(&function.steps)), (vec![1, 2], 2 * (3 + 1)));
         let walked = |prepare| {
             let mut found = Vec::new();
-            let walked: Result<(), ()> = function.walk(prepare, &mut |launch, rounds| {
-                found.push((launch.kernel, launch.operands[0].start(rounds)));
+            let walked: Result<(), ()> = function.walk(prepare, &mut |turn| {
+                // Kernels are numbered as the launches are.
+                assert_eq!(turn.number, turn.launch.kernel);
+                found.push((turn.launch.kernel, turn.launch.operands[0].start(turn.rounds)));
                 Ok(())
             });
             assert_eq!(walked, Ok(()));
@@ -243,9 +268,9 @@ mod tests {
         let launch = |kernel| DeviceStep::Launch(DeviceLaunch { kernel, operands: vec![] });
         let function = DeviceFunction { prologue: vec![], steps: vec![launch(0), launch(1), launch(2)] };
         let mut seen = 0;
-        let stopped = function.walk(true, &mut |launch, _| {
+        let stopped = function.walk(true, &mut |turn| {
             seen += 1;
-            if launch.kernel == 1 { Err(launch.kernel) } else { Ok(()) }
+            if turn.launch.kernel == 1 { Err(turn.launch.kernel) } else { Ok(()) }
         });
         assert_eq!((stopped, seen), (Err(1), 2));
     }

@@ -121,6 +121,7 @@ table! {
     );
     "2.0" cuEventCreate(event: *mut Handle, flags: c_uint);
     "2.0" cuEventRecord(event: Handle, stream: Handle);
+    "11.1" cuEventRecordWithFlags(event: Handle, stream: Handle, flags: c_uint);
     "2.0" cuEventSynchronize(event: Handle);
     "2.0" cuEventElapsedTime(milliseconds: *mut f32, start: Handle, end: Handle);
     "4.0" cuEventDestroy_v2(event: Handle);

@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 /// `CU_STREAM_NON_BLOCKING`: other users of the process wait for this stream no more than it for them.
 const NON_BLOCKING: u32 = 1;
+/// `CU_EVENT_RECORD_EXTERNAL`: the mark is part of what is recorded, and passed whenever that runs.
+const RECORDED: u32 = 1;
 
 /// A queue of work.
 pub(crate) struct Stream {
@@ -71,6 +73,15 @@ impl Event {
         // SAFETY: both live.
         let status = unsafe { (driver.table.cuEventRecord)(self.handle, stream.handle()) };
         driver.check("cuEventRecord", status)
+    }
+
+    /// Puts the mark behind all that the stream has recorded so far. Needs the context to be current, and the stream to
+    /// record.
+    pub(crate) fn record_in_graph(&self, stream: &Stream) -> Answer<()> {
+        let driver = self.context.driver();
+        // SAFETY: both live.
+        let status = unsafe { (driver.table.cuEventRecordWithFlags)(self.handle, stream.handle(), RECORDED) };
+        driver.check("cuEventRecordWithFlags", status)
     }
 
     /// Waits until the GPU came to the mark.

@@ -13,9 +13,10 @@ fn train(device: &mut CudaDevice, expected: &mut Expected, batch: usize, number:
 }
 
 /// All of a run's bits.
-fn run(stepwise: bool) -> (Vec<Vec<f32>>, Vec<f32>) {
+fn run(stepwise: bool, timed: bool) -> (Vec<Vec<f32>>, Vec<f32>) {
     let (mut device, mut expected) = (loaded(), Expected::new());
     device.set_stepwise(stepwise);
+    device.time_launches(timed);
     device.upload(&bytes(&expected.persistent)).unwrap();
     let mut outputs = Vec::new();
     for (number, batch) in [3, 20, 3, 1, 20, 17].into_iter().enumerate() {
@@ -28,9 +29,9 @@ fn run(stepwise: bool) -> (Vec<Vec<f32>>, Vec<f32>) {
 
 alone! {
     fn graphs_and_single_launches_give_the_same_bits() {
-        let graphs = run(false);
-        assert_eq!(run(false), graphs);
-        assert_eq!(run(true), graphs);
+        let graphs = run(false, false);
+        assert_eq!(run(false, false), graphs);
+        assert_eq!(run(true, false), graphs);
     }
 
     fn without_memory_for_graphs_launches_are_single_ones(DLC_STAND_IN_GRAPHS = "1") {
@@ -214,15 +215,37 @@ alone! {
         device.call(call(TRAIN, 3), &[&x], &[0]).unwrap();
         let times = device.last_times().unwrap().unwrap();
         assert!(times.kernels > 0.0 && times.inputs >= 0.0 && times.outputs >= 0.0, "{times:?}");
-        assert!(device.last_launches().is_empty());
-        device.set_stepwise(true);
+        assert!(times.launches.is_empty() && device.last_launches().is_empty());
+        for (stepwise, timed) in [(true, false), (false, true), (true, true), (false, true)] {
+            device.set_stepwise(stepwise);
+            assert!(device.time_launches(timed));
+            device.call(call(TRAIN, 3), &[&x], &[]).unwrap();
+            let times = device.last_times().unwrap().unwrap();
+            let launched: Vec<usize> = times.launches.iter().map(|launch| launch.number).collect();
+            assert_eq!(launched, [0, 1, 2, 2, 2, 2]);
+            assert!(times.launches.iter().all(|launch| launch.milliseconds > 0.0));
+            assert!(stepwise || times.mark > 0.0);
+            let sum: f32 = times.launches.iter().map(|launch| launch.milliseconds).sum();
+            assert!(sum <= times.kernels * 1.01, "{sum} of {}", times.kernels);
+        }
+        device.set_stepwise(false);
+        assert!(device.time_launches(false));
         device.call(call(TRAIN, 3), &[&x], &[]).unwrap();
-        let launched: Vec<usize> = device.last_launches().iter().map(|launch| launch.kernel).collect();
-        assert_eq!(launched, [0, 1, 2, 2, 2, 2]);
-        assert!(device.last_launches().iter().all(|launch| launch.milliseconds > 0.0));
-        assert!(device.last_times().unwrap().is_some());
+        assert!(device.last_times().unwrap().unwrap().launches.is_empty());
         let names: Vec<String> = device.kernels().into_iter().map(|kernel| kernel.name).collect();
         assert_eq!(names, ["product", "scale", "gather", "count", "copy", "stray", "copy", "far"]);
+    }
+
+    fn timed_launches_give_the_same_bits() {
+        let plain = run(false, false);
+        assert_eq!(run(false, true), plain);
+    }
+
+    fn launches_are_timed_without_memory_for_graphs(DLC_STAND_IN_GRAPHS = "0") {
+        let mut device = loaded();
+        device.time_launches(true);
+        device.call(call(TRAIN, 3), &[&bytes(&samples(3, 0))], &[0]).unwrap();
+        assert_eq!(device.last_launches().len(), 6);
     }
 
     fn the_gpu_says_what_it_is() {

@@ -1,43 +1,20 @@
-//! Time of each launch of a program and of the whole, taken in turns.
+//! On this process's threads: time of each launch of a program and of the whole, taken in turns.
 //!
 //! Every launch is called as a function of its own, in the program's order, on the memory that the launches
 //! before it left, so that caches are as warm as in the whole. What it costs to call a function is
 //! included; a function without launches tells how much that is.
 
-use crate::TimedOptions;
-use crate::compare::synthetic_inputs;
-use crate::data::port_bytes;
-use crate::{DriverError, Loaded, Result, session};
+use super::subject::{Rounds, Subject, Times, nothing_to_time};
+use crate::{DriverError, Loaded, Result, TimedOptions};
 use dlc_abi::FunctionInterface;
 use dlc_compiler::lower::Lowered;
 use dlc_compiler::rewrite::RewriteReport;
 use dlc_compiler::{Compilation, CompiledFunction};
 use dlc_ir::Function;
 use dlc_kernel::{Launch, Program};
-use dlc_trainer::Engine;
 use dlc_types::IndexVec;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
-
-/// Least number of timed rounds, each of the whole and all launches; the least time of each counts.
-const ROUNDS: usize = 3;
-/// Rounds go on for this long,
-const SPAN: Duration = Duration::from_secs(2);
-/// but not beyond this number.
-const ROUNDS_LIMIT: usize = 100;
-/// Steps that a schedule is told of: more than are timed.
-const TOTAL_STEPS: usize = 1_000_000;
-
-/// Least times in milliseconds.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Times {
-    /// The whole function.
-    pub(super) whole: f64,
-    /// A function without launches.
-    pub(super) call: f64,
-    /// Each launch by itself.
-    pub(super) launches: Vec<f64>,
-}
 
 /// The functions of `compilation`, and behind them one without launches and one for each launch of the last.
 /// These rely on the zeros that a call of the whole function leaves. Returns their names.
@@ -97,10 +74,6 @@ fn bare(whole: &CompiledFunction) -> CompiledFunction {
     }
 }
 
-fn nothing_to_time() -> DriverError {
-    DriverError::Bug("there is no function to time".to_owned())
-}
-
 /// Times the last function of a compilation and its launches on synthetic inputs.
 pub(super) fn measure(
     loaded: &Loaded,
@@ -110,32 +83,18 @@ pub(super) fn measure(
 ) -> Result<Times> {
     let whole = compilation.functions.last().ok_or_else(nothing_to_time)?.name.clone();
     let (compilation, names) = split(compilation.clone())?;
-    let choices = options.choices.without_trials();
-    let mut session = session(&compilation, options.machine, options.threads(), &choices)?;
-    loaded.begin(&mut session, options.seed)?;
-    Engine::set_total_steps(&mut session, TOTAL_STEPS)?;
-    let all = synthetic_inputs(loaded, &compilation.interface, batch, options.seed);
-    let ports = compilation.interface.functions.last().ok_or_else(nothing_to_time)?;
-    let fed: Vec<&[u8]> =
-        ports.inputs.iter().filter_map(|port| all.get(&port.name)).map(Vec::as_slice).collect();
-    let mut outputs: Vec<Vec<u8>> =
-        ports.outputs.iter().map(|port| vec![0; port_bytes(port, batch)]).collect();
-    let mut slots: Vec<&mut [u8]> = outputs.iter_mut().map(Vec::as_mut_slice).collect();
+    let mut subject = Subject::new(loaded, &compilation, batch, options)?;
     let handles =
-        names.iter().map(|name| session.prepare(name)).collect::<std::result::Result<Vec<_>, _>>()?;
-    let whole = session.prepare(&whole)?;
+        names.iter().map(|name| subject.session.prepare(name)).collect::<std::result::Result<Vec<_>, _>>()?;
+    let whole = subject.session.prepare(&whole)?;
     let mut least = vec![Duration::MAX; handles.len()];
     let mut least_whole = Duration::MAX;
-    let started = Instant::now();
-    for round in 0..ROUNDS_LIMIT {
-        if round >= ROUNDS && started.elapsed() >= SPAN {
-            break;
-        }
+    for _ in Rounds::begin() {
         // The first call does what later ones need not: it clears borders and runs the prologue.
-        session.call(whole, batch, &fed, &mut slots)?;
+        subject.call(whole)?;
         let mut time = |handle| {
             let started = Instant::now();
-            session.call(handle, batch, &fed, &mut slots)?;
+            subject.call(handle)?;
             Ok::<Duration, DriverError>(started.elapsed())
         };
         least_whole = least_whole.min(time(whole)?);
@@ -148,5 +107,6 @@ pub(super) fn measure(
         whole: least_whole.as_secs_f64() * 1e3,
         call: milliseconds.next().unwrap_or(0.0),
         launches: milliseconds.collect(),
+        transfers: None,
     })
 }
