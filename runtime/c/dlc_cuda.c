@@ -11,6 +11,7 @@
 #endif
 
 #include "dlc_cuda.h"
+#include "dlc_cuda_driver.h"
 #include "dlc_image.h"
 
 #include <dlfcn.h>
@@ -19,77 +20,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* The driver's interface. Names are those that its library exports: _v2 is part of them, plain ones stand for older
- * forms. Each has the version of CUDA whose drivers have it. */
-
-/* A CUresult; 0 is success. */
-typedef int answer;
-/* A CUdeviceptr. */
-typedef uint64_t address;
-/* A context, stream, event, module, function or graph. */
-typedef void *handle;
-
-#define FUNCTIONS(each) \
-    each("6.0", cuGetErrorName, (answer status, const char **text)) \
-    each("6.0", cuGetErrorString, (answer status, const char **text)) \
-    each("2.0", cuInit, (unsigned flags)) \
-    each("2.0", cuDeviceGetCount, (int *count)) \
-    each("2.0", cuDeviceGet, (int *device, int ordinal)) \
-    each("2.0", cuDeviceGetName, (char *name, int length, int device)) \
-    each("2.0", cuDeviceGetAttribute, (int *value, int attribute, int device)) \
-    each("7.0", cuDevicePrimaryCtxRetain, (handle *context, int device)) \
-    each("11.0", cuDevicePrimaryCtxRelease_v2, (int device)) \
-    each("4.0", cuCtxPushCurrent_v2, (handle context)) \
-    each("4.0", cuCtxPopCurrent_v2, (handle *context)) \
-    each("3.2", cuMemGetInfo_v2, (size_t *free_bytes, size_t *all)) \
-    each("3.2", cuMemAlloc_v2, (address *place, size_t bytes)) \
-    each("3.2", cuMemFree_v2, (address place)) \
-    each("2.2", cuMemHostAlloc, (void **pointer, size_t bytes, unsigned flags)) \
-    each("2.0", cuMemFreeHost, (void *pointer)) \
-    each("3.2", cuMemcpyHtoDAsync_v2, (address to, const void *from, size_t bytes, handle stream)) \
-    each("3.2", cuMemcpyDtoHAsync_v2, (void *to, address from, size_t bytes, handle stream)) \
-    each("3.2", cuMemsetD8Async, (address to, unsigned char value, size_t bytes, handle stream)) \
-    each("2.0", cuStreamCreate, (handle *stream, unsigned flags)) \
-    each("4.0", cuStreamDestroy_v2, (handle stream)) \
-    each("2.0", cuStreamSynchronize, (handle stream)) \
-    each("10.1", cuStreamBeginCapture_v2, (handle stream, unsigned mode)) \
-    each("10.0", cuStreamEndCapture, (handle stream, handle *graph)) \
-    each("11.4", cuGraphInstantiateWithFlags, (handle *executable, handle graph, uint64_t flags)) \
-    each("10.0", cuGraphLaunch, (handle executable, handle stream)) \
-    each("10.0", cuGraphExecDestroy, (handle executable)) \
-    each("10.0", cuGraphDestroy, (handle graph)) \
-    each("2.1", cuModuleLoadDataEx, (handle *module, const void *text, unsigned count, unsigned *options, \
-         void **values)) \
-    each("2.0", cuModuleUnload, (handle module)) \
-    each("2.0", cuModuleGetFunction, (handle *function, handle module, const char *name)) \
-    each("2.2", cuFuncGetAttribute, (int *value, int attribute, handle function)) \
-    each("9.0", cuFuncSetAttribute, (handle function, int attribute, int value)) \
-    each("4.0", cuLaunchKernel, (handle function, unsigned blocks, unsigned blocks_y, unsigned blocks_z, \
-         unsigned threads, unsigned threads_y, unsigned threads_z, unsigned shared_bytes, handle stream, \
-         void **parameters, void **extra)) \
-    each("2.0", cuEventCreate, (handle *event, unsigned flags)) \
-    each("2.0", cuEventRecord, (handle event, handle stream)) \
-    each("2.0", cuEventSynchronize, (handle event)) \
-    each("4.0", cuEventDestroy_v2, (handle event))
-
-typedef struct driver {
-#define FIELD(since, name, parameters) answer (*name) parameters;
-    FUNCTIONS(FIELD)
-#undef FIELD
-} driver;
-
-enum {
-    OUT_OF_MEMORY = 2, NO_GPU = 100, UNSUPPORTED_PTX_VERSION = 222,
-    /* Attributes of a GPU, */
-    MAJOR = 75, MINOR = 76, SHARED_BYTES = 97,
-    /* and of a kernel. */
-    MOST_THREADS = 0, DYNAMIC_SHARED_BYTES = 8,
-    /* A stream for which other users of the process do not wait, nor it for them; a recording that is one thread's. */
-    NON_BLOCKING = 1, THREAD_LOCAL = 1,
-    /* Where the driver writes what is wrong with a text, and how much room there is. */
-    ERROR_LOG = 5, ERROR_LOG_BYTES = 6
-};
 
 enum {
     /* Of everything in the block, that of the driver's own blocks. */
@@ -102,7 +32,7 @@ enum {
     MOST_RECORDED = 1 << 13,
     /* Bytes of an input that go to the GPU at once, so that one piece is on its way while the next is copied. */
     PIECE = 4 << 20,
-    SLOTS = 2, NAME_BYTES = 96, LOG_BYTES = 4096, WORDS_BYTES = 200
+    SLOTS = 2, NAME_BYTES = 96, LOG_BYTES = 4096, WORDS_BYTES = 200, SUSPECTS_BYTES = 160
 };
 
 /* A kernel, ready to launch. */
@@ -155,8 +85,9 @@ typedef struct gpu {
     const dlc_device_call *call;
     uint64_t launch;
     const char *failed_kernel;
-    /* A function that nobody has waited for, plus one: a failure that is noticed later may be its. */
-    size_t unwaited;
+    /* For each function, whether it was called and nobody has waited for it since: a failure that is noticed later may be
+     * its. */
+    unsigned char *unwaited;
     /* What the first failure was, once there was one. */
     char lost[DLC_MESSAGE_BYTES];
 } gpu;
@@ -207,24 +138,43 @@ static const char *function_name(const gpu *self, size_t number)
     return (const char *)dlc_image_described(&self->image, all[number].name);
 }
 
+/* The functions that a failure may be of, as `one` or `other`, as far as there is room for them. */
+static const char *suspects(const gpu *self, char *text)
+{
+    uint64_t number;
+    size_t used = 0;
+    text[0] = '\0';
+    for (number = 0; number < self->image.head->function_count && used + NAME_BYTES < SUSPECTS_BYTES; number++) {
+        if (self->unwaited[number]) {
+            used += (size_t)snprintf(text + used, NAME_BYTES, "%s`%.48s`", used == 0 ? "" : " or ",
+                                     function_name(self, (size_t)number));
+        }
+    }
+    return text;
+}
+
 /* Everything is refused from now on, with these words. */
 static dlc_status lose(gpu *self, char *message)
 {
-    char text[WORDS_BYTES];
-    const char *function = self->call == NULL ? NULL : function_name(self, self->call->function);
-    const char *other = self->unwaited == 0 ? NULL : function_name(self, self->unwaited - 1);
+    char text[WORDS_BYTES], names[SUSPECTS_BYTES];
     words(self, text);
-    if (self->failed_kernel != NULL && function != NULL) {
+    if (self->call != NULL) self->unwaited[self->call->function] = 1;
+    suspects(self, names);
+    if (self->failed_kernel != NULL && self->call != NULL) {
         fail(self->lost, DLC_DEVICE, "launch %llu of `%.32s`, the kernel `%.48s`, failed: %s",
-             (unsigned long long)self->launch, function, self->failed_kernel, text);
-    } else if (function == NULL && other == NULL) {
+             (unsigned long long)self->launch, function_name(self, self->call->function), self->failed_kernel, text);
+    } else if (names[0] == '\0') {
         fail(self->lost, DLC_DEVICE, "%s", text);
     } else {
-        int both = function != NULL && other != NULL && function != other;
-        fail(self->lost, DLC_DEVICE, "%s%.32s%s`%.32s` failed: %s; with DLC_CUDA_STEPWISE=1 the error names the kernel",
-             both ? "`" : "", both ? other : "", both ? "` or " : "", function == NULL ? other : function, text);
+        fail(self->lost, DLC_DEVICE, "%s failed: %s; with DLC_CUDA_STEPWISE=1 the error names the kernel", names, text);
     }
     return fail(message, DLC_DEVICE, "%.64s: %.250s", self->name, self->lost);
+}
+
+/* Somebody has waited for all that was called. */
+static void waited(gpu *self)
+{
+    memset(self->unwaited, 0, (size_t)self->image.head->function_count);
 }
 
 /* Refuses everything after the first failure. */
@@ -689,8 +639,11 @@ static dlc_status gpu_call(void *data, const dlc_device_call *call, char *messag
         leave(self);
     }
     if (!done) status = lose(self, message);
-    else if (wanted) outputs_passed(self, 1, &wanted);
-    self->unwaited = wanted ? 0 : call->function + 1;
+    else if (!wanted) self->unwaited[call->function] = 1;
+    else {
+        outputs_passed(self, 1, &wanted);
+        waited(self);
+    }
     self->call = NULL;
     return status;
 }
@@ -711,7 +664,7 @@ static dlc_status persistent_copied(gpu *self, const void *from, void *to, char 
         leave(self);
     }
     if (!done) return lose(self, message);
-    self->unwaited = 0;
+    waited(self);
     return DLC_OK;
 }
 
@@ -752,6 +705,7 @@ static void gpu_destroy(void *data)
     dlc_image_drop(&self->image);
     free(self->kernels);
     free(self->kept);
+    free(self->unwaited);
     free(self->parameters);
     free(self);
 }
@@ -766,8 +720,11 @@ static dlc_status tables_taken(gpu *self, char *message)
     }
     self->kernels = (kernel *)calloc((size_t)head->kernel_count + 1, sizeof *self->kernels);
     self->kept = (recording *)calloc((size_t)head->function_count * KEPT + 1, sizeof *self->kept);
+    self->unwaited = (unsigned char *)calloc((size_t)head->function_count + 1, 1);
     self->parameters = (uint64_t *)calloc((size_t)operands + 1, sizeof *self->parameters);
-    if (self->kernels != NULL && self->kept != NULL && self->parameters != NULL) return DLC_OK;
+    if (self->kernels != NULL && self->kept != NULL && self->unwaited != NULL && self->parameters != NULL) {
+        return DLC_OK;
+    }
     return fail(message, DLC_NO_MEMORY, "there is no memory for the tables of the model's code");
 }
 

@@ -16,9 +16,10 @@ use std::path::PathBuf;
 const CREATE: &str = include_str!("text/gpu.h");
 
 /// The part of the runtime that knows GPUs.
-const GPU_RUNTIME: [(&str, &str); 4] = [
+const GPU_RUNTIME: [(&str, &str); 5] = [
     ("dlc_cuda.h", include_str!("../../../runtime/c/dlc_cuda.h")),
     ("dlc_cuda.c", include_str!("../../../runtime/c/dlc_cuda.c")),
+    ("dlc_cuda_driver.h", include_str!("../../../runtime/c/dlc_cuda_driver.h")),
     ("dlc_image.h", include_str!("../../../runtime/c/dlc_image.h")),
     ("dlc_image.c", include_str!("../../../runtime/c/dlc_image.c")),
 ];

@@ -137,15 +137,7 @@ fn a_fault_is_told_and_nothing_is_taken_for_a_result_from_then_on() {
     let folder = compiled(&net());
     let folder = folder.path();
     let program = build(folder, "create", "net", &[]);
-    let whole = std::fs::read(folder.join("net.launches")).unwrap();
-    let mut image = DeviceImage::decode(&whole).unwrap();
-    let kernels = &image.module.kernels;
-    let broken = kernels.iter().rfind(|kernel| kernel.name.starts_with("train_")).unwrap().name.clone();
-    let text = &mut image.module.text;
-    let start = text.find(&format!(".entry {broken}(")).unwrap();
-    let end = start + text[start..].find("ret;").unwrap();
-    text.insert_str(end, "trap;\n    ");
-    std::fs::write(folder.join("broken.launches"), image.encode()).unwrap();
+    let broken = broken(folder);
     let run = |file: &str, stepwise: &str| {
         printed(command(&program).env("DLC_CUDA_STEPWISE", stepwise).args([file, "0", "saved"]))
     };
@@ -169,6 +161,33 @@ fn a_fault_is_told_and_nothing_is_taken_for_a_result_from_then_on() {
         }
         assert!(std::fs::read(folder.join("saved")).unwrap() == saved);
     }
+}
+
+/// Writes the code of `net` with a kernel of its training step that fails to `broken.launches`; the kernel's name.
+fn broken(folder: &Path) -> String {
+    let whole = std::fs::read(folder.join("net.launches")).unwrap();
+    let mut image = DeviceImage::decode(&whole).unwrap();
+    let kernels = &image.module.kernels;
+    let broken = kernels.iter().rfind(|kernel| kernel.name.starts_with("train_")).unwrap().name.clone();
+    let text = &mut image.module.text;
+    let start = text.find(&format!(".entry {broken}(")).unwrap();
+    let end = start + text[start..].find("ret;").unwrap();
+    text.insert_str(end, "trap;\n    ");
+    std::fs::write(folder.join("broken.launches"), image.encode()).unwrap();
+    broken
+}
+
+#[test]
+fn every_function_that_nobody_waited_for_is_named() {
+    if !has("cc") {
+        return;
+    }
+    let folder = compiled(&net());
+    let folder = folder.path();
+    broken(folder);
+    let program = build(folder, "unwaited", "net", &[]);
+    let told = printed(command(&program).arg("broken.launches"));
+    assert!(told.contains(": `initialize` or `predict` or `train` failed: "), "{told}");
 }
 
 /// The program in the comment that a header begins with.
