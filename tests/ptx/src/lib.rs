@@ -48,6 +48,7 @@
 //! - a register that nothing wrote holds a NaN that is no address;
 //! - barriers for a part of a block, bulk copies and their barriers are refused when a thread reaches them.
 
+pub mod assembler;
 mod decode;
 mod execute;
 mod fault;

@@ -1,30 +1,15 @@
 //! NVIDIA's assembler takes the code of every example, and spills nothing of a contraction's registers.
 //!
-//! `ptxas` is no part of the repository: `compiler/codegen/ptx/setup.sh` fetches it. A test that finds none says so and,
-//! where `DLC_REQUIRE_TOOLS` is set, fails.
+//! A test that finds no assembler says so and, where `DLC_REQUIRE_TOOLS` is set, fails.
 
 use dlc_abi::{DeviceModule, DeviceStep};
 use dlc_compiler::emit::{Architecture, DeviceOptions, Math, device};
 use dlc_compiler::{Compilation, CompileOptions, compile};
 use dlc_kernel::Body;
+use dlc_ptx_machine::assembler::{assemble, ptxas};
 use dlc_tests::models::{from_file, repository};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
-use std::process::Command;
-
-/// The assembler: what `DLC_PTXAS` names, what `setup.sh` has fetched, or one on the path.
-fn ptxas() -> Option<PathBuf> {
-    let fetched = repository().join("target/ptxas/bin/ptxas");
-    let named = std::env::var_os("DLC_PTXAS").map(PathBuf::from);
-    let candidates = named.into_iter().chain([fetched, PathBuf::from("ptxas")]);
-    let found = candidates.into_iter().find(|ptxas| Command::new(ptxas).arg("--version").output().is_ok());
-    if found.is_none() {
-        let how = "ptxas is missing: compiler/codegen/ptx/setup.sh fetches it";
-        assert!(std::env::var_os("DLC_REQUIRE_TOOLS").is_none(), "{how}");
-        eprintln!("1 test skipped: {how}");
-    }
-    found
-}
+use std::path::Path;
 
 /// Bytes that each entry spills, or keeps in a stack frame.
 fn spilled(
@@ -34,17 +19,8 @@ fn spilled(
     model: &str,
 ) -> BTreeMap<String, u64> {
     let folder = tempfile::tempdir().unwrap();
-    let source = folder.path().join("module.ptx");
-    std::fs::write(&source, &module.text).unwrap();
-    let mut command = Command::new(ptxas);
-    command
-        .args(["-v", "-arch", architecture.name(), "-o"])
-        .arg(folder.path().join("module.cubin"))
-        .arg(&source);
-    let output = command.output().unwrap();
-    let said =
-        String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{model} for {architecture}: {said}");
+    let said = assemble(ptxas, folder.path(), &module.text, architecture.name())
+        .unwrap_or_else(|said| panic!("{model} for {architecture}: {said}"));
     let mut spilled = BTreeMap::new();
     let mut entry = String::new();
     for line in said.lines() {

@@ -1,33 +1,19 @@
 //! NVIDIA's assembler takes every text for every architecture, and says what each kernel takes of a multiprocessor.
 //!
-//! `ptxas` is no part of the repository: `setup.sh` of this crate fetches it. A test that finds none says so and, where
-//! `DLC_REQUIRE_TOOLS` is set, fails.
+//! A test that finds no assembler says so and, where `DLC_REQUIRE_TOOLS` is set, fails.
 
 use crate::cases::{BATCH, CASES, LARGE, kernel, module, module_with};
 use dlc_codegen_ptx::{Architecture, Math, Options, emit_module};
 use dlc_kernel::Kernel;
+use dlc_ptx_machine::assembler::{assemble, ptxas};
 use expect_test::expect_file;
 use std::collections::BTreeSet;
 use std::fmt::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 /// The release whose reports the golden file holds.
 const RELEASE: &str = "V12.9.86";
-
-/// The assembler: what `DLC_PTXAS` names, what `setup.sh` has fetched, or one on the path.
-pub(crate) fn ptxas() -> Option<PathBuf> {
-    let fetched = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../target/ptxas/bin/ptxas");
-    let named = std::env::var_os("DLC_PTXAS").map(PathBuf::from);
-    let candidates = named.into_iter().chain([fetched, PathBuf::from("ptxas")]);
-    let found = candidates.into_iter().find(|ptxas| Command::new(ptxas).arg("--version").output().is_ok());
-    if found.is_none() {
-        let how = "ptxas is missing: compiler/codegen/ptx/setup.sh fetches it";
-        assert!(std::env::var_os("DLC_REQUIRE_TOOLS").is_none(), "{how}");
-        eprintln!("1 test skipped: {how}");
-    }
-    found
-}
 
 /// What the assembler says of a text: registers, spills, shared memory.
 pub(crate) fn report(
@@ -37,16 +23,8 @@ pub(crate) fn report(
     text: &str,
     architecture: Architecture,
 ) -> String {
-    let (source, object) = (folder.join("module.ptx"), folder.join("module.cubin"));
-    std::fs::write(&source, text).unwrap();
-    let output = Command::new(ptxas)
-        .args(["-v", "-arch", architecture.name(), "-o"])
-        .args([&object, &source])
-        .output()
-        .unwrap();
-    let said =
-        String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{name} for {architecture}: {said}");
+    let said = assemble(ptxas, folder, text, architecture.name())
+        .unwrap_or_else(|said| panic!("{name} for {architecture}: {said}"));
     // Of `wgmma` it says where it had to wait, or to take one after the other.
     for word in ["warning", "wgmma", "warpgroup"] {
         assert!(!said.contains(word), "{name} for {architecture}: {said}");

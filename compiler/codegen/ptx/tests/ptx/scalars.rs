@@ -1,9 +1,10 @@
 //! Every scalar operation on every type that it takes, of what was loaded and of numbers that are known, through
 //! NVIDIA's assembler.
 
-use crate::assembler::{ptxas, report};
+use crate::assembler::report;
 use dlc_codegen_ptx::{Architecture, Math, Options, emit_module};
 use dlc_kernel::{Binary, Combine, Comparison, Kernel, Unary, parse_kernel, verify_kernel};
+use dlc_ptx_machine::assembler::ptxas;
 use dlc_types::DType;
 
 /// A kernel of one operation with so many operands of a type.

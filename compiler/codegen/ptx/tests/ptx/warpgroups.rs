@@ -1,11 +1,12 @@
 //! Contractions that warpgroups multiply, executed: every way in which factors may lie, against exact sums.
 
-use crate::assembler::{ptxas, report};
+use crate::assembler::report;
 use crate::cases::{kernel, module_with};
 use crate::executed::{Setting, operands, run};
 use crate::tiles::{assert_near, contraction, tensor_bound};
 use dlc_codegen_ptx::{Architecture, Math};
 use dlc_kernel::Kernel;
+use dlc_ptx_machine::assembler::ptxas;
 use expect_test::{expect, expect_file};
 use std::collections::BTreeSet;
 use std::path::Path;
