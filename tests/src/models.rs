@@ -43,9 +43,11 @@ pub fn all_files() -> Vec<PathBuf> {
     files
 }
 
-/// The repository's root.
+/// The repository's root: where cargo runs a test from, else where it was built.
 pub fn repository() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+    let folder =
+        std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from).filter(|folder| folder.ends_with("tests"));
+    folder.unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into()).join("..")
 }
 
 /// Loads a model from the repository.

@@ -14,7 +14,7 @@ pub mod window;
 
 use crate::harness::{agree, agree_each, compare, random_inputs};
 use dlc_interp::{Data, Tensor};
-use dlc_ir::{Builder, Function, InferError, NodeId, OutputRole};
+use dlc_ir::{Builder, Function, InferError, NodeId, Op, OutputRole};
 use dlc_types::{DType, Dim, Shape, TensorType};
 use std::collections::BTreeMap;
 
@@ -102,6 +102,25 @@ impl Case {
         inputs
     }
 
+    /// Whether the results of every batch are close enough to the oracle's.
+    ///
+    /// # Errors
+    /// The difference.
+    pub fn judge_all(&self, results: &[(usize, Vec<Tensor>)]) -> Result<(), String> {
+        for (batch, found) in results {
+            let fed = self.fed_with(*batch);
+            let inputs = |op: &Op| match op {
+                Op::Input { name } => fed.get(name).cloned(),
+                _ => None,
+            };
+            let oracle = dlc_interp::evaluate(&self.function, *batch, &inputs);
+            for (found, oracle) in found.iter().zip(&oracle.map_err(|error| error.to_string())?) {
+                self.judge(found, oracle).map_err(|difference| format!("batch {batch}: {difference}"))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Whether a result is close enough to the oracle's.
     ///
     /// # Errors
@@ -137,6 +156,24 @@ pub fn run_all(cases: &[Case]) {
     failures.sort_by_key(|&(size, _)| size);
     let shown: Vec<&str> = failures.iter().take(8).map(|(_, failure)| failure.as_str()).collect();
     assert!(failures.is_empty(), "{} of {} cases fail:\n{}", failures.len(), cases.len(), shown.join("\n\n"));
+}
+
+/// What a case's function returns, for each batch of the case.
+pub type Results = Vec<(usize, Vec<Tensor>)>;
+
+/// Judges what somebody computes of every case by the oracle, and panics with the shortest failure.
+///
+/// # Panics
+/// If a case fails.
+pub fn run_by(cases: &[Case], computed: &dyn Fn(&Case) -> Result<Results, String>) {
+    let failure = |case: &Case| {
+        let judged = computed(case).and_then(|results| case.judge_all(&results));
+        judged.err().map(|failure| format!("{}: {failure}", case.name))
+    };
+    let failures: Vec<String> = cases.iter().filter_map(failure).collect();
+    if let Some(first) = failures.iter().min_by_key(|failure| failure.len()) {
+        panic!("{} of {} cases fail, such as {first}", failures.len(), cases.len());
+    }
 }
 
 /// The cases of all families.

@@ -11,9 +11,8 @@ mod trained;
 
 use dlc_compiler::emit::{Architecture, DeviceOptions, Math, device};
 use dlc_compiler::{CompileOptions, FunctionKind, compile};
-use dlc_interp::Tensor;
 use dlc_ir::{Binary, Op, Reduction};
-use dlc_tests::cases::{self, Case, Tolerance, batched};
+use dlc_tests::cases::{self, Case, Results, Tolerance, batched, run_by};
 use dlc_tests::harness::{bytes_of, compilation_for, tensor_of};
 use dlc_tests::models::{all_files, from_file, repository};
 use dlc_types::DType;
@@ -29,7 +28,7 @@ const KINDS: [FunctionKind; 5] = [
 ];
 
 /// A case's results as the device computes them, for each batch of the case.
-fn computed(case: &Case) -> Result<Vec<(usize, Vec<Tensor>)>, String> {
+fn computed(case: &Case) -> Result<Results, String> {
     let greatest = case.batches.iter().copied().max().unwrap_or(1);
     let compilation = compilation_for(&case.function, &CompileOptions::for_device(greatest))?;
     let program = &compilation.functions[0].lowered.program;
@@ -48,28 +47,8 @@ fn computed(case: &Case) -> Result<Vec<(usize, Vec<Tensor>)>, String> {
     Ok(results)
 }
 
-fn tried(case: &Case) -> Result<(), String> {
-    for (batch, found) in computed(case).map_err(|fault| format!("{}: {fault}", case.name))? {
-        let fed = case.fed_with(batch);
-        let inputs = |op: &Op| match op {
-            Op::Input { name } => fed.get(name).cloned(),
-            _ => None,
-        };
-        let oracle =
-            dlc_interp::evaluate(&case.function, batch, &inputs).map_err(|error| error.to_string())?;
-        for (found, oracle) in found.iter().zip(&oracle) {
-            case.judge(found, oracle)
-                .map_err(|difference| format!("{}, batch {batch}: {difference}", case.name))?;
-        }
-    }
-    Ok(())
-}
-
 fn all_of(cases: &[Case]) {
-    let faults: Vec<String> = cases.iter().filter_map(|case| tried(case).err()).collect();
-    if let Some(first) = faults.iter().min_by_key(|fault| fault.len()) {
-        panic!("{} of {} cases fail, such as {first}", faults.len(), cases.len());
-    }
+    run_by(cases, &computed);
 }
 
 #[test]

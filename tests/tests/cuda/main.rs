@@ -1,12 +1,14 @@
-//! Whole models in sessions on NVIDIA's driver: initialised, trained, evaluated and asked in turn, beside a session of
-//! threads that is given the same. The driver is the stand-in that executes PTX, or a real one where
+//! NVIDIA's driver: the op suite, and whole models in sessions, initialised, trained, evaluated and asked in turn beside a
+//! session of threads that is given the same. The driver is the stand-in that executes PTX, or a real one where
 //! `DLC_CUDA_TEST_DRIVER` names it.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod op_suite;
+
 use dlc_abi::DeviceModule;
 use dlc_compiler::emit::{Architecture, DeviceOptions, Math, device};
-use dlc_compiler::{CompileOptions, compile};
+use dlc_compiler::{Compilation, CompileOptions, compile};
 use dlc_cuda::CudaDevice;
 use dlc_dsl::Loaded;
 use dlc_runtime::{LoadPolicy, Program, Session};
@@ -18,17 +20,26 @@ use std::sync::Arc;
 
 const BATCH_MAX: usize = 4;
 
-/// A session on the first GPU, whose code is changed before it is loaded.
-fn on_gpu(loaded: &Loaded, stepwise: bool, change: impl FnOnce(&mut DeviceModule)) -> Session {
-    let compilation = compile(&loaded.model, &CompileOptions::for_device(BATCH_MAX)).unwrap();
-    let options = DeviceOptions { architecture: Architecture::Sm80, math: Math::F32 };
-    let mut module = device(&compilation, options).unwrap();
+/// A compilation on the first GPU, by the newest code that it runs, which is changed before it is loaded.
+fn loaded(compilation: &Compilation, change: impl FnOnce(&mut DeviceModule)) -> Result<CudaDevice, String> {
+    let gpu = dlc_cuda::device(0).map_err(|error| error.to_string())?;
+    let runs = |one: &Architecture| one.capability().runs_on(gpu.major, gpu.minor);
+    let architecture = Architecture::ALL.into_iter().rev().find(runs).ok_or("the GPU is too old")?;
+    let options = DeviceOptions { architecture, math: Math::F32 };
+    let mut module = device(compilation, options).map_err(|error| error.to_string())?;
     change(&mut module);
-    let interface = compilation.interface;
+    let interface = &compilation.interface;
     // SAFETY: the compiler made the module for this interface.
-    let mut device = unsafe { CudaDevice::load(0, &interface, &module, &interface.constants) }.unwrap();
+    let device = unsafe { CudaDevice::load(0, interface, &module, &interface.constants) };
+    device.map_err(|error| error.to_string())
+}
+
+/// A session on the first GPU, whose code is changed before it is loaded.
+fn on_gpu(model: &Loaded, stepwise: bool, change: impl FnOnce(&mut DeviceModule)) -> Session {
+    let compilation = compile(&model.model, &CompileOptions::for_device(BATCH_MAX)).unwrap();
+    let mut device = loaded(&compilation, change).unwrap();
     device.set_stepwise(stepwise);
-    let program = Program::of_device(interface, None).unwrap();
+    let program = Program::of_device(compilation.interface, None).unwrap();
     Session::on(Arc::new(program), Box::new(device)).unwrap()
 }
 
