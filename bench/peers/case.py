@@ -40,12 +40,12 @@ def one(pattern, text, what):
     return found.groups()
 
 
-def read(dlc, file, target):
-    """A case with the shapes that dlc finds in it."""
+def read(dlc, file, target, batch=None):
+    """A case with the shapes that dlc finds in it, at the batch that is its own or another."""
     text = Path(file).read_text()
     lr, momentum = one(r"optimizer = sgd\(lr = ([\d.]+), momentum = ([\d.]+)\)", text, "SGD with momentum")
     one(r"loss\s+= cross_entropy\(logits, label\)", text, "cross-entropy loss")
-    (batch,) = one(r"batch\s+= (\d+)", text, "batch")
+    (trained,) = one(r"batch\s+= (\d+)", text, "batch")
     (classes,) = one(r"classes = (\d+)", text, "number of classes")
     inspected = json.loads(subprocess.run([dlc, "inspect", file, "--json"], check=True, capture_output=True).stdout)
     ((_, tensor),) = inspected["inputs"]
@@ -55,7 +55,7 @@ def read(dlc, file, target):
         name=name,
         target=target,
         file=file,
-        batch=int(batch) if target == "train" else RUN_BATCHES[name],
+        batch=batch or (int(trained) if target == "train" else RUN_BATCHES[name]),
         shape=[int(size) for size in sizes.split(",")],
         classes=int(classes),
         lr=float(lr),

@@ -8,7 +8,9 @@
 Results are checked before anything is timed: layers have the same numbers of values, the loss of a few steps
 falls, what is exported computes what PyTorch does, and dlc's numbers are the interpreter's (`dlc bench`). Then
 dlc and every peer take turns, several short rounds; a cell is the median over rounds of each round's median.
-Needs nothing but Python; the peers run in their own environment.
+Needs nothing but Python; the peers run in their own environment. On a machine with a GPU:
+
+    python3 bench/peers/run.py --device cuda --math tf32 --batch 512 --cases resnet20-cifar:train,resnet18-cifar:train
 """
 
 import argparse
@@ -27,6 +29,7 @@ import case as cases
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
+ON_GPUS = ["pytorch", "pytorch-channels-last", "pytorch-compiled"]
 PEERS = ["pytorch", "pytorch-channels-last", "pytorch-compiled", "jax", "onnxruntime", "openvino"]
 OUTPUT = f"bench/results/{datetime.date.today()}-peers.md"
 
@@ -44,7 +47,9 @@ class Dlc:
 
     def __init__(self, options, case):
         self.command = [options.dlc, "bench", case.target, case.file, "--batch", str(case.batch)]
-        self.command += ["--threads", str(options.threads), "--json"]
+        self.flags = ["--threads", str(options.threads), "--device", options.device]
+        self.flags += ["--math", options.math] if options.device != "cpu" else []
+        self.command += [*self.flags, "--json"]
         self.peaks = []
         if case.target == "train":
             self.check_training(options, case)
@@ -52,14 +57,14 @@ class Dlc:
     def check_training(self, options, case):
         with tempfile.TemporaryDirectory() as out:
             command = [options.dlc, "train", case.file, "--json", "--set", "train.epochs=2", "--out", out]
-            command += ["--threads", str(options.threads)]
+            command += ["--set", f"data.batch={case.batch}", *self.flags]
             lines = output(command).splitlines()
         losses = [line["train"]["loss"] for line in map(json.loads, lines) if "epoch" in line]
         check_loss(losses[0], losses[-1])
 
     def round(self):
         report = json.loads(output(self.command).splitlines()[0])
-        self.peaks.append(report["peak_gflops"])
+        self.peaks += [report["peak_gflops"]] if "peak_gflops" in report else []
         return report["median_ms"]
 
     def close(self):
@@ -87,6 +92,7 @@ class Peer:
             raise Absent("not installed")
         command = [python, "worker.py", "--peer", name, *case.flags(), "--threads", str(options.threads)]
         command += ["--folder", str(Path(options.environment).absolute() / "onnx")]
+        command += ["--device", options.device, "--math", options.math]
         log = None if options.verbose else subprocess.DEVNULL
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": log}
         self.process = subprocess.Popen(list(map(str, command)), cwd=HERE, text=True, **pipes)
@@ -196,14 +202,15 @@ def page(options, results, command, load):
     if Path(options.dlc).resolve().is_relative_to(ROOT):
         commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True)
         dlc += f" (sources at {commit.stdout.strip() or 'an unknown commit'})"
+    arithmetic = "f32" if options.device == "cpu" else f"products in {options.math}, inputs and results in the CPU's memory"
     lines = [
         f"# dlc beside other systems, {datetime.date.today()}",
         "",
-        f"Machine: {processor()}, {os.cpu_count()} cores, {options.threads} threads used; {peak}.",
+        f"Machine: {', '.join([processor(), *graphics(options)])}, {os.cpu_count()} cores, {options.threads} threads used; {peak}.",
         f"Versions: {', '.join([dlc, *versions.values()])}.",
         f"Command: `{command}`. Load of the machine when it began: {load:.1f}.",
         "",
-        f"Milliseconds per call, f32; medians over {options.rounds} rounds in which all took turns.",
+        f"Milliseconds per call, {arithmetic}; medians over {options.rounds} rounds in which all took turns.",
         "",
         *table(options, results),
         "",
@@ -237,6 +244,17 @@ def processor():
         return platform.processor() or platform.machine()
 
 
+def graphics(options):
+    """The GPU, in the words of its driver's tool."""
+    if options.device == "cpu":
+        return []
+    command = ["nvidia-smi", "--query-gpu=name,driver_version,clocks.max.sm", "--format=csv,noheader", "--id=0"]
+    try:
+        return [subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()]
+    except (OSError, subprocess.CalledProcessError):
+        return ["a GPU"]
+
+
 def wanted(options):
     """The chosen cases: `NAME` for both targets, `NAME:train` or `NAME:run` for one."""
     files = {file.stem: str(file.relative_to(ROOT)) for file in sorted((ROOT / "bench/cases").glob("*.dsl"))}
@@ -247,7 +265,7 @@ def wanted(options):
         if not any(text in (name, f"{name}:{target}") for name, target in known):
             sys.exit(f"no case is called {text}; there are {', '.join(f'{name}:{target}' for name, target in known)}")
     known = [one for one in known if not chosen or one[0] in chosen or ":".join(one) in chosen]
-    return [cases.read(options.dlc, files[name], target) for name, target in known]
+    return [cases.read(options.dlc, files[name], target, options.batch) for name, target in known]
 
 
 def arguments():
@@ -257,14 +275,20 @@ def arguments():
     parser.add_argument("--rounds", type=int, default=5, help="turns of every system [default: %(default)s]")
     parser.add_argument("--seconds", type=float, default=3, help="of a peer's turn [default: %(default)s]")
     parser.add_argument("--threads", type=int, default=2, help="of every system [default: %(default)s]")
+    parser.add_argument("--batch", type=int, help="of every case [default: the case's]")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="[default: %(default)s]")
+    parser.add_argument("--math", choices=("f32", "tf32", "bf16"), default="f32", help="of products on a GPU [default: %(default)s]")
     parser.add_argument("--only", help=f"peers, separated by commas, of {', '.join(PEERS)} [default: all]")
     parser.add_argument("--dlc", default="target/release/dlc", help="the binary [default: %(default)s]")
     parser.add_argument("--environment", default="target/peers", help="the peers' [default: %(default)s]")
     parser.add_argument("--verbose", action="store_true", help="show what peers write to stderr")
     options = parser.parse_args()
-    options.only = options.only.split(",") if options.only else PEERS
-    if unknown := [name for name in options.only if name not in PEERS]:
-        parser.error(f"no peer is called {unknown[0]}; there are {', '.join(PEERS)}")
+    peers = PEERS if options.device == "cpu" else ON_GPUS
+    options.only = options.only.split(",") if options.only else peers
+    if unknown := [name for name in options.only if name not in peers]:
+        parser.error(f"no peer on {options.device} is called {unknown[0]}; there are {', '.join(peers)}")
+    if options.device == "cpu" and options.math != "f32":
+        parser.error("--math is of products on a GPU")
     if min(options.rounds, options.threads) < 1:
         parser.error("--rounds and --threads must be at least 1")
     return options

@@ -34,6 +34,8 @@ def arguments():
     for number in ("lr", "momentum"):
         parser.add_argument("--" + number, type=float, default=0)
     parser.add_argument("--folder", required=True, help="where ONNX files are kept")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--math", choices=("f32", "tf32", "bf16"), default="f32", help="of products on a GPU")
     chosen = parser.parse_args()
     chosen.shape = tuple(int(size) for size in chosen.shape.split(","))
     return chosen
