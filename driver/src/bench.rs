@@ -1,7 +1,8 @@
 //! `dlc bench`: check, then time.
 //!
 //! The numbers are checked at batch 2 by the local bound before anything is timed. Then the step (or the
-//! inference) runs on synthetic inputs, warmed up, for at least six calls and three seconds. Where the
+//! inference) runs on synthetic inputs, warmed up, for at least six calls and three seconds. On a device a step is told
+//! of the next one's inputs, as the trainer tells it. Where the
 //! optimiser is timed against its absence, both take turns in the same minutes, and their outputs are compared
 //! first. The
 //! operations are the mathematical ones of contractions and convolutions, and the share is told against
@@ -12,11 +13,11 @@ use crate::data::port_bytes;
 use crate::flops::function_flops;
 use crate::rewriting::baseline;
 use crate::{
-    CompareOptions, CompileChoices, DriverError, Loaded, Machine, Result, TimedOptions, compare_loaded,
-    peak_gflops, session,
+    BenchTarget, CompareOptions, CompileChoices, DriverError, Loaded, Machine, Result, TimedOptions,
+    compare_loaded, peak_gflops, session,
 };
 use dlc_compiler::CompileOptions;
-use dlc_runtime::{FunctionHandle, Session};
+use dlc_runtime::{FunctionHandle, Samples, Session};
 use dlc_trainer::Engine;
 use serde::Serialize;
 use std::time::{Duration, Instant};
@@ -76,6 +77,10 @@ struct Subject {
     outputs: Vec<Vec<u8>>,
     flops: u64,
     times: Vec<Duration>,
+    /// Loss and metrics of a step on a device; empty for other calls.
+    report: Vec<f32>,
+    /// Steps that were told ahead.
+    steps: u64,
 }
 
 impl Subject {
@@ -96,7 +101,13 @@ impl Subject {
         loaded.begin(&mut session, options.seed)?;
         Engine::set_total_steps(&mut session, TOTAL_STEPS)?;
         let mut all = synthetic_inputs(loaded, &compilation.interface, batch, options.seed);
+        let report = match (options.target, session.device()) {
+            (BenchTarget::Train, Some(_)) => vec![0.0; session.report_length(name, batch)?],
+            _ => Vec::new(),
+        };
         Ok(Subject {
+            report,
+            steps: 0,
             handle: session.prepare(name)?,
             session,
             batch,
@@ -117,7 +128,14 @@ impl Subject {
                 break;
             }
             let one = Instant::now();
-            self.session.call(self.handle, self.batch, &inputs, &mut slots)?;
+            if timed && !self.report.is_empty() {
+                self.steps += 1;
+                let step = Samples { number: self.steps, batch: self.batch, inputs: &inputs };
+                let next = Samples { number: self.steps + 1, ..step };
+                self.session.train_step_ahead(step, Some(next), &mut self.report)?;
+            } else {
+                self.session.call(self.handle, self.batch, &inputs, &mut slots)?;
+            }
             if timed {
                 self.times.push(one.elapsed());
             }

@@ -28,12 +28,38 @@ pub trait Device: Send {
     /// As above.
     fn scratch(&self, arena: &mut [u8]) -> Result<()>;
 
-    /// Does a call, and returns when its results are there. `inputs` are plain row-major tensors with the lengths that
-    /// the interface asks for; `wanted` are the numbers of the outputs that [`Device::output`] will be asked for.
+    /// Begins a call. `inputs` are plain row-major tensors with the lengths that the interface asks for, and taken over
+    /// when this returns; `wanted` are the numbers of the outputs that [`Device::output`] will be asked for.
     ///
     /// # Errors
     /// As above; parameters and states are then of no use.
-    fn call(&mut self, call: Call, inputs: &[&[u8]], wanted: &[usize]) -> Result<()>;
+    fn start(&mut self, call: Call, inputs: &[&[u8]], wanted: &[usize]) -> Result<()>;
+
+    /// Takes over the inputs of the next call while the one that began may still be computed. The device may as well leave
+    /// it; whatever else it does before that call undoes it.
+    ///
+    /// # Errors
+    /// As above.
+    fn stage(&mut self, _next: Ahead<'_>) -> Result<()> {
+        Ok(())
+    }
+
+    /// Returns when the results of the call that began are there.
+    ///
+    /// # Errors
+    /// As above.
+    fn finish(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Does a call, and returns when its results are there.
+    ///
+    /// # Errors
+    /// As above.
+    fn call(&mut self, call: Call, inputs: &[&[u8]], wanted: &[usize]) -> Result<()> {
+        self.start(call, inputs, wanted)?;
+        self.finish()
+    }
 
     /// A wanted output of the last call, with the length that the interface tells for its batch.
     fn output(&self, number: usize) -> &[u8];
@@ -89,4 +115,34 @@ pub struct Call {
     /// Whether another function has used the arena since this one did, so that the parts that
     /// [`FunctionInterface::cleared`](dlc_abi::FunctionInterface) names have to be zeroed.
     pub clear: bool,
+    /// Whether its inputs are those that the device was last given ahead ([`Device::stage`]).
+    pub staged: bool,
+}
+
+/// What the next call will be given.
+#[derive(Clone, Copy, Debug)]
+pub struct Ahead<'a> {
+    /// Its function's number in the interface.
+    pub function: usize,
+    /// Samples.
+    pub batch: usize,
+    /// Inputs, as for the call itself.
+    pub inputs: &'a [&'a [u8]],
+}
+
+/// Samples of a training step that may be told ahead of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Samples<'a> {
+    /// Which these are: no other samples that a session is told of have this number.
+    pub number: u64,
+    /// How many.
+    pub batch: usize,
+    /// Plain tensors, as for [`Session::train_step`](crate::Session::train_step).
+    pub inputs: &'a [&'a [u8]],
+}
+
+impl<'a> Samples<'a> {
+    pub(crate) fn given_to(self, function: usize) -> Ahead<'a> {
+        Ahead { function, batch: self.batch, inputs: self.inputs }
+    }
 }

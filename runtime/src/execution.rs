@@ -1,6 +1,6 @@
 //! One call of a function: check every length, have the host's threads or a device do it, note what memory holds then.
 
-use crate::device::Call;
+use crate::device::{Ahead, Call};
 use crate::error::{Result, RuntimeError};
 use crate::plan::FunctionPlan;
 use crate::program::Program;
@@ -48,29 +48,58 @@ impl Session {
         function: usize,
         batch: usize,
         inputs: &[&[u8]],
+        asked: Asked<'_, '_>,
+    ) -> Result<()> {
+        self.ahead = None;
+        self.execute_ahead(Ahead { function, batch, inputs }, false, None, asked)
+    }
+
+    /// The same with inputs that a device may have already, and what the next call of the function will be given.
+    pub(crate) fn execute_ahead(
+        &mut self,
+        given: Ahead<'_>,
+        staged: bool,
+        next: Option<Ahead<'_>>,
         mut asked: Asked<'_, '_>,
     ) -> Result<()> {
+        let Ahead { function, batch, inputs } = given;
         let program = Arc::clone(&self.program);
-        self.check(&program, function, batch, inputs, &asked)?;
+        self.check(&program, given, &asked)?;
         let clear = self.arena_user != Some(function);
-        let call = Call { function, batch, prepare: clear || !self.persistent_seen, clear };
+        let call = Call { function, batch, prepare: clear || !self.persistent_seen, clear, staged };
         match &mut self.place {
             Place::Host(host) => host.call(&program, call, inputs, &mut asked)?,
-            Place::Device(mirror) => mirror.call(&program, call, inputs, &mut asked)?,
+            Place::Device(mirror) => mirror.call(&program, call, inputs, next, &mut asked)?,
         }
         self.arena_user = Some(function);
         self.persistent_seen = program.interface().functions[function].keeps_persistent;
         Ok(())
     }
 
-    fn check(
-        &self,
-        program: &Program,
-        function: usize,
-        batch: usize,
-        inputs: &[&[u8]],
-        asked: &Asked<'_, '_>,
-    ) -> Result<()> {
+    fn check(&self, program: &Program, given: Ahead<'_>, asked: &Asked<'_, '_>) -> Result<()> {
+        self.check_inputs(program, given)?;
+        let Ahead { function, batch, .. } = given;
+        let interface = &program.interface().functions[function];
+        let plan = program.plan(function);
+        match asked {
+            Asked::Buffers(numbers, buffers) => {
+                for (&number, buffer) in numbers.iter().zip(buffers.iter()) {
+                    let expected = plan.outputs[number].bytes(batch);
+                    length(interface, &interface.outputs[number].name, batch, [expected, buffer.len()])?;
+                }
+            }
+            Asked::Report(report) if report.len() != plan.report_length(batch) => {
+                let expected = plan.report_length(batch);
+                return Err(count(interface, "reported values", expected, report.len()));
+            }
+            Asked::Report(_) => {}
+        }
+        Ok(())
+    }
+
+    /// Whether a call can be given this.
+    pub(crate) fn check_inputs(&self, program: &Program, given: Ahead<'_>) -> Result<()> {
+        let Ahead { function, batch, inputs } = given;
         let interface = &program.interface().functions[function];
         let plan = program.plan(function);
         let batch_max = program.interface().batch_max;
@@ -83,31 +112,25 @@ impl Session {
         if inputs.len() != plan.inputs.len() {
             return Err(count(interface, "inputs", plan.inputs.len(), inputs.len()));
         }
-        let length = |name: &str, expected: usize, found: usize| {
-            if expected == found {
-                return Ok(());
-            }
-            let function = interface.name.clone();
-            Err(RuntimeError::Length { function, name: name.to_owned(), batch, expected, found })
-        };
         for ((port, plan), bytes) in interface.inputs.iter().zip(&plan.inputs).zip(inputs) {
-            length(&port.name, plan.bytes(batch), bytes.len())?;
-        }
-        match asked {
-            Asked::Buffers(numbers, buffers) => {
-                for (&number, buffer) in numbers.iter().zip(buffers.iter()) {
-                    let expected = plan.outputs[number].bytes(batch);
-                    length(&interface.outputs[number].name, expected, buffer.len())?;
-                }
-            }
-            Asked::Report(report) if report.len() != plan.report_length(batch) => {
-                let expected = plan.report_length(batch);
-                return Err(count(interface, "reported values", expected, report.len()));
-            }
-            Asked::Report(_) => {}
+            length(interface, &port.name, batch, [plan.bytes(batch), bytes.len()])?;
         }
         Ok(())
     }
+}
+
+/// The error of an input or output whose bytes are not as many as expected.
+fn length(
+    interface: &FunctionInterface,
+    name: &str,
+    batch: usize,
+    [expected, found]: [usize; 2],
+) -> Result<()> {
+    if expected == found {
+        return Ok(());
+    }
+    let (function, name) = (interface.name.clone(), name.to_owned());
+    Err(RuntimeError::Length { function, name, batch, expected, found })
 }
 
 /// The error of a wrong number of `what`.

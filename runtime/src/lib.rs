@@ -76,7 +76,7 @@ pub use checkpoint::{Checkpoint, LoadPolicy, write_atomically};
 pub use code_names::{CodeNames, name_code};
 #[cfg(unix)]
 pub use crash::report_crashes;
-pub use device::{Call, CallTimes, Device, LaunchTime};
+pub use device::{Ahead, Call, CallTimes, Device, LaunchTime, Samples};
 pub use error::RuntimeError;
 pub use identity::Identity;
 pub use model::{LinkedModel, Model};

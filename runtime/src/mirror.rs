@@ -5,7 +5,7 @@
 //! only reads (a checkpoint) copies the device's and leaves the mirror alone.
 
 use crate::block::Block;
-use crate::device::{Call, Device};
+use crate::device::{Ahead, Call, Device};
 use crate::error::Result;
 use crate::execution::{Asked, report};
 use crate::program::Program;
@@ -77,12 +77,13 @@ impl Mirror {
         Ok(bytes)
     }
 
-    /// Has the device do a call, and hands out what was asked for.
+    /// Has the device do a call, and hands out what was asked for. What the next call will be given is taken over meanwhile.
     pub(crate) fn call(
         &mut self,
         program: &Program,
         call: Call,
         inputs: &[&[u8]],
+        next: Option<Ahead<'_>>,
         asked: &mut Asked<'_, '_>,
     ) -> Result<()> {
         if self.newest == Newest::Mirror {
@@ -98,7 +99,11 @@ impl Mirror {
         if !program.interface().functions[call.function].keeps_persistent {
             self.newest = Newest::Device;
         }
-        self.device.call(call, inputs, &self.wanted)?;
+        self.device.start(call, inputs, &self.wanted)?;
+        if let Some(next) = next {
+            self.device.stage(next)?;
+        }
+        self.device.finish()?;
         match asked {
             Asked::Buffers(numbers, buffers) => {
                 for (&number, buffer) in numbers.iter().zip(buffers.iter_mut()) {

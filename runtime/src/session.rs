@@ -4,7 +4,7 @@
 //! this session's alone, so sessions of one program never meet.
 
 use crate::block::Block;
-use crate::device::Device;
+use crate::device::{Device, Samples};
 use crate::error::{Result, RuntimeError};
 use crate::execution::{Asked, count};
 use crate::host::Host;
@@ -30,6 +30,8 @@ pub struct Session {
     pub(crate) arena_user: Option<usize>,
     /// Whether parameters and states are those that this function saw in its last call.
     pub(crate) persistent_seen: bool,
+    /// The function, and the number of the samples, that the device was given ahead.
+    pub(crate) ahead: Option<(usize, u64)>,
     /// Whether there are parameters and states to compute with.
     pub(crate) has_weights: bool,
     train: Option<usize>,
@@ -89,6 +91,7 @@ impl Session {
             place,
             arena_user: None,
             persistent_seen: false,
+            ahead: None,
             has_weights: true,
             train: find("train"),
             evaluate: find("evaluate"),
@@ -246,6 +249,25 @@ impl Session {
     pub fn train_step(&mut self, batch: usize, inputs: &[&[u8]], report: &mut [f32]) -> Result<()> {
         let function = self.train.map_or_else(|| self.program.function("train"), Ok)?;
         self.execute(function, batch, inputs, Asked::Report(report))
+    }
+
+    /// A step of training for a caller that knows the samples of the next one already: a device takes these over while it
+    /// computes, and has them when this is called with them.
+    pub fn train_step_ahead(
+        &mut self,
+        step: Samples<'_>,
+        next: Option<Samples<'_>>,
+        report: &mut [f32],
+    ) -> Result<()> {
+        let function = self.train.map_or_else(|| self.program.function("train"), Ok)?;
+        let staged = self.ahead.take() == Some((function, step.number));
+        // What cannot be called tells so when it is called.
+        let program = Arc::clone(&self.program);
+        let next = next.filter(|&next| self.check_inputs(&program, next.given_to(function)).is_ok());
+        let following = next.map(|next| next.given_to(function));
+        self.execute_ahead(step.given_to(function), staged, following, Asked::Report(report))?;
+        self.ahead = next.map(|next| (function, next.number));
+        Ok(())
     }
 
     /// Loss and metrics of a batch in inference mode; `report` as in [`Session::train_step`].

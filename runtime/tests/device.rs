@@ -4,7 +4,7 @@
 mod stand_in;
 
 use dlc_abi::{Context, Interface};
-use dlc_runtime::{Call, Device, HostTensor, LoadPolicy, Program, RuntimeError, Session};
+use dlc_runtime::{Ahead, Call, Device, HostTensor, LoadPolicy, Program, RuntimeError, Samples, Session};
 use stand_in::{bytes, entries, interface, program};
 use std::ffi::c_void;
 use std::sync::{Arc, Mutex};
@@ -59,7 +59,7 @@ impl Device for Remote {
         self.note("scratch")
     }
 
-    fn call(&mut self, call: Call, inputs: &[&[u8]], wanted: &[usize]) -> Result<(), RuntimeError> {
+    fn start(&mut self, call: Call, inputs: &[&[u8]], wanted: &[usize]) -> Result<(), RuntimeError> {
         let function = &self.interface.functions[call.function];
         let mut inputs: Vec<Vec<u8>> = inputs.iter().map(|bytes| bytes.to_vec()).collect();
         self.outputs =
@@ -81,9 +81,13 @@ impl Device for Remote {
             scratch_bytes: 0,
         };
         unsafe { entries()[call.function].1(&raw const context, 0) };
-        let flags = [(call.prepare, " prepare"), (call.clear, " clear")];
+        let flags = [(call.prepare, " prepare"), (call.clear, " clear"), (call.staged, " staged")];
         let flags: String = flags.iter().filter(|(set, _)| *set).map(|(_, name)| *name).collect();
         self.note(&format!("{} of {}{flags} for {wanted:?}", function.name, call.batch))
+    }
+
+    fn stage(&mut self, next: Ahead<'_>) -> Result<(), RuntimeError> {
+        self.note(&format!("stage {}", next.batch))
     }
 
     fn output(&self, number: usize) -> &[u8] {
@@ -159,6 +163,43 @@ fn only_what_is_newer_is_copied() {
     assert!(taken(&log).is_empty());
     assert_eq!(session.arena().unwrap().len(), 64);
     assert_eq!(taken(&log), ["scratch"]);
+}
+
+#[test]
+fn samples_of_the_next_step_are_given_ahead() {
+    let (mut session, log) = remote(false);
+    session.initialize(5).unwrap();
+    taken(&log);
+    let x = bytes(&[1.0, 2.0, 3.0, 4.0]);
+    let (one, two) = ([&x[..8]], [&x[..]]);
+    let step = |number, batch| Samples { number, batch, inputs: if batch == 1 { &one } else { &two } };
+    let mut report = [0.0; 2];
+    let mut train =
+        |session: &mut Session, now, next| session.train_step_ahead(now, next, &mut report).unwrap();
+    train(&mut session, step(0, 1), Some(step(1, 2)));
+    assert_eq!(taken(&log), ["train of 1 prepare clear for [1, 0]", "stage 2"]);
+    train(&mut session, step(1, 2), Some(step(2, 1)));
+    assert_eq!(taken(&log), ["train of 2 prepare staged for [1, 0]", "stage 1"]);
+    // Other samples than were told.
+    train(&mut session, step(7, 1), None);
+    assert_eq!(taken(&log), ["train of 1 prepare for [1, 0]"]);
+    train(&mut session, step(8, 1), None);
+    assert_eq!(taken(&log), ["train of 1 prepare for [1, 0]"]);
+    // Any other call in between uses the same memory.
+    train(&mut session, step(9, 1), Some(step(10, 1)));
+    session.predict(1, &one, &mut [&mut [0; 8]]).unwrap();
+    train(&mut session, step(10, 1), Some(step(11, 1)));
+    session.train_step(1, &one, &mut [0.0; 2]).unwrap();
+    train(&mut session, step(11, 1), None);
+    assert!(taken(&log).iter().all(|call| !call.contains("staged")));
+    // What does not fit is left for its own call to refuse.
+    let wrong = Samples { number: 12, batch: 1, inputs: &two };
+    train(&mut session, step(11, 1), Some(wrong));
+    assert_eq!(taken(&log), ["train of 1 prepare for [1, 0]"]);
+    assert!(session.train_step_ahead(wrong, None, &mut [0.0; 2]).is_err());
+    assert!(session.train_step_ahead(step(12, 1), Some(step(13, 1)), &mut [0.0; 3]).is_err());
+    train(&mut session, step(13, 1), None);
+    assert_eq!(taken(&log), ["train of 1 prepare for [1, 0]"]);
 }
 
 #[test]

@@ -2,7 +2,8 @@
 //!
 //! Launches are recorded once for a function, a batch and whether the prologue is part of it, and started as one graph
 //! from then on, unless the GPU has no memory left for that. A call with wanted outputs waits once, at its end; one
-//! without returns when everything is in the queue.
+//! without returns when everything is in the queue. Inputs of the next call may be sent before that wait: they are copied to
+//! memory that the GPU reads while it computes, and go behind what it has still to do with those that lie there.
 
 use crate::device::{CudaDevice, pinned};
 use crate::driver::{Failure, OUT_OF_MEMORY};
@@ -11,7 +12,7 @@ use crate::kept::{KeptGraphs, Recorded};
 use crate::owned::{Answer, Context, Event, Graph, Grid, PinnedBlock, Stream};
 use crate::times::MOST_TIMED;
 use dlc_abi::{DeviceFunction, DeviceStep, LaunchTurn};
-use dlc_runtime::{Call, LaunchTime};
+use dlc_runtime::{Ahead, Call, LaunchTime};
 use std::sync::Arc;
 
 /// Launches beyond which a function is not recorded: a graph takes memory of the GPU for each of them, about a kibibyte,
@@ -49,28 +50,48 @@ pub(crate) fn launches(function: &DeviceFunction) -> u64 {
 }
 
 impl CudaDevice {
-    pub(crate) fn call_function(&mut self, call: Call, inputs: &[&[u8]], wanted: &[usize]) -> Result<()> {
+    /// Puts a call into the stream.
+    pub(crate) fn start_function(&mut self, call: Call, inputs: &[&[u8]], wanted: &[usize]) -> Result<()> {
         self.alive()?;
+        self.begun = None;
         self.output_ranges.clear();
         self.launch_times.clear();
         self.mark_time = 0.0;
         self.check(call, inputs, wanted)?;
-        let called = self.enqueue(call, inputs, wanted);
-        let called = called.and_then(|()| {
-            if wanted.is_empty() {
-                self.unwaited.borrow_mut().insert(call.function);
-                return Ok(());
-            }
-            self.stream.wait().map_err(|failure| self.of_function(call, failure))?;
-            self.unwaited.borrow_mut().clear();
-            Ok(())
-        });
-        self.keep(called)?;
+        let begun = self.enqueue(call, inputs, wanted);
+        self.keep(begun)?;
+        self.unwaited.borrow_mut().insert(call.function);
+        self.begun = Some(call);
+        self.wanted.clear();
+        self.wanted.extend_from_slice(wanted);
+        Ok(())
+    }
+
+    /// Waits for the outputs that are wanted of the call that began; a call without any goes on alone.
+    pub(crate) fn finish_function(&mut self) -> Result<()> {
+        let Some(call) = self.begun.take().filter(|_| !self.wanted.is_empty()) else { return Ok(()) };
+        // What was sent ahead need not be there.
+        let waited = if self.staged.is_some() { self.marks.wait() } else { self.stream.wait() };
+        self.keep(waited.map_err(|failure| self.of_function(call, failure)))?;
+        self.unwaited.borrow_mut().clear();
         let outputs = self.plan.functions[call.function].outputs.iter().enumerate();
-        self.output_ranges.extend(outputs.map(|(number, output)| match wanted.contains(&number) {
+        self.output_ranges.extend(outputs.map(|(number, output)| match self.wanted.contains(&number) {
             true => output.host..output.host + output.bytes(call.batch),
             false => 0..0,
         }));
+        Ok(())
+    }
+
+    /// Sends inputs ahead of their call, behind all that is in the stream.
+    pub(crate) fn stage_inputs(&mut self, next: Ahead<'_>) -> Result<()> {
+        self.alive()?;
+        let Ahead { function, batch, inputs } = next;
+        let call = Call { function, batch, prepare: false, clear: false, staged: false };
+        self.check(call, inputs, &[])?;
+        let context = Arc::clone(self.stream.context());
+        let sent = context.enter().and_then(|_current| self.send_inputs(call, inputs));
+        self.keep(sent.map_err(|failure| self.of_unwaited(failure)))?;
+        self.staged = Some((function, batch));
         Ok(())
     }
 
@@ -116,12 +137,27 @@ impl CudaDevice {
     }
 
     fn copy_inputs(&mut self, call: Call, inputs: &[&[u8]]) -> Answer<()> {
+        self.marks.begin(&self.stream)?;
+        let ahead = self.staged.take() == Some((call.function, call.batch));
+        if !(call.staged && ahead) {
+            self.send_inputs(call, inputs)?;
+        }
+        if call.clear {
+            let base = self.block.address();
+            for &(start, bytes) in &self.plan.functions[call.function].cleared {
+                // SAFETY: the plan has checked that the part lies in the arena, which begins at the base.
+                unsafe { self.stream.zero(base + start as u64, bytes)? };
+            }
+        }
+        self.marks.next(&self.stream)
+    }
+
+    fn send_inputs(&mut self, call: Call, inputs: &[&[u8]]) -> Answer<()> {
         let plan = &self.plan.functions[call.function];
         let base = self.block.address();
         self.turn = (self.turn + 1) % self.slots.len();
         let slot = &mut self.slots[self.turn];
         let host = slot.free()?;
-        self.marks.begin(&self.stream)?;
         for (input, bytes) in plan.inputs.iter().zip(inputs) {
             let to = base + (self.plan.bindings_start() + input.byte) as u64;
             let host = &mut host[input.host..][..bytes.len()];
@@ -135,13 +171,7 @@ impl CudaDevice {
         }
         slot.passed.record(&self.stream)?;
         slot.used = true;
-        if call.clear {
-            for &(start, bytes) in &plan.cleared {
-                // SAFETY: the plan has checked that the part lies in the arena, which begins at the base.
-                unsafe { self.stream.zero(base + start as u64, bytes)? };
-            }
-        }
-        self.marks.next(&self.stream)
+        Ok(())
     }
 
     fn copy_outputs(&mut self, call: Call, wanted: &[usize]) -> Answer<()> {

@@ -9,7 +9,7 @@ use crate::owned::{Context, DeviceBlock, Function, LoadedModule, PinnedBlock, St
 use crate::plan::{Needs, Plan};
 use crate::times::{LaunchMarks, Marks};
 use dlc_abi::{DECLARED_SHARED_BYTES, DeviceFunction, DeviceKernel, DeviceModule, Interface};
-use dlc_runtime::{CallTimes, LaunchTime};
+use dlc_runtime::{Call, CallTimes, LaunchTime};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::ffi::CString;
@@ -67,6 +67,11 @@ pub struct CudaDevice {
     /// Of the last call, and what each of them has on top.
     pub(crate) launch_times: Vec<LaunchTime>,
     pub(crate) mark_time: f32,
+    /// The call that nobody has waited for yet, and the outputs that are wanted of it.
+    pub(crate) begun: Option<Call>,
+    pub(crate) wanted: Vec<usize>,
+    /// The function and the batch whose inputs were sent ahead.
+    pub(crate) staged: Option<(usize, usize)>,
     /// Inputs on their way to the GPU, in turn.
     pub(crate) slots: [Slot; 2],
     pub(crate) turn: usize,
@@ -129,6 +134,9 @@ impl CudaDevice {
             launch_marks: LaunchMarks::default(),
             launch_times: Vec::new(),
             mark_time: 0.0,
+            begun: None,
+            wanted: Vec::new(),
+            staged: None,
             slots,
             turn: 0,
             outputs: pinned(&context, output_bytes)?,

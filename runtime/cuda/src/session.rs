@@ -3,7 +3,7 @@
 use crate::device::CudaDevice;
 use crate::error::{CudaError, Result};
 use crate::owned::{Answer, Stream};
-use dlc_runtime::{Call, CallTimes, Device, RuntimeError};
+use dlc_runtime::{Ahead, Call, CallTimes, Device, RuntimeError};
 
 impl CudaDevice {
     /// Copies to or from the block, in the stream's order, and waits.
@@ -60,13 +60,21 @@ impl Device for CudaDevice {
         self.alive().and(fits).and_then(|()| read()).map_err(|error| self.told(error))
     }
 
-    fn call(
+    fn start(
         &mut self,
         call: Call,
         inputs: &[&[u8]],
         wanted: &[usize],
     ) -> std::result::Result<(), RuntimeError> {
-        self.call_function(call, inputs, wanted).map_err(|error| self.told(error))
+        self.start_function(call, inputs, wanted).map_err(|error| self.told(error))
+    }
+
+    fn stage(&mut self, next: Ahead<'_>) -> std::result::Result<(), RuntimeError> {
+        self.stage_inputs(next).map_err(|error| self.told(error))
+    }
+
+    fn finish(&mut self) -> std::result::Result<(), RuntimeError> {
+        self.finish_function().map_err(|error| self.told(error))
     }
 
     fn time_launches(&mut self, timed: bool) -> bool {

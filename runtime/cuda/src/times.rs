@@ -42,6 +42,11 @@ impl Marks {
         Ok(())
     }
 
+    /// Waits for the end of the last call, and for nothing behind it.
+    pub(crate) fn wait(&self) -> Answer<()> {
+        self.events[3].wait()
+    }
+
     /// The times of the last call but those of its launches; waits for its end.
     pub(crate) fn times(&self) -> Answer<Option<CallTimes>> {
         let [begin, inputs, kernels, outputs] = &self.events;

@@ -1,7 +1,7 @@
 //! What the trainer needs of whoever computes: a compiled session or the interpreter.
 
 use dlc_runtime::abi::Interface;
-use dlc_runtime::{Checkpoint, HostTensor, LoadPolicy, RuntimeError, Session};
+use dlc_runtime::{Checkpoint, HostTensor, LoadPolicy, RuntimeError, Samples, Session};
 
 /// State that schedules read: the number of steps of the whole run.
 const TOTAL_STEPS: &str = "train.total_steps";
@@ -19,6 +19,16 @@ pub trait Engine {
     /// One step of the function `train`. `report` gets the loss, then the metrics in the order of the
     /// function's ports.
     fn train_step(&mut self, batch: usize, inputs: &[&[u8]], report: &mut [f32]) -> Result<(), RuntimeError>;
+    /// A step of a caller that knows the samples of the next one already, which an engine with memory of its own takes
+    /// over while it computes.
+    fn train_step_ahead(
+        &mut self,
+        step: Samples<'_>,
+        _next: Option<Samples<'_>>,
+        report: &mut [f32],
+    ) -> Result<(), RuntimeError> {
+        self.train_step(step.batch, step.inputs, report)
+    }
     /// Loss and metrics by the function `evaluate`, in the order of its ports.
     fn evaluate(&mut self, batch: usize, inputs: &[&[u8]], report: &mut [f32]) -> Result<(), RuntimeError>;
     /// The outputs of the function `predict`: one buffer per port of role `Output`.
@@ -56,6 +66,15 @@ impl Engine for Session {
 
     fn train_step(&mut self, batch: usize, inputs: &[&[u8]], report: &mut [f32]) -> Result<(), RuntimeError> {
         Session::train_step(self, batch, inputs, report)
+    }
+
+    fn train_step_ahead(
+        &mut self,
+        step: Samples<'_>,
+        next: Option<Samples<'_>>,
+        report: &mut [f32],
+    ) -> Result<(), RuntimeError> {
+        Session::train_step_ahead(self, step, next, report)
     }
 
     fn evaluate(&mut self, batch: usize, inputs: &[&[u8]], report: &mut [f32]) -> Result<(), RuntimeError> {

@@ -161,6 +161,15 @@ pub fn each_batch(
     pass: &Pass<'_>,
     mut consume: impl FnMut(&Batch) -> Result<bool>,
 ) -> Result<()> {
+    each_batch_ahead(data, pass, |batch, _| consume(batch))
+}
+
+/// The same for one who has use for the batch behind the one at hand where it is already made.
+pub(crate) fn each_batch_ahead(
+    data: &PreparedData,
+    pass: &Pass<'_>,
+    mut consume: impl FnMut(&Batch, Option<&Batch>) -> Result<bool>,
+) -> Result<()> {
     let threads = data.threads.max(1);
     let (empty_sender, empty) = channel::<Batch>();
     let queue = Mutex::new(Queue { empty, next: 0 });
@@ -188,7 +197,9 @@ pub fn each_batch(
             }
             let Some(batch) = early.remove(&number) else { return Ok(()) };
             let batch = batch?;
-            if !consume(&batch)? {
+            early.extend(full.try_iter());
+            let next = early.get(&(number + 1)).and_then(|next| next.as_ref().ok());
+            if !consume(&batch, next)? {
                 return Ok(());
             }
             // The loader may have ended already; then nobody needs the buffer.

@@ -56,6 +56,28 @@ fn a_run_learns_and_reports() {
     assert_ne!(engine.seen[..72], engine.seen[72..144]);
 }
 
+/// An engine that takes its time is told what comes next, since the loader has made it by then.
+#[test]
+fn the_next_samples_are_told_where_they_are_ready() {
+    let folder = tempfile::tempdir().unwrap();
+    write_table(folder.path(), 103);
+    let run = |slowness, name: &str| {
+        let mut engine = Linear::new();
+        engine.slowness = slowness;
+        let options = options(folder.path(), name);
+        train(&regression(), folder.path(), &mut engine, &options, &mut Silent, &AtomicBool::new(false))
+            .unwrap();
+        engine
+    };
+    let (slow, quick) = (run(5, "slow"), run(0, "quick"));
+    // Four epochs of nine steps, of each of which the first is nobody's next.
+    assert!((1..=32).contains(&slow.as_told), "{}", slow.as_told);
+    assert!(
+        slow.seen == quick.seen
+            && read(folder.path(), "slow/last.safetensors") == read(folder.path(), "quick/last.safetensors")
+    );
+}
+
 #[test]
 fn a_run_begins_with_what_came_with_the_model() {
     let folder = tempfile::tempdir().unwrap();

@@ -3,7 +3,7 @@
 use crate::alone::alone;
 use crate::model::*;
 use dlc_cuda::CudaDevice;
-use dlc_runtime::{Call, Device};
+use dlc_runtime::{Ahead, Call, Device};
 use dlc_stand_in_driver::counted;
 
 fn train(device: &mut CudaDevice, expected: &mut Expected, batch: usize, number: usize) {
@@ -96,7 +96,7 @@ alone! {
         device.upload(&bytes(&expected.persistent)).unwrap();
         let x = samples(5, 0);
         let predict = |device: &mut CudaDevice, prepare| {
-            let call = Call { function: PREDICT, batch: 5, prepare, clear: false };
+            let call = Call { function: PREDICT, batch: 5, prepare, clear: false, staged: false };
             device.call(call, &[&bytes(&x)], &[1, 0]).unwrap();
             (floats(device.output(0)), floats(device.output(1)))
         };
@@ -112,7 +112,7 @@ alone! {
     fn parts_of_the_arena_are_cleared_when_asked() {
         let mut device = loaded();
         let tally = |device: &mut CudaDevice, clear| {
-            let call = Call { function: TALLY, batch: 1, prepare: false, clear };
+            let call = Call { function: TALLY, batch: 1, prepare: false, clear, staged: false };
             device.call(call, &[], &[0]).unwrap();
             floats(device.output(0))
         };
@@ -234,6 +234,53 @@ alone! {
         assert!(device.last_times().unwrap().unwrap().launches.is_empty());
         let names: Vec<String> = device.kernels().into_iter().map(|kernel| kernel.name).collect();
         assert_eq!(names, ["product", "scale", "gather", "count", "copy", "stray", "copy", "far"]);
+    }
+
+    fn inputs_sent_ahead_are_those_of_the_next_call() {
+        let (mut device, mut expected) = (loaded(), Expected::new());
+        device.upload(&bytes(&expected.persistent)).unwrap();
+        let calls = [(3, 0), (20, 1), (20, 2), (1, 3), (17, 4)];
+        let mut staged = false;
+        for (at, &(batch, number)) in calls.iter().enumerate() {
+            let x = samples(batch, number);
+            let mut sent = bytes(&x);
+            device.start(Call { staged, ..call(TRAIN, batch) }, &[&sent], &[0]).unwrap();
+            // Taken over by then.
+            sent.fill(0xff);
+            if let Some(&(batch, number)) = calls.get(at + 1) {
+                let mut next = bytes(&samples(batch, number));
+                device.stage(Ahead { function: TRAIN, batch, inputs: &[&next] }).unwrap();
+                next.fill(0xff);
+            }
+            device.finish().unwrap();
+            assert_eq!(floats(device.output(0)), expected.train(&x), "call {number}");
+            staged = true;
+        }
+        assert_eq!(downloaded(&device), expected.persistent);
+    }
+
+    fn inputs_sent_ahead_for_another_call_are_not_taken() {
+        let (mut device, mut expected) = (loaded(), Expected::new());
+        device.upload(&bytes(&expected.persistent)).unwrap();
+        let other = bytes(&samples(5, 9));
+        let stage = |device: &mut CudaDevice, batch| {
+            device.stage(Ahead { function: TRAIN, batch, inputs: &[&other[..other.len() / 5 * batch]] }).unwrap();
+        };
+        // Another batch than was told, with and without a claim that it was.
+        for (number, staged) in [(0, false), (1, true)] {
+            let x = samples(4, number);
+            stage(&mut device, 5);
+            device.call(Call { staged, ..call(TRAIN, 4) }, &[&bytes(&x)], &[0]).unwrap();
+            assert_eq!(floats(device.output(0)), expected.train(&x));
+        }
+        // What was told is overwritten by the call between.
+        stage(&mut device, 5);
+        let x = samples(5, 2);
+        train(&mut device, &mut expected, 5, 3);
+        device.call(Call { staged: true, ..call(TRAIN, 5) }, &[&bytes(&x)], &[0]).unwrap();
+        assert_eq!(floats(device.output(0)), expected.train(&x));
+        assert!(device.stage(Ahead { function: TRAIN, batch: 5, inputs: &[] }).is_err());
+        train(&mut device, &mut expected, 5, 4);
     }
 
     fn timed_launches_give_the_same_bits() {

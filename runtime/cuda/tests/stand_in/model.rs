@@ -167,7 +167,7 @@ pub(crate) fn loaded() -> CudaDevice {
 
 /// A call that prepares and clears.
 pub(crate) fn call(function: usize, batch: usize) -> Call {
-    Call { function, batch, prepare: true, clear: true }
+    Call { function, batch, prepare: true, clear: true, staged: false }
 }
 
 /// Inputs that differ between samples and between calls.

@@ -4,12 +4,12 @@ use super::Run;
 use crate::checkpoint::not_finite;
 use crate::divergence::{Snapshot, find_origin};
 use crate::evaluate::slices;
-use crate::loader::{Pass, each_batch, epoch_order};
+use crate::loader::{Pass, each_batch_ahead, epoch_order};
 use crate::metrics::Evaluated;
 use crate::record::Record;
 use crate::report::{EpochReport, Observer, Outcome, StepReport};
 use crate::{Result, TrainError, statistics};
-use dlc_runtime::Checkpoint;
+use dlc_runtime::{Checkpoint, Samples};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
@@ -171,7 +171,7 @@ impl Run<'_> {
             let factor = self.progress.standstill.map_or(1.0, |standstill| standstill.factor);
             let mut lr = None;
             let (engine, progress) = (&mut self.engine, &mut self.progress);
-            each_batch(&self.data, &pass, |batch| {
+            each_batch_ahead(&self.data, &pass, |batch, next| {
                 if stop.load(Ordering::Relaxed) {
                     return Ok(false);
                 }
@@ -183,7 +183,15 @@ impl Run<'_> {
                     }
                 }
                 let report = &mut report[..layout.length(batch.samples)];
-                engine.train_step(batch.samples, &slices(&batch.inputs), report)?;
+                let number = (base + progress.step) as u64;
+                let (inputs, next_inputs) = (slices(&batch.inputs), next.map(|next| slices(&next.inputs)));
+                let step = Samples { number, batch: batch.samples, inputs: &inputs };
+                let next = next.zip(next_inputs.as_ref()).map(|(next, inputs)| Samples {
+                    number: number + 1,
+                    batch: next.samples,
+                    inputs,
+                });
+                engine.train_step_ahead(step, next, report)?;
                 progress.step += 1;
                 let loss = report.first().copied().unwrap_or(0.0);
                 if !loss.is_finite() {

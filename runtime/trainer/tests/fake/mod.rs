@@ -7,10 +7,11 @@ use dlc_runtime::abi::{
     ElementType, Extent, FunctionInterface, Interface, PersistentRole, PersistentTensor, Port, PortRole,
     VERSION,
 };
-use dlc_runtime::{Checkpoint, HostTensor, LoadPolicy, RuntimeError};
+use dlc_runtime::{Checkpoint, HostTensor, LoadPolicy, RuntimeError, Samples};
 use dlc_trainer::{Engine, Pass, Preparation, PreparedData, RunOptions, TrainError, each_batch};
 use dlc_types::{DType, Dim, Shape, TensorType};
 use std::path::Path;
+use std::time::Duration;
 
 pub(crate) fn field(name: &str, dtype: DType, dims: &[usize]) -> Field {
     let dims = std::iter::once(Dim::N).chain(dims.iter().map(|&dim| Dim::Fixed(dim))).collect();
@@ -127,6 +128,12 @@ pub(crate) struct Linear {
     pub(crate) infinite: Option<i32>,
     /// Samples seen by `train_step`, as (x0 bits).
     pub(crate) seen: Vec<u32>,
+    /// What the next step was said to be given: its number and inputs.
+    told: Option<(u64, Vec<Vec<u8>>)>,
+    /// Steps that were told ahead and came as they were told.
+    pub(crate) as_told: usize,
+    /// What a step takes, in milliseconds.
+    pub(crate) slowness: u64,
 }
 
 fn port(name: &str, role: PortRole, dims: &[Extent]) -> Port {
@@ -191,6 +198,9 @@ impl Linear {
             poison: None,
             infinite: None,
             seen: Vec::new(),
+            told: None,
+            as_told: 0,
+            slowness: 0,
         }
     }
 
@@ -248,6 +258,21 @@ impl Engine for Linear {
     fn set_total_steps(&mut self, steps: usize) -> Result<(), RuntimeError> {
         self.total_steps = steps;
         Ok(())
+    }
+
+    fn train_step_ahead(
+        &mut self,
+        step: Samples<'_>,
+        next: Option<Samples<'_>>,
+        report: &mut [f32],
+    ) -> Result<(), RuntimeError> {
+        if let Some((number, inputs)) = self.told.take().filter(|(number, _)| *number == step.number) {
+            assert_eq!(inputs, step.inputs, "samples {number}");
+            self.as_told += 1;
+        }
+        self.told = next.map(|next| (next.number, next.inputs.iter().map(|bytes| bytes.to_vec()).collect()));
+        std::thread::sleep(Duration::from_millis(self.slowness));
+        self.train_step(step.batch, step.inputs, report)
     }
 
     fn train_step(&mut self, batch: usize, inputs: &[&[u8]], report: &mut [f32]) -> Result<(), RuntimeError> {
