@@ -1,6 +1,6 @@
 //! Flags of `compare`, `bench`, `profile`, `inspect` and `explain`.
 
-use super::{MachineArguments, ModelArguments};
+use super::{MachineArguments, WeightedModelArguments};
 use crate::choices::ChoiceArguments;
 use crate::console::Console;
 use crate::values::positive;
@@ -11,11 +11,7 @@ use std::path::PathBuf;
 #[derive(Debug, Args)]
 pub(crate) struct CompareArguments {
     #[command(flatten)]
-    pub(crate) model: ModelArguments,
-    /// Trained weights; a quantised checkpoint makes it the quantised model, one of a pruned model has the channels that
-    /// are left [default: those that came with the model, else initial ones].
-    #[arg(long, value_name = "CKPT")]
-    pub(crate) checkpoint: Option<PathBuf>,
+    pub(crate) weighted: WeightedModelArguments,
     /// Samples.
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = positive)]
     pub(crate) batch: usize,
@@ -38,11 +34,7 @@ pub(crate) struct TimedArguments {
     #[arg(value_enum)]
     pub(crate) target: Target,
     #[command(flatten)]
-    pub(crate) model: ModelArguments,
-    /// Trained weights; a quantised checkpoint makes it the quantised model, one of a pruned model has the channels that
-    /// are left [default: those that came with the model, else initial ones].
-    #[arg(long, value_name = "CKPT")]
-    pub(crate) checkpoint: Option<PathBuf>,
+    pub(crate) weighted: WeightedModelArguments,
     /// Samples per call [default: the file's batch, or 1 without a data section].
     #[arg(long, value_name = "N", value_parser = positive)]
     pub(crate) batch: Option<usize>,
@@ -123,11 +115,7 @@ impl From<Target> for BenchTarget {
 #[derive(Debug, Args)]
 pub(crate) struct InspectArguments {
     #[command(flatten)]
-    pub(crate) model: ModelArguments,
-    /// Trained weights; a quantised checkpoint makes it the quantised model, one of a pruned model has the channels that
-    /// are left [default: those that came with the model, else initial ones].
-    #[arg(long, value_name = "CKPT")]
-    pub(crate) checkpoint: Option<PathBuf>,
+    pub(crate) weighted: WeightedModelArguments,
     /// Print one JSON object to stdout [default: a table].
     #[arg(long)]
     pub(crate) json: bool,
@@ -136,11 +124,7 @@ pub(crate) struct InspectArguments {
 #[derive(Debug, Args)]
 pub(crate) struct ExplainArguments {
     #[command(flatten)]
-    pub(crate) model: ModelArguments,
-    /// Trained weights; a quantised checkpoint makes it the quantised model, one of a pruned model has the channels that
-    /// are left [default: those that came with the model, else initial ones].
-    #[arg(long, value_name = "CKPT")]
-    pub(crate) checkpoint: Option<PathBuf>,
+    pub(crate) weighted: WeightedModelArguments,
     /// A kernel, or a layer by its path, to tell all about; a part of the name that fits only one will do
     /// [default: all kernels in a table].
     pub(crate) kernel: Option<String>,

@@ -23,7 +23,7 @@ pub(crate) use infer::{PredictArguments, RunArguments};
 pub(crate) use install::{CompletionArguments, ManualArguments};
 pub(crate) use learn::{EvalArguments, RateArguments, TrainArguments};
 pub(crate) use machine::MachineArguments;
-pub(crate) use model::{EngineArguments, ModelArguments};
+pub(crate) use model::{EngineArguments, ModelArguments, WeightedModelArguments};
 pub(crate) use prune::PruneArguments;
 pub(crate) use quantize::QuantizeArguments;
 pub(crate) use search::SearchArguments;

@@ -26,6 +26,17 @@ pub(crate) struct ModelArguments {
     pub(crate) binds: Vec<(String, PathBuf)>,
 }
 
+/// A model with the values that its weights have.
+#[derive(Debug, Args)]
+pub(crate) struct WeightedModelArguments {
+    #[command(flatten)]
+    pub(crate) model: ModelArguments,
+    /// Trained weights; a quantised checkpoint makes it the quantised model, one of a pruned model has the channels that
+    /// are left [default: those that came with the model, else initial ones].
+    #[arg(long, value_name = "CKPT")]
+    pub(crate) checkpoint: Option<PathBuf>,
+}
+
 impl ModelArguments {
     /// Settings, sizes and values as loading takes them.
     pub(crate) fn all_settings(&self) -> Vec<(String, String)> {

@@ -1,7 +1,7 @@
 //! `compare`, `bench` and `inspect`.
 
 use super::profile::roofline;
-use super::{Outcome, loaded_with_weights, ptx};
+use super::{Outcome, ptx, weighted};
 use crate::arguments::{BenchArguments, CompareArguments, InspectArguments};
 use crate::console::{self, Console};
 use crate::table::{bytes, count, table};
@@ -14,7 +14,7 @@ const MISMATCH: u8 = 3;
 const NAMED: usize = 5;
 
 pub(super) fn compare(console: &Console, flags: &CompareArguments) -> Outcome {
-    let loaded = loaded_with_weights(console, &flags.model, flags.checkpoint.as_deref())?;
+    let loaded = weighted(console, &flags.weighted)?;
     let choices = flags.choices.choices(console)?;
     let machine = flags.machine.machine(console, &choices)?;
     let options = CompareOptions { batch: flags.batch, seed: flags.seed, machine, choices };
@@ -78,7 +78,7 @@ fn of_peak(report: &BenchReport) -> String {
 
 pub(super) fn bench(console: &Console, flags: &BenchArguments) -> Outcome {
     let timed = &flags.timed;
-    let loaded = loaded_with_weights(console, &timed.model, timed.checkpoint.as_deref())?;
+    let loaded = weighted(console, &timed.weighted)?;
     let options = BenchOptions { timed: timed.options(console)?, against_baseline: true };
     let report = dlc_driver::bench(&loaded, &options)?;
     if flags.json {
@@ -109,19 +109,18 @@ pub(super) fn bench(console: &Console, flags: &BenchArguments) -> Outcome {
 }
 
 pub(super) fn inspect(console: &Console, flags: &InspectArguments) -> Outcome {
-    if dlc_driver::is_device_image(&flags.model.file) {
-        let report = dlc_driver::read_device_image(&flags.model.file)?;
+    if dlc_driver::is_device_image(&flags.weighted.model.file) {
+        let report = dlc_driver::read_device_image(&flags.weighted.model.file)?;
         match flags.json {
             true => console::json(&report),
             false => console::data(&ptx::image(&report)),
         }
         return Ok(0);
     }
-    if dlc_driver::is_library(&flags.model.file) {
+    if dlc_driver::is_library(&flags.weighted.model.file) {
         return inspect_library(flags);
     }
-    let report =
-        dlc_driver::inspect(&loaded_with_weights(console, &flags.model, flags.checkpoint.as_deref())?)?;
+    let report = dlc_driver::inspect(&weighted(console, &flags.weighted)?)?;
     if flags.json {
         console::json(&report);
     } else {
@@ -131,7 +130,7 @@ pub(super) fn inspect(console: &Console, flags: &InspectArguments) -> Outcome {
 }
 
 fn inspect_library(flags: &InspectArguments) -> Outcome {
-    let found = dlc_driver::read_library(&flags.model.file)?;
+    let found = dlc_driver::read_library(&flags.weighted.model.file)?;
     for report in &found {
         if flags.json {
             console::json(report);

@@ -1,6 +1,6 @@
 //! `explain`: kernels with the layers, rewrites and groupings that they came from, as text.
 
-use super::{Outcome, loaded_with_weights};
+use super::{Outcome, weighted};
 use crate::arguments::ExplainArguments;
 use crate::console::{self, Console};
 use crate::table::{bytes, count, table};
@@ -19,7 +19,7 @@ const LAYERS: usize = 2;
 const LISTED: usize = 12;
 
 pub(super) fn explain(console: &Console, flags: &ExplainArguments) -> Outcome {
-    let loaded = loaded_with_weights(console, &flags.model, flags.checkpoint.as_deref())?;
+    let loaded = weighted(console, &flags.weighted)?;
     let options = ExplainOptions {
         function: flags.function.clone(),
         kernel: flags.kernel.clone(),

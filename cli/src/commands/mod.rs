@@ -13,7 +13,7 @@ mod ptx;
 mod quantize;
 mod search;
 
-use crate::arguments::{Arguments, Colour, Command, ModelArguments};
+use crate::arguments::{Arguments, Colour, Command, ModelArguments, WeightedModelArguments};
 use crate::console::Console;
 use dlc_driver::{DriverError, Loaded, load, load_for_checkpoint};
 use std::path::Path;
@@ -74,6 +74,11 @@ fn loaded_with(
     };
     console.diagnostics(&loaded.sources, &loaded.diagnostics);
     Ok(loaded)
+}
+
+/// Loads the model with the values of its checkpoint, if there is one.
+fn weighted(console: &Console, arguments: &WeightedModelArguments) -> Result<Loaded, DriverError> {
+    loaded_with_weights(console, &arguments.model, arguments.checkpoint.as_deref())
 }
 
 /// Loads the model with the values of a checkpoint, if there is one, in place of its own or initial ones.

@@ -1,6 +1,6 @@
 //! `profile`, and the table of kernels that `bench --per-kernel` shares with it.
 
-use super::{Outcome, loaded_with_weights};
+use super::{Outcome, weighted};
 use crate::arguments::ProfileArguments;
 use crate::console::{self, Console};
 use crate::table::table;
@@ -26,7 +26,7 @@ const HEADER: [&str; 11] = [
 ];
 
 pub(super) fn profile(console: &Console, flags: &ProfileArguments) -> Outcome {
-    let loaded = loaded_with_weights(console, &flags.timed.model, flags.timed.checkpoint.as_deref())?;
+    let loaded = weighted(console, &flags.timed.weighted)?;
     let profile = dlc_driver::profile(&loaded, &flags.timed.options(console)?)?;
     if flags.json {
         console::json(&profile);
