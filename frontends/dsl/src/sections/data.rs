@@ -2,7 +2,8 @@
 
 use super::configuration::{Form, check_keys, find, form, single, whole};
 use super::source::read_source;
-use super::steps::{read_augment, read_transform};
+use super::steps::{read_augment, read_transform, read_views};
+use super::views::Views;
 use crate::ast::{Entry, ExprKind, Ident, Section};
 use crate::codes;
 use crate::elaborate::Elaborator;
@@ -12,7 +13,8 @@ use crate::value::Value;
 use dlc_recipe::{Augment, ClassWeights, Fold, Source, Split, Transform};
 use dlc_types::{Diagnostic, Span, TensorType};
 
-const KEYS: [&str; 7] = ["source", "transform", "augment", "batch", "shuffle", "split", "class_weights"];
+const KEYS: [&str; 8] =
+    ["source", "transform", "augment", "views", "batch", "shuffle", "split", "class_weights"];
 
 const SPLIT: &[Form] = &[(
     "split",
@@ -36,6 +38,7 @@ pub(super) struct DataSection {
     pub(super) fields: Vec<NamedField>,
     pub(super) transform: Vec<(String, Transform)>,
     pub(super) augment: Vec<(String, Augment)>,
+    pub(super) views: Option<Views>,
     pub(super) split: Split,
     pub(super) class_weights: Option<(ClassWeights, Span)>,
     pub(super) batch: usize,
@@ -52,6 +55,7 @@ pub(super) fn read(el: &mut Elaborator<'_>, section: &Section) -> Eval<DataSecti
     let known = source.is_ok().then_some(names.as_slice());
     let transform = read_transform(el, entries, known);
     let augment = read_augment(el, entries, known);
+    let views = read_views(el, entries, known);
     let batch = find(entries, "batch").map_or(Ok(32), |entry| whole(el, entry, 1..=1 << 24));
     let shuffle = find(entries, "shuffle").map_or(Ok(true), |entry| {
         let expr = single(el, entry)?;
@@ -73,6 +77,7 @@ pub(super) fn read(el: &mut Elaborator<'_>, section: &Section) -> Eval<DataSecti
         fields,
         transform: transform?,
         augment: augment?,
+        views: views?,
         split,
         batch: usize::try_from(batch?).map_err(|_| Poison)?,
         shuffle: shuffle?,

@@ -17,6 +17,7 @@ mod steps;
 mod train;
 mod units;
 mod update;
+mod views;
 
 pub(crate) use model::assemble;
 pub(crate) use settings::{apply as apply_settings, write_one as write_setting};

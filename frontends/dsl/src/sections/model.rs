@@ -2,7 +2,7 @@
 
 use super::data::{DataSection, NamedField};
 use super::train::{self, Plan};
-use super::{data, fit, freeze, network, scaling, start, update};
+use super::{data, fit, freeze, network, scaling, start, update, views};
 use crate::ast::{File, Ident, ModelSection, Section, TrainSection};
 use crate::codes;
 use crate::elaborate::{Elaborator, Mode, Ownership, Target};
@@ -116,14 +116,18 @@ fn supervised(
                 .help("use `class_weights(classes)` in `loss`, or leave them out"),
         );
     }
-    let source_span = data.source_span;
+    let (source_span, shown) = (data.source_span, data.views.clone());
     let mut recipe = recipe(train, section, data, &plan, &result, reporter);
     recipe.metrics = evaluate.metrics;
     result.evaluate = Some(evaluate.function);
     result.forward = Some(forward.function);
     result.training = Some(plan.training);
     class_weights::declare(&mut result);
-    let values = [evaluate.outputs.as_slice(), forward.outputs.as_slice()];
+    let mut evaluated = evaluate.outputs;
+    if let Some(shown) = &shown {
+        views::apply(&mut result, shown, &mut evaluated, reporter);
+    }
+    let values = [evaluated.as_slice(), forward.outputs.as_slice()];
     scaling::apply(&mut result, &recipe.data, values, source_span, reporter);
     Some((result, Some(recipe)))
 }

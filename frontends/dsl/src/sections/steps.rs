@@ -1,6 +1,7 @@
-//! The steps of `transform` and `augment`: `field |> step(…) |> step(…)`.
+//! The steps of `transform`, `augment` and `views`: `field |> step(…) |> step(…)`.
 
-use super::configuration::{Form, called_form};
+use super::configuration::{Form, called_form, find};
+use super::views::{View, Views};
 use crate::ast::{Entry, Expr, ExprKind};
 use crate::codes;
 use crate::elaborate::Elaborator;
@@ -34,6 +35,8 @@ const AUGMENTS: &[Form] = &[
     ("mixup", &[("alpha", false)]),
 ];
 
+const VIEWS: &[Form] = &[("flip", &[]), ("shift", &[("by", true)])];
+
 /// The steps of every split, by field.
 pub(super) fn read_transform(
     el: &mut Elaborator<'_>,
@@ -50,6 +53,27 @@ pub(super) fn read_augment(
     fields: Option<&[String]>,
 ) -> Eval<Vec<(String, Augment)>> {
     read_steps(el, entries, "augment", AUGMENTS, fields, augment_step)
+}
+
+/// The views that evaluation and prediction take the mean of; `none` is as good as no line.
+pub(super) fn read_views(
+    el: &mut Elaborator<'_>,
+    entries: &[Entry],
+    fields: Option<&[String]>,
+) -> Eval<Option<Views>> {
+    let Some(entry) = find(entries, "views") else { return Ok(None) };
+    if let [Expr { kind: ExprKind::None, .. }] = entry.values.as_slice() {
+        return Ok(None);
+    }
+    let found = read_steps(el, entries, "views", VIEWS, fields, |el, name, arguments| {
+        Ok(match name {
+            "shift" => View::Shift(arguments.whole(el, "by", 1, 1 << 14)?),
+            _ => View::Flip,
+        })
+    })?;
+    let field = found.first().map(|(field, _)| field.clone());
+    let steps = found.into_iter().map(|(_, step)| step).collect();
+    Ok(field.map(|field| Views { field, steps, span: entry.key.span }))
 }
 
 fn read_steps<T>(
