@@ -5,18 +5,33 @@
 #
 # Usage: bench/gpu/check.sh [PROGRAMS [RESULTS [PART...]]]     (default: target/gpu target/gpu/results and all parts)
 #
-# Each step has a log in RESULTS; summary.txt has a line for each. Parts: tests compare sanitizer bits accuracy speed.
-# PYTHON names the interpreter that has PyTorch, DLC_CUDA_DRIVER another driver than libcuda.so.1.
+# Each step has a log in RESULTS; summary.txt has a line for each and grows from run to run, so that parts may be asked
+# for one by one. Parts: tests compare sanitizer bits accuracy speed. PYTHON names the interpreter that has PyTorch,
+# DLC_CUDA_DRIVER another driver than libcuda.so.1. Ends with 1 if a step of this run failed.
 set -uo pipefail
-cd "$(dirname "$0")/../.."
-programs="$(realpath "${1:-target/gpu}")"
-results="${2:-target/gpu/results}"
+root="$(realpath "$(dirname "$0")/../..")"
+programs="$(realpath -m "${1:-$root/target/gpu}")"
+results="$(realpath -m "${2:-$root/target/gpu/results}")"
 parts=" ${*:3} "
 python="${PYTHON:-python3}"
+for part in $parts; do
+    case "$part" in
+        tests | compare | sanitizer | bits | accuracy | speed) ;;
+        *)
+            echo "no part is called $part; there are tests, compare, sanitizer, bits, accuracy and speed" >&2
+            exit 2
+            ;;
+    esac
+done
+if [ ! -x "$programs/dlc" ]; then
+    echo "there is no program in $programs: bench/gpu/pack.sh makes it" >&2
+    exit 2
+fi
+cd "$root" || exit 2
 export DLC_CUDA_TEST_DRIVER="${DLC_CUDA_DRIVER:-libcuda.so.1}"
 mkdir -p "$results"
 summary="$results/summary.txt"
-: > "$summary"
+failed=0
 
 wanted() { [ "$parts" = "  " ] || [[ "$parts" == *" $1 "* ]]; }
 
@@ -25,8 +40,12 @@ step() {
     local name="$1" limit="$2" start="$SECONDS" outcome=ok
     shift 2
     timeout "$limit" "$@" > "$results/$name.log" 2>&1 || outcome="FAILED ($?)"
+    [ "$outcome" = ok ] || failed=1
     printf '%-40s %s, %s s: %s\n' "$name" "$outcome" "$((SECONDS - start))" "$(grep . "$results/$name.log" | tail -n 1)" | tee -a "$summary"
 }
+
+# skipped NAME WHY: notes what this machine has no tool for.
+skipped() { printf '%-40s skipped: %s\n' "$1" "$2" | tee -a "$summary"; }
 
 # Examples whose data need not be there: a comparison makes its own.
 examples() { find examples -maxdepth 1 -name '*.dsl' | sort; }
@@ -44,7 +63,9 @@ if wanted compare; then
         done
     done
 fi
-if wanted sanitizer; then
+if wanted sanitizer && ! command -v compute-sanitizer > /dev/null; then
+    skipped sanitizer "compute-sanitizer is missing"
+elif wanted sanitizer; then
     for tool in memcheck racecheck initcheck synccheck; do
         step "sanitizer-$tool" 300 compute-sanitizer --tool "$tool" --error-exitcode 9 \
             "$programs/dlc" train examples/digits.dsl --device cuda --set train.epochs=1 --out "$results/sanitized" --json
@@ -69,16 +90,20 @@ if wanted accuracy; then
         done
     fi
 fi
-if wanted speed; then
+if wanted speed && ! "$python" -c 'import torch; assert torch.cuda.is_available()' 2> /dev/null; then
+    skipped products-and-steps "$python has no PyTorch for GPUs"
+elif wanted speed; then
     step products 300 "$python" bench/gpu/products.py --dlc "$programs/dlc"
     environment="$("$python" -c 'import sys; print(sys.prefix)')"
     for math in f32 tf32 bf16; do
         step "steps-$math" 600 "$python" bench/peers/run.py --dlc "$programs/dlc" --environment "$environment" --device cuda \
             --math "$math" --batch 512 --rounds 3 --cases resnet20-cifar:train,resnet18-cifar:train "$results/steps-$math.md"
     done
+fi
+if wanted speed; then
     for case in resnet20-cifar resnet18-cifar; do
         step "profile-$case" 120 "$programs/dlc" profile train "bench/cases/$case.dsl" --batch 512 --device cuda --math tf32 \
             --all --svg "$results/$case.svg"
     done
 fi
-if grep -q FAILED "$summary"; then exit 1; fi
+exit "$failed"

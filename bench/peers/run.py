@@ -87,8 +87,9 @@ class Peer:
     """A process that lives as long as its case."""
 
     def __init__(self, options, case, name):
-        python = Path(options.environment).absolute() / "bin" / "python"
-        if not python.exists():
+        folder = Path(options.environment).absolute() / "bin"
+        python = next((folder / name for name in ("python", "python3") if (folder / name).exists()), None)
+        if python is None:
             raise Absent("not installed")
         command = [python, "worker.py", "--peer", name, *case.flags(), "--threads", str(options.threads)]
         command += ["--folder", str(Path(options.environment).absolute() / "onnx")]
@@ -200,8 +201,7 @@ def page(options, results, command, load):
     peak = f"FMA peak measured by dlc in the same runs {min(peaks):.0f}–{max(peaks):.0f} GFLOP/s" if peaks else ""
     dlc = subprocess.run([options.dlc, "--version"], capture_output=True, text=True).stdout.strip()
     if Path(options.dlc).resolve().is_relative_to(ROOT):
-        commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True)
-        dlc += f" (sources at {commit.stdout.strip() or 'an unknown commit'})"
+        dlc += f" (sources at {commit()})"
     arithmetic = "f32" if options.device == "cpu" else f"products in {options.math}, inputs and results in the CPU's memory"
     lines = [
         f"# dlc beside other systems, {datetime.date.today()}",
@@ -236,6 +236,14 @@ def page(options, results, command, load):
     return "\n".join(lines) + "\n"
 
 
+def commit():
+    try:
+        command = ["git", "rev-parse", "--short", "HEAD"]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "an unknown commit"
+
+
 def processor():
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
@@ -266,6 +274,16 @@ def wanted(options):
             sys.exit(f"no case is called {text}; there are {', '.join(f'{name}:{target}' for name, target in known)}")
     known = [one for one in known if not chosen or one[0] in chosen or ":".join(one) in chosen]
     return [cases.read(options.dlc, files[name], target, options.batch) for name, target in known]
+
+
+def missing(options, results):
+    """What there is no time of though somebody asked for it: dlc's, and on a GPU all peers'."""
+    for case, rows, _ in results:
+        measured = [name for name in rows if isinstance(rows[name], list)]
+        if "dlc" not in measured:
+            yield f"{case.title}: dlc: {rows['dlc']}"
+        elif options.device != "cpu" and measured == ["dlc"]:
+            yield f"{case.title}: no peer was measured"
 
 
 def arguments():
@@ -307,6 +325,8 @@ def main():
     Path(options.output).parent.mkdir(parents=True, exist_ok=True)
     Path(options.output).write_text(page(options, results, command, load))
     say(f"wrote {options.output}")
+    if lacking := list(missing(options, results)):
+        sys.exit("\n".join(lacking))
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ pub trait Device: Send {
     fn start(&mut self, call: Call, inputs: &[&[u8]], wanted: &[usize]) -> Result<()>;
 
     /// Takes over the inputs of the next call while the one that began may still be computed. The device may as well leave
-    /// it; whatever else it does before that call undoes it.
+    /// it; another call in between undoes it, copies of parameters and states do not.
     ///
     /// # Errors
     /// As above.
@@ -84,7 +84,7 @@ pub trait Device: Send {
 pub struct CallTimes {
     /// Inputs on their way to the device.
     pub inputs: f32,
-    /// All launches.
+    /// All launches; where each is timed, what it takes to record them, too.
     pub kernels: f32,
     /// Wanted outputs on their way back.
     pub outputs: f32,
@@ -133,7 +133,7 @@ pub struct Ahead<'a> {
 /// Samples of a training step that may be told ahead of it.
 #[derive(Clone, Copy, Debug)]
 pub struct Samples<'a> {
-    /// Which these are: no other samples that a session is told of have this number.
+    /// Which these are: no other samples have this number that a session is told of before its parameters are set anew.
     pub number: u64,
     /// How many.
     pub batch: usize,

@@ -133,6 +133,10 @@ impl Session {
     /// Parameters and states to change.
     pub(crate) fn persistent_mut(&mut self) -> Result<&mut [u8]> {
         self.persistent_seen = false;
+        // Another run may begin, which gives its samples the same numbers.
+        self.ahead = None;
+        // Another run may begin, which gives its samples the same numbers.
+        self.ahead = None;
         match &mut self.place {
             Place::Host(host) => host.persistent_mut(),
             Place::Device(mirror) => mirror.persistent_mut(),

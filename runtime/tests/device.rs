@@ -202,6 +202,23 @@ fn samples_of_the_next_step_are_given_ahead() {
     assert_eq!(taken(&log), ["train of 1 prepare for [1, 0]"]);
 }
 
+/// Another run's samples have the same numbers.
+#[test]
+fn a_run_that_begins_anew_has_no_samples_ahead() {
+    let (mut session, log) = remote(false);
+    let x = bytes(&[1.0, 2.0]);
+    let inputs = [&x[..]];
+    let step = |number| Samples { number, batch: 1, inputs: &inputs };
+    session.initialize(5).unwrap();
+    session.train_step_ahead(step(0), Some(step(1)), &mut [0.0; 2]).unwrap();
+    let checkpoint = session.checkpoint().unwrap();
+    session.restore(&checkpoint, LoadPolicy::Exact).unwrap();
+    session.train_step_ahead(step(1), Some(step(2)), &mut [0.0; 2]).unwrap();
+    session.initialize(6).unwrap();
+    session.train_step_ahead(step(2), None, &mut [0.0; 2]).unwrap();
+    assert!(taken(&log).iter().all(|call| !call.contains("staged")));
+}
+
 #[test]
 fn a_devices_faults_are_errors() {
     let (mut session, _) = remote(true);

@@ -109,7 +109,7 @@ fn totals(profile: &Profile) -> Vec<String> {
              the whole at once {:.3} ms{}",
             profile.kernels.len(),
             profile.sum_ms,
-            profile.call_ms * launches as f64,
+            profile.timing_ms(),
             profile.device.as_ref().map_or("calling them", |_| "marks between them"),
             profile.whole_ms,
             transfers.unwrap_or_default()
@@ -124,7 +124,7 @@ fn totals(profile: &Profile) -> Vec<String> {
          minimal filtering saves multiplications"
             .to_owned(),
         "limit:   the roof that the kernel reaches to half or more (of memory and caches the farthest that can give \
-         bytes so fast); overhead: a run takes less than two empty calls"
+         bytes so fast); overhead: a run takes less than twice what timing it costs"
             .to_owned(),
     ];
     if profile.disturbed {
@@ -256,7 +256,7 @@ mod tests {
             kernels: 1 in 1 runs; one by one 0.250 ms, 0.001 ms of it for calling them; the whole at once 0.500 ms
             roofs:   200.0 GFLOP/s multiply-adds; 25.0 GB/s memory, 90.0 GB/s last-level cache, 400.0 GB/s second-level cache
             GFLOP/s: operations that the kernel does; effective: those of the layer as it is written, more where minimal filtering saves multiplications
-            limit:   the roof that the kernel reaches to half or more (of memory and caches the farthest that can give bytes so fast); overhead: a run takes less than two empty calls"#]].assert_eq(&text(&profile, false));
+            limit:   the roof that the kernel reaches to half or more (of memory and caches the farthest that can give bytes so fast); overhead: a run takes less than twice what timing it costs"#]].assert_eq(&text(&profile, false));
         let mut many = profile.clone();
         many.kernels = vec![profile.kernels[0].clone(); LONGEST + 2];
         assert!(text(&many, false).contains("and 2 more kernels, 0.500 ms"));

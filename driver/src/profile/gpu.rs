@@ -1,7 +1,8 @@
 //! On a GPU: its own times of the whole and of each launch, taken in turns.
 //!
-//! The whole is timed as it always runs, launches with marks between them, which takes longer. Both are the GPU's times,
-//! without what this machine does meanwhile and without transfers, which are told apart.
+//! The whole is timed as it always runs, between a mark before its graph and one behind it: what this machine takes to
+//! start the graph is part of it, so a small model's whole may be longer than the sum of its launches. Those are timed with
+//! marks between them in a graph of their own. Both are the GPU's times, without transfers, which are told apart.
 
 use super::subject::{Rounds, Subject, Times, nothing_to_time};
 use crate::{DriverError, Loaded, Result, TimedOptions};
@@ -19,8 +20,13 @@ pub(super) fn measure(
     let mut subject = Subject::new(loaded, compilation, batch, options)?;
     let whole = subject.session.prepare(&function.name)?;
     let launches = function.lowered.program.launches.len();
-    let mut least =
-        Times { whole: f64::MAX, call: f64::MAX, launches: vec![f64::MAX; launches], transfers: None };
+    let mut least = Times {
+        whole: f64::MAX,
+        call: f64::MAX,
+        launches: vec![f64::MAX; launches],
+        timings: vec![1; launches],
+        transfers: None,
+    };
     // The first call does what later ones need not, the prologue, whose launches are timed here alone.
     keep_least(&mut least, &timed(&mut subject, whole)?);
     for _ in Rounds::begin() {
@@ -55,14 +61,18 @@ fn untimed() -> DriverError {
 
 /// Keeps the least times of every launch in all its rounds.
 fn keep_least(least: &mut Times, times: &CallTimes) {
-    let mut sums = vec![0.0; least.launches.len()];
+    let mut sums = vec![(0.0, 0); least.launches.len()];
     for launch in &times.launches {
-        if let Some(sum) = sums.get_mut(launch.number) {
+        if let Some((sum, rounds)) = sums.get_mut(launch.number) {
             *sum += f64::from(launch.milliseconds);
+            *rounds += 1;
         }
     }
-    let done = least.launches.iter_mut().zip(sums).filter(|(_, sum)| *sum > 0.0);
-    done.for_each(|(least, sum)| *least = least.min(sum));
+    let kept = least.launches.iter_mut().zip(&mut least.timings).zip(sums);
+    for ((least, timings), (sum, rounds)) in kept.filter(|(_, (_, rounds))| *rounds > 0) {
+        *least = least.min(sum);
+        *timings = rounds;
+    }
     least.call = least.call.min(times.mark.into());
 }
 
@@ -81,9 +91,11 @@ mod tests {
                 .collect(),
             ..CallTimes::default()
         };
-        let mut least = Times { call: f64::MAX, launches: vec![f64::MAX; 4], ..Times::default() };
+        let mut least =
+            Times { call: f64::MAX, launches: vec![f64::MAX; 4], timings: vec![1; 4], ..Times::default() };
         keep_least(&mut least, &call(0.5, &[(0, 1.0), (1, 2.0), (2, 0.25), (1, 2.0), (2, 0.25)]));
         keep_least(&mut least, &call(0.25, &[(1, 1.0), (2, 0.5), (1, 1.5), (2, 0.5)]));
         assert_eq!((least.call, least.launches), (0.25, vec![1.0, 2.5, 0.5, f64::MAX]));
+        assert_eq!(least.timings, [1, 2, 2, 1]);
     }
 }

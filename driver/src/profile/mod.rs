@@ -66,8 +66,11 @@ pub struct LaunchProfile {
     pub kernel: String,
     /// What it is for.
     pub category: Category,
-    /// Least time in milliseconds, with what calling a function costs.
+    /// Least time of a call's rounds in milliseconds, with what timing costs: calling a function, or on a GPU a mark for
+    /// each round.
     pub ms: f64,
+    /// How many times a call timed it: once, on a GPU once for each of its rounds.
+    pub timings: usize,
     /// Operations that it does ([`dlc_kernel::operations`]).
     pub operations: u64,
     /// Its share of the mathematical operations of its contraction ([`crate::node_flops`]); 0 for other kernels.
@@ -112,13 +115,13 @@ pub struct Profile {
     pub transfers_ms: Option<f64>,
     /// Sum of the least times of all launches that every call runs, each by itself.
     pub sum_ms: f64,
-    /// What each launch's time has on top: the least time of a function without launches, or on a GPU of nothing between
-    /// two marks.
+    /// What each timing of a launch has on top: the least time of a function without launches, or on a GPU of nothing
+    /// between two marks.
     pub call_ms: f64,
     /// Mathematical operations of contractions and convolutions.
     pub flops: u64,
-    /// Whether figures contradict one another, as they do where other work keeps the machine busy: the whole takes
-    /// much longer than the sum, an empty call takes long, or a kernel passes the peak.
+    /// Whether figures contradict one another, as they do where other work keeps the machine busy: a kernel passes the
+    /// peak, or on threads the whole takes much longer than the sum or an empty call takes long.
     pub disturbed: bool,
     /// What the machine can do, measured in the same run; a GPU's by its clocks and widths.
     pub roofs: Roofs,
@@ -145,12 +148,19 @@ impl Profile {
     pub fn counted_launches(&self) -> usize {
         self.launches.iter().filter(|launch| launch.every_call).count()
     }
+
+    /// Milliseconds of [`Profile::sum_ms`] that timing cost.
+    pub fn timing_ms(&self) -> f64 {
+        let counted = self.launches.iter().filter(|launch| launch.every_call);
+        self.call_ms * counted.map(|launch| launch.timings).sum::<usize>() as f64
+    }
 }
 
 /// Profiles a training step or an inference on synthetic inputs.
 ///
 /// # Errors
 /// A training step of a model without a train section, a batch of 0, a GPU that fails or that does not tell its clocks.
+/// On a GPU launches beyond 8,192 of a call are left out.
 pub fn profile(loaded: &Loaded, options: &TimedOptions) -> Result<Profile> {
     let compile_options = options.compile_options(loaded, "dlc profile")?;
     let batch = compile_options.batch_max;
@@ -169,6 +179,7 @@ pub fn profile(loaded: &Loaded, options: &TimedOptions) -> Result<Profile> {
             kernel: program.kernels[launch.kernel].name.clone(),
             category: count.category,
             ms,
+            timings: times.timings[number],
             operations: count.operations,
             effective_operations: count.effective,
             bytes: count.bytes,
@@ -187,7 +198,7 @@ pub fn profile(loaded: &Loaded, options: &TimedOptions) -> Result<Profile> {
         sum_ms,
         call_ms: times.call,
         flops: function_flops(&function.graph, batch),
-        disturbed: over || times.whole > BEYOND_SUM * sum_ms || device.is_none() && times.call > WAITING,
+        disturbed: over || device.is_none() && (times.whole > BEYOND_SUM * sum_ms || times.call > WAITING),
         device,
         transfers_ms: times.transfers,
         categories: roofline::categories(&launches),

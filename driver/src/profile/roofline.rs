@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 const BINDING: f64 = 0.5;
 /// Faster by this than a memory gives bytes, a kernel has them from a nearer one.
 const BEYOND: f64 = 1.3;
-/// Runs that take this many times what an empty call takes are mostly the call.
+/// Timings that take this many times what an empty one takes are mostly what timing costs.
 const MOSTLY_CALL: f64 = 2.0;
 
 /// What the machine can do on as many threads, measured, or a GPU by its clocks and widths.
@@ -88,7 +88,7 @@ pub enum Limit {
     /// Likewise for the second-level cache.
     #[serde(rename = "second-level cache")]
     SecondLevelCache,
-    /// A run takes less than twice the time of calling a function that does nothing.
+    /// A run takes less than twice what timing it costs: calling a function that does nothing, on a GPU a mark.
     Overhead,
     /// No roof is near: latency, instructions around the arithmetic, uneven work.
     Neither,
@@ -158,7 +158,8 @@ impl KernelRow {
         let bytes = total(|launch| launch.bytes);
         let rate = |count: u64| if ms > 0.0 { count as f64 / ms / 1e6 } else { 0.0 };
         let (gflops, gbps) = (rate(operations), rate(bytes));
-        let limit = if ms < MOSTLY_CALL * call_ms * runs.len() as f64 {
+        let timings: usize = runs.iter().map(|launch| launch.timings).sum();
+        let limit = if ms < MOSTLY_CALL * call_ms * timings as f64 {
             Limit::Overhead
         } else {
             limit(gflops, gbps, roofs)
@@ -243,6 +244,7 @@ mod tests {
             kernel: kernel.to_owned(),
             category: if effective > 0 { Category::Contraction } else { Category::Elementwise },
             ms,
+            timings: 1,
             operations,
             effective_operations: effective,
             bytes,
@@ -289,6 +291,10 @@ mod tests {
         let known = [limit(1.0, 9.0, &far), limit(1.0, 20.0, &far), limit(60.0, 20.0, &far)];
         assert_eq!(known, [Limit::Memory, Limit::Neither, Limit::Compute]);
         let small = launch("small", 0.004, [400_000, 0, 1]);
-        assert_eq!(rows(&[small], &ROOFS, 0.003)[0].limit, Limit::Overhead);
+        let limit = |small: &LaunchProfile, call| rows(std::slice::from_ref(small), &ROOFS, call)[0].limit;
+        assert_eq!([limit(&small, 0.003), limit(&small, 0.001)], [Limit::Overhead, Limit::Compute]);
+        // Each of its rounds was timed.
+        let rounds = LaunchProfile { timings: 4, ..small };
+        assert_eq!(limit(&rounds, 0.001), Limit::Overhead);
     }
 }

@@ -26,6 +26,8 @@ pub(super) struct Times {
     pub(super) call: f64,
     /// Each launch by itself, all its rounds.
     pub(super) launches: Vec<f64>,
+    /// How many times a call times each.
+    pub(super) timings: Vec<usize>,
     /// Inputs to a device and outputs back.
     pub(super) transfers: Option<f64>,
 }

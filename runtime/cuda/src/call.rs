@@ -2,8 +2,9 @@
 //!
 //! Launches are recorded once for a function, a batch and whether the prologue is part of it, and started as one graph
 //! from then on, unless the GPU has no memory left for that. A call with wanted outputs waits once, at its end; one
-//! without returns when everything is in the queue. Inputs of the next call may be sent before that wait: they are copied to
-//! memory that the GPU reads while it computes, and go behind what it has still to do with those that lie there.
+//! without returns when everything is in the queue. Inputs of the next call may be taken over before that wait: they are
+//! copied to memory that the GPU reads, while it computes; from there they go to its own behind all it has still to do,
+//! since one stream is all there is.
 
 use crate::device::{CudaDevice, pinned};
 use crate::driver::{Failure, OUT_OF_MEMORY};

@@ -208,7 +208,8 @@ impl CudaDevice {
         Ok(times.map(|times| CallTimes { launches: launches(), mark: self.mark_time, ..times }))
     }
 
-    /// The launches of the last call that were timed, also of one that failed.
+    /// The launches of the last call that were timed; of one that failed those before the fault, if they were started one by
+    /// one.
     pub fn last_launches(&self) -> &[LaunchTime] {
         &self.launch_times
     }

@@ -39,7 +39,10 @@ fn per_clock(major: u32, minor: u32, arithmetic: Arithmetic) -> u32 {
     let [plain, tf32, bf16] = match (major, minor) {
         (..=7, _) => [128, 0, 0],
         (8, 0) => [128, 1024, 2048],
+        // Orin's have the tensor cores of the A100's.
+        (8, 7) => [256, 1024, 2048],
         (8, _) | (12.., _) => [256, 512, 1024],
+        (10, _) => [256, 4096, 8192],
         (9.., _) => [256, 2048, 4096],
     };
     match arithmetic {

@@ -27,8 +27,9 @@ impl CudaDevice {
         marks.reserve(self.stream.context(), launches(&self.functions[call.function]))?;
         // It is kept until its launches are done.
         let graph = self.timed_graph(call, marks)?;
-        let started = match &graph {
-            Some(graph) => graph.launch(&self.stream).map_err(|failure| self.of_function(call, failure)),
+        let started = match graph.as_ref().map(|graph| graph.launch(&self.stream)) {
+            Some(Err(failure)) if failure.code == OUT_OF_MEMORY => self.launch_marked(call, marks, false),
+            Some(launched) => launched.map_err(|failure| self.of_function(call, failure)),
             None => self.launch_marked(call, marks, false),
         };
         // Waited for whatever became of it, since the graph goes.

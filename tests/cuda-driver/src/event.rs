@@ -58,7 +58,7 @@ extern "system" fn cuEventSynchronize(event: Name) -> Status {
         match state.objects.get(&event) {
             Some(Object::Event { stream: Some(stream), reached: None }) => {
                 let stream = *stream;
-                state.finish(stream)
+                state.finish_until(stream, |state| reached(state, event).is_ok())
             }
             // What was never recorded counts as reached.
             Some(Object::Event { .. }) => Ok(()),

@@ -64,7 +64,13 @@ impl State {
 
     /// Does all that is in a stream.
     pub(crate) fn finish(&mut self, stream: Name) -> Answer<()> {
-        while let Some(work) = self.stream(stream)?.queue.pop_front() {
+        self.finish_until(stream, |_| false)
+    }
+
+    /// Does what is in a stream, in order, until it is enough.
+    pub(crate) fn finish_until(&mut self, stream: Name, enough: impl Fn(&State) -> bool) -> Answer<()> {
+        while !enough(self) {
+            let Some(work) = self.stream(stream)?.queue.pop_front() else { break };
             self.work(&work)?;
         }
         Ok(())
