@@ -1,8 +1,7 @@
 //! The binary `dlc`: flags, progress, streams and exit codes. What the commands do is `dlc-driver`'s.
 //!
-//! Exit codes: 0 ok, 1 the user's mistake, 2 usage, 3 compiled and interpreted numbers differ, or a pruned model
-//! lost more than it may, 4 not
-//! supported, 101 a bug in dlc. Data goes to stdout, everything for people to stderr where data goes
+//! Exit codes: 0 ok, 1 the user's mistake, 2 usage, 3 compiled and interpreted numbers differ, or a quantised or pruned
+//! model lost more than it may, 4 not supported, 101 a bug in dlc. Data goes to stdout, everything for people to stderr where data goes
 //! there.
 
 mod arguments;

@@ -1,5 +1,5 @@
 //! The commands of `dlc` as functions: check, fmt, compile, run, predict, train, eval, lr, compare, bench,
-//! profile, inspect, explain, export, prune, quantize and tune.
+//! profile, inspect, explain, export, prune, quantize, tune, targets and ops.
 //!
 //! This crate joins all others. A command takes typed options, does its work and returns a report that
 //! can be printed or serialised; it writes to no terminal and never ends the process. Faults are a

@@ -42,7 +42,7 @@ pub(crate) struct PredictArguments {
     /// Trained weights, with the scaling that training fitted.
     #[arg(long, value_name = "CKPT")]
     pub(crate) checkpoint: PathBuf,
-    /// CSV files with the feature columns, or pictures.
+    /// CSV files with the feature columns, pictures, or `.npy` arrays, as the data section's source has them.
     #[arg(required = true)]
     pub(crate) files: Vec<PathBuf>,
     /// Folder for predictions.csv (with the probability of every class), pictures of samples, label maps of

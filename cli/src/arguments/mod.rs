@@ -70,7 +70,7 @@ pub(crate) enum Command {
     Targets(TargetArguments),
     /// List the operators of ONNX that are known.
     Ops(OperatorArguments),
-    /// Predict for rows of a CSV file or pictures, with a trained checkpoint.
+    /// Predict for rows of a CSV file, pictures or arrays, with a trained checkpoint.
     Predict(PredictArguments),
     /// Train a model on its data.
     Train(Box<TrainArguments>),
@@ -91,7 +91,7 @@ pub(crate) enum Command {
     /// Tell where the time of a training step or an inference goes, against what the machine can do.
     Profile(ProfileArguments),
     /// List the layers with shapes, parameters, operations and receptive field; of a library (`.o`, `.a`, `.so`) the
-    /// functions, sizes and instructions.
+    /// functions, sizes and instructions, of `NAME.launches` those of code for a GPU.
     Inspect(InspectArguments),
     /// Tell which layers, rewrites and groupings each kernel came from, and what they save.
     Explain(ExplainArguments),

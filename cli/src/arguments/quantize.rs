@@ -46,7 +46,8 @@ pub(crate) struct QuantizeArguments {
     /// Threads [default: as many as the machine runs at once].
     #[arg(long, value_name = "T", value_parser = positive)]
     threads: Option<usize>,
-    /// Instructions that compiled code may use: native, portable, x86-64-v3 or x86-64-v4.
+    /// Instructions that compiled code may use: native, portable, x86-64-v3 or x86-64-v4, the
+    /// latter two also with -vnni.
     #[arg(long, value_name = "NAME", default_value = "native")]
     cpu: Cpu,
     #[command(flatten)]

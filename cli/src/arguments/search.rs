@@ -42,7 +42,7 @@ pub(crate) struct SearchArguments {
     /// Folder of the search; one that was interrupted goes on [default: runs/MODEL-search].
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
-    /// Where the best configuration is written [default: beside the model's file, as MODEL.best.dsl].
+    /// Where the best configuration is written [default: beside the model's file, as NAME.best.dsl for NAME.dsl].
     #[arg(long, value_name = "FILE")]
     pub(crate) best: Option<PathBuf>,
     #[command(flatten)]

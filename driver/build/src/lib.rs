@@ -4,10 +4,10 @@
 //!
 //! ```toml
 //! [dependencies]
-//! dlc-runtime = "0.1"
+//! dlc-runtime = { path = "dlc/runtime" }
 //!
 //! [build-dependencies]
-//! dlc-build = "0.1"
+//! dlc-build = { path = "dlc/driver/build" }
 //!
 //! # The compiler is a program of some size: let it run fast.
 //! [profile.dev.build-override]

@@ -118,7 +118,7 @@ fn row(platform: Platform) -> TargetRow {
         cpus.extend([Cpu::V3, Cpu::V4, Cpu::V3Vnni, Cpu::V4Vnni].map(Cpu::name));
         cpus.push("multi");
     }
-    let mut forms = vec!["obj", "header", "c", "staticlib"];
+    let mut forms = vec!["obj", "header", "c", "staticlib", "rust"];
     if platform.loads_libraries() {
         forms.push("so");
     }

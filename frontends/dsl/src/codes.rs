@@ -82,7 +82,7 @@ codes! {
 
     /// A file that cannot be read.
     FILE = "DLC0501";
-    /// An import from outside the model's folder, or in a circle.
+    /// An import from outside the model's folder, of a file that trains, or beyond the most that there may be.
     IMPORT = "DLC0502";
 }
 

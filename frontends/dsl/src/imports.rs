@@ -24,7 +24,7 @@ pub(crate) fn read(path: &Path) -> Result<String, String> {
     String::from_utf8(bytes).map_err(|_| "it is not UTF-8 text".to_owned())
 }
 
-/// Adds the blocks and models of all imports, direct and indirect.
+/// Adds the blocks of all imports, direct and indirect. What was imported before is left out.
 pub(crate) fn resolve(
     file: &mut File,
     folder: Option<&Path>,
@@ -35,8 +35,11 @@ pub(crate) fn resolve(
     let mut seen: Vec<PathBuf> = Vec::new();
     while let Some(import) = pending.pop() {
         let found = locate(&import.path, folder).and_then(|path| {
-            if seen.contains(&path) || seen.len() >= MAX_IMPORTS {
+            if seen.contains(&path) {
                 return Ok(None);
+            }
+            if seen.len() >= MAX_IMPORTS {
+                return Err((codes::IMPORT, format!("there are {MAX_IMPORTS} imports at most")));
             }
             let text = read(&path).map_err(|reason| (codes::FILE, reason))?;
             seen.push(path);

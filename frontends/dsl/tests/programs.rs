@@ -310,6 +310,15 @@ fn imports_stay_in_the_folder() {
         codes.push(diagnostics.all[0].code);
     }
     assert_eq!(codes, ["DLC0502", "DLC0502", "DLC0501"]);
+    let mut many = text("blocks.dsl");
+    for number in 1..=64 {
+        std::fs::write(folder.join(format!("{number}.dsl")), "dlc 1\n").unwrap();
+        many.insert_str("dlc 1\n".len(), &format!("import \"{number}.dsl\"\n"));
+    }
+    std::fs::write(&main, many).unwrap();
+    let (bad, sources, diagnostics) = dlc_dsl::load(&main, &LoadOptions::default());
+    assert!(bad.is_none());
+    assert!(render(&sources, &diagnostics).contains("there are 64 imports at most"));
     std::fs::remove_dir_all(&folder).unwrap();
 }
 

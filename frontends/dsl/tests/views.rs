@@ -152,6 +152,16 @@ fn views_that_do_not_fit_are_told() {
     );
     refused(
         MODEL,
+        "views = x |> flip(), x |> shift(1)",
+        expect![[r#"
+        error[DLC0204]: `views` takes one value
+          --> test.dsl:8:3
+           |   views = x |> flip(), x |> shift(1)
+           |   ^^^^^ 2 values
+    "#]],
+    );
+    refused(
+        MODEL,
         "views = flip()",
         expect![[r#"
         error[DLC0304]: `views` is written as `field |> step(…)`

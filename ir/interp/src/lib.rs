@@ -3,9 +3,9 @@
 //! Compiled code is right if it agrees with this crate, so nothing here is shared with the compiler and
 //! every op is written the way its documentation in [`dlc_ir::op`] defines it, composite ops included.
 //!
-//! Numbers: floats are held as `f64` whatever their type, and nothing is rounded between ops; only
-//! constants and casts to `f32` round. Integers are held as `i64` and wrap at the width of their type
-//! (`u64` shares the bits of `i64`). The 16-bit floats are refused.
+//! Numbers: floats are held as `f64` whatever their type. `f32` and `f64` are not rounded between ops, only
+//! constants and casts to `f32` are; 16-bit floats are rounded behind every op, by way of `f32`. Integers are held as
+//! `i64` and wrap at the width of their type (`u64` shares the bits of `i64`).
 //!
 //! Functions are expected to have passed [`dlc_ir::verify`].
 

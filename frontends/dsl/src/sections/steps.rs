@@ -1,6 +1,6 @@
 //! The steps of `transform`, `augment` and `views`: `field |> step(…) |> step(…)`.
 
-use super::configuration::{Form, called_form, find};
+use super::configuration::{Form, called_form, find, single};
 use super::views::{View, Views};
 use crate::ast::{Entry, Expr, ExprKind};
 use crate::codes;
@@ -62,7 +62,7 @@ pub(super) fn read_views(
     fields: Option<&[String]>,
 ) -> Eval<Option<Views>> {
     let Some(entry) = find(entries, "views") else { return Ok(None) };
-    if let [Expr { kind: ExprKind::None, .. }] = entry.values.as_slice() {
+    if matches!(single(el, entry)?.kind, ExprKind::None) {
         return Ok(None);
     }
     let found = read_steps(el, entries, "views", VIEWS, fields, |el, name, arguments| {
