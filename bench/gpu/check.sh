@@ -13,7 +13,11 @@ root="$(realpath "$(dirname "$0")/../..")"
 programs="$(realpath -m "${1:-$root/target/gpu}")"
 results="$(realpath -m "${2:-$root/target/gpu/results}")"
 parts=" ${*:3} "
-python="${PYTHON:-python3}"
+python="$(command -v "${PYTHON:-python3}")" && python="$(realpath -s "$python")"
+if [ -n "${PYTHON:-}" ] && [ -z "$python" ]; then
+    echo "there is no $PYTHON" >&2
+    exit 2
+fi
 for part in $parts; do
     case "$part" in
         tests | compare | sanitizer | bits | accuracy | speed) ;;
@@ -27,6 +31,7 @@ if [ ! -x "$programs/dlc" ]; then
     echo "there is no program in $programs: bench/gpu/pack.sh makes it" >&2
     exit 2
 fi
+[ -z "${CIFAR:-}" ] || CIFAR="$(realpath "$CIFAR")"
 cd "$root" || exit 2
 export DLC_CUDA_TEST_DRIVER="${DLC_CUDA_DRIVER:-libcuda.so.1}"
 mkdir -p "$results"

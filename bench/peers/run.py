@@ -14,6 +14,7 @@ Needs nothing but Python; the peers run in their own environment. On a machine w
 """
 
 import argparse
+import contextlib
 import datetime
 import json
 import os
@@ -60,10 +61,15 @@ class Dlc:
             command += ["--set", f"data.batch={case.batch}", *self.flags]
             lines = output(command).splitlines()
         losses = [line["train"]["loss"] for line in map(json.loads, lines) if "epoch" in line]
+        if not losses:
+            raise Absent("wrong: a training tells no losses")
         check_loss(losses[0], losses[-1])
 
     def round(self):
-        report = json.loads(output(self.command).splitlines()[0])
+        lines = output(self.command).splitlines()
+        if not lines:
+            raise Absent("wrong: `dlc bench` tells nothing")
+        report = json.loads(lines[0])
         self.peaks += [report["peak_gflops"]] if "peak_gflops" in report else []
         return report["median_ms"]
 
@@ -115,21 +121,29 @@ class Peer:
 
     def answer(self):
         line = self.process.stdout.readline()
-        message = json.loads(line) if line else {"error": "the process ended"}
+        try:
+            message = json.loads(line) if line else {"error": "the process ended"}
+        except ValueError:
+            message = {"error": f"no answer: {line.strip()}"}
         if "error" in message:
             raise Absent(message["error"])
         return message
 
     def ask(self, calls):
-        self.process.stdin.write(f"run {calls}\n")
-        self.process.stdin.flush()
+        try:
+            self.process.stdin.write(f"run {calls}\n")
+            self.process.stdin.flush()
+        except OSError:
+            raise Absent("the process ended") from None
         return self.answer()
 
     def round(self):
         return statistics.median(self.ask(self.calls)["times_ms"])
 
     def close(self):
-        self.process.stdin.close()
+        # What the process did not read any more is lost with it.
+        with contextlib.suppress(OSError):
+            self.process.stdin.close()
         self.process.stdout.close()
         self.process.wait()
 
@@ -321,10 +335,13 @@ def main():
     named = [Path(word).name if Path(word).is_absolute() else word for word in sys.argv[1:]]
     command = shlex.join(["python3", "bench/peers/run.py", *named])
     load = os.getloadavg()[0]
-    results = [(case, *measure(options, case)) for case in wanted(options)]
+    results = []
     Path(options.output).parent.mkdir(parents=True, exist_ok=True)
-    Path(options.output).write_text(page(options, results, command, load))
-    say(f"wrote {options.output}")
+    for case in wanted(options):
+        results.append((case, *measure(options, case)))
+        # What is measured stays, whatever ends the rest.
+        Path(options.output).write_text(page(options, results, command, load))
+        say(f"wrote {options.output}")
     if lacking := list(missing(options, results)):
         sys.exit("\n".join(lacking))
 

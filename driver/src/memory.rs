@@ -119,7 +119,8 @@ pub(crate) fn check_arena(
         return Err(DriverError::User(format!("{told}; the floor is {floor} bytes, at a batch of 1")));
     }
     // Arenas grow about evenly with the batch.
-    let mut fits = 1 + (batch - 1) * (limit - floor) / (needed - floor).max(1);
+    let room = (batch - 1) as u128 * (limit - floor) as u128 / (needed.saturating_sub(floor)).max(1) as u128;
+    let mut fits = usize::try_from(room).unwrap_or(batch).saturating_add(1).min(batch);
     let mut bytes = at(fits)?;
     while bytes > limit && fits > 1 {
         fits = (fits * 15 / 16).max(1);

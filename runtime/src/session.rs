@@ -135,8 +135,6 @@ impl Session {
         self.persistent_seen = false;
         // Another run may begin, which gives its samples the same numbers.
         self.ahead = None;
-        // Another run may begin, which gives its samples the same numbers.
-        self.ahead = None;
         match &mut self.place {
             Place::Host(host) => host.persistent_mut(),
             Place::Device(mirror) => mirror.persistent_mut(),

@@ -112,9 +112,9 @@ fn place_scratch(program: &mut Program, times: &[usize]) -> Result<(), LowerErro
             let buffer = &mut program.buffers[id];
             if buffer.storage == Storage::Thread(usize::MAX) {
                 buffer.storage = Storage::Thread(end.1);
-                let bytes = buffer.bytes.next_multiple_of(ALIGNMENT);
                 let too_large = || LowerError::TooLarge("a thread's scratch".to_owned());
-                end.1 = end.1.checked_add(bytes).ok_or_else(too_large)?;
+                let bytes = buffer.bytes.checked_next_multiple_of(ALIGNMENT);
+                end.1 = bytes.and_then(|bytes| end.1.checked_add(bytes)).ok_or_else(too_large)?;
                 program.thread_bytes = program.thread_bytes.max(end.1);
             }
         }

@@ -160,7 +160,7 @@ impl Profile {
 ///
 /// # Errors
 /// A training step of a model without a train section, a batch of 0, a GPU that fails or that does not tell its clocks.
-/// On a GPU launches beyond 8,192 of a call are left out.
+/// On a GPU also a call of more than 8,192 launches.
 pub fn profile(loaded: &Loaded, options: &TimedOptions) -> Result<Profile> {
     let compile_options = options.compile_options(loaded, "dlc profile")?;
     let batch = compile_options.batch_max;

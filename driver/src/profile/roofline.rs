@@ -169,7 +169,7 @@ impl KernelRow {
             category: first.category,
             runs: runs.len(),
             ms,
-            share: ms / sum_ms,
+            share: share(ms, sum_ms),
             operations,
             effective_operations,
             bytes,
@@ -181,6 +181,11 @@ impl KernelRow {
             limit,
         })
     }
+}
+
+/// Nothing of nothing is nothing: launches without work take no time.
+fn share(ms: f64, sum_ms: f64) -> f64 {
+    if sum_ms > 0.0 { ms / sum_ms } else { 0.0 }
 }
 
 fn limit(gflops: f64, gbps: f64, roofs: &Roofs) -> Limit {
@@ -222,7 +227,7 @@ pub(super) fn categories(launches: &[LaunchProfile]) -> Vec<CategoryTime> {
         let times: Vec<f64> =
             counted().filter(|launch| launch.category == category).map(|launch| launch.ms).collect();
         let ms: f64 = times.iter().sum();
-        CategoryTime { category, launches: times.len(), ms, share: ms / sum_ms }
+        CategoryTime { category, launches: times.len(), ms, share: share(ms, sum_ms) }
     };
     Category::ALL.into_iter().map(of).filter(|time| time.launches > 0).collect()
 }

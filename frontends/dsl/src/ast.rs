@@ -154,6 +154,8 @@ pub(crate) enum Piece {
 #[derive(Clone, Debug)]
 pub(crate) struct Call {
     pub(crate) callee: Ident,
+    /// The bracket before the arguments.
+    pub(crate) opening: Span,
     pub(crate) arguments: Vec<Argument>,
     /// A string expression.
     pub(crate) alias: Option<Box<Expr>>,

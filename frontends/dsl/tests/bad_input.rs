@@ -250,6 +250,16 @@ fn recursion_and_endless_loops() {
         "#]],
     );
     refused(
+        &model("x: f32[N, 1, 1000001]", "  y = x |> adaptive_max_pool(1000000)"),
+        expect![[r#"
+        error[DLC0307]: the program unrolls to too much
+          --> test.dsl:3:12
+           |   y = x |> adaptive_max_pool(1000000)
+           |            ^^^^^^^^^^^^^^^^^^^^^^^^^^ given up here
+          note: the limits are 1000000 statements, 5000000 values and 200000 graph nodes
+    "#]],
+    );
+    refused(
         &model("x: f32[N, 4]", "  y = x |> dense(2^62 * 3)"),
         expect![[r#"
         error[DLC0306]: 4611686018427387904 * 3 overflows 64 bits or divides by zero

@@ -117,4 +117,9 @@ fn a_file_can_be_made_to_say_what_settings_say() {
     let settings = [("data.batch".to_owned(), "2".to_owned())];
     let written = dlc_dsl::format_with(&only_source, "m.dsl", &settings).unwrap();
     assert!(written.contains("  batch  = 2\n  source = csv("), "{written}");
+    // The bracket stands where it stands.
+    let apart = text.replace("csv(\"d.csv\", target = \"t\")", "synthetic  ()");
+    let settings = [("data.source.samples".to_owned(), "4".to_owned())];
+    let written = dlc_dsl::format_with(&apart, "m.dsl", &settings).unwrap();
+    assert!(written.contains("synthetic(samples = 4)"), "{written}");
 }

@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 /// Launches beyond which a function is not recorded: a graph takes memory of the GPU for each of them, about a kibibyte,
 /// and what it saves is the time between launches, which many small launches in a row hide.
-const MOST_RECORDED: u64 = 1 << 13;
+pub(crate) const MOST_RECORDED: u64 = 1 << 13;
 
 /// Bytes of an input that go to the GPU at once.
 const PIECE: usize = 4 << 20;

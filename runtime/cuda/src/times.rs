@@ -9,7 +9,7 @@ use dlc_runtime::{CallTimes, LaunchTime};
 use std::sync::Arc;
 
 /// Most launches of a call that are timed: each has a mark, and a place in the recording.
-pub(crate) const MOST_TIMED: u64 = 1 << 13;
+pub(crate) const MOST_TIMED: u64 = crate::call::MOST_RECORDED;
 
 /// Marks between the parts of a call.
 pub(crate) struct Marks {

@@ -110,10 +110,21 @@ impl Progress {
             None if step > 0 => return Err(damaged("sums")),
             None => Vec::new(),
         };
+        let (epochs, epoch, steps_per_epoch) = (count("epochs")?, count("epoch")?, count("steps_per_epoch")?);
+        let total = epochs.checked_mul(steps_per_epoch).filter(|&total| i32::try_from(total).is_ok());
+        let agree = [
+            ("epochs", total.is_some()),
+            ("epoch", epoch <= epochs),
+            ("step", step <= steps_per_epoch),
+            ("best_epoch", best.is_none_or(|(_, best)| best <= epoch)),
+        ];
+        if let Some((name, _)) = agree.iter().find(|(_, agrees)| !agrees) {
+            return Err(damaged(name));
+        }
         Ok(Some(Progress {
-            epochs: count("epochs")?,
-            epoch: count("epoch")?,
-            steps_per_epoch: count("steps_per_epoch")?,
+            epochs,
+            epoch,
+            steps_per_epoch,
             step,
             seed: number("seed")?.cast_unsigned(),
             best,
@@ -196,6 +207,11 @@ mod tests {
             ("trainer.epochs", HostTensor::from_f32(&[1], &[1.0]).unwrap()),
             ("trainer.seed", HostTensor::from_i64(&[0], &[]).unwrap()),
             ("trainer.step", HostTensor::scalar_i64(1)),
+            ("trainer.step", HostTensor::scalar_i64(2)),
+            ("trainer.epoch", HostTensor::scalar_i64(2)),
+            ("trainer.epochs", HostTensor::scalar_i64(1 << 40)),
+            ("trainer.steps_per_epoch", HostTensor::scalar_i64(i64::MAX)),
+            ("trainer.best_epoch", HostTensor::scalar_i64(3)),
             ("trainer.standstill", HostTensor::from_f64(&[1], &[1.0]).unwrap()),
         ] {
             let mut file = Checkpoint::default();
@@ -205,7 +221,7 @@ mod tests {
                 steps_per_epoch: 1,
                 step: 0,
                 seed: 0,
-                best: None,
+                best: Some((0.5, 0)),
                 standstill: None,
                 sums: vec![],
                 samples: 0,

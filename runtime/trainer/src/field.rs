@@ -193,6 +193,14 @@ impl FieldPipeline {
                 if *width != elements && !one_hot {
                     return misfit(format!("the data gives {width} integers per sample, not {elements}"));
                 }
+                let beyond = |&&value: &&i64| value >= elements as i64 && !self.stands_for_none(value);
+                if let Some(value) =
+                    values.iter().find(|value| one_hot && *width != elements && beyond(value))
+                {
+                    return misfit(format!(
+                        "its column holds {value}, which is none of {elements} numbers from 0"
+                    ));
+                }
                 if dtype == DType::I32 && values.iter().any(|&value| i32::try_from(value).is_err()) {
                     return misfit("its column holds an integer beyond 32 bits".to_owned());
                 }
@@ -330,6 +338,11 @@ impl FieldPipeline {
             }
         })?;
         fault
+    }
+
+    /// Whether a label means that there is none.
+    fn stands_for_none(&self, value: i64) -> bool {
+        self.labels.as_ref().is_some_and(|rule| rule.ignore == Some(value))
     }
 
     /// Labels: as they are, or one-hot.

@@ -155,7 +155,10 @@ pub(crate) fn complete(
                         )));
                     }
                 };
-                let values = texts.numbers(&vocabulary, length, &table.words);
+                let values = texts.numbers(&vocabulary, length, &table.words).ok_or_else(|| {
+                    let what = format!("texts of `{}`, {length} words each,", texts.column);
+                    TrainError::Recipe(format!("{what} do not fit into memory"))
+                })?;
                 fitted.vocabularies.insert(texts.column.clone(), vocabulary);
                 *column = Column::Integers { values, width: length };
             }

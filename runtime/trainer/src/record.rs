@@ -179,10 +179,14 @@ fn curves(table: &MetricsTable) -> Result<Vec<Picture>> {
     frames.into_iter().map(draw).collect()
 }
 
+/// Classes beyond which a confusion matrix is no picture.
+const MOST_DRAWN: usize = 1000;
+
 /// Confusion matrices and the curves of scores.
 pub(crate) fn of_evaluation(evaluated: &Evaluated) -> Result<Vec<Picture>> {
     let mut pictures = Vec::new();
-    if let Some(confusion) = evaluated.confusion() {
+    // A cell is some pixels, and their number grows with the square of the classes'.
+    if let Some(confusion) = evaluated.confusion().filter(|confusion| confusion.classes <= MOST_DRAWN) {
         pictures.push(Picture::of("confusion_matrix", "Confusion matrix", &Matrix(confusion))?);
     }
     if let Some((_, ranking)) = evaluated.rankings.first() {

@@ -25,17 +25,17 @@ impl MetricsTable {
         let mut header = "epoch,lr".to_owned();
         for (part, names) in [("train", Some(training)), ("validation", validation)] {
             for name in names.unwrap_or_default() {
-                // Writing to a string cannot fail.
-                let _ = write!(header, ",{part}_{name}");
+                header.push(',');
+                header.push_str(&quoted(&format!("{part}_{name}")));
             }
         }
-        let mut text = format!("{header}\n");
+        header.push('\n');
         // A file that cannot be read is one that begins anew.
         let before = if done > 0 { std::fs::read_to_string(path).unwrap_or_default() } else { String::new() };
-        let mut lines = before.lines();
-        if lines.next() == Some(header.as_str()) {
+        let mut text = header;
+        if let Some(rows) = before.strip_prefix(&text) {
             let epoch = |line: &str| line.split(',').next().and_then(|cell| cell.parse::<usize>().ok());
-            for line in lines.filter(|line| epoch(line).is_some_and(|epoch| epoch <= done)) {
+            for line in rows.lines().filter(|line| epoch(line).is_some_and(|epoch| epoch <= done)) {
                 text.push_str(line);
                 text.push('\n');
             }
@@ -57,18 +57,58 @@ impl MetricsTable {
 
     /// The columns with their values; an empty cell is not a number.
     pub(crate) fn columns(&self) -> Vec<(String, Vec<f64>)> {
-        let mut lines = self.text.lines();
-        let mut columns: Vec<(String, Vec<f64>)> = lines
-            .next()
-            .into_iter()
-            .flat_map(|header| header.split(','))
-            .map(|name| (name.to_owned(), Vec::new()))
-            .collect();
-        for line in lines {
-            for ((_, values), cell) in columns.iter_mut().zip(line.split(',')) {
+        let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(self.text.as_bytes());
+        // What this wrote itself is UTF-8.
+        let header = reader.headers().cloned().unwrap_or_default();
+        let mut columns: Vec<(String, Vec<f64>)> =
+            header.iter().map(|name| (name.to_owned(), Vec::new())).collect();
+        for row in reader.records().filter_map(std::result::Result::ok) {
+            for ((_, values), cell) in columns.iter_mut().zip(&row) {
                 values.push(cell.parse().unwrap_or(f64::NAN));
             }
         }
         columns
+    }
+}
+
+/// A cell as CSV has it (RFC 4180): names of classes are anybody's.
+fn quoted(cell: &str) -> String {
+    if cell.contains(['"', ',', '\n', '\r']) {
+        format!("\"{}\"", cell.replace('"', "\"\""))
+    } else {
+        cell.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use crate::report::Measures;
+
+    #[test]
+    fn names_of_classes_shift_no_column() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("metrics.csv");
+        let names = ["loss", "recall.salt, pepper", "recall.\"x\"\ny"].map(str::to_owned);
+        let values =
+            |first: f64| Measures(names.iter().cloned().zip([first, first + 1.0, first + 2.0]).collect());
+        let report = |epoch: usize| EpochReport {
+            epoch,
+            lr: None,
+            seconds: 0.0,
+            train: values(epoch as f64),
+            validation: None,
+        };
+        let mut table = MetricsTable::open(&path, &names, None, 0);
+        table.add(&report(1)).unwrap();
+        table.add(&report(2)).unwrap();
+        // One goes on behind its first row.
+        let mut table = MetricsTable::open(&path, &names, None, 1);
+        table.add(&report(2)).unwrap();
+        let columns = table.columns();
+        let told: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(told, ["epoch", "lr", "train_loss", "train_recall.salt, pepper", "train_recall.\"x\"\ny"]);
+        assert_eq!((&columns[3].1, &columns[4].1), (&vec![2.0, 3.0], &vec![3.0, 4.0]));
     }
 }

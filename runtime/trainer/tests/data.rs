@@ -236,6 +236,30 @@ fn synthetic_data_follows_the_seed() {
     assert_eq!(batches(&first, &pass), batches(&second, &pass));
     let Column::Integers { values, .. } = &first.dataset().columns[1] else { panic!() };
     assert!((0..5).all(|class| values.contains(&class)) && values.iter().all(|value| (0..5).contains(value)));
-    data.source = Source::Synthetic { samples: usize::MAX, classes: 5 };
-    assert!(open(&data, Path::new(".")).is_err());
+    for samples in [usize::MAX, 1 << 58] {
+        data.source = Source::Synthetic { samples, classes: 5 };
+        let told = open(&data, Path::new(".")).map(|_| ()).unwrap_err().to_string();
+        assert!(told.contains("do not fit into memory"), "{told}");
+    }
+}
+
+#[test]
+fn a_number_beyond_its_one_hot_places_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("t.csv"), "city,y\nRome,0\nOslo,1\nBern,2\n").unwrap();
+    let table = |places: usize| {
+        let mut source = csv("t.csv", "y");
+        let Source::Csv(table) = &mut source else { panic!() };
+        table.index = vec!["city".to_owned()];
+        let fields = vec![field("city", DType::F32, &[places]), field("y", DType::I64, &[])];
+        let mut data = data(source, fields, 4);
+        (data.split, data.shuffle) = (ALL, false);
+        open(&data, folder.path())
+    };
+    let prepared = table(3).unwrap();
+    let pass = Pass { order: &[0, 1, 2], batch: 3, feed: &[0], random: None };
+    let one_hot = floats(&batches(&prepared, &pass)[0].1[0]);
+    assert_eq!(one_hot, [0.0, 0.0, 1.0, 0.0, 1.0, 0.0, 1.0, 0.0, 0.0]);
+    let told = table(2).map(|_| ()).unwrap_err().to_string();
+    assert!(told.contains("its column holds 2, which is none of 2 numbers from 0"), "{told}");
 }

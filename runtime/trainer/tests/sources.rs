@@ -105,6 +105,11 @@ fn damaged_idx_files_are_told_by_file_and_byte() {
     let cut = zipped(&idx(8, &[2], &[0, 1]));
     std::fs::write(inner.join("train-labels-idx1-ubyte.gz"), &cut[..cut.len() - 9]).unwrap();
     assert!(told(&idx_data(), folder.path()).contains("train-labels-idx1-ubyte.gz: "));
+    // Extents whose product is the greatest number that there is.
+    std::fs::remove_file(&images).unwrap();
+    let extents = [3, 5, 17, 257, 641, 65_537, 6_700_417];
+    std::fs::write(inner.join("train-images-idx3-ubyte.gz"), zipped(&idx(8, &extents, &[]))).unwrap();
+    assert!(told(&idx_data(), folder.path()).contains("train-images-idx3-ubyte.gz: "));
 }
 
 #[test]

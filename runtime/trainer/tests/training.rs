@@ -322,6 +322,11 @@ fn checkpoints_are_kept_and_renewed_inside_an_epoch() {
     run(folder, &often).unwrap();
     assert_eq!(read(folder, "plain/last.safetensors"), read(folder, "often/last.safetensors"));
     assert_eq!(read(folder, "plain/metrics.csv"), read(folder, "often/metrics.csv"));
+    // More steps than there are is never.
+    let mut never = options(folder, "never");
+    never.save_steps = Some(usize::MAX / 2 + 1);
+    run(folder, &never).unwrap();
+    assert_eq!(read(folder, "plain/last.safetensors"), read(folder, "never/last.safetensors"));
     let kept: Vec<bool> =
         (1..=4).map(|epoch| folder.join(format!("often/epoch-{epoch:04}.safetensors")).exists()).collect();
     assert_eq!(kept, [false, true, false, true]);

@@ -39,6 +39,8 @@ const BUDGET: u32 = 1_000_000;
 const WORK: usize = 5_000_000;
 /// Nodes that one function may have.
 const MAX_NODES: usize = 200_000;
+/// What a node counts for among values.
+pub(crate) const WORK_OF_A_NODE: usize = WORK / MAX_NODES;
 /// How deeply evaluation may nest over all blocks.
 const MAX_EVALUATION_DEPTH: usize = 160;
 

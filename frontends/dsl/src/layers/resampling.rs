@@ -5,8 +5,8 @@
 use super::LayerSpec;
 use super::window::axis_name;
 use crate::codes;
-use crate::elaborate::Elaborator;
 use crate::elaborate::arguments::{Arguments, Parameter};
+use crate::elaborate::{Elaborator, WORK_OF_A_NODE};
 use crate::report::Eval;
 use crate::value::Value;
 use dlc_ir::{Builder, InferError, Literal, NodeId, Op, Reduction};
@@ -159,6 +159,9 @@ fn adaptive_avg_pool(el: &mut Elaborator<'_>, arguments: &Arguments, _: &str) ->
 fn adaptive_max_pool(el: &mut Elaborator<'_>, arguments: &Arguments, _: &str) -> Eval<Value> {
     let (x, sizes) = maps(el, arguments)?;
     let results = parts(el, arguments, x, &sizes)?;
+    // Every part is some nodes of its own.
+    let nodes = results.iter().fold(0_usize, |sum, &to| sum.saturating_add(to.saturating_mul(3)));
+    el.charge(nodes.saturating_mul(WORK_OF_A_NODE), arguments.span)?;
     el.build(arguments.span, |builder| {
         let mut y = x;
         for (axis, (&from, &to)) in sizes.iter().zip(&results).enumerate() {

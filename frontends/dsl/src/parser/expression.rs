@@ -199,6 +199,7 @@ impl Parser<'_> {
     /// `(arguments) as alias`, after the callee.
     fn call(&mut self, callee: Ident) -> Parsed<Call> {
         self.expect("(")?;
+        let opening = self.previous();
         let mut arguments = Vec::new();
         while !self.is(")") {
             let named = matches!(self.kind(), TokenKind::Name(_)) && *self.ahead(1) == TokenKind::Symbol("=");
@@ -217,7 +218,7 @@ impl Parser<'_> {
         self.expect(")")?;
         let span = callee.span.to(self.previous());
         let alias = if self.eat_word("as") { Some(Box::new(self.alias()?)) } else { None };
-        Ok(Call { callee, arguments, alias, span })
+        Ok(Call { callee, opening, arguments, alias, span })
     }
 
     fn alias(&mut self) -> Parsed<Expr> {

@@ -217,10 +217,7 @@ fn replace(
             (Some(index), _) => Place::of(&call.arguments[index].value),
             (None, Some(last)) => Place::behind(last.value.span, format!(", {name} = ")),
             // Behind the bracket that opens.
-            (None, None) => {
-                let end = call.callee.span.end + 1;
-                Place::behind(Span { end, ..call.callee.span }, format!("{name} = "))
-            }
+            (None, None) => Place::behind(call.opening, format!("{name} = ")),
         };
         let index = known.unwrap_or_else(|| {
             let name = Ident { text: (*name).to_owned(), span };

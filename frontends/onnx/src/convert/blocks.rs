@@ -100,6 +100,9 @@ fn column_to_image(context: &mut Context<'_, '_>) -> Result<(), Stop> {
     }
     let taps = block.iter().try_fold(1_usize, |product, &size| product.checked_mul(size));
     let taps = taps.filter(|&taps| taps > 0).ok_or_else(|| context.invalid("its blocks are too large"))?;
+    if block.iter().any(|&size| size > MOST_TAPS) {
+        return Err(context.not_done(format!("blocks {block:?}: more than {MOST_TAPS} along an axis")));
+    }
     let depth = context.size(shape[1])?;
     if depth < taps || !depth.is_multiple_of(taps) {
         return Err(context.invalid(format!("{shape} holds no blocks {block:?}")));
@@ -117,6 +120,9 @@ fn column_to_image(context: &mut Context<'_, '_>) -> Result<(), Stop> {
     }
     context.set_output(0, result)
 }
+
+/// Elements of a block along an axis that are written out at most: each is some nodes of its own.
+const MOST_TAPS: usize = 4096;
 
 /// How blocks lie along an axis.
 struct Along {

@@ -3,6 +3,7 @@
 //!
 //! History: opset 7 took `is_test` away, 12 made the ratio an input and brought `training_mode`.
 
+use super::shape::KNOWN_LIMIT;
 use super::{Context, Operator, Purpose, Stop};
 use crate::{Array, Attribute, Element};
 use dlc_ir::{Comparison, NodeId, Op, training};
@@ -93,9 +94,10 @@ fn unchanged(context: &mut Context<'_, '_>) -> Result<(), Stop> {
     }
     let (_, dims) = context.input_type(0)?;
     let shape = Shape(dims);
-    match shape.as_fixed() {
-        Some(dims) => {
-            let count = dims.iter().product();
+    let count = |dims: &[usize]| dims.iter().try_fold(1_usize, |product, &dim| product.checked_mul(dim));
+    match shape.as_fixed().and_then(|dims| Some((count(&dims).filter(|&count| count <= KNOWN_LIMIT)?, dims)))
+    {
+        Some((count, dims)) => {
             let ones = Array::new(Element::Bool, dims, vec![1; count]).map_err(Stop::Invalid)?;
             context.set_known(1, ones)
         }

@@ -6,6 +6,22 @@ use super::{AtHand, Measure};
 use crate::Array;
 use dlc_ir::{NodeId, Op};
 
+/// Batches that a size is computed for: with other remainders each, so that quotients and remainders of the batch are told
+/// apart, and as small and as large as batches are, so that bounds of it are.
+const BATCHES: [i64; 6] = [1, 6, 7, 11, 13, 10_007];
+
+/// What a size is that has these values for [`BATCHES`].
+fn measure(values: &[i64]) -> Option<Measure> {
+    let first = *values.first()?;
+    if values.iter().all(|&value| value == first) {
+        return Some(Measure::Number(first));
+    }
+    let scale = first / BATCHES[0];
+    let grows = scale > 0
+        && values.iter().zip(BATCHES).all(|(&value, batch)| scale.checked_mul(batch) == Some(value));
+    usize::try_from(scale).ok().filter(|_| grows).map(Measure::Batch)
+}
+
 impl Region<'_> {
     /// The value, if it is known without running the region.
     pub fn known_value(&self, name: &str) -> Option<Array> {
@@ -58,24 +74,30 @@ impl Region<'_> {
         }
         let Some(Slot::Node(id)) = self.slots.get(name) else { return None };
         let cone = self.cone(*id)?;
-        // Sizes without common divisors, so that quotients and remainders of the batch are told apart.
-        let batches = [7_i64, 11, 13];
-        let [Some(first), Some(second), Some(third)] =
-            batches.map(|batch| self.hand.evaluate(&cone.function, batch as usize)?.ints())
-        else {
-            return None;
-        };
-        let measures = first.iter().zip(&second).zip(&third).map(|((&a, &b), &c)| {
-            let scale = a / batches[0];
-            if a == b && b == c {
-                Some(Measure::Number(a))
-            } else if scale > 0 && [a, b, c].iter().zip(batches).all(|(&value, batch)| value == scale * batch)
-            {
-                usize::try_from(scale).ok().map(Measure::Batch)
-            } else {
-                None
-            }
-        });
-        measures.collect()
+        let mut found = Vec::new();
+        for batch in BATCHES {
+            found.push(self.hand.evaluate(&cone.function, batch as usize)?.ints()?);
+        }
+        (0..found.first()?.len())
+            .map(|place| {
+                let values: Option<Vec<i64>> = found.iter().map(|one| one.get(place).copied()).collect();
+                measure(&values?)
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bounds_of_the_batch_are_no_multiples_of_it() {
+        let of = |value: &dyn Fn(i64) -> i64| measure(&BATCHES.map(value));
+        assert!(matches!(of(&|batch| 3 * batch), Some(Measure::Batch(3))));
+        assert!(matches!(of(&|_| 5), Some(Measure::Number(5))));
+        let bounds: [&dyn Fn(i64) -> i64; 5] =
+            [&|n| n.min(100), &|n| n.max(16), &|n| n.max(2), &|n| n / 2, &|n| n % 2];
+        assert!(bounds.iter().all(|bound| of(bound).is_none()));
     }
 }

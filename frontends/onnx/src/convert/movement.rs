@@ -247,8 +247,11 @@ fn split(context: &mut Context<'_, '_>) -> Result<(), Stop> {
         None => {
             let count = context.int("num_outputs")?.and_then(|count| usize::try_from(count).ok());
             let count = count.unwrap_or(context.output_count()).max(1);
-            if count > size.max(context.output_count()) {
-                return Err(context.invalid(format!("axis {axis} of {shape} has no {count} parts")));
+            if count != context.output_count().max(1) {
+                let outputs = context.output_count();
+                return Err(
+                    context.invalid(format!("it has {outputs} outputs, not its `num_outputs`, {count}"))
+                );
             }
             let each = size.div_ceil(count);
             (0..count).map(|part| each.min(size.saturating_sub(part.saturating_mul(each)))).collect()

@@ -84,6 +84,18 @@ impl Axis {
         }
     }
 
+    /// How many taps an element of the output has at most.
+    pub(super) fn weights(&self, filter: Filter) -> usize {
+        let spread = |reach: f64| (2.0 * (reach / self.scale.min(1.0)).ceil() + 2.0) as usize;
+        match filter {
+            Filter::Nearest(_) => 1,
+            Filter::Linear { antialias: false } => 2,
+            Filter::Cubic { antialias: false, .. } => 4,
+            Filter::Linear { antialias: true } => spread(1.0),
+            Filter::Cubic { antialias: true, .. } => spread(2.0),
+        }
+    }
+
     /// The taps of every element of the output. The input is not empty.
     pub(super) fn taps(&self, coordinates: Coordinates, filter: Filter, exclude_outside: bool) -> Taps {
         let last = self.input as i64 - 1;

@@ -123,6 +123,9 @@ fn plan(
     Ok(plan)
 }
 
+/// Taps of all elements along an axis that are worked out at most.
+const MOST_WEIGHTS: usize = 1 << 26;
+
 fn resize(context: &mut Context<'_, '_>) -> Result<(), Stop> {
     let x = context.input(0)?;
     let (shape, dtype) = (context.shape(x), context.dtype(x));
@@ -140,6 +143,9 @@ fn resize(context: &mut Context<'_, '_>) -> Result<(), Stop> {
             dims[axis] = Dim::Fixed(0);
             value = context.builder().splat(wide, Shape(dims), 0.0)?;
             continue;
+        }
+        if target.weights(filter).saturating_mul(target.output) > MOST_WEIGHTS {
+            return Err(context.not_done("so many elements that one of the result is made of"));
         }
         let taps = target.taps(coordinates, filter, exclude_outside);
         value = match nearest {

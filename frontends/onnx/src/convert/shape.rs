@@ -15,7 +15,7 @@ pub(super) const OPERATORS: &[Operator] = &[
 ];
 
 /// Elements up to which a filled tensor is made at once.
-const KNOWN_LIMIT: usize = 4096;
+pub(super) const KNOWN_LIMIT: usize = 4096;
 
 /// Known, unless an extent depends on the batch.
 fn shape(context: &mut Context<'_, '_>) -> Result<(), Stop> {

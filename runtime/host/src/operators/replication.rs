@@ -2,7 +2,7 @@
 
 use crate::attribute::Given;
 use crate::call::{Call, Outcome, one, same_element, unknown_choice};
-use crate::error::{Result, invalid};
+use crate::error::{HostError, Result, invalid};
 use crate::index::{axes, broadcast, broadcast_strides, count, dim, strides};
 use crate::operator::{Operator, onnx};
 use crate::tensor::Tensor;
@@ -20,6 +20,16 @@ fn expand(call: &Call<'_>) -> Outcome {
     let dims = broadcast(data.dims(), &asked)?;
     let steps = broadcast_strides(data.dims(), &dims)?;
     one(data.view(dims, &steps, 0)?)
+}
+
+/// What `source` says of each index of an axis.
+fn map(size: usize, source: impl FnMut(usize) -> Result<Option<usize>>) -> Result<Vec<Option<usize>>> {
+    let mut found = Vec::new();
+    found.try_reserve_exact(size).map_err(|_| HostError::TooLarge { dims: vec![size] })?;
+    for place in (0..size).map(source) {
+        found.push(place?);
+    }
+    Ok(found)
 }
 
 /// A tensor that takes along each axis the indices that `maps` names, and `fill` where one names none.
@@ -51,13 +61,12 @@ fn tile(call: &Call<'_>) -> Outcome {
     let product = |(&dim, &times): (&usize, &usize)| dim.checked_mul(times);
     let dims: Option<Vec<usize>> = data.dims().iter().zip(&repeats).map(product).collect();
     let dims = dims.ok_or_else(|| invalid(format!("repeats {repeats:?} are too many")))?;
-    count(&dims)?;
-    let maps: Vec<_> = dims
-        .iter()
-        .zip(data.dims())
-        .map(|(&long, &dim)| (0..long).map(|index| Some(index % dim)).collect())
-        .collect();
-    one(mapped(data, &maps, data)?)
+    if count(&dims)? == 0 {
+        return one(Tensor::zeros(data.element(), dims)?);
+    }
+    let along = dims.iter().zip(data.dims());
+    let maps: Result<Vec<_>> = along.map(|(&long, &dim)| map(long, |index| Ok(Some(index % dim)))).collect();
+    one(mapped(data, &maps?, data)?)
 }
 
 /// Where index `at` of a padded axis comes from; `at` counts from the first index of the data, whose axis has `dim`.
@@ -104,9 +113,7 @@ fn pad(call: &Call<'_>) -> Outcome {
     let mut maps = Vec::with_capacity(rank);
     for axis in 0..rank {
         let whole = data.dims()[axis] as i64;
-        let map: Result<Vec<_>> =
-            (0..dims[axis] as i64).map(|index| source(mode, firsts[axis] + index, whole)).collect();
-        maps.push(map?);
+        maps.push(map(dims[axis], |index| source(mode, firsts[axis] + index as i64, whole))?);
     }
     let zero = Tensor::zeros(data.element(), vec![1])?;
     let value =
@@ -133,12 +140,14 @@ fn center_crop_pad(call: &Call<'_>) -> Outcome {
     }
     let mut dims = data.dims().to_vec();
     along.iter().zip(&asked).for_each(|(&axis, &size)| dims[axis] = size);
-    count(&dims)?;
-    let map = |(&size, &whole): (&usize, &usize)| -> Vec<Option<usize>> {
+    if count(&dims)? == 0 {
+        return one(Tensor::zeros(data.element(), dims)?);
+    }
+    let along = |(&size, &whole): (&usize, &usize)| {
         let (crop, lead) = (whole.saturating_sub(size) / 2, size.saturating_sub(whole) / 2);
         let from = |index: usize| index.checked_sub(lead).map(|index| index + crop);
-        (0..size).map(|index| from(index).filter(|&index| index < whole)).collect()
+        map(size, |index| Ok(from(index).filter(|&index| index < whole)))
     };
-    let maps: Vec<_> = dims.iter().zip(data.dims()).map(map).collect();
-    one(mapped(data, &maps, &Tensor::zeros(data.element(), vec![1])?)?)
+    let maps: Result<Vec<_>> = dims.iter().zip(data.dims()).map(along).collect();
+    one(mapped(data, &maps?, &Tensor::zeros(data.element(), vec![1])?)?)
 }

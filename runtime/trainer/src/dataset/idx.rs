@@ -101,7 +101,7 @@ fn read_from<'a>(file: impl Read + 'a, size: u64, zipped: bool, path: &Path) -> 
         usize::try_from(size).unwrap_or(usize::MAX)
     } else {
         // One byte more tells a file that is too long; the vector grows by what is there.
-        let rest = (wanted + 1).saturating_sub(bytes.len());
+        let rest = wanted.saturating_add(1).saturating_sub(bytes.len());
         reader.take(rest as u64).read_to_end(&mut bytes).map_err(failed)?;
         bytes.len()
     };

@@ -11,7 +11,7 @@ use super::picture::Meaning;
 use super::{Column, Dataset, LabelColumn, picture_and_label};
 use crate::{Result, TrainError};
 use dlc_recipe::Data;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 fn stem(path: &Path) -> String {
@@ -30,8 +30,12 @@ fn collect(folder: &Path, images: &mut Vec<PathBuf>, masks: &mut Vec<PathBuf>) -
         found.insert(stem(&mask), mask);
     }
     let before = images.len();
+    let mut seen = BTreeSet::new();
     for image in entries(&image_folder)?.into_iter().filter(|path| has_extension(path, PICTURES)) {
         let name = stem(&image);
+        if !seen.insert(name.clone()) {
+            return Err(fault(format!("two pictures in images/ are called {name}, and one label map is")));
+        }
         let mask = found.remove(&name);
         masks.push(mask.ok_or_else(|| fault(format!("images/{name} has no label map masks/{name}.png")))?);
         images.push(image);

@@ -25,15 +25,19 @@ pub(crate) fn make(data: &Data, samples: usize, classes: usize, seed: u64) -> Re
     let mut columns = Vec::new();
     for (number, field) in data.fields.iter().enumerate() {
         let elements = sample_elements(field)?;
-        let total = samples.checked_mul(elements).filter(|&total| total <= isize::MAX as usize / 8);
-        let total = total.ok_or_else(|| {
-            TrainError::Recipe(format!("{samples} samples of `{}` do not fit into memory", field.name))
-        })?;
+        let too_large =
+            || TrainError::Recipe(format!("{samples} samples of `{}` do not fit into memory", field.name));
+        let total = samples.checked_mul(elements).ok_or_else(too_large)?;
         let mut stream = Stream::new(seed, STREAM + number as u32, 0);
         columns.push(if field.ty.dtype.is_float() {
-            Column::Numbers { values: (0..total).map(|_| normal(&mut stream)).collect(), width: elements }
+            let mut values = Vec::new();
+            values.try_reserve_exact(total).map_err(|_| too_large())?;
+            values.extend((0..total).map(|_| normal(&mut stream)));
+            Column::Numbers { values, width: elements }
         } else {
-            let values = (0..total).map(|_| i64::from(stream.below(bound))).collect();
+            let mut values = Vec::new();
+            values.try_reserve_exact(total).map_err(|_| too_large())?;
+            values.extend((0..total).map(|_| i64::from(stream.below(bound))));
             Column::Integers { values, width: elements }
         });
     }

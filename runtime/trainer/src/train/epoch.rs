@@ -57,7 +57,7 @@ impl Run<'_> {
     /// Whether the best epoch lies as far back as the recipe allows.
     fn is_patience_over(&self) -> bool {
         let best = self.progress.best.map_or(0, |(_, epoch)| epoch);
-        self.recipe.early_stop.is_some_and(|rule| self.progress.epoch - best >= rule.patience)
+        self.recipe.early_stop.is_some_and(|rule| self.progress.epoch.saturating_sub(best) >= rule.patience)
     }
 
     /// One epoch, or what is left of it; `None` when the stop flag ended it.
@@ -157,9 +157,12 @@ impl Run<'_> {
         let mut again = true;
         while std::mem::take(&mut again) {
             let from = self.progress.step;
-            let pause =
-                self.options.save_steps.map_or(steps, |every| (from / every.max(1) + 1) * every.max(1));
-            let left = order.get(from * batch..(pause * batch).min(order.len())).unwrap_or_default();
+            let pause = self
+                .options
+                .save_steps
+                .map_or(steps, |every| (from / every.max(1) + 1).saturating_mul(every.max(1)));
+            let end = pause.min(steps).saturating_mul(batch).min(order.len());
+            let left = order.get(from * batch..end).unwrap_or_default();
             let random = Some((self.progress.seed, self.progress.epoch));
             let pass = Pass { order: left, batch, feed: &self.train_feed.fields, random };
             let layout = &self.train_feed.layout;

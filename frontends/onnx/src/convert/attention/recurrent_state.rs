@@ -5,6 +5,9 @@ use super::{heads, split_heads};
 use dlc_ir::{Binary, Comparison, Convolution, NodeId, Op, Unary};
 use dlc_types::{DType, Dim, Shape};
 
+/// Steps that are written out at most: each is some nodes of its own.
+const MOST_STEPS: usize = 4096;
+
 /// What a step of LinearAttention reads, each `[batch, heads, time, size]`.
 struct Reads {
     query: NodeId,
@@ -99,6 +102,9 @@ pub(in super::super) fn linear_attention(context: &mut Context<'_, '_>) -> Resul
         scale => scale,
     };
     let steps = context.fixed(keys[2], "a number of steps")?;
+    if steps > MOST_STEPS {
+        return Err(context.not_done(format!("{steps} steps, more than {MOST_STEPS}")));
+    }
     let width = Dim::Fixed(own).times(values[3]).ok_or_else(|| context.invalid("the result is too large"))?;
     let mut results = Vec::with_capacity(steps);
     for time in 0..steps {

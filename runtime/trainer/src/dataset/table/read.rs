@@ -4,6 +4,7 @@ use super::names::{MOST_ONE_HOT, NameColumn, Place};
 use super::words::Texts;
 use super::{Purpose, TableContent, TableFault, TargetKind, Targets};
 use dlc_recipe::{Duplicates, Missing, Table};
+use std::cell::Cell;
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -74,12 +75,16 @@ fn label(cell: &[u8]) -> Option<i64> {
     (value.fract() == 0.0 && value.abs() < 9_007_199_254_740_992.0).then_some(value as i64)
 }
 
-/// The line a record stands in. The reader's own count stops before blank lines.
-fn line_of(bytes: &[u8], record: &csv::ByteRecord) -> u64 {
+/// The line a record stands in. The reader's own count stops before blank lines. `counted` has how many lines end before
+/// a place where an earlier record began, so that no byte is looked at for every row.
+fn line_of(bytes: &[u8], record: &csv::ByteRecord, counted: &Cell<(usize, u64)>) -> u64 {
     let start = record.position().map_or(0, csv::Position::byte);
     let start = usize::try_from(start).unwrap_or(bytes.len()).min(bytes.len());
     let blank = bytes[start..].iter().take_while(|&&byte| byte == b'\n' || byte == b'\r').count();
-    1 + bytes[..start + blank].iter().filter(|&&byte| byte == b'\n').count() as u64
+    let (from, before) = Some(counted.get()).filter(|&(from, _)| from <= start + blank).unwrap_or_default();
+    let ends = before + bytes[from..start + blank].iter().filter(|&&byte| byte == b'\n').count() as u64;
+    counted.set((start + blank, ends));
+    1 + ends
 }
 
 /// A row that is being read.
@@ -88,6 +93,8 @@ struct Row<'r> {
     record: &'r csv::ByteRecord,
     header: &'r [String],
     number: usize,
+    /// A place, and how many lines end before it.
+    counted: &'r Cell<(usize, u64)>,
 }
 
 impl Row<'_> {
@@ -96,7 +103,7 @@ impl Row<'_> {
     }
 
     fn line(&self) -> u64 {
-        line_of(self.bytes, self.record)
+        line_of(self.bytes, self.record, self.counted)
     }
 
     fn fault(&self, position: usize, needed: &'static str) -> TableFault {
@@ -158,9 +165,11 @@ impl<'a> Sheet<'a> {
         let before = self.numbers.len();
         let mut record = csv::ByteRecord::new();
         let mut row = 0;
+        let counted = Cell::default();
         while reader.read_byte_record(&mut record).map_err(unreadable)? {
             row += 1;
-            let row = Row { bytes, record: &record, header: &positions.header, number: row };
+            let row =
+                Row { bytes, record: &record, header: &positions.header, number: row, counted: &counted };
             self.row(&row, &positions)?;
         }
         if row == 0 {
@@ -404,7 +413,9 @@ enum Part {
 fn interleaved(parts: &[(usize, Part)], rows: usize) -> Option<Vec<f32>> {
     let width = parts.iter().try_fold(0usize, |sum, (width, _)| sum.checked_add(*width))?;
     let total = rows.checked_mul(width).filter(|&total| total <= 1 << 32)?;
-    let mut values = vec![0.0; total];
+    let mut values = Vec::new();
+    values.try_reserve_exact(total).ok()?;
+    values.resize(total, 0.0);
     let mut start = 0;
     for (part_width, part) in parts {
         for (row, out) in values.chunks_exact_mut(width.max(1)).enumerate() {

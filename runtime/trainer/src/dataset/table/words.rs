@@ -85,14 +85,16 @@ impl Texts {
     }
 
     /// The texts as numbers, each `length` long: the first words, padded on one side.
-    pub fn numbers(&self, vocabulary: &[String], length: usize, rules: &WordRules) -> Vec<i64> {
+    /// `None` if that is too much.
+    pub fn numbers(&self, vocabulary: &[String], length: usize, rules: &WordRules) -> Option<Vec<i64>> {
         let mut of_id = vec![UNKNOWN; self.words.len()];
         for (number, word) in vocabulary.iter().enumerate() {
             if let Some(&id) = self.known.get(word) {
                 of_id[id as usize] = (number + RESERVED) as i64;
             }
         }
-        let mut numbers = Vec::with_capacity(self.len() * length);
+        let mut numbers = Vec::new();
+        numbers.try_reserve_exact(self.len().checked_mul(length)?).ok()?;
         for sample in 0..self.len() {
             let words = self.text(sample).iter().take(length).map(|&id| of_id[id as usize]);
             let padding = std::iter::repeat_n(0, length - words.len());
@@ -102,12 +104,13 @@ impl Texts {
                 numbers.extend(words.chain(padding));
             }
         }
-        numbers
+        Some(numbers)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
     #[test]
@@ -119,10 +122,10 @@ mod tests {
         }
         let vocabulary = texts.vocabulary(&[0, 1], &rules);
         assert_eq!(vocabulary, ["cat", "dog", "the"]);
-        let numbers = texts.numbers(&vocabulary, 3, &rules);
+        let numbers = texts.numbers(&vocabulary, 3, &rules).unwrap();
         assert_eq!(numbers, [4, 2, 4, 1, 2, 1, 0, 0, 0, 1, 1, 1]);
         let before = WordRules { padding_before: true, ..rules };
-        assert_eq!(texts.numbers(&vocabulary, 5, &before)[..5], [0, 4, 2, 4, 3]);
+        assert_eq!(texts.numbers(&vocabulary, 5, &before).unwrap()[..5], [0, 4, 2, 4, 3]);
         assert_eq!(texts.vocabulary(&[3], &WordRules { vocabulary: 3, ..rules }), ["zebra"]);
     }
 
@@ -133,6 +136,7 @@ mod tests {
         texts.push("Ab a", &rules);
         let vocabulary = texts.vocabulary(&[0], &rules);
         assert_eq!(vocabulary, ["a", " ", "b"]);
-        assert_eq!(texts.numbers(&vocabulary, 5, &rules), [2, 4, 3, 2, 0]);
+        assert_eq!(texts.numbers(&vocabulary, 5, &rules).unwrap(), [2, 4, 3, 2, 0]);
+        assert_eq!(texts.numbers(&vocabulary, usize::MAX / 16, &rules), None);
     }
 }
